@@ -1,0 +1,135 @@
+"""bench/compare.sh behind its shell: see docs/benchmarks.md."""
+
+import argparse
+import json
+import os
+import shutil
+import signal
+import sys
+from pathlib import Path
+
+from . import images, link_check, registry, report
+from .link import SERVER_ADDRESS, Network, remove_stale_namespaces
+from .measure import Runner, run_rounds
+from .scenarios import SCENARIOS
+from .shell import HarnessError
+from .tools import choose_tools
+
+BENCH = Path(__file__).resolve().parent.parent
+DEFAULT_WORK = BENCH.parent / "build" / "bench"
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(prog="bench/compare.sh",
+                                     description="Compare hawser with its peers over a slow link.")
+    parser.add_argument("--scenario", default="far", help="one or more of: " + ", ".join(SCENARIOS) + "; or all")
+    parser.add_argument("--rounds", type=int, default=5, help="runs of each tool (default 5)")
+    parser.add_argument("--tools", default="", help="comma-separated; default: all that are installed")
+    parser.add_argument("--congestion", default="cubic", help="TCP congestion control at both ends (default cubic)")
+    parser.add_argument("--link", default="auto", choices=("auto", "netem", "emulator"), help="how the link is made")
+    parser.add_argument("--seed", type=int, default=1, help="seed of random loss")
+    parser.add_argument("--timeout", type=float, default=300, help="seconds that one run may take (default 300)")
+    parser.add_argument("--work-dir", type=Path, default=DEFAULT_WORK, help="images and registry (default build/bench)")
+    parser.add_argument("--run-dir", type=Path,
+                        help="where the tools write, such as /dev/shm/bench (default: WORK_DIR)")
+    parser.add_argument("--results", type=Path, default=BENCH / "results",
+                        help="where the JSON goes (default bench/results)")
+    parser.add_argument("--check-link", type=int, metavar="N",
+                        help="measure only the scenarios' links themselves, with N TCP connections")
+    parser.add_argument("--markdown", action="store_true", help="print tables as Markdown")
+    parser.add_argument("--from", dest="records", nargs="+", type=Path,
+                        help="print the tables of these JSON files, run nothing")
+    return parser.parse_args()
+
+
+def choose_scenarios(text):
+    names = list(SCENARIOS) if text == "all" else text.split(",")
+    for name in names:
+        if name not in SCENARIOS:
+            raise HarnessError(f"no scenario '{name}'; there are {', '.join(SCENARIOS)}, and all")
+    return [SCENARIOS[name] for name in names]
+
+
+def fill_registry(scenarios, work, certificates, authority):
+    """Makes the images that are needed and pushes them; returns them by shape."""
+    made = {}
+    port = registry.free_port()
+    with registry.Registry(work / "registry", certificates, registry.LOOPBACK, port):
+        for shape in dict.fromkeys(scenario.shape for scenario in scenarios):
+            print(f"image {shape.name}: {shape.title}", file=sys.stderr, flush=True)
+            made[shape.name] = images.make_image(shape, work / "images")
+            registry.push(made[shape.name], port, authority)
+    return made
+
+
+def run_scenario(scenario, image, tools, arguments, paths):
+    """Measures one scenario; returns its record."""
+    if scenario.tools:
+        tools = [tool for tool in tools if tool.name in scenario.tools]
+    if not tools:
+        raise HarnessError(f"{scenario.name}: none of the chosen tools can do this ({', '.join(scenario.tools)})")
+    network = make_network(scenario.link, arguments)
+    network.loads = [os.getloadavg()[0]]
+    if network.loads[0] > os.cpu_count() / 2:
+        print(f"warning: {scenario.name}: the machine is busy (load {network.loads[0]:.1f}); "
+              "its figures will be worse than the tools", file=sys.stderr)
+    with network:
+        with registry.Registry(paths.storage, paths.certificates, network.address,
+                               namespace=network.path(network.server)) as server:
+            runner = Runner(network, server, os.environ["MEASURE"], paths.run, paths.authority, arguments.timeout)
+            results = run_rounds(runner, tools, image, scenario, arguments.rounds)
+    network.loads.append(os.getloadavg()[0])
+    return report.make_record(scenario, image, network, tools, results, arguments.rounds)
+
+
+def make_network(link, arguments):
+    return Network(link, arguments.congestion, os.environ["LINK_EMULATOR"], arguments.link, arguments.seed)
+
+
+def check_links(scenarios, arguments):
+    for link in dict.fromkeys(scenario.link for scenario in scenarios if scenario.link):
+        with make_network(link, arguments) as network:
+            print(link_check.check(network, arguments.check_link), flush=True)
+
+
+class Paths:
+    def __init__(self, arguments):
+        work = arguments.work_dir.resolve()
+        self.storage = work / "registry"
+        self.certificates = work / "certificates"
+        self.run = (arguments.run_dir or work).resolve() / f"runs-{os.getpid()}"
+        self.authority = registry.make_certificates(self.certificates, SERVER_ADDRESS)
+
+
+def main():
+    arguments = parse_arguments()
+    show = report.as_markdown if arguments.markdown else report.as_text
+    if arguments.records:
+        for path in arguments.records:
+            print(show(json.loads(path.read_text())))
+        return
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    remove_stale_namespaces()
+    scenarios = choose_scenarios(arguments.scenario)
+    if arguments.check_link:
+        check_links(scenarios, arguments)
+        return
+    tools = choose_tools([name for name in arguments.tools.split(",") if name])
+    paths = Paths(arguments)
+    made = fill_registry(scenarios, arguments.work_dir.resolve(), paths.certificates, paths.authority)
+    try:
+        for scenario in scenarios:
+            record = run_scenario(scenario, made[scenario.shape.name], tools, arguments, paths)
+            print(show(record), flush=True)
+            print(f"written to {report.save(record, arguments.results)}", file=sys.stderr)
+    finally:
+        shutil.rmtree(paths.run, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except HarnessError as problem:
+        sys.exit(f"compare.sh: {problem}")
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,138 @@
+"""A docker-registry with TLS, and the pushes that fill it."""
+
+import http.client
+import socket
+import ssl
+import subprocess
+import time
+from urllib.parse import urlsplit
+
+from .images import MANIFEST_TYPE
+from .shell import HarnessError, cpu_seconds, run, stop_process
+
+PORT = 5443  # in namespaces of our own
+LOOPBACK = "127.0.0.1"
+
+CONFIG = """\
+version: 0.1
+log: {{level: error, accesslog: {{disabled: true}}}}
+storage:
+  filesystem: {{rootdirectory: {storage}}}
+http:
+  addr: {address}:{port}
+  tls: {{certificate: {certificates}/server.pem, key: {certificates}/server.key}}
+"""
+
+EXTENSIONS = """\
+subjectAltName=IP:{server},IP:127.0.0.1
+extendedKeyUsage=serverAuth
+"""
+
+
+def make_certificates(directory, server_address):
+    """An authority of our own and a certificate for the registry's addresses.
+
+    Returns the authority's certificate, alone in its directory: skopeo's and podman's
+    --cert-dir take a directory of ca.crt and nothing else.
+    """
+    authority = directory / "trust" / "ca.crt"
+    if authority.exists():
+        return authority
+    (directory / "trust").mkdir(parents=True, exist_ok=True)
+    here = {"cwd": directory}
+    run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "365", "-subj", "/CN=hawser bench",
+        "-keyout", "ca.key", "-out", "ca.pem", **here)
+    run("openssl", "req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=registry", "-keyout", "server.key",
+        "-out", "server.csr", **here)
+    (directory / "extensions").write_text(EXTENSIONS.format(server=server_address))
+    run("openssl", "x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",
+        "-days", "365", "-extfile", "extensions", "-out", "server.pem", **here)
+    (directory / "ca.key").unlink()  # the authority signs nothing else
+    (directory / "ca.pem").rename(authority)
+    return authority
+
+
+def free_port():
+    """A port of the loopback address that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        return probe.getsockname()[1]
+
+
+class Registry:
+    """docker-registry over `storage`, in a namespace (path; None: where the harness runs)."""
+
+    def __init__(self, storage, certificates, address, port=PORT, namespace=None):
+        self.storage, self.certificates, self.namespace = storage, certificates, namespace
+        self.address, self.port = address, port
+        self.process = None
+
+    def __enter__(self):
+        config = self.certificates / f"registry-{self.address}.yml"
+        config.write_text(CONFIG.format(storage=self.storage, address=self.address, port=self.port,
+                                        certificates=self.certificates))
+        enter = ["nsenter", f"--net={self.namespace}"] if self.namespace else []
+        self.process = subprocess.Popen([*enter, "docker-registry", "serve", str(config)],
+                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self._wait_until_listening(enter)
+        return self
+
+    def __exit__(self, *_):
+        stop_process(self.process)
+
+    def cpu_seconds(self):
+        """CPU time that the registry has used so far."""
+        return cpu_seconds(self.process)
+
+    def _wait_until_listening(self, enter):
+        for _ in range(100):
+            if self.process.poll() is not None:
+                raise HarnessError(f"docker-registry ended: {self.process.stdout.read().strip()[-500:]}")
+            listening = run(*enter, "ss", "-Hltn", f"sport = :{self.port}")
+            if listening.strip():
+                return
+            time.sleep(0.05)
+        raise HarnessError("docker-registry did not start to listen within 5 s")
+
+
+def push(image, port, authority):
+    """Pushes `image` into the registry on loopback; blobs that are there are skipped."""
+    connection = http.client.HTTPSConnection(LOOPBACK, port, context=ssl.create_default_context(cafile=authority))
+    try:
+        if _ask(connection, "HEAD", f"/v2/{image.repository}/manifests/{image.manifest.digest}",
+                headers={"Accept": MANIFEST_TYPE}).status == 200:
+            return
+        for blob in (*image.layers, image.config):
+            _push_blob(connection, image.repository, blob)
+        answer = _ask(connection, "PUT", f"/v2/{image.repository}/manifests/{image.tag}", image.manifest.content,
+                      {"Content-Type": MANIFEST_TYPE})
+        if answer.status != 201:
+            raise HarnessError(f"the registry refused the manifest of {image.repository}: {answer.status}")
+    except OSError as error:
+        raise HarnessError(f"pushing {image.repository}: {error}") from error
+    finally:
+        connection.close()
+
+
+def _ask(connection, method, target, body=None, headers=None):
+    connection.request(method, target, body, headers or {})
+    answer = connection.getresponse()
+    answer.read()
+    return answer
+
+
+def _push_blob(connection, repository, blob):
+    if _ask(connection, "HEAD", f"/v2/{repository}/blobs/{blob.digest}").status == 200:
+        return
+    upload = _ask(connection, "POST", f"/v2/{repository}/blobs/uploads/", headers={"Content-Length": "0"})
+    location = urlsplit(upload.getheader("Location", ""))
+    target = f"{location.path}?{location.query}&digest={blob.digest}"
+    headers = {"Content-Type": "application/octet-stream", "Content-Length": str(blob.size)}
+    if blob.content is not None:
+        answer = _ask(connection, "PUT", target, blob.content, headers)
+    else:
+        with open(blob.path, "rb") as file:
+            answer = _ask(connection, "PUT", target, file, headers)
+    if answer.status != 201:
+        raise HarnessError(f"the registry refused blob {blob.digest}: {answer.status}")
+

@@ -1,0 +1,198 @@
+"""The tools that are compared: how each gets an image from nothing to its result."""
+
+import os
+import shlex
+import shutil
+import subprocess
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from .images import Image
+from .shell import HarnessError, run
+
+
+@dataclass(frozen=True)
+class Pull:
+    """One pull of `image` from `host` (address:port) into the fresh directory `directory`."""
+
+    image: Image
+    host: str
+    authority: Path
+    directory: Path
+    uncompressed: bool = False
+
+    @property
+    def reference(self):
+        return f"{self.host}/{self.image.repository}:{self.image.tag}"
+
+    @property
+    def output(self):
+        return self.directory / "image.tar"
+
+
+class Tool:
+    """A program under measurement. `program` is its path or None where it is not there."""
+
+    name = ""
+    note = ""
+
+    def __init__(self, program):
+        self.program = program
+
+    def version(self):
+        return run(self.program, "--version").strip().splitlines()[0]
+
+    def command(self, pull):
+        raise NotImplementedError
+
+    def environment(self, pull):
+        """Go programs take the authority from the environment, and some want room for temporary files."""
+        return {"SSL_CERT_FILE": str(pull.authority), "TMPDIR": str(pull.directory)}
+
+    def forget_result(self, pull):
+        """Removes the result and keeps the cache, for the second pull of the cached scenario."""
+        pull.output.unlink()
+
+    def remove(self, pull):
+        """Undoes what the tool left outside of the pull's directory."""
+
+    def check(self, pull):
+        """Raises HarnessError where the result isn't the whole image."""
+        try:
+            with tarfile.open(pull.output) as archive:
+                sizes = sum(member.size for member in archive)
+                archive.getmember("manifest.json")
+        except (OSError, KeyError, tarfile.TarError) as error:
+            raise HarnessError(f"{self.name}: no docker archive: {error}") from error
+        if sizes < pull.image.transfer_bytes - pull.image.manifest.size:
+            raise HarnessError(f"{self.name}: the archive holds {sizes} bytes, less than the image")
+
+
+class Hawser(Tool):
+    name = "hawser"
+
+    def command(self, pull):
+        words = [self.program, pull.reference, "--ca-cert", pull.authority, "--output", pull.output, "--quiet"]
+        words += self.cache_options(pull) + (["--uncompressed"] if pull.uncompressed else [])
+        return words + shlex.split(os.environ.get("HAWSER_ARGS", ""))
+
+    def cache_options(self, pull):
+        return ["--cache-dir", pull.directory / "cache"]
+
+
+class HawserWithoutCache(Hawser):
+    name = "hawser-no-cache"
+    note = "--no-cache"
+
+    def cache_options(self, pull):
+        return ["--no-cache"]
+
+
+class Skopeo(Tool):
+    name = "skopeo"
+    note = "copy to docker-archive"
+
+    def command(self, pull):
+        return [self.program, "--insecure-policy", "copy", "--quiet", "--src-cert-dir", pull.authority.parent,
+                f"docker://{pull.reference}", f"docker-archive:{pull.output}:{pull.reference}"]
+
+
+class Podman(Tool):
+    name = "podman"
+    note = "pull, then save"
+
+    @staticmethod
+    def run_root():
+        return f"/run/hawser-bench-{os.getpid()}"  # podman takes 50 characters at most
+
+    def remove(self, pull):
+        for mount in (f"{pull.directory}/storage/overlay", f"{self.run_root()}/overlay"):
+            subprocess.run(["umount", "-q", "-l", mount], check=False, capture_output=True)
+        shutil.rmtree(self.run_root(), ignore_errors=True)
+
+    def command(self, pull):
+        storage = shlex.join([self.program, "--root", f"{pull.directory}/storage", "--runroot", self.run_root(),
+                              "--tmpdir", f"{self.run_root()}/tmp", "--storage-driver", "overlay",
+                              "--cgroup-manager", "cgroupfs", "--events-backend", "none"])
+        certificates, reference = shlex.quote(str(pull.authority.parent)), shlex.quote(pull.reference)
+        return ["/bin/sh", "-c", f"{storage} pull -q --cert-dir {certificates} {reference} && "
+                                 f"{storage} save -q -o {shlex.quote(str(pull.output))} {reference}"]
+
+
+class Crane(Tool):
+    name = "crane"
+
+    def version(self):
+        return run(self.program, "version").strip()
+
+    def command(self, pull):
+        return [self.program, "pull", pull.reference, pull.output]
+
+
+class Aria2(Tool):
+    name = "aria2c"
+    note = "blobs only, digests known, 16 connections a file"
+
+    def command(self, pull):
+        blobs = (pull.image.config, *pull.image.layers)
+        listing = pull.directory / "urls"
+        listing.write_text("".join(
+            f"https://{pull.host}/v2/{pull.image.repository}/blobs/{blob.digest}\n"
+            f"  out={blob.digest[7:]}\n  checksum=sha-256={blob.digest[7:]}\n" for blob in blobs))
+        return [self.program, "-q", "-x16", "-s16", "-j16", "-k1M", "--file-allocation=none", "--no-conf",
+                f"--ca-certificate={pull.authority}", "-d", pull.directory / "blobs", "-i", listing]
+
+    def check(self, pull):
+        for blob in (pull.image.config, *pull.image.layers):
+            path = pull.directory / "blobs" / blob.digest[7:]
+            if not path.exists() or path.stat().st_size != blob.size:
+                raise HarnessError(f"aria2c: {blob.digest} is not complete")
+
+
+class Original(Tool):
+    name = "original"
+    note = "the Python script, 10 threads"
+
+    def version(self):
+        return Path(self.program).name
+
+    def command(self, pull):
+        return ["/bin/sh", "-c", f"cd {shlex.quote(str(pull.directory))} && exec python3 "
+                                 f"{shlex.quote(str(self.program))} --max-concurrent-downloads 10 "
+                                 f"--cache-dir cache {shlex.quote(pull.reference)}"]
+
+    def forget_result(self, pull):
+        for archive in pull.directory.glob("*.tar"):
+            archive.unlink()
+
+    def check(self, pull):
+        if not any(archive.stat().st_size > pull.image.layers[0].size for archive in pull.directory.glob("*.tar")):
+            raise HarnessError("the original script left no tar of the image's size")
+
+
+def known_tools():
+    """Every tool, found or not, in the order of the tables."""
+    hawser = os.environ.get("HAWSER_BIN")
+    original = os.environ.get("ORIGINAL")
+    return [
+        Hawser(hawser), HawserWithoutCache(hawser), Aria2(shutil.which("aria2c")),
+        Crane(os.environ.get("CRANE_BIN") or shutil.which("crane")), Skopeo(shutil.which("skopeo")),
+        Podman(shutil.which("podman")), Original(str(Path(original).resolve()) if original else None),
+    ]
+
+
+def choose_tools(names):
+    """The tools named, or those that are installed. Raises HarnessError where one named is missing."""
+    known = {tool.name: tool for tool in known_tools()}
+    if not names:
+        return [tool for tool in known.values() if tool.program and tool.name != "hawser-no-cache"]
+    for name in names:
+        if name not in known:
+            raise HarnessError(f"no tool '{name}'; there are {', '.join(known)}")
+        if not known[name].program:
+            variable = {"original": "ORIGINAL", "crane": "CRANE_BIN"}.get(name, "HAWSER_BIN")
+            raise HarnessError(f"{name} is not installed (a path can be given by {variable})"
+                               if name in ("original", "crane") or name.startswith("hawser")
+                               else f"{name} is not installed")
+    return [known[name] for name in names]

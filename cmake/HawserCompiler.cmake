@@ -1,0 +1,43 @@
+# The language standard, the warnings, the sanitizers and the compiler cache.
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
+  set(CMAKE_BUILD_TYPE Release)
+endif()
+
+# -O2 rather than -O3: hashing and inflating are libraries', and g++ 12 warns of overflows that are not there.
+set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")
+
+option(HAWSER_WERROR "Treat warnings as errors" ON)
+set(HAWSER_SANITIZE "" CACHE STRING "Sanitizers to build with: address,undefined or thread")
+
+add_library(hawser_compiler_flags INTERFACE)
+add_library(hawser::compiler_flags ALIAS hawser_compiler_flags)
+target_compile_options(hawser_compiler_flags INTERFACE
+  -Wall -Wextra -Wpedantic -Wconversion -Wshadow $<$<BOOL:${HAWSER_WERROR}>:-Werror>
+  # g++ 12 sees overflows in std::string's own concatenation that are not there (GCC bugs 105329, 105651).
+  $<$<CXX_COMPILER_ID:GNU>:-Wno-array-bounds -Wno-restrict -Wno-stringop-overflow>)
+
+if(HAWSER_SANITIZE)
+  # Everything is built alike, so these are not on one target only.
+  add_compile_options(-fsanitize=${HAWSER_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${HAWSER_SANITIZE})
+  # With sanitizers g++ 12 takes the frames of coroutines for memory of another allocator.
+  add_compile_options($<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wno-mismatched-new-delete>)
+  # ThreadSanitizer does not know fences; Asio's queues are guarded by mutexes besides.
+  if(HAWSER_SANITIZE STREQUAL thread)
+    add_compile_definitions(BOOST_ASIO_DISABLE_FENCED_BLOCK)
+  endif()
+endif()
+
+# ccache, with the settings without which it can't cache what a precompiled header is used in.
+find_program(HAWSER_CCACHE ccache)
+if(HAWSER_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_CXX_COMPILER_LAUNCHER
+    ${CMAKE_COMMAND} -E env
+    CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
+    ${HAWSER_CCACHE})
+  add_compile_options($<$<COMPILE_LANG_AND_ID:CXX,GNU>:-fpch-preprocess>)
+endif()

@@ -1,0 +1,83 @@
+# bash completion for hawser                                  -*- shell-script -*-
+# test/app/documentation_test.cpp checks that it names every command and option.
+
+_hawser() {
+  local current previous command word
+  current=${COMP_WORDS[COMP_CWORD]}
+  previous=${COMP_WORDS[COMP_CWORD - 1]}
+  COMPREPLY=()
+
+  case $previous in
+    --platform)
+      COMPREPLY=($(compgen -W "linux/amd64 linux/arm64 linux/arm/v7 linux/arm/v6 linux/386 linux/ppc64le
+        linux/riscv64 linux/s390x" -- "$current"))
+      return ;;
+    --format)
+      COMPREPLY=($(compgen -W "docker-archive oci-archive oci-dir" -- "$current"))
+      return ;;
+    --max-concurrent-downloads | --max-connections)
+      COMPREPLY=($(compgen -W "auto 1 2 4 8 16" -- "$current"))
+      return ;;
+    --cache-dir)
+      compopt -o filenames
+      COMPREPLY=($(compgen -d -- "$current"))
+      return ;;
+    -o | --output | --from-file | --ca-cert | --import-tar)
+      compopt -o filenames
+      COMPREPLY=($(compgen -f -- "$current"))
+      return ;;
+    -u | --username | --password | --chunk-size | --limit-rate | --retries | --connect-timeout | --stall-timeout | \
+      --older-than)
+      return ;;
+  esac
+
+  command=pull
+  local value=
+  for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
+    # The word after one of these is its value, whatever it looks like.
+    if [[ $value ]]; then
+      value=
+      continue
+    fi
+    case $word in
+      --platform | --from-file | -o | --output | --format | --max-concurrent-downloads | --max-connections | \
+        --chunk-size | --limit-rate | --retries | --connect-timeout | --stall-timeout | -u | --username | --password | \
+        --ca-cert | --cache-dir | --import-tar | --older-than) value=1 ;;
+      -*) ;;
+      inspect | tags | cache | import | help | version) command=$word; break ;;
+      *) break ;;
+    esac
+  done
+
+  local access="--retries --connect-timeout --stall-timeout --username --password-stdin --password --plain-http
+    --insecure --ca-cert"
+  local general="--json --quiet --verbose --help --version"
+  if [[ $current == -* ]]; then
+    local options
+    case $command in
+      pull) options="--platform --all-platforms --from-file --allow-foreign-layers --dry-run --output --format
+        --uncompressed --max-concurrent-downloads --max-connections --chunk-size --limit-rate --cache-dir --no-cache
+        --verify-cache --import-tar $access $general" ;;
+      inspect) options="--platform --config --raw $access $general" ;;
+      tags) options="$access $general" ;;
+      cache) options="--cache-dir --older-than $general" ;;
+      import) options="--cache-dir $general" ;;
+      *) options="--help --version" ;;
+    esac
+    COMPREPLY=($(compgen -W "$options" -- "$current"))
+    return
+  fi
+
+  case $command in
+    cache) COMPREPLY=($(compgen -W "ls verify prune" -- "$current")) ;;
+    import)
+      compopt -o filenames
+      COMPREPLY=($(compgen -f -- "$current")) ;;
+    help) COMPREPLY=($(compgen -W "pull inspect tags cache import help version" -- "$current")) ;;
+    pull)
+      ((COMP_CWORD == 1)) &&
+        COMPREPLY=($(compgen -W "pull inspect tags cache import help version" -- "$current")) ;;
+  esac
+}
+
+complete -F _hawser hawser

@@ -1,0 +1,53 @@
+// Where images go, whatever its kind: a tar, a stream, a directory.
+#pragma once
+
+#include <hawser/app/options.hpp>
+#include <hawser/archive/archive_layout.hpp>
+#include <hawser/image/config.hpp>
+#include <hawser/transfer/blob_job.hpp>
+#include <hawser/util/file.hpp>
+
+#include <filesystem>
+#include <memory>
+#include <vector>
+
+namespace hawser {
+
+/// What a pull writes its images into. Functions throw Error{disk, disk_full}; those that may be called on pool
+/// threads, several at once, say so.
+class ImageOutput {
+ public:
+  virtual ~ImageOutput() = default;
+
+  /// The blobs that it needs, without repetitions, in the order in which it can use them best.
+  virtual std::vector<Digest> missing() const = 0;
+  /// One who takes the blob's bytes while they arrive, so that nothing has to be copied later; null where it is no
+  /// use: then fill() is called once the blob is complete.
+  virtual std::shared_ptr<BlobConsumer> consumer(const Digest& digest) = 0;
+  /// A place in the output itself where the blob may grow, so that its bytes are written only once; null where there
+  /// is none.
+  virtual std::unique_ptr<BlobDestination> destination(const Digest& digest) = 0;
+  /// The config of one of its images is there: its bytes and what they say. Before that nothing is known of the
+  /// layers' diff IDs. On a pool thread.
+  virtual void config_known(const ArchiveManifest& manifest, const ImageConfig& config, const std::string& bytes) {
+    (void)manifest, (void)config, (void)bytes;
+  }
+  /// Takes the complete, verified blob. On a pool thread.
+  virtual void fill(const Digest& digest, const File& source) = 0;
+  /// Everything is there: makes it durable and gives it its name. On a pool thread.
+  virtual void finish() = 0;
+};
+
+/// Throws what open_image_output() would throw where `path` can't be written, and writes nothing.
+void check_image_output(OutputFormat format, const std::filesystem::path& path);
+
+/// Opens the output at `path` ("-" is stdout) for `images`: in `format` with the registry's own bytes, or, where
+/// `uncompressed`, in the classic layout of `docker save`. `blobs` is the directory of the store, if any, whose files
+/// fill() will be given: a tar that can share blocks with them has no consumers, and its layers take no room of their
+/// own. Throws Error{unsupported} where that layout can't hold an image.
+std::unique_ptr<ImageOutput> open_image_output(OutputFormat format, bool uncompressed,
+                                               const std::filesystem::path& path,
+                                               const std::vector<ArchiveImage>& images,
+                                               const std::filesystem::path& blobs = {});
+
+}  // namespace hawser

@@ -1,0 +1,55 @@
+// A tar file whose layout is known beforehand, filled in any order as its blobs come.
+#pragma once
+
+#include <hawser/archive/archive_layout.hpp>
+#include <hawser/archive/output_file.hpp>
+#include <hawser/image/digest.hpp>
+#include <hawser/util/file.hpp>
+
+#include <cstdint>
+#include <filesystem>
+#include <mutex>
+#include <set>
+
+namespace hawser {
+
+/// Writes the tar of an ArchiveLayout. The file is sparse and has its full length from the start; blobs go in by
+/// fill(), or are written at data_offset() by whoever fetches them. Every function but finish() may be called from
+/// several threads at once.
+class ArchiveWriter {
+ public:
+  /// Creates the temporary file and writes headers and documents. Throws Error{disk} as OutputFile does, and
+  /// Error{disk_full} where the tar will not fit.
+  ArchiveWriter(std::filesystem::path path, ArchiveLayout layout);
+
+  const ArchiveLayout& layout() const noexcept { return layout_; }
+  /// The final name.
+  const std::filesystem::path& path() const noexcept { return output_.path(); }
+  /// The tar under its temporary name, open for reading and writing.
+  const File& file() const noexcept { return output_.file(); }
+  /// Where the bytes of the blob belong in file(); throws Error{malformed} where no entry is waiting for it.
+  std::uint64_t data_offset(const Digest& digest) const;
+
+  /// Copies the blob from `source`, from its beginning, inside the kernel where it can. The caller has verified it.
+  /// Throws Error{size_mismatch} where `source` is not as long as the entry.
+  void fill(const Digest& digest, const File& source);
+  /// Says that the blob has been written at data_offset() and verified.
+  void mark_filled(const Digest& digest);
+  bool is_filled(const Digest& digest) const;
+  /// The blobs that are still to come, in the tar's order.
+  std::vector<Digest> missing() const;
+
+  /// Makes the tar durable and gives it its name. Throws Error{malformed} where a blob is missing.
+  void finish();
+
+ private:
+  const ArchiveEntry& entry(const Digest& digest) const;
+  void write_literals() const;
+
+  ArchiveLayout layout_;
+  OutputFile output_;
+  mutable std::mutex mutex_;
+  std::set<Digest> filled_;
+};
+
+}  // namespace hawser

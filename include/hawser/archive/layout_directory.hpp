@@ -1,0 +1,66 @@
+// An OCI image layout as a directory (OCI image-spec, "Image Layout"): a new one, or one that images are added to.
+#pragma once
+
+#include <hawser/archive/archive_layout.hpp>
+#include <hawser/archive/output_file.hpp>
+#include <hawser/image/digest.hpp>
+#include <hawser/util/file.hpp>
+
+#include <filesystem>
+#include <map>
+#include <mutex>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace hawser {
+
+/// Writes images into an image layout. A new directory grows under a temporary name and is renamed by finish();
+/// in an existing layout blobs are added one by one, and index.json is replaced last, so that it is valid at every
+/// moment. fill(), file() and mark_filled() may be called from several threads at once, each for its own blob.
+class LayoutDirectory {
+ public:
+  /// Throws Error{disk} where `path` exists and is no image layout, or can't be created; Error{disk_full} where the
+  /// images will not fit.
+  LayoutDirectory(std::filesystem::path path, const std::vector<ArchiveImage>& images);
+  LayoutDirectory(const LayoutDirectory&) = delete;
+  LayoutDirectory& operator=(const LayoutDirectory&) = delete;
+  ~LayoutDirectory();
+
+  const std::filesystem::path& path() const noexcept { return path_; }
+  /// The blobs that are still to come.
+  std::vector<Digest> missing() const;
+  /// Copies the verified blob from `source`. Throws Error{size_mismatch} where its length is not the descriptor's.
+  void fill(const Digest& digest, const File& source);
+  /// A file for the blob, to be written from offset 0 by whoever fetches it; then mark_filled(). The reference
+  /// holds until then.
+  const File& file(const Digest& digest);
+  void mark_filled(const Digest& digest);
+
+  /// Makes everything durable and visible: the documents, index.json, the directory's name. Throws
+  /// Error{malformed} where a blob is missing.
+  void finish();
+
+ private:
+  void write_documents() const;
+  void update_index() const;
+  std::uint64_t size_of(const Digest& digest) const;
+
+  std::filesystem::path path_;
+  std::filesystem::path work_;  // where it is written: path_ itself, or a temporary beside it
+  std::vector<ArchiveImage> images_;
+  ArchiveLayout layout_;
+  mutable std::mutex mutex_;
+  std::map<Digest, OutputFile> open_;
+  std::set<Digest> filled_;
+};
+
+/// Throws what LayoutDirectory does where `path` can't become one or be added to.
+void check_layout_directory(const std::filesystem::path& path);
+
+/// The text of `index` (an image layout's index.json) with `added` in it: entries of the same name
+/// (io.containerd.image.name, or org.opencontainers.image.ref.name where the old entry has no other) are replaced,
+/// everything else stays as it is. Throws Error{malformed} where `index` is no image index.
+std::string merge_layout_index(const std::string& index, const std::vector<Descriptor>& added);
+
+}  // namespace hawser

@@ -1,0 +1,104 @@
+// Reading tars that others wrote (libarchive), for `hawser import`. Everything in them is hostile: names are only
+// compared, never used on the disk, and nothing is believed before its digest is checked.
+#pragma once
+
+#include <hawser/image/digest.hpp>
+#include <hawser/image/manifest.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace hawser {
+
+/// What import takes from an archive.
+struct ImportLimits {
+  std::size_t max_entries = 100'000;
+  std::size_t max_document = max_manifest_size;         ///< bytes of one JSON document
+  std::uint64_t max_tar_size = std::uint64_t{1} << 44;  ///< bytes of a compressed tar when decompressed
+  std::size_t max_path = 4096;                          ///< bytes; what has a longer path is passed over
+  std::size_t max_images = 1024;                        ///< images and names in one tar
+};
+
+/// A regular file of a tar while the reader stands at it.
+class TarEntry {
+ public:
+  const std::string& path() const noexcept { return path_; }  ///< without a leading "./"
+  std::uint64_t size() const noexcept { return size_; }       ///< bytes, as the header says
+  /// Reads up to `buffer.size()` bytes; 0 at the end. Throws Error{malformed} where the tar is broken or truncated.
+  std::size_t read(std::span<std::byte> buffer);
+
+ private:
+  friend class TarReader;
+  TarEntry(void* reader, std::string path, std::uint64_t size) : reader_(reader), path_(std::move(path)), size_(size) {}
+  void* reader_;
+  std::string path_;
+  std::uint64_t size_, done_ = 0;
+};
+
+/// Goes through a tar (plain, or compressed with gzip or zstd) entry by entry; may do so several times.
+class TarReader {
+ public:
+  explicit TarReader(std::filesystem::path path, ImportLimits limits = {});
+
+  /// Calls `visit` for each regular file, in order, until it returns false. Links, devices and directories are passed
+  /// over. Throws Error{malformed} where it is no tar or has a sparse file, Error{too_large} past a limit, Error{disk}
+  /// where the file can't be opened.
+  void each(const std::function<bool(TarEntry&)>& visit) const;
+  const std::filesystem::path& path() const noexcept { return path_; }
+
+ private:
+  std::filesystem::path path_;
+  ImportLimits limits_;
+};
+
+/// A blob that an imported tar claims to have.
+struct ImportedBlob {
+  enum class Kind {
+    document,            ///< manifest, index or config
+    layer,               ///< a layer under the digest by which a registry serves it
+    uncompressed_layer,  ///< a plain tar: its digest is a diff ID, by which few registries serve it
+  };
+
+  Digest digest;  ///< what the bytes should hash to; who reads them must check it
+  std::uint64_t size = 0;
+  Kind kind = Kind::layer;
+  std::string path;  ///< in the tar
+};
+
+/// What is in a tar that `docker save` (of any version since 1.10), podman or skopeo wrote, or in an OCI archive.
+class TarImport {
+ public:
+  /// Reads the documents. Throws Error{malformed} where the tar has neither manifest.json nor index.json, has one
+  /// of them twice, or has one that makes no sense; otherwise as TarReader::each.
+  explicit TarImport(std::filesystem::path path, ImportLimits limits = {});
+
+  /// The blobs that the documents name and the tar has, each once, in the order of the tar.
+  const std::vector<ImportedBlob>& blobs() const noexcept { return blobs_; }
+  /// Names of the images: RepoTags, or io.containerd.image.name. As they stand in the tar: show them by printable().
+  const std::vector<std::string>& names() const noexcept { return names_; }
+  /// Digests that the documents name and the tar lacks.
+  const std::vector<Digest>& missing() const noexcept { return missing_; }
+
+  /// Those of them that manifest.json names. It lists the images that the tar has, so a tar that lacks one was cut
+  /// short; index.json may well name platforms that are elsewhere.
+  const std::vector<Digest>& lacking() const noexcept { return lacking_; }
+
+  /// Gives every blob's bytes to `take`, in the order of the tar; what `take` does not read is passed over.
+  void read(const std::function<void(const ImportedBlob&, TarEntry&)>& take) const;
+
+ private:
+  friend class ImportScan;
+  TarReader reader_;
+  std::vector<ImportedBlob> blobs_;
+  std::vector<std::string> names_;
+  std::vector<Digest> missing_, lacking_;
+};
+
+}  // namespace hawser

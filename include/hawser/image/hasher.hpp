@@ -1,0 +1,33 @@
+// Hashing as bytes go by (OpenSSL's EVP behind a small face).
+#pragma once
+
+#include <hawser/image/digest.hpp>
+#include <hawser/util/file.hpp>
+
+#include <cstddef>
+#include <memory>
+#include <span>
+
+namespace hawser {
+
+/// Hashes a stream of bytes. Moves, does not copy.
+class Hasher {
+ public:
+  explicit Hasher(Digest::Algorithm algorithm);
+  Hasher(Hasher&&) noexcept;
+  Hasher& operator=(Hasher&&) noexcept;
+  ~Hasher();
+
+  void update(std::span<const std::byte> data);
+  /// The digest of all that was fed; the hasher is fresh again afterwards.
+  Digest finish();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// The digest of the whole file, read anew. Throws Error{disk}.
+Digest hash_of(const File& file, Digest::Algorithm algorithm);
+
+}  // namespace hawser

@@ -1,0 +1,49 @@
+// Text that comes from outside, made fit to be shown; and text for people.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace hawser {
+
+/// `text` as it may be shown on a terminal: control characters (C0, DEL, C1 as UTF-8), invalid UTF-8
+/// and bidirectional overrides become "?", and what is longer than `limit` bytes is cut with "...".
+std::string printable(std::string_view text, std::size_t limit = 300);
+
+/// JSON that means the same and may be shown on a terminal: control characters other than line feed and tab, and
+/// bidirectional overrides, become \uXXXX, invalid UTF-8 becomes \ufffd.
+std::string printable_json(std::string_view json);
+
+/// Puts "***" in place of every `secret` in `text`. One of fewer than four characters stays: it would be found in
+/// innocent text.
+void blot_out(std::string& text, std::string_view secret);
+
+/// "1 layer", "3 layers"; `what` is an English noun whose plural ends in s.
+std::string counted(std::uint64_t count, std::string_view what);
+
+/// `bytes` for people, in decimal units: "49.2 MB", "512 B".
+std::string format_bytes(std::uint64_t bytes);
+
+/// A duration for people: "0.8 s", "12 s", "3 min 05 s", "2 h 10 min".
+std::string format_duration(std::chrono::milliseconds duration);
+
+/// Parses a size such as "4M", "512KiB", "1.5g" or "65536"; K, M, G and T are powers of 1024.
+/// Throws Error{usage} naming `option` where it can't.
+std::uint64_t parse_size(std::string_view text, std::string_view option);
+
+/// Parses a duration such as "15s", "500ms", "2m" or "15" (seconds). Throws Error{usage} naming `option`.
+std::chrono::milliseconds parse_duration(std::string_view text, std::string_view option);
+
+/// ASCII lower case, whatever the locale.
+std::string ascii_lower(std::string_view text);
+
+/// Whether two texts are equal but for the case of ASCII letters (HTTP field names, schemes, hosts).
+bool equals_ignoring_case(std::string_view a, std::string_view b);
+
+/// `text` without the spaces and tabs at both ends (RFC 9110 OWS).
+std::string_view trim(std::string_view text);
+
+}  // namespace hawser

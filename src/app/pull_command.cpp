@@ -1,0 +1,142 @@
+#include "app/temporary_store.hpp"
+
+#include <hawser/app/image_list.hpp>
+#include <hawser/app/import_command.hpp>
+#include <hawser/app/login.hpp>
+#include <hawser/app/pull_command.hpp>
+#include <hawser/app/pull_run.hpp>
+#include <hawser/app/runtime.hpp>
+#include <hawser/app/session.hpp>
+#include <hawser/app/standard_output.hpp>
+#include <hawser/app/statistics.hpp>
+#include <hawser/util/error.hpp>
+
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <iostream>
+#include <memory>
+#include <optional>
+#include <sstream>
+
+namespace hawser {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// The blobs of a call: a cache, a store for this call alone beside it or in its place, or none where they go straight
+/// into the output.
+struct Storage {
+  std::optional<BlobStore> cache;
+  std::unique_ptr<TemporaryStore> temporary;
+
+  bool keeps() const { return cache && cache->writable(); }
+  PullStores stores() {
+    BlobStore* own = temporary ? &temporary->store() : nullptr;
+    return {cache ? &*cache : own, keeps() ? &*cache : own};
+  }
+};
+
+/// Whether one tar takes all blobs as they come: then they need no other place, where no cache takes them.
+bool goes_straight_into_output(const PullCommand& command, const std::vector<OutputPlan>& plans) {
+  return command.format != OutputFormat::oci_dir && !command.uncompressed && plans.size() == 1 &&
+         plans.front().path != "-";
+}
+
+fs::path scratch_directory(const std::vector<OutputPlan>& plans) {
+  const fs::path parent = plans.front().path == "-" ? fs::path() : fs::path(plans.front().path).parent_path();
+  if (plans.front().path == "-") return fs::temp_directory_path();
+  return parent.empty() ? fs::path(".") : parent;
+}
+
+/// What takes a call's blobs where no cache can; null where nothing needs to.
+std::unique_ptr<TemporaryStore> open_scratch(const PullCommand& command, const std::vector<OutputPlan>& plans) {
+  if (command.dry_run || goes_straight_into_output(command, plans)) return nullptr;
+  return std::make_unique<TemporaryStore>(scratch_directory(plans));
+}
+
+Storage open_storage(const PullCommand& command, const std::vector<OutputPlan>& plans, Log& log) {
+  Storage storage;
+  if (!command.use_cache) {
+    storage.temporary = open_scratch(command, plans);
+    return storage;
+  }
+  try {
+    const bool create = !command.dry_run || fs::exists(command.cache_directory);
+    if (create) storage.cache.emplace(command.cache_directory, !command.dry_run);
+  } catch (const Error& error) {
+    // A cache that can be read but not written still saves what it has.
+    if (error.code() != Errc::disk || !fs::exists(fs::path(command.cache_directory) / "oci-layout"))
+      throw Error(error.code(), error.what(),
+                  error.hint().empty() ? "choose another directory with --cache-dir, or do without by --no-cache"
+                                       : error.hint());
+    storage.cache.emplace(command.cache_directory, false);
+    log.warning(error.what());
+  }
+  if (storage.cache && !storage.keeps() && !command.dry_run) {
+    log.warning("the cache " + command.cache_directory + " can't be written; it is only read");
+    storage.temporary = open_scratch(command, plans);
+  }
+  return storage;
+}
+
+/// Tells the result on standard output, or where that is the archive's on standard error.
+void say(const PullCommand& command, const PullStatistics& statistics) {
+  // With --quiet the log was silent.
+  if (command.style.quiet) std::fputs(format_failures(statistics).c_str(), stderr);
+  if (command.style.quiet && !command.style.json) return;
+  const std::string text = command.style.json ? statistics_json(statistics) : format_statistics(statistics);
+  if (command.output == "-")
+    std::fputs(text.c_str(), stderr);
+  else
+    write_out(text);
+}
+
+/// --import-tar: what is in the tars need not be fetched.
+void import_tars(const PullCommand& command, Storage& storage, Log& log) {
+  if (command.import_tars.empty()) return;
+  if (!storage.keeps())
+    throw Error(Errc::disk, "--import-tar needs a cache that can be written", "choose another one with --cache-dir");
+  for (const std::string& file : command.import_tars) {
+    const ImportReport report = import_tar(*storage.cache, file, [&](std::string_view line) { log.detail(line); });
+    std::istringstream lines(import_summary(file, report));
+    for (std::string line; std::getline(lines, line);) report.is_sound() ? log.note(line) : log.warning(line);
+  }
+}
+
+}  // namespace
+
+ExitCode run_pull_command(const PullCommand& command, const std::optional<std::string>& environment_password) {
+  const auto begin = std::chrono::steady_clock::now();
+  const std::vector<Reference> references = collect_images(command, std::cin);
+  const std::vector<OutputPlan> plans = plan_outputs(command, references);
+  Runtime runtime(command.style);
+  CredentialSource credentials = credential_source(command.access, references, environment_password, std::cin,
+                                                   runtime.log(), docker_config_source(runtime.pool()));
+  Storage storage = open_storage(command, plans, runtime.log());
+  import_tars(command, storage, runtime.log());
+  Session session(runtime.executor(), command.access, command.max_connections, std::move(credentials),
+                  storage.cache ? &*storage.cache : nullptr, runtime.progress(), runtime.log());
+  PullRun pull(runtime.executor(), runtime.pool(), command, references, session, storage.stores(), runtime.progress(),
+               runtime.log());
+  const int signal = runtime.run(pull.run(), [&] { pull.stop(); });
+
+  PullStatistics statistics;
+  statistics.images = pull.results();
+  statistics.add(runtime.progress().state());
+  statistics.elapsed = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin);
+  statistics.dry_run = command.dry_run;
+  statistics.format = command.format;
+  if (signal != 0) {
+    if (!command.style.quiet)
+      std::fputs(storage.keeps() && !command.dry_run
+                     ? "stopped; what has arrived is kept in the cache, and the same command goes on from there\n"
+                     : "stopped\n",
+                 stderr);
+    return exit_code_of_signal(signal);
+  }
+  say(command, statistics);
+  return statistics.exit();
+}
+
+}  // namespace hawser

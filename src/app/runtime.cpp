@@ -1,0 +1,90 @@
+#include <hawser/app/exit_code.hpp>
+#include <hawser/app/runtime.hpp>
+#include <hawser/app/signals.hpp>
+
+#include <chrono>
+#include <exception>
+#include <thread>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <unistd.h>
+
+namespace hawser {
+namespace {
+
+namespace asio = boost::asio;
+
+/// Hashing, disk waits and inflating: more threads than cores, since some of them wait for the disk.
+std::size_t pool_size() {
+  return std::max(2u, std::thread::hardware_concurrency()) + 2;
+}
+
+Log::Level level_of(const OutputStyle& style) {
+  if (style.quiet) return Log::Level::errors;
+  return style.verbose ? Log::Level::verbose : Log::Level::normal;
+}
+
+asio::awaitable<void> draw(Progress& progress, asio::steady_timer& timer) {
+  for (;;) {
+    timer.expires_after(std::chrono::milliseconds(100));
+    boost::system::error_code ec;
+    co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ec));
+    if (ec) co_return;
+    progress.tick(Progress::Time::clock::now());
+  }
+}
+
+}  // namespace
+
+Runtime::Runtime(const OutputStyle& style)
+    : io_(1),
+      pool_(pool_size()),
+      over_(std::make_shared<std::atomic<bool>>(false)),
+      progress_(make_progress(style.quiet)),
+      log_(level_of(style), [this](std::string_view line) { progress_->message(line); }) {}
+
+Runtime::~Runtime() {
+  pool_.join();
+  *over_ = true;
+}
+
+/// Whatever blocks meanwhile, a reader that takes nothing from a pipe say: a second after the signal it is over.
+void Runtime::end_within_a_second(int signal) {
+  std::thread([signal, over = over_] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(950));
+    if (*over) return;
+    restore_terminal();
+    ::_exit(static_cast<int>(exit_code_of_signal(signal)));
+  }).detach();
+}
+
+int Runtime::run(asio::awaitable<void> task, const std::function<void()>& on_stop) {
+  asio::steady_timer drawing(io_);
+  asio::steady_timer grace(io_);
+  std::exception_ptr failure;
+  SignalWatch signals(executor(), [&](int signal) {
+    end_within_a_second(signal);
+    on_stop();
+    grace.expires_after(std::chrono::milliseconds(800));
+    grace.async_wait([&](const boost::system::error_code& ec) {
+      if (!ec) io_.stop();
+    });
+  });
+  asio::co_spawn(io_, draw(*progress_, drawing), asio::detached);
+  asio::co_spawn(io_, std::move(task), [&](std::exception_ptr thrown) {
+    failure = std::move(thrown);
+    io_.stop();  // what is still waiting (idle connections, timers) is of no use any more
+  });
+  io_.run();
+  // What is on the pool uses what the caller is about to destroy.
+  if (signals.received() != 0) pool_.join();
+  progress_->finish();
+  if (failure && signals.received() == 0) std::rethrow_exception(failure);
+  return signals.received();
+}
+
+}  // namespace hawser

@@ -1,0 +1,148 @@
+#include <hawser/archive/archive_layout.hpp>
+#include <hawser/archive/tar_header.hpp>
+#include <hawser/util/error.hpp>
+
+#include <algorithm>
+#include <set>
+
+namespace hawser {
+namespace {
+
+/// A blob of some size begins at a block of the filesystem, and can then share its blocks with the cache's file where
+/// the filesystem has reflinks (XFS, Btrfs). It costs 4.5 KiB at most.
+constexpr std::uint64_t filesystem_block = 4096;
+constexpr std::uint64_t aligned_from = 64 * 1024;
+
+/// The descriptor that index.json points at.
+const Descriptor& root(const ArchiveImage& image) {
+  return image.indexes.empty() ? image.manifests.front().descriptor : image.indexes.front().descriptor;
+}
+
+void check(ArchiveFormat format, const std::vector<ArchiveImage>& images) {
+  if (images.empty()) throw Error(Errc::usage, "no image to put into the archive");
+  for (const ArchiveImage& image : images) {
+    if (format == ArchiveFormat::docker_archive && !image.indexes.empty())
+      throw Error(Errc::usage, "the docker-archive format holds one platform of an image",
+                  "use --format oci-archive or oci-dir with --all-platforms");
+    if (image.manifests.empty() || (image.manifests.size() > 1 && image.indexes.empty()))
+      throw Error(Errc::usage, "an image of an archive has one manifest, or an index over several");
+  }
+}
+
+/// Every directory that a blob lies in, once, in order.
+std::set<std::string> blob_directories(const std::vector<ArchiveImage>& images) {
+  std::set<std::string> result;
+  const auto add = [&](const Digest& digest) { result.insert("blobs/" + std::string(digest.algorithm_name()) + "/"); };
+  for (const ArchiveImage& image : images) {
+    for (const ArchiveIndex& index : image.indexes) add(index.descriptor.digest);
+    for (const ArchiveManifest& manifest : image.manifests) {
+      add(manifest.descriptor.digest);
+      add(manifest.manifest.config.digest);
+      for (const Descriptor& layer : manifest.manifest.layers) add(layer.digest);
+    }
+  }
+  return result;
+}
+
+}  // namespace
+
+std::string ArchiveEntry::header() const {
+  if (std::holds_alternative<Directory>(content)) return tar_directory_header(path);
+  if (std::holds_alternative<Digest>(content) && size >= aligned_from)
+    return tar_file_header(path, size, header_offset, filesystem_block);
+  return tar_file_header(path, size);
+}
+
+ArchiveLayout::ArchiveLayout(ArchiveFormat format, const std::vector<ArchiveImage>& given) {
+  check(format, given);
+  const std::vector<ArchiveImage> images = merge_images(given);
+  const auto add_text = [this](std::string path, std::string text) {
+    const std::uint64_t size = text.size();
+    add(std::move(path), std::move(text), size);
+  };
+  add_text("oci-layout", std::string(oci_layout_document()));
+  add_text("index.json", layout_index(layout_descriptors(images)));
+  if (format == ArchiveFormat::docker_archive) add_text("manifest.json", docker_manifest(images));
+  add("blobs/", ArchiveEntry::Directory{}, 0);
+  for (const std::string& directory : blob_directories(images)) add(directory, ArchiveEntry::Directory{}, 0);
+  add_documents(images);
+  add_layers(images);
+  total_size_ += tar_trailer_size;
+}
+
+void ArchiveLayout::add_documents(const std::vector<ArchiveImage>& images) {
+  for (const ArchiveImage& image : images) {
+    for (const ArchiveIndex& index : image.indexes)
+      add_blob(index.descriptor.digest, index.descriptor.size, &index.bytes);
+    for (const ArchiveManifest& entry : image.manifests) {
+      add_blob(entry.descriptor.digest, entry.descriptor.size, &entry.bytes);
+      const Descriptor& config = entry.manifest.config;
+      add_blob(config.digest, config.size, entry.config_bytes.empty() ? nullptr : &entry.config_bytes);
+    }
+  }
+}
+
+void ArchiveLayout::add_layers(const std::vector<ArchiveImage>& images) {
+  for (const ArchiveImage& image : images)
+    for (const ArchiveManifest& entry : image.manifests)
+      for (const Descriptor& layer : entry.manifest.layers) add_blob(layer.digest, layer.size, nullptr);
+}
+
+void ArchiveLayout::add_blob(const Digest& digest, std::uint64_t size, const std::string* bytes) {
+  std::string path = blob_path(digest);
+  const auto same =
+      std::find_if(entries_.begin(), entries_.end(), [&](const auto& entry) { return entry.path == path; });
+  const std::uint64_t known = same != entries_.end() ? same->size : bytes ? bytes->size() : size;
+  if (known != size)
+    throw Error(Errc::malformed, "the size of " + digest.to_string() + " is " + std::to_string(known) +
+                                     " bytes in one place and " + std::to_string(size) + " in another");
+  if (same != entries_.end()) return;
+  if (bytes)
+    add(std::move(path), *bytes, size);
+  else
+    add(std::move(path), digest, size);
+}
+
+void ArchiveLayout::add(std::string path, decltype(ArchiveEntry::content) content, std::uint64_t size) {
+  if (size > max_blob_size) throw Error(Errc::too_large, "an archive entry of " + std::to_string(size) + " bytes");
+  ArchiveEntry entry;
+  entry.path = std::move(path);
+  entry.content = std::move(content);
+  entry.size = size;
+  entry.header_offset = total_size_;
+  entry.data_offset = total_size_ + entry.header().size();
+  total_size_ = entry.data_offset + tar_padded(size);
+  entries_.push_back(std::move(entry));
+}
+
+const ArchiveEntry* ArchiveLayout::find(const Digest& digest) const {
+  for (const ArchiveEntry& entry : entries_)
+    if (const Digest* blob = std::get_if<Digest>(&entry.content); blob && *blob == digest) return &entry;
+  return nullptr;
+}
+
+std::uint64_t ArchiveLayout::blob_bytes() const noexcept {
+  std::uint64_t sum = 0;
+  for (const ArchiveEntry& entry : entries_)
+    if (std::holds_alternative<Digest>(entry.content)) sum += entry.size;
+  return sum;
+}
+
+std::string blob_path(const Digest& digest) {
+  return "blobs/" + std::string(digest.algorithm_name()) + "/" + digest.hex();
+}
+
+std::vector<ArchiveImage> merge_images(const std::vector<ArchiveImage>& images) {
+  std::vector<ArchiveImage> result;
+  for (const ArchiveImage& image : images) {
+    const auto same = std::find_if(result.begin(), result.end(),
+                                   [&](const ArchiveImage& other) { return root(other).digest == root(image).digest; });
+    if (same == result.end())
+      result.push_back(image);
+    else
+      same->references.insert(same->references.end(), image.references.begin(), image.references.end());
+  }
+  return result;
+}
+
+}  // namespace hawser

@@ -1,0 +1,251 @@
+#include <hawser/archive/decompressor.hpp>
+#include <hawser/util/error.hpp>
+#include <hawser/util/file.hpp>
+#include <hawser/util/text.hpp>
+
+#include <algorithm>
+#include <array>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include <isa-l/igzip_lib.h>
+#include <zstd.h>
+
+namespace hawser {
+namespace {
+
+using media_type::Compression;
+using Bytes = std::span<const std::byte>;
+
+constexpr std::size_t buffer_size = 256 * 1024;
+constexpr std::size_t sniff_size = 6;  // the longest magic number, that of xz
+constexpr int max_window_log = 27;     // 128 MiB, the most that `zstd -d` takes unasked
+
+/// What the first bytes of a stream say it is. A tar starts with a path, which none of these could be.
+Compression sniff(std::string_view head) {
+  using namespace std::string_view_literals;
+  const bool zstd_skippable =
+      head.size() >= 4 && (static_cast<unsigned char>(head[0]) & 0xf0) == 0x50 && head.substr(1, 3) == "\x2a\x4d\x18"sv;
+  if (head.starts_with("\x1f\x8b"sv)) return Compression::gzip;
+  if (head.starts_with("\x28\xb5\x2f\xfd"sv) || zstd_skippable) return Compression::zstd;
+  if (head.starts_with("BZh"sv) && head.size() >= 4 && head[3] >= '1' && head[3] <= '9')
+    throw Error(Errc::unsupported, "the layer is compressed with bzip2, which --uncompressed can't undo");
+  if (head.starts_with("\xfd"
+                       "7zXZ"sv))
+    throw Error(Errc::unsupported, "the layer is compressed with xz, which --uncompressed can't undo");
+  return Compression::none;
+}
+
+class Gzip {
+ public:
+  explicit Gzip(std::vector<std::byte>& buffer) : buffer_(&buffer), state_(std::make_unique<inflate_state>()) {
+    isal_inflate_init(state_.get());
+    begin_header();
+  }
+
+  template <class Emit>
+  void feed(Bytes data, const Emit& emit) {
+    while (!data.empty() || pending_output_) {
+      if (member_done_ && !start_member(data)) return;
+      if (in_header_ && !read_header(data)) return;
+      state_->next_in = reinterpret_cast<std::uint8_t*>(const_cast<std::byte*>(data.data()));
+      state_->avail_in = static_cast<std::uint32_t>(std::min<std::size_t>(data.size(), 1U << 30));
+      const std::size_t given = state_->avail_in;
+      state_->next_out = reinterpret_cast<std::uint8_t*>(buffer_->data());
+      state_->avail_out = static_cast<std::uint32_t>(buffer_->size());
+      check(isal_inflate(state_.get()));
+      const std::size_t produced = buffer_->size() - state_->avail_out;
+      const std::size_t used = given - state_->avail_in;
+      data = data.subspan(used);
+      emit(Bytes(buffer_->data(), produced));
+      member_done_ = state_->block_state == ISAL_BLOCK_FINISH;
+      pending_output_ = state_->avail_out == 0 && !member_done_;
+      if (used == 0 && produced == 0 && !member_done_) {
+        if (data.empty()) return;
+        throw Error(Errc::malformed, "the gzip data of the layer is broken");
+      }
+    }
+  }
+
+  void finish() const {
+    if (!member_done_) throw Error(Errc::malformed, "the gzip data of the layer ends too early");
+  }
+
+ private:
+  /// Whether another member begins in `data`. Zeros after the last one are padding; anything else is refused.
+  bool start_member(Bytes& data) {
+    while (!data.empty() && data.front() == std::byte{0}) {
+      padding_ = true;
+      data = data.subspan(1);
+    }
+    if (data.empty()) return false;
+    if (padding_) throw Error(Errc::malformed, "there is data after the end of the layer's gzip data");
+    isal_inflate_reset(state_.get());
+    begin_header();
+    member_done_ = false;
+    return true;
+  }
+
+  void begin_header() {
+    isal_gzip_header_init(&header_);
+    state_->crc_flag = ISAL_GZIP_NO_HDR_VER;  // the trailer is still verified
+    in_header_ = true;
+  }
+
+  /// Reads of the header what is there; whether that is all. isal_inflate() would do it by itself, but wants the
+  /// header in one piece.
+  bool read_header(Bytes& data) {
+    const std::size_t given = std::min<std::size_t>(data.size(), 1U << 30);
+    state_->next_in = reinterpret_cast<std::uint8_t*>(const_cast<std::byte*>(data.data()));
+    state_->avail_in = static_cast<std::uint32_t>(given);
+    const int result = isal_read_gzip_header(state_.get(), &header_);
+    check(result);
+    data = data.subspan(given - state_->avail_in);
+    in_header_ = result != ISAL_DECOMP_OK;
+    return !in_header_;
+  }
+
+  static void check(int result) {
+    switch (result) {
+      case ISAL_DECOMP_OK:
+      case ISAL_END_INPUT:
+      case ISAL_OUT_OVERFLOW:
+        return;
+      case ISAL_INCORRECT_CHECKSUM:
+        throw Error(Errc::malformed, "the gzip data of the layer has a wrong checksum");
+      case ISAL_INVALID_WRAPPER:
+      case ISAL_UNSUPPORTED_METHOD:
+        throw Error(Errc::malformed, "the gzip data of the layer has a broken header");
+      default:
+        throw Error(Errc::malformed, "the gzip data of the layer is broken");
+    }
+  }
+
+  std::vector<std::byte>* buffer_;
+  std::unique_ptr<inflate_state> state_;
+  isal_gzip_header header_{};
+  bool in_header_ = false, member_done_ = false, padding_ = false, pending_output_ = false;
+};
+
+class Zstd {
+ public:
+  explicit Zstd(std::vector<std::byte>& buffer) : buffer_(&buffer), stream_(ZSTD_createDStream(), ZSTD_freeDStream) {
+    if (!stream_) throw std::bad_alloc();
+    ZSTD_DCtx_setParameter(stream_.get(), ZSTD_d_windowLogMax, max_window_log);
+  }
+
+  template <class Emit>
+  void feed(Bytes data, const Emit& emit) {
+    ZSTD_inBuffer in{data.data(), data.size(), 0};
+    for (bool full = false; in.pos < in.size || full;) {
+      ZSTD_outBuffer out{buffer_->data(), buffer_->size(), 0};
+      const std::size_t result = ZSTD_decompressStream(stream_.get(), &out, &in);
+      if (ZSTD_isError(result)) fail(result);
+      frame_done_ = result == 0;
+      full = out.pos == out.size && !frame_done_;
+      emit(Bytes(buffer_->data(), out.pos));
+    }
+  }
+
+  void finish() const {
+    if (!frame_done_) throw Error(Errc::malformed, "the zstd data of the layer ends too early");
+  }
+
+ private:
+  [[noreturn]] static void fail(std::size_t result) {
+    const std::string_view reason = ZSTD_getErrorName(result);
+    const bool window = reason.find("memory") != std::string_view::npos;
+    throw Error(window ? Errc::too_large : Errc::malformed,
+                "the zstd data of the layer can't be decompressed: " + std::string(reason));
+  }
+
+  std::vector<std::byte>* buffer_;
+  std::unique_ptr<ZSTD_DStream, decltype(&ZSTD_freeDStream)> stream_;
+  bool frame_done_ = false;
+};
+
+struct Plain {};
+
+}  // namespace
+
+struct Decompressor::Impl {
+  Impl(Compression claimed_, DecompressLimits limits_) : claimed(claimed_), limits(limits_) {}
+
+  Compression claimed;
+  DecompressLimits limits;
+  std::string head;  // what came before the kind was known
+  bool known = false;
+  std::variant<Plain, Gzip, Zstd> codec;
+  std::vector<std::byte> buffer;
+  std::uint64_t in = 0, out = 0;
+
+  void emit(Bytes data, const Sink& sink) {
+    if (data.empty()) return;
+    out += data.size();
+    if (out > limits.max_output)
+      throw Error(Errc::too_large, "the layer is more than " + format_bytes(limits.max_output) + " uncompressed");
+    if (out > limits.ratio_from && out / limits.max_ratio > in)
+      throw Error(Errc::too_large, "the layer is more than " + std::to_string(limits.max_ratio) +
+                                       " times its compressed size; it looks like a decompression bomb");
+    sink(data);
+  }
+
+  void decode(Bytes data, const Sink& sink) {
+    const auto each = [&](Bytes part) { emit(part, sink); };
+    if (auto* gzip = std::get_if<Gzip>(&codec))
+      gzip->feed(data, each);
+    else if (auto* zstd = std::get_if<Zstd>(&codec))
+      zstd->feed(data, each);
+    else
+      for (; !data.empty(); data = data.subspan(std::min(data.size(), buffer_size)))
+        each(data.first(std::min(data.size(), buffer_size)));
+  }
+
+  void start(const Sink& sink) {
+    claimed = head.empty() ? claimed : sniff(head);
+    known = true;
+    if (claimed != Compression::none) buffer.resize(buffer_size);
+    if (claimed == Compression::gzip) codec.emplace<Gzip>(buffer);
+    if (claimed == Compression::zstd) codec.emplace<Zstd>(buffer);
+    decode(as_bytes(head), sink);
+    head.clear();
+  }
+};
+
+Decompressor::Decompressor(Compression claimed, DecompressLimits limits)
+    : impl_(std::make_unique<Impl>(claimed, limits)) {}
+Decompressor::Decompressor(Decompressor&&) noexcept = default;
+Decompressor& Decompressor::operator=(Decompressor&&) noexcept = default;
+Decompressor::~Decompressor() = default;
+
+void Decompressor::feed(std::span<const std::byte> data, const Sink& sink) {
+  impl_->in += data.size();
+  if (!impl_->known) {
+    const std::size_t taken = std::min(data.size(), sniff_size - impl_->head.size());
+    impl_->head.append(reinterpret_cast<const char*>(data.data()), taken);
+    data = data.subspan(taken);
+    if (impl_->head.size() < sniff_size) return;
+    impl_->start(sink);
+  }
+  if (!data.empty()) impl_->decode(data, sink);
+}
+
+void Decompressor::finish(const Sink& sink) {
+  if (!impl_->known) impl_->start(sink);
+  if (const auto* gzip = std::get_if<Gzip>(&impl_->codec)) gzip->finish();
+  if (const auto* zstd = std::get_if<Zstd>(&impl_->codec)) zstd->finish();
+}
+
+Compression Decompressor::compression() const {
+  return impl_->claimed;
+}
+std::uint64_t Decompressor::bytes_in() const {
+  return impl_->in;
+}
+std::uint64_t Decompressor::bytes_out() const {
+  return impl_->out;
+}
+
+}  // namespace hawser

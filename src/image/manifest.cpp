@@ -1,0 +1,214 @@
+// Manifests and indexes from a registry that may lie: one document, one meaning, or an error.
+#include "image/json.hpp"
+
+#include <hawser/image/config.hpp>
+#include <hawser/image/manifest.hpp>
+#include <hawser/image/media_type.hpp>
+#include <hawser/util/error.hpp>
+#include <hawser/util/text.hpp>
+
+#include <algorithm>
+
+namespace hawser {
+namespace {
+
+namespace json = boost::json;
+
+/// "Application/JSON; charset=utf-8" → "application/json".
+std::string essence(std::string_view content_type) {
+  return ascii_lower(trim(content_type.substr(0, content_type.find(';'))));
+}
+
+/// Content types that say nothing of what is inside.
+bool is_generic(std::string_view type) {
+  return type.empty() || type == "application/json" || type == "application/octet-stream" ||
+         type == "binary/octet-stream" || type == "text/plain";
+}
+
+bool is_known(std::string_view type) {
+  return media_type::is_index(type) || media_type::is_manifest(type);
+}
+
+[[noreturn]] void refuse_schema_1() {
+  throw Error(Errc::unsupported, "the image has a manifest of schema 1, which is not supported",
+              "schema 1 was given up in 2019: have the image pulled and pushed again by a recent docker");
+}
+
+[[noreturn]] void refuse_type(const std::string& what, std::string_view type) {
+  throw Error(Errc::unsupported, what + " of type \"" + printable(type, 120) + "\" is not supported",
+              "only container images are pulled");
+}
+
+void check_schema(const JsonDocument& document, std::string_view header) {
+  const json::object& root = document.object();
+  const json::value* version = document.member(root, "schemaVersion");
+  const bool first = version != nullptr && version->is_int64() && version->get_int64() == 1;
+  if (first || header == media_type::docker_schema1 || header == media_type::docker_schema1_signed ||
+      document.member(root, "fsLayers") != nullptr)
+    refuse_schema_1();
+  if (version == nullptr) document.refuse("it has no schemaVersion");
+  if (!version->is_int64() || version->get_int64() != 2) document.refuse("its schemaVersion is not 2");
+}
+
+/// The type of the document, from its own word, the header's, or its shape.
+std::string decide_type(const JsonDocument& document, std::string_view header) {
+  const json::object& root = document.object();
+  const std::string inside = document.text(root, "mediaType");
+  if (!inside.empty() && !is_known(inside)) refuse_type("a manifest", inside);
+  if (!is_generic(header) && !is_known(header)) refuse_type("a manifest", header);
+  if (!inside.empty() && !is_generic(header) && inside != header)
+    document.refuse("the registry calls it \"" + std::string(header) + "\", but it calls itself \"" + inside + "\"");
+  if (!inside.empty()) return inside;
+  if (!is_generic(header)) return std::string(header);
+  if (document.member(root, "manifests") != nullptr) return std::string(media_type::oci_index);
+  if (document.member(root, "layers") != nullptr) return std::string(media_type::oci_manifest);
+  document.refuse("it has neither layers nor manifests");
+}
+
+void check_shape(const JsonDocument& document, bool index) {
+  const json::object& root = document.object();
+  const bool layers = document.member(root, "layers") != nullptr;
+  const bool config = document.member(root, "config") != nullptr;
+  const bool manifests = document.member(root, "manifests") != nullptr;
+  if (manifests && (layers || config))
+    document.refuse(std::string("it has both \"manifests\" and \"") + (layers ? "layers" : "config") + "\"");
+  if (index && (layers || config)) document.refuse("it calls itself an index, but is made like an image manifest");
+  if (!index && manifests) document.refuse("it calls itself an image manifest, but is made like an index");
+  if (index && !manifests) document.refuse("it has no \"manifests\"");
+  if (!index && !layers) document.refuse("it has no \"layers\"");
+  if (!index && !config) document.refuse("it has no \"config\"");
+}
+
+std::uint64_t read_size(const JsonDocument& document, const json::object& from) {
+  const json::value* size = document.member(from, "size");
+  if (size == nullptr) document.refuse("a descriptor of it has no size");
+  if (size->is_int64() && size->get_int64() < 0) document.refuse("a size in it is negative");
+  if (size->is_uint64() || (size->is_int64() && static_cast<std::uint64_t>(size->get_int64()) > max_blob_size))
+    document.refuse("a size in it is beyond 16 TiB");
+  if (!size->is_int64()) document.refuse("a size in it is no whole number");
+  return static_cast<std::uint64_t>(size->get_int64());
+}
+
+std::optional<Platform> read_platform(const JsonDocument& document, const json::object& from) {
+  const json::object* object = document.optional_object(from, "platform");
+  if (object == nullptr) return std::nullopt;
+  Platform platform;
+  platform.os = document.text(*object, "os");
+  platform.architecture = document.text(*object, "architecture");
+  platform.variant = document.text(*object, "variant");
+  platform.os_version = document.text(*object, "os.version");
+  if (platform.os.empty() && platform.architecture.empty()) return std::nullopt;
+  return platform.normalised();
+}
+
+Descriptor read_descriptor(const JsonDocument& document, const json::value& value) {
+  if (!value.is_object()) document.refuse("a descriptor of it is no object");
+  const json::object& from = value.get_object();
+  Descriptor result{document.text(from, "mediaType"), document.digest(document.text(from, "digest")),
+                    read_size(document, from)};
+  if (const json::array* urls = document.optional_array(from, "urls"))
+    for (const json::value& url : *urls) {
+      if (!url.is_string()) document.refuse("a URL in it is no text");
+      result.urls.emplace_back(url.get_string());
+    }
+  if (const json::object* annotations = document.optional_object(from, "annotations"))
+    for (const auto& [key, text] : *annotations) {
+      if (!text.is_string()) document.refuse("an annotation in it is no text");
+      result.annotations.emplace(key, text.get_string());
+    }
+  result.platform = read_platform(document, from);
+  result.artifact_type = document.text(from, "artifactType");
+  return result;
+}
+
+std::vector<Descriptor> read_descriptors(const JsonDocument& document, std::string_view name) {
+  std::vector<Descriptor> result;
+  // Null is how Go writes an empty list.
+  if (const json::array* array = document.optional_array(document.object(), name))
+    for (const json::value& value : *array) result.push_back(read_descriptor(document, value));
+  return result;
+}
+
+/// The same content has one size: a document that gives it two is lying about one of them.
+void check_sizes_agree(const JsonDocument& document, const Manifest& manifest) {
+  std::map<Digest, std::uint64_t> sizes{{manifest.config.digest, manifest.config.size}};
+  for (const Descriptor& layer : manifest.layers)
+    if (const auto [known, fresh] = sizes.emplace(layer.digest, layer.size); !fresh && known->second != layer.size)
+      document.refuse("it gives " + layer.digest.short_string() + " two sizes");
+}
+
+Manifest read_manifest(const JsonDocument& document, std::string type) {
+  if (const json::array* layers = document.optional_array(document.object(), "layers");
+      layers != nullptr && layers->size() > max_layers)
+    throw Error(Errc::too_large, "the manifest lists " + std::to_string(layers->size()) + " layers; no more than " +
+                                     std::to_string(max_layers) + " are taken");
+  Manifest manifest{std::move(type), read_descriptor(document, *document.member(document.object(), "config")),
+                    read_descriptors(document, "layers")};
+  check_sizes_agree(document, manifest);
+  return manifest;
+}
+
+/// How far an index entry is from what is wanted; nothing where it can't be it.
+std::optional<std::size_t> entry_rank(const Descriptor& entry, const Platform& wanted) {
+  if (is_attestation(entry) || !is_known(entry.media_type)) return std::nullopt;
+  if (!entry.platform) return std::size_t(-1);
+  return platform_rank(*entry.platform, wanted);
+}
+
+std::string list_platforms(const Index& index) {
+  std::vector<std::string> names;
+  for (const Descriptor& entry : index.manifests) {
+    if (is_attestation(entry) || !entry.platform) continue;
+    std::string name = printable(entry.platform->to_string(), 60);
+    if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(std::move(name));
+  }
+  constexpr std::size_t most = 40;
+  std::string list;
+  for (std::size_t i = 0; i < std::min(names.size(), most); ++i) list += (i == 0 ? "" : ", ") + names[i];
+  return names.size() > most ? list + ", ..." : list;
+}
+
+}  // namespace
+
+std::variant<Manifest, Index> parse_manifest(std::string_view bytes, std::string_view content_type) {
+  const JsonDocument document("manifest", bytes, max_manifest_size);
+  const std::string header = essence(content_type);
+  check_schema(document, header);
+  std::string type = decide_type(document, header);
+  const bool index = media_type::is_index(type);
+  check_shape(document, index);
+  if (!index) return read_manifest(document, std::move(type));
+  Index result{std::move(type), read_descriptors(document, "manifests")};
+  return result;
+}
+
+void check_is_image(const Manifest& manifest) {
+  if (!is_image_config(manifest.config.media_type))
+    refuse_type("an artifact with a config", manifest.config.media_type);
+  for (const Descriptor& layer : manifest.layers)
+    // Older attestations call themselves images, and come along with --all-platforms.
+    if (!media_type::is_layer(layer.media_type) && layer.media_type != media_type::in_toto)
+      refuse_type("a layer", layer.media_type);
+}
+
+bool is_attestation(const Descriptor& descriptor) {
+  if (descriptor.annotations.contains("vnd.docker.reference.type")) return true;
+  return descriptor.platform && descriptor.platform->os == "unknown" && descriptor.platform->architecture == "unknown";
+}
+
+const Descriptor& select_platform(const Index& index, const Platform& wanted) {
+  const Descriptor* best = nullptr;
+  std::size_t best_rank = 0;
+  for (const Descriptor& entry : index.manifests) {
+    const auto rank = entry_rank(entry, wanted);
+    if (!rank || (best != nullptr && *rank >= best_rank)) continue;
+    best = &entry;
+    best_rank = *rank;
+  }
+  if (best != nullptr) return *best;
+  const std::string there = list_platforms(index);
+  throw Error(Errc::no_platform, "the image is not there for " + printable(wanted.to_string(), 100),
+              there.empty() ? "its index names no platform at all" : "it is there for: " + there);
+}
+
+}  // namespace hawser

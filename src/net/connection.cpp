@@ -1,0 +1,229 @@
+#include "net/connection.hpp"
+
+#include <hawser/util/error.hpp>
+#include <hawser/util/text.hpp>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include <boost/asio/post.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <sys/socket.h>
+
+namespace hawser {
+
+using Clock = std::chrono::steady_clock;
+
+namespace {
+
+/// After so many reads that found bytes at once, everybody else (signals, timers, other connections) has a turn.
+constexpr int reads_in_a_row = 16;
+
+}  // namespace
+
+/// Ends a wait that has lasted too long. The deadline moves with every wait; the timer is set anew only when it
+/// fires early, so that a busy connection costs no timer operations.
+struct Connection::Watchdog : std::enable_shared_from_this<Watchdog> {
+  explicit Watchdog(asio::ip::tcp::socket& socket_) : socket(&socket_), timer(socket_.get_executor()) {}
+
+  void expect_by(Clock::time_point when) {
+    deadline = when;
+    if (!ticking) tick();
+  }
+  void relax() { deadline = Clock::time_point::max(); }
+
+  void tick() {
+    ticking = true;
+    timer.expires_at(deadline);
+    timer.async_wait([self = shared_from_this()](const boost::system::error_code&) {
+      self->ticking = false;
+      if (!self->socket || self->deadline == Clock::time_point::max()) return;
+      if (self->deadline > Clock::now()) return self->tick();
+      self->fired = true;
+      boost::system::error_code ignored;
+      self->socket->cancel(ignored);
+    });
+  }
+
+  asio::ip::tcp::socket* socket;  // null once the connection is gone
+  asio::steady_timer timer;
+  Clock::time_point deadline = Clock::time_point::max();
+  bool ticking = false;
+  bool fired = false;
+};
+
+Connection::Connection(asio::ip::tcp::socket socket, Origin origin, std::chrono::milliseconds stall_timeout)
+    : socket_(std::move(socket)),
+      origin_(std::move(origin)),
+      stall_timeout_(stall_timeout),
+      watchdog_(std::make_shared<Watchdog>(socket_)) {
+  socket_.non_blocking(true);
+  boost::system::error_code ignored;
+  socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
+  socket_.set_option(asio::socket_base::keep_alive(true), ignored);
+}
+
+Connection::~Connection() {
+  watchdog_->socket = nullptr;
+  watchdog_->timer.cancel();
+}
+
+void Connection::rest() {
+  watchdog_->timer.cancel();
+}
+
+void Connection::close() {
+  closed_ = true;
+  boost::system::error_code ignored;
+  socket_.cancel(ignored);
+  ::shutdown(socket_.native_handle(), SHUT_RDWR);
+}
+
+void Connection::lost(std::string_view why) const {
+  throw Error(Errc::connection_lost, "the connection to " + origin_.to_string() + " was lost: " + std::string(why));
+}
+
+void Connection::limit_to(Clock::time_point deadline, std::string complaint) {
+  limit_.emplace(deadline, std::move(complaint));
+}
+
+asio::awaitable<void> Connection::wait(asio::ip::tcp::socket::wait_type what) {
+  if (closed_) throw Error(Errc::cancelled, "the connection to " + origin_.to_string() + " was closed");
+  reads_without_wait_ = 0;
+  watchdog_->fired = false;
+  const Clock::time_point patient_until = Clock::now() + stall_timeout_;
+  watchdog_->expect_by(limit_ ? std::min(patient_until, limit_->deadline) : patient_until);
+  boost::system::error_code ec;
+  co_await socket_.async_wait(what, asio::redirect_error(asio::use_awaitable, ec));
+  watchdog_->relax();
+  if (closed_) throw Error(Errc::cancelled, "the connection to " + origin_.to_string() + " was closed");
+  // Also where the wait was over in time: a byte now and then must not go on for ever.
+  if (limit_ && Clock::now() >= limit_->deadline)
+    throw Error(Errc::connect_failed, limit_->complaint, "a slow link may need a longer --stall-timeout");
+  if (watchdog_->fired)
+    throw Error(Errc::stalled, origin_.to_string() + " sent nothing for " + format_duration(stall_timeout_),
+                "a slow link may need a longer --stall-timeout");
+  if (ec) lost(ec.message());
+}
+
+void Connection::closed_in_handshake() const {
+  // Not a byte came: a plain server that takes no garbage, or a forwarder in front of a registry that is not up yet.
+  const bool silently = BIO_number_read(SSL_get_rbio(ssl_.get())) == 0;
+  throw Error(Errc::connection_lost, origin_.to_string() + " closed the connection in the TLS handshake",
+              silently ? "if it is a plain HTTP registry, say --plain-http" : "");
+}
+
+asio::awaitable<void> Connection::wait_for_tls(int result) {
+  const int saved_errno = errno;
+  switch (SSL_get_error(ssl_.get(), result)) {
+    case SSL_ERROR_WANT_READ:
+      co_await wait(asio::ip::tcp::socket::wait_read);
+      break;
+    case SSL_ERROR_WANT_WRITE:
+      co_await wait(asio::ip::tcp::socket::wait_write);
+      break;
+    case SSL_ERROR_SYSCALL:
+      if (saved_errno != 0) lost(std::strerror(saved_errno));
+      lost("the other side closed it");
+    default:
+      throw tls_error(ssl_.get(), origin_);
+  }
+}
+
+asio::awaitable<void> Connection::start_tls(TlsContext& context) {
+  ssl_ = context.client(socket_.native_handle(), origin_);
+  for (;;) {
+    ERR_clear_error();
+    errno = 0;
+    const int result = SSL_do_handshake(ssl_.get());
+    if (result == 1) break;
+    if (SSL_get_error(ssl_.get(), result) == SSL_ERROR_ZERO_RETURN) closed_in_handshake();
+    co_await wait_for_tls(result);
+  }
+}
+
+/// Reads without waiting: the number of bytes, 0 at the end of the stream, -1 where nothing is there yet (with
+/// errno or OpenSSL's queue saying why).
+std::ptrdiff_t Connection::read_now(std::span<std::byte> buffer) {
+  errno = 0;
+  if (!ssl_) return ::recv(socket_.native_handle(), buffer.data(), buffer.size(), 0);
+  ERR_clear_error();
+  std::size_t taken = 0;
+  while (taken < buffer.size()) {
+    std::size_t n = 0;
+    if (SSL_read_ex(ssl_.get(), buffer.data() + taken, buffer.size() - taken, &n) != 1) break;
+    taken += n;
+  }
+  if (taken > 0) {
+    // What stopped the loop (no more data, an alert) will show again on the next read.
+    return static_cast<std::ptrdiff_t>(taken);
+  }
+  return SSL_get_error(ssl_.get(), 0) == SSL_ERROR_ZERO_RETURN ? 0 : -1;
+}
+
+asio::awaitable<std::size_t> Connection::read_some(std::span<std::byte> buffer) {
+  if (++reads_without_wait_ > reads_in_a_row) {
+    reads_without_wait_ = 0;
+    co_await asio::post(socket_.get_executor(), asio::use_awaitable);
+  }
+  for (;;) {
+    if (closed_) throw Error(Errc::cancelled, "the connection to " + origin_.to_string() + " was closed");
+    const std::ptrdiff_t n = read_now(buffer);
+    if (n >= 0) {
+      bytes_received_ += static_cast<std::uint64_t>(n);
+      co_return static_cast<std::size_t>(n);
+    }
+    if (ssl_) {
+      co_await wait_for_tls(0);
+    } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+      co_await wait(asio::ip::tcp::socket::wait_read);
+    } else if (errno != EINTR) {
+      lost(std::strerror(errno));
+    }
+  }
+}
+
+asio::awaitable<void> Connection::write(std::string_view text) {
+  while (!text.empty()) {
+    errno = 0;
+    if (ssl_) {
+      ERR_clear_error();
+      std::size_t n = 0;
+      if (SSL_write_ex(ssl_.get(), text.data(), text.size(), &n) == 1) {
+        text.remove_prefix(n);
+      } else {
+        co_await wait_for_tls(0);
+      }
+      continue;
+    }
+    const auto n = ::send(socket_.native_handle(), text.data(), text.size(), MSG_NOSIGNAL);
+    if (n >= 0) {
+      text.remove_prefix(static_cast<std::size_t>(n));
+    } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+      co_await wait(asio::ip::tcp::socket::wait_write);
+    } else if (errno != EINTR) {
+      lost(std::strerror(errno));
+    }
+  }
+}
+
+bool Connection::usable() {
+  if (closed_ || !socket_.is_open()) return false;
+  char byte = 0;
+  if (ssl_) {
+    // Takes in session tickets that have arrived meanwhile; any other data or an end is unexpected.
+    ERR_clear_error();
+    const int result = SSL_peek(ssl_.get(), &byte, 1);
+    const bool quiet = result <= 0 && SSL_get_error(ssl_.get(), result) == SSL_ERROR_WANT_READ;
+    ERR_clear_error();
+    return quiet;
+  }
+  const auto n = ::recv(socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  return n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+}
+
+}  // namespace hawser

@@ -1,0 +1,85 @@
+// One TCP connection, with or without TLS, read and written with a stall timeout.
+#pragma once
+
+#include "net/tls_context.hpp"
+
+#include <hawser/net/origin.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+namespace hawser {
+
+namespace asio = boost::asio;
+
+/// OpenSSL works right on the socket, so that one wake-up reads all that has arrived; waiting is Asio's. Used on
+/// one thread, one read and one write at a time.
+class Connection {
+ public:
+  /// Takes over a connected socket. `stall_timeout`: how long a read or write may wait without a byte moving.
+  Connection(asio::ip::tcp::socket socket, Origin origin, std::chrono::milliseconds stall_timeout);
+  ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  /// From here on all reads and writes have to be over by `deadline`, however the bytes come: later is an
+  /// Error{connect_failed} with the text `complaint`. For the time in which a connection is opened.
+  void limit_to(std::chrono::steady_clock::time_point deadline, std::string complaint);
+  /// The connection is open: only the stall timeout counts.
+  void lift_limit() { limit_.reset(); }
+  /// Shakes hands as a TLS client. Throws Error{tls_certificate}, Error{tls_failed}, Error{stalled}.
+  asio::awaitable<void> start_tls(TlsContext& context);
+  /// Reads at least one byte and as many more as are there already; 0 at the end of the stream.
+  /// Throws Error{connection_lost}, Error{tls_failed}, Error{stalled}, Error{cancelled}.
+  asio::awaitable<std::size_t> read_some(std::span<std::byte> buffer);
+  /// Writes all of `text`. Throws as read_some() does.
+  asio::awaitable<void> write(std::string_view text);
+
+  /// Whether an idle connection can take another request: still open and nothing unexpected has arrived.
+  bool usable();
+  /// Ends the connection; what waits on it ends in Error{cancelled}.
+  void close();
+
+  const Origin& origin() const { return origin_; }
+  /// Whether a response has been read to its end on this connection.
+  bool has_served() const { return has_served_; }
+  void mark_served() { has_served_ = true; }
+  /// Nothing is awaited until the next read or write: no timer keeps running.
+  void rest();
+  std::uint64_t bytes_received() const { return bytes_received_; }
+
+ private:
+  struct Watchdog;
+  struct Limit {
+    std::chrono::steady_clock::time_point deadline;
+    std::string complaint;
+  };
+
+  asio::awaitable<void> wait(asio::ip::tcp::socket::wait_type what);
+  asio::awaitable<void> wait_for_tls(int result);
+  std::ptrdiff_t read_now(std::span<std::byte> buffer);
+  [[noreturn]] void lost(std::string_view why) const;
+  [[noreturn]] void closed_in_handshake() const;
+
+  asio::ip::tcp::socket socket_;
+  Origin origin_;
+  std::chrono::milliseconds stall_timeout_;
+  std::shared_ptr<Watchdog> watchdog_;
+  std::optional<Limit> limit_;
+  SslPtr ssl_;
+  std::uint64_t bytes_received_ = 0;
+  int reads_without_wait_ = 0;
+  bool has_served_ = false;
+  bool closed_ = false;
+};
+
+}  // namespace hawser

@@ -1,0 +1,206 @@
+#include "net/connection_pool.hpp"
+
+#include <hawser/util/error.hpp>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+namespace hawser {
+
+/// A request that waits for a connection.
+struct ConnectionPool::Waiter {
+  explicit Waiter(const asio::any_io_executor& executor) : ready(executor, asio::steady_timer::time_point::max()) {}
+
+  asio::steady_timer ready;
+  std::unique_ptr<Connection> connection;
+  bool reused = false;
+  std::exception_ptr failure;
+};
+
+ConnectionPool::Lease::Lease(std::shared_ptr<ConnectionPool> pool, std::unique_ptr<Connection> connection, bool reused)
+    : pool_(std::move(pool)), connection_(std::move(connection)), reused_(reused) {
+  pool_->leased_.insert(connection_.get());
+}
+
+ConnectionPool::Lease::~Lease() {
+  if (connection_) pool_->gone(*connection_);
+}
+
+void ConnectionPool::Lease::discard() {
+  if (!connection_) return;
+  pool_->gone(*connection_);
+  connection_.reset();
+}
+
+void ConnectionPool::Lease::give_back() {
+  if (!connection_) return;
+  const auto pool = pool_;
+  pool->leased_.erase(connection_.get());
+  const Origin origin = connection_->origin();
+  connection_->mark_served();
+  --pool->entries_[origin].leased;
+  pool->arrived(origin, std::move(connection_));
+}
+
+ConnectionPool::ConnectionPool(asio::any_io_executor executor, const NetOptions& options)
+    : executor_(std::move(executor)), options_(options), connector_(executor_, options_) {}
+
+ConnectionPool::Lease ConnectionPool::lease(Entry& entry, std::unique_ptr<Connection> connection, bool reused) {
+  ++entry.leased;
+  return {shared_from_this(), std::move(connection), reused};
+}
+
+asio::awaitable<ConnectionPool::Lease> ConnectionPool::acquire(Origin origin, bool fresh) {
+  if (closed_) throw Error(Errc::cancelled, "stopped");
+  Entry& entry = entries_[origin];
+  while (!fresh && !entry.idle.empty()) {
+    // The one used last: its congestion window is the widest.
+    std::unique_ptr<Connection> connection = std::move(entry.idle.back());
+    entry.idle.pop_back();
+    if (connection->usable()) co_return lease(entry, std::move(connection), true);
+    bytes_of_closed_ += connection->bytes_received();
+  }
+  const auto waiter = std::make_shared<Waiter>(executor_);
+  entry.waiters.push_back(waiter);
+  open_for_waiters(origin);
+  boost::system::error_code ignored;
+  if (!waiter->connection && !waiter->failure)
+    co_await waiter->ready.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+  if (waiter->failure) std::rethrow_exception(waiter->failure);
+  // A connection handed over by another request is `leased` already: arrived() has counted it.
+  Lease result(shared_from_this(), std::move(waiter->connection), waiter->reused);
+  co_return result;
+}
+
+void ConnectionPool::open_for_waiters(const Origin& origin) {
+  Entry& entry = entries_[origin];
+  while (entry.opening < entry.waiters.size() && entry.total() < options_.max_connections_per_origin)
+    start_opening(origin);
+}
+
+void ConnectionPool::warm_up(const Origin& origin, std::size_t count) {
+  entries_[origin].expand_on_connect = true;
+  open_up_to(origin, count);
+}
+
+void ConnectionPool::open_up_to(const Origin& origin, std::size_t count) {
+  if (closed_) return;
+  const Entry& entry = entries_[origin];
+  const std::size_t target = std::min(count, options_.max_connections_per_origin);
+  while (entry.total() < target) start_opening(origin);
+}
+
+void ConnectionPool::start_opening(const Origin& origin) {
+  ++entries_[origin].opening;
+  asio::co_spawn(
+      executor_, [self = shared_from_this(), origin] { return self->open_in_background(origin); }, asio::detached);
+}
+
+asio::awaitable<void> ConnectionPool::open_in_background(Origin origin) {
+  std::unique_ptr<Connection> connection;
+  std::exception_ptr failure;
+  // Never to its end before start_opening() has returned: who counts openings would start them for ever.
+  co_await asio::post(executor_, asio::use_awaitable);
+  try {
+    auto on_connected = [this, &origin](std::chrono::microseconds took) { connected(origin, took); };
+    connection = co_await connector_.open(origin, on_connected);
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  --entries_[origin].opening;
+  if (closed_) co_return;
+  if (failure) {
+    failed(origin, failure);
+  } else {
+    arrived(origin, std::move(connection));
+  }
+}
+
+void ConnectionPool::connected(const Origin& origin, std::chrono::microseconds took) {
+  Entry& entry = entries_[origin];
+  if (!entry.round_trip || took < *entry.round_trip) entry.round_trip = took;
+  if (!entry.expand_on_connect || !options_.connections_for_round_trip) return;
+  entry.expand_on_connect = false;
+  open_up_to(origin, options_.connections_for_round_trip(took));
+}
+
+void ConnectionPool::arrived(const Origin& origin, std::unique_ptr<Connection> connection) {
+  Entry& entry = entries_[origin];
+  const bool reused = connection->has_served();
+  // Bytes that follow a response would be taken for the next request's answer.
+  if (closed_ || (reused && !connection->usable())) {
+    bytes_of_closed_ += connection->bytes_received();
+    connection.reset();
+    if (!closed_) open_for_waiters(origin);
+    return;
+  }
+  if (entry.waiters.empty()) {
+    connection->rest();
+    entry.idle.push_back(std::move(connection));
+    return;
+  }
+  const auto waiter = entry.waiters.front();
+  entry.waiters.pop_front();
+  waiter->connection = std::move(connection);
+  waiter->reused = reused;
+  ++entry.leased;
+  waiter->ready.cancel();
+}
+
+void ConnectionPool::failed(const Origin& origin, std::exception_ptr why) {
+  Entry& entry = entries_[origin];
+  // Those for whom another opening is under way go on waiting.
+  if (entry.waiters.size() <= entry.opening) return open_for_waiters(origin);
+  const auto waiter = entry.waiters.back();
+  entry.waiters.pop_back();
+  waiter->failure = why;
+  waiter->ready.cancel();
+  open_for_waiters(origin);  // those beyond the limit had nobody opening for them
+}
+
+void ConnectionPool::gone(const Connection& connection) {
+  leased_.erase(const_cast<Connection*>(&connection));
+  bytes_of_closed_ += connection.bytes_received();
+  --entries_[connection.origin()].leased;
+  if (!closed_) open_for_waiters(connection.origin());
+}
+
+std::optional<std::chrono::microseconds> ConnectionPool::round_trip(const Origin& origin) const {
+  const auto found = entries_.find(origin);
+  return found == entries_.end() ? std::nullopt : found->second.round_trip;
+}
+
+std::size_t ConnectionPool::idle_connections(const Origin& origin) const {
+  const auto found = entries_.find(origin);
+  return found == entries_.end() ? 0 : found->second.idle.size();
+}
+
+std::uint64_t ConnectionPool::bytes_received() const {
+  std::uint64_t sum = bytes_of_closed_;
+  for (const auto& [origin, entry] : entries_)
+    for (const auto& connection : entry.idle) sum += connection->bytes_received();
+  for (const auto* connection : leased_) sum += connection->bytes_received();
+  return sum;
+}
+
+void ConnectionPool::close() {
+  if (closed_) return;
+  closed_ = true;
+  for (auto* connection : leased_) connection->close();
+  const auto stopped = std::make_exception_ptr(Error(Errc::cancelled, "stopped"));
+  for (auto& [origin, entry] : entries_) {
+    for (const auto& connection : entry.idle) bytes_of_closed_ += connection->bytes_received();
+    entry.idle.clear();
+    for (const auto& waiter : entry.waiters) {
+      waiter->failure = stopped;
+      waiter->ready.cancel();
+    }
+    entry.waiters.clear();
+  }
+}
+
+}  // namespace hawser

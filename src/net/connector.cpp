@@ -1,0 +1,229 @@
+#include "net/connector.hpp"
+
+#include "net/metadata_host.hpp"
+#include "net/patience.hpp"
+#include "net/proxy_tunnel.hpp"
+
+#include <hawser/util/error.hpp>
+#include <hawser/util/text.hpp>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+namespace hawser {
+
+using asio::ip::tcp;
+using std::chrono::steady_clock;
+
+namespace {
+
+/// How long an address has before the next one is tried beside it (RFC 8305, section 5).
+constexpr auto attempt_delay = std::chrono::milliseconds(250);
+
+/// Attempts at one host's addresses; the first to connect wins.
+struct Race {
+  explicit Race(const asio::any_io_executor& executor) : changed(executor) {}
+
+  asio::steady_timer changed;  // cancelled whenever an attempt ends
+  std::vector<std::shared_ptr<tcp::socket>> sockets;
+  std::shared_ptr<tcp::socket> winner;
+  boost::system::error_code failure;
+  std::size_t running = 0;
+};
+
+asio::awaitable<void> attempt(std::shared_ptr<Race> race, std::shared_ptr<tcp::socket> socket, tcp::endpoint endpoint) {
+  boost::system::error_code ec;
+  co_await socket->async_connect(endpoint, asio::redirect_error(asio::use_awaitable, ec));
+  --race->running;
+  if (!ec && !race->winner) {
+    race->winner = socket;
+  } else if (ec && ec != asio::error::operation_aborted) {
+    race->failure = ec;
+  }
+  race->changed.cancel();
+}
+
+asio::awaitable<void> wait_until(asio::steady_timer& timer, steady_clock::time_point when) {
+  timer.expires_at(when);
+  boost::system::error_code ignored;
+  co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+}
+
+}  // namespace
+
+/// One name resolution, shared by all who want the host: getaddrinfo runs on a single thread and can't be
+/// cancelled, so a host is asked for once.
+struct Connector::Lookup {
+  explicit Lookup(const asio::any_io_executor& executor)
+      : resolver(executor), finished(executor, steady_clock::time_point::max()) {}
+
+  tcp::resolver resolver;
+  asio::steady_timer finished;
+  bool done = false;
+  boost::system::error_code failure;
+  Endpoints endpoints;
+};
+
+std::vector<tcp::endpoint> interleave_families(const std::vector<tcp::endpoint>& endpoints) {
+  std::vector<tcp::endpoint> first, second, result;
+  for (const auto& endpoint : endpoints) {
+    const bool leads = endpoint.address().is_v6() == endpoints.front().address().is_v6();
+    (leads ? first : second).push_back(endpoint);
+  }
+  for (std::size_t i = 0; i < std::max(first.size(), second.size()); ++i) {
+    if (i < first.size()) result.push_back(first[i]);
+    if (i < second.size()) result.push_back(second[i]);
+  }
+  return result;
+}
+
+std::vector<tcp::endpoint> without_metadata_addresses(std::vector<tcp::endpoint> endpoints, const std::string& host) {
+  std::string found;
+  std::erase_if(endpoints, [&](const tcp::endpoint& endpoint) {
+    const bool refused = is_metadata_address(endpoint.address());
+    if (refused) found = endpoint.address().to_string();
+    return refused;
+  });
+  if (endpoints.empty())
+    throw Error(Errc::redirect_refused,
+                printable(host) + " is at " + found +
+                    ", a link-local or cloud metadata address, which hawser asks only where it is the registry itself",
+                "do not trust this registry, or this machine's DNS");
+  return endpoints;
+}
+
+Connector::Connector(asio::any_io_executor executor, const NetOptions& options)
+    : executor_(std::move(executor)),
+      options_(options),
+      environment_(options.proxies_from_environment ? Environment(process_environment)
+                                                    : Environment([](const char*) { return std::string(); })),
+      tls_(std::make_shared<TlsContext>(options.verify_tls, options.ca_file)) {}
+
+Connector::~Connector() = default;
+
+asio::awaitable<Connector::Endpoints> Connector::resolve(std::string host, std::uint16_t port) {
+  const std::string key = host + "/" + std::to_string(port);
+  auto& slot = lookups_[key];
+  const bool mine = !slot;
+  if (mine) slot = std::make_shared<Lookup>(executor_);
+  const std::shared_ptr<Lookup> lookup = slot;
+  if (mine) {
+    const auto results =
+        co_await lookup->resolver.async_resolve(host, std::to_string(port), tcp::resolver::numeric_service,
+                                                asio::redirect_error(asio::use_awaitable, lookup->failure));
+    for (const auto& result : results) lookup->endpoints.push_back(result.endpoint());
+    lookup->done = true;
+    if (lookup->failure || lookup->endpoints.empty()) lookups_.erase(key);  // another try may do better
+    lookup->finished.cancel();
+  } else if (!lookup->done) {
+    boost::system::error_code ignored;
+    co_await lookup->finished.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+  }
+  if (lookup->failure || lookup->endpoints.empty())
+    throw Error(lookup->failure == asio::error::host_not_found ? Errc::no_such_host : Errc::resolve_failed,
+                "cannot resolve " + printable(host) + ": " +
+                    (lookup->failure ? lookup->failure.message() : "it has no address"),
+                "check the registry's name, and this machine's DNS");
+  co_return lookup->endpoints;
+}
+
+asio::awaitable<Connector::Endpoints> Connector::resolve(Origin origin) {
+  Endpoints endpoints = co_await resolve(origin.host, origin.port);
+  if (!named_hosts_.contains(origin.host)) endpoints = without_metadata_addresses(std::move(endpoints), origin.host);
+  co_return endpoints;
+}
+
+asio::awaitable<tcp::socket> Connector::race(const Endpoints& endpoints, const std::string& where) {
+  const auto state = std::make_shared<Race>(executor_);
+  const auto deadline = steady_clock::now() + options_.connect_timeout;
+  for (const auto& endpoint : interleave_families(endpoints)) {
+    auto socket = std::make_shared<tcp::socket>(executor_);
+    state->sockets.push_back(socket);
+    ++state->running;
+    asio::co_spawn(executor_, attempt(state, socket, endpoint), asio::detached);
+    co_await wait_until(state->changed, std::min(deadline, steady_clock::now() + attempt_delay));
+    if (state->winner) break;
+  }
+  while (!state->winner && state->running > 0 && steady_clock::now() < deadline)
+    co_await wait_until(state->changed, deadline);
+  for (const auto& socket : state->sockets) {
+    boost::system::error_code ignored;
+    if (socket != state->winner) socket->close(ignored);
+  }
+  if (!state->winner) {
+    lookups_.clear();  // another try may find other addresses
+    const std::string why =
+        state->failure ? state->failure.message() : "no answer within " + format_duration(options_.connect_timeout);
+    const bool refused = state->failure == asio::error::connection_refused;
+    throw Error(refused ? Errc::connect_refused : Errc::connect_failed, "cannot connect to " + where + ": " + why,
+                "check the registry's address and port, and whether a proxy is needed (HTTPS_PROXY)");
+  }
+  co_return std::move(*state->winner);
+}
+
+asio::awaitable<std::unique_ptr<Connection>> Connector::open(
+    Origin origin, std::function<void(std::chrono::microseconds)> on_connected) {
+  const std::optional<Proxy> proxy = proxy_for(origin, environment_);
+  const std::string where =
+      proxy ? "the proxy " + proxy->host + ":" + std::to_string(proxy->port) + " for " + origin.to_string()
+            : origin.to_string();
+  Endpoints endpoints;
+  if (proxy) {
+    endpoints = co_await resolve(proxy->host, proxy->port);
+  } else {
+    endpoints = co_await resolve(origin);
+  }
+  const auto begin = steady_clock::now();
+  // By the time this runs the first SYN is on its way.
+  if (origin.tls) asio::post(executor_, [tls = tls_] { tls->trust_system(); });
+  tcp::socket socket = co_await race(endpoints, where);
+  const auto took = std::chrono::duration_cast<std::chrono::microseconds>(steady_clock::now() - begin);
+  auto connection = std::make_unique<Connection>(std::move(socket), origin, options_.stall_timeout);
+  if (on_connected) on_connected(took);
+  co_await finish_opening(*connection, proxy, where);
+  co_return connection;
+}
+
+asio::awaitable<void> Connector::finish_opening(Connection& connection, const std::optional<Proxy>& proxy,
+                                                const std::string& where) {
+  const Origin& origin = connection.origin();
+  const auto time = grace_of(options_.slow_grace, options_.stall_timeout);
+  const auto deadline = steady_clock::now() + time;
+  const auto late = [&](const char* what) {
+    return "cannot connect to " + where + ": " + what + " within " + format_duration(time);
+  };
+  if (proxy && (origin.tls || proxy->kind == Proxy::Kind::socks5)) {
+    connection.limit_to(deadline, late("the proxy opened no tunnel"));
+    co_await tunnel(connection, *proxy, origin);
+  }
+  if (origin.tls) {
+    connection.limit_to(deadline, late("the TLS handshake was not done"));
+    co_await connection.start_tls(*tls_);
+  }
+  connection.lift_limit();
+}
+
+asio::awaitable<void> Connector::tunnel(Connection& connection, const Proxy& proxy, const Origin& origin) {
+  if (proxy.kind == Proxy::Kind::http) {
+    co_await open_http_tunnel(connection, proxy, origin);
+    co_return;
+  }
+  std::string host = origin.host;
+  if (!proxy.resolves_names) {
+    const Endpoints endpoints = co_await resolve(origin);
+    host = endpoints.front().address().to_string();
+  }
+  co_await open_socks_tunnel(connection, proxy, host, origin.port);
+}
+
+std::optional<Proxy> Connector::absolute_form_proxy(const Origin& origin) const {
+  std::optional<Proxy> proxy = proxy_for(origin, environment_);
+  if (origin.tls || (proxy && proxy->kind != Proxy::Kind::http)) proxy.reset();
+  return proxy;
+}
+
+}  // namespace hawser

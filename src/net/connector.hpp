@@ -1,0 +1,74 @@
+// Makes connections: name resolution once a host, racing its addresses, proxies, TLS.
+#pragma once
+
+#include "net/connection.hpp"
+#include "net/proxy.hpp"
+#include "net/tls_context.hpp"
+
+#include <hawser/net/http_client.hpp>
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/ip/tcp.hpp>
+
+namespace hawser {
+
+/// Orders addresses for racing: IPv6 and IPv4 alternate, the family that the resolver put first leads
+/// (RFC 8305, section 4).
+std::vector<asio::ip::tcp::endpoint> interleave_families(const std::vector<asio::ip::tcp::endpoint>& endpoints);
+
+/// The addresses of `host`, which nobody named, that may be connected to: neither link-local nor a metadata service's
+/// (net/metadata_host.hpp). Throws Error{redirect_refused} where none is left.
+std::vector<asio::ip::tcp::endpoint> without_metadata_addresses(std::vector<asio::ip::tcp::endpoint> endpoints,
+                                                                const std::string& host);
+
+/// Opens connections ready for HTTP. Used on one thread.
+class Connector {
+ public:
+  Connector(asio::any_io_executor executor, const NetOptions& options);
+  ~Connector();
+
+  /// A connection to `origin`, through its proxy if it has one, TLS done. `on_connected` is called with the time
+  /// that the TCP handshake took, as soon as it is done. Throws Error{resolve_failed, connect_failed,
+  /// proxy_failed, proxy_refused, tls_certificate, tls_failed, stalled, redirect_refused}.
+  asio::awaitable<std::unique_ptr<Connection>> open(Origin origin,
+                                                    std::function<void(std::chrono::microseconds)> on_connected);
+
+  /// The HTTP proxy that takes requests to `origin` in absolute form (plain HTTP through a proxy); nothing where they
+  /// go straight or through a tunnel. Throws Error{usage} where the environment names no usable proxy for `origin`,
+  /// whichever way it would be spoken to.
+  std::optional<Proxy> absolute_form_proxy(const Origin& origin) const;
+  /// See HttpClient::allow_link_local().
+  void allow_link_local(const std::string& host) { named_hosts_.insert(host); }
+
+ private:
+  using Endpoints = std::vector<asio::ip::tcp::endpoint>;
+  struct Lookup;
+
+  asio::awaitable<Endpoints> resolve(std::string host, std::uint16_t port);
+  /// The addresses of an origin itself, as opposed to those of its proxy.
+  asio::awaitable<Endpoints> resolve(Origin origin);
+  asio::awaitable<asio::ip::tcp::socket> race(const Endpoints& endpoints, const std::string& where);
+  /// Makes the tunnel through `proxy`, where one is needed, and TLS, all in the time that grace_of() gives.
+  asio::awaitable<void> finish_opening(Connection& connection, const std::optional<Proxy>& proxy,
+                                       const std::string& where);
+  asio::awaitable<void> tunnel(Connection& connection, const Proxy& proxy, const Origin& origin);
+
+  asio::any_io_executor executor_;
+  const NetOptions& options_;
+  Environment environment_;
+  std::shared_ptr<TlsContext> tls_;
+  std::map<std::string, std::shared_ptr<Lookup>> lookups_;
+  std::set<std::string> named_hosts_;
+};
+
+}  // namespace hawser

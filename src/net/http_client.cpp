@@ -1,0 +1,279 @@
+#include "net/connection_pool.hpp"
+#include "net/patience.hpp"
+#include "net/proxy_tunnel.hpp"
+#include "net/response_decoder.hpp"
+
+#include <hawser/net/http_client.hpp>
+#include <hawser/util/error.hpp>
+#include <hawser/util/text.hpp>
+
+#include <algorithm>
+#include <cstring>
+
+namespace hawser {
+namespace {
+
+/// How much of a head is read at once; bodies are read straight into the caller's buffer.
+constexpr std::size_t head_read_size = 8 * 1024;
+
+/// The request's head and body as they go over the wire (RFC 9112, section 3); to `proxy`, where there is one, in
+/// absolute form.
+std::string serialise(const HttpRequest& request, const NetOptions& options, const std::optional<Proxy>& proxy) {
+  std::string text = request.method + " ";
+  if (proxy) text += request.url.origin.to_string();
+  text += request.url.target + " HTTP/1.1\r\nHost: " + request.url.origin.host_header() + "\r\n";
+  if (!options.user_agent.empty()) text += "User-Agent: " + options.user_agent + "\r\n";
+  const std::string authorization = proxy ? proxy_authorization(*proxy) : std::string();
+  if (!authorization.empty()) text += "Proxy-Authorization: " + authorization + "\r\n";
+  for (const auto& [name, value] : request.headers) {
+    if (value.find_first_of(std::string_view("\r\n\0", 3)) != std::string::npos)
+      throw Error(Errc::usage, "the value for the header " + name + " holds a line break");
+    text += name + ": " + value + "\r\n";
+  }
+  if (!request.body.empty() || request.method == "POST")
+    text += "Content-Length: " + std::to_string(request.body.size()) + "\r\n";
+  return text + "\r\n" + request.body;
+}
+
+/// "GET https://host/v2/ bytes=0-9: 206 after 0.1 s"; never a credential, a query or any other header.
+std::string describe(const HttpRequest& request, int status, std::chrono::steady_clock::time_point begin) {
+  std::string text = request.method + " " + request.url.to_display();
+  for (const auto& [name, value] : request.headers)
+    if (equals_ignoring_case(name, "Range")) text += " " + printable(value);
+  const auto took =
+      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin).count();
+  return text + ": " + std::to_string(status) + " after " + std::to_string(took) + " ms";
+}
+
+}  // namespace
+
+struct HttpResponse::Impl {
+  Impl(ConnectionPool::Lease lease_, Url url_, const NetOptions& options)
+      : lease(std::move(lease_)),
+        url(std::move(url_)),
+        slow_grace(options.slow_grace),
+        stall_timeout(options.stall_timeout) {}
+
+  void be_patient() { patience.emplace(slow_grace, stall_timeout, std::chrono::steady_clock::now()); }
+
+  asio::awaitable<std::size_t> receive(std::span<std::byte> buffer) {
+    const auto now = std::chrono::steady_clock::now();
+    if (patience && patience->is_over(now))
+      throw Error(Errc::stalled,
+                  url.origin.to_string() + " sends too slowly: " + format_bytes(patience->bytes()) + " in " +
+                      format_duration(patience->elapsed(now)),
+                  "a slow link may need a longer --stall-timeout");
+    const std::size_t n = co_await lease->read_some(buffer);
+    if (patience) patience->received(n);
+    co_return n;
+  }
+
+  /// What the decoder throws, with the origin's name.
+  template <class Decode>
+  auto decode(Decode what) {
+    try {
+      return what();
+    } catch (const Error& error) {
+      throw error.in(url.origin.to_string());
+    }
+  }
+
+  /// Reads until the head is there; whether any byte came is told in `answered`.
+  asio::awaitable<void> read_head(bool& answered) {
+    std::string chunk(head_read_size, '\0');
+    be_patient();
+    while (!decoder.head_done()) {
+      const auto span = std::as_writable_bytes(std::span(chunk.data(), chunk.size()));
+      const std::size_t n = co_await receive(span);
+      if (n == 0)
+        throw Error(Errc::connection_lost, url.origin.to_string() + " closed the connection without an answer");
+      answered = true;
+      input.append(chunk.data(), n);
+      decode([&] { decoder.feed_head(input); });
+    }
+    patience.reset();
+    head = decoder.head();
+    remaining = decoder.content_length();
+    finish_if_done();
+  }
+
+  void finish_if_done() {
+    const bool done = remaining ? *remaining == 0 : decoder.body_done();
+    if (!done || finished) return;
+    finished = true;
+    if (decoder.keep_alive() && input.empty()) {
+      lease.give_back();
+    } else {
+      lease.discard();
+    }
+  }
+
+  std::size_t take_input(std::span<std::byte> buffer) {
+    const std::size_t n = std::min(buffer.size(), input.size());
+    std::memcpy(buffer.data(), input.data(), n);
+    input.erase(0, n);
+    return n;
+  }
+
+  asio::awaitable<std::size_t> read_counted(std::span<std::byte> buffer) {
+    const std::span<std::byte> wanted =
+        buffer.first(static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), *remaining)));
+    std::size_t n = 0;
+    if (!input.empty()) {
+      n = take_input(wanted);
+    } else {
+      n = co_await receive(wanted);
+      if (n == 0)
+        throw Error(Errc::connection_lost, url.origin.to_string() + " closed the connection " +
+                                               format_bytes(*remaining) + " before the end of the response");
+    }
+    *remaining -= n;
+    finish_if_done();
+    co_return n;
+  }
+
+  asio::awaitable<std::size_t> read_decoded(std::span<std::byte> buffer) {
+    for (;;) {
+      const ResponseDecoder::Step step =
+          decode([&] { return decoder.decode_body(std::as_bytes(std::span(input)), buffer); });
+      input.erase(0, step.consumed);
+      if (decoder.body_done() && step.produced == 0) finish_if_done();
+      if (step.produced > 0 || decoder.body_done()) co_return step.produced;
+      if (input.size() > max_head_size)
+        throw Error(Errc::protocol, url.origin.to_string() + " sent a chunk header without an end");
+      std::string chunk(std::min<std::size_t>(buffer.size(), 64 * 1024), '\0');
+      const auto span = std::as_writable_bytes(std::span(chunk.data(), chunk.size()));
+      const std::size_t n = co_await receive(span);
+      if (n == 0) {
+        decode([&] { decoder.end_of_stream(); });
+        co_return 0;
+      }
+      input.append(chunk.data(), n);
+    }
+  }
+
+  ConnectionPool::Lease lease;
+  Url url;
+  std::chrono::milliseconds slow_grace;
+  std::chrono::milliseconds stall_timeout;
+  std::optional<Patience> patience;  // while something small is awaited
+  ResponseDecoder decoder;
+  HttpHead head;
+  std::string input;                       // received, not yet handed out
+  std::optional<std::uint64_t> remaining;  // of a body of known length
+  bool finished = false;
+};
+
+HttpResponse::HttpResponse(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+HttpResponse::HttpResponse(HttpResponse&&) noexcept = default;
+HttpResponse& HttpResponse::operator=(HttpResponse&&) noexcept = default;
+HttpResponse::~HttpResponse() = default;
+
+const HttpHead& HttpResponse::head() const {
+  return impl_->head;
+}
+
+const Url& HttpResponse::url() const {
+  return impl_->url;
+}
+
+std::optional<std::uint64_t> HttpResponse::content_length() const {
+  return impl_->decoder.content_length();
+}
+
+asio::awaitable<std::size_t> HttpResponse::read_some(std::span<std::byte> buffer) {
+  Impl& impl = *impl_;
+  if (impl.finished || buffer.empty()) co_return 0;
+  std::size_t n = 0;
+  if (impl.remaining) {
+    n = co_await impl.read_counted(buffer);
+  } else {
+    n = co_await impl.read_decoded(buffer);
+  }
+  co_return n;
+}
+
+asio::awaitable<std::string> HttpResponse::read_all(std::size_t limit) {
+  std::string text;
+  std::string chunk(16 * 1024, '\0');
+  impl_->be_patient();
+  for (;;) {
+    const auto span = std::as_writable_bytes(std::span(chunk.data(), chunk.size()));
+    const std::size_t n = co_await read_some(span);
+    if (n == 0) break;
+    if (text.size() + n > limit)
+      throw Error(Errc::too_large, "the answer of " + url().origin.to_string() + " is longer than " +
+                                       format_bytes(limit) + ": " + url().to_display());
+    text.append(chunk.data(), n);
+  }
+  co_return text;
+}
+
+void HttpResponse::cancel() {
+  if (!impl_->finished) impl_->lease->close();
+}
+
+struct HttpClient::Impl {
+  Impl(asio::any_io_executor executor, NetOptions options_)
+      : options(std::move(options_)), pool(std::make_shared<ConnectionPool>(std::move(executor), options)) {}
+
+  NetOptions options;
+  std::shared_ptr<ConnectionPool> pool;
+};
+
+HttpClient::HttpClient(asio::any_io_executor executor, NetOptions options)
+    : impl_(std::make_shared<Impl>(std::move(executor), std::move(options))) {}
+
+HttpClient::~HttpClient() {
+  close();
+}
+
+asio::awaitable<HttpResponse> HttpClient::send(HttpRequest request) {
+  const std::shared_ptr<Impl> impl = impl_;
+  const std::optional<Proxy> proxy = impl->pool->connector().absolute_form_proxy(request.url.origin);
+  const std::string text = serialise(request, impl->options, proxy);
+  const auto begin = std::chrono::steady_clock::now();
+  for (bool fresh = false;; fresh = true) {
+    ConnectionPool::Lease lease = co_await impl->pool->acquire(request.url.origin, fresh);
+    const bool reused = lease.reused();
+    auto response = std::make_unique<HttpResponse::Impl>(std::move(lease), request.url, impl->options);
+    bool answered = false;
+    try {
+      co_await response->lease->write(text);
+      co_await response->read_head(answered);
+      if (impl->options.trace) impl->options.trace(describe(request, response->head.status, begin));
+      if (proxy && response->head.status == 407) refuse_without_credentials(*proxy);
+      co_return HttpResponse(std::move(response));
+    } catch (const Error& error) {
+      // A pooled connection that the server closed while it was idle: the request was not processed
+      // (RFC 9112, section 9.3.1). Anything else is the caller's to judge.
+      if (!reused || fresh || answered || error.code() != Errc::connection_lost) throw;
+    }
+  }
+}
+
+void HttpClient::allow_link_local(const std::string& host) {
+  impl_->pool->connector().allow_link_local(host);
+}
+
+void HttpClient::warm_up(const Origin& origin, std::size_t count) {
+  impl_->pool->warm_up(origin, count);
+}
+
+std::optional<std::chrono::microseconds> HttpClient::round_trip(const Origin& origin) const {
+  return impl_->pool->round_trip(origin);
+}
+
+std::size_t HttpClient::idle_connections(const Origin& origin) const {
+  return impl_->pool->idle_connections(origin);
+}
+
+std::uint64_t HttpClient::bytes_received() const {
+  return impl_->pool->bytes_received();
+}
+
+void HttpClient::close() {
+  impl_->pool->close();
+}
+
+}  // namespace hawser

@@ -1,0 +1,136 @@
+#include "net/port.hpp"
+
+#include <hawser/net/origin.hpp>
+#include <hawser/util/error.hpp>
+#include <hawser/util/text.hpp>
+
+#include <charconv>
+
+#include <boost/url.hpp>
+
+namespace hawser {
+namespace {
+
+namespace urls = boost::urls;
+
+std::uint16_t default_port(bool tls) {
+  return tls ? 443 : 80;
+}
+
+[[noreturn]] void refuse(std::string_view text, std::string_view why) {
+  throw Error(Errc::protocol, "not a usable URL (" + std::string(why) + "): " + displayed_url(text, 200));
+}
+
+/// Control characters and spaces never belong into a request line.
+bool has_unsafe_bytes(std::string_view text) {
+  return std::any_of(text.begin(), text.end(), [](unsigned char c) { return c <= 0x20 || c == 0x7f; });
+}
+
+/// A host name or an address, with nothing in it that another reader could take for something else.
+bool is_plain_host(std::string_view host) {
+  return std::all_of(host.begin(), host.end(), [](unsigned char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_' || c == ':';
+  });
+}
+
+Origin origin_of(const urls::url_view& url, std::string_view text) {
+  Origin origin;
+  if (url.scheme_id() == urls::scheme::https) {
+    origin.tls = true;
+  } else if (url.scheme_id() == urls::scheme::http) {
+    origin.tls = false;
+  } else {
+    refuse(text, "its scheme is neither http nor https");
+  }
+  if (url.host_type() == urls::host_type::ipv6) {
+    origin.host = ascii_lower(url.host_address());
+  } else {
+    origin.host = ascii_lower(url.encoded_host().decode());
+  }
+  if (origin.host.empty() || !is_plain_host(origin.host)) refuse(text, "it has no usable host");
+  if (url.has_port() && !url.port().empty()) {
+    const auto port = parse_port(url.port());
+    if (!port) refuse(text, "its port is out of range");
+    origin.port = *port;
+  } else {
+    origin.port = default_port(origin.tls);
+  }
+  return origin;
+}
+
+Url from_view(const urls::url_view& view, std::string_view text) {
+  Url url;
+  url.origin = origin_of(view, text);
+  url.target = std::string(view.encoded_path());
+  if (url.target.empty() || url.target.front() != '/') url.target.insert(url.target.begin(), '/');
+  if (view.has_query()) url.target += "?" + std::string(view.encoded_query());
+  return url;
+}
+
+}  // namespace
+
+std::string Origin::host_header() const {
+  const std::string name = host.find(':') == std::string::npos ? host : "[" + host + "]";
+  return port == default_port(tls) ? name : name + ":" + std::to_string(port);
+}
+
+std::string Origin::to_string() const {
+  return (tls ? "https://" : "http://") + host_header();
+}
+
+Origin Origin::from_host(std::string_view host_and_port, bool tls) {
+  const std::string text = std::string(tls ? "https://" : "http://") + std::string(host_and_port);
+  const Error unusable(Errc::bad_reference, "not a registry's host[:port]: " + printable(host_and_port, 200));
+  const auto parsed = urls::parse_uri(text);
+  if (!parsed || parsed->has_userinfo() || !parsed->encoded_path().empty() || has_unsafe_bytes(host_and_port))
+    throw unusable;
+  try {
+    return origin_of(*parsed, text);
+  } catch (const Error&) {
+    throw unusable;
+  }
+}
+
+Url Url::parse(std::string_view text) {
+  if (has_unsafe_bytes(text)) refuse(text, "it has spaces or control characters");
+  const auto parsed = urls::parse_uri(text);
+  if (!parsed) refuse(text, "it breaks the grammar of RFC 3986");
+  return from_view(*parsed, text);
+}
+
+Url Url::resolve(std::string_view relative) const {
+  if (has_unsafe_bytes(relative)) refuse(relative, "it has spaces or control characters");
+  const auto reference = urls::parse_uri_reference(relative);
+  if (!reference) refuse(relative, "it breaks the grammar of RFC 3986");
+  const std::string base_text = to_string();
+  const auto base = urls::parse_uri(base_text);
+  if (!base) refuse(base_text, "it breaks the grammar of RFC 3986");
+  urls::url resolved;
+  if (!urls::resolve(*base, *reference, resolved)) refuse(relative, "it can't be resolved");
+  return from_view(resolved, relative);
+}
+
+std::string displayed_url(std::string_view text, std::size_t limit) {
+  // A query begins behind the host. Without a path a ? may be the password's, and an @ behind it the end of that.
+  const std::size_t query = text.find_first_of("?#");
+  const std::size_t host = text.find("//") == std::string_view::npos ? 0 : text.find("//") + 2;
+  const std::size_t last_at = text.rfind('@');
+  const bool in_password = last_at != std::string_view::npos && query < last_at && text.find('/', host) > query;
+  text = text.substr(0, text.find_first_of("?#", in_password ? last_at : 0));
+  const std::size_t at = text.rfind('@');
+  if (at == std::string_view::npos) return printable(text, limit);
+  // Where user info ends is the last thing to believe of a URL that is none: all up to the last @ goes.
+  const std::size_t slashes = text.find("//");
+  const std::string_view scheme = slashes < at ? text.substr(0, slashes + 2) : std::string_view();
+  return printable(std::string(scheme) + "***" + std::string(text.substr(at)), limit);
+}
+
+std::string Url::to_string() const {
+  return origin.to_string() + target;
+}
+
+std::string Url::to_display() const {
+  return printable(origin.to_string() + target.substr(0, target.find('?')));
+}
+
+}  // namespace hawser

@@ -1,0 +1,55 @@
+// HTTP/1.1 responses from bytes (RFC 9112), without I/O: Beast's parser behind a face that costs no Beast.
+#pragma once
+
+#include <hawser/net/http_client.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+
+namespace hawser {
+
+/// Largest head that is taken, in bytes, together with the informational ones before it.
+inline constexpr std::size_t max_head_size = 64 * 1024;
+
+/// Decodes one response: first its head, then, by one of two ways, its body. A body of known length needs no
+/// decoding: the caller takes as many bytes as content_length() says. Any other body (chunked, or until the end
+/// of the connection) goes through decode_body().
+///
+/// Every function throws Error{protocol} for what is not HTTP, Error{too_large} for a head over max_head_size.
+class ResponseDecoder {
+ public:
+  /// `to_connect`: the response to a CONNECT, which has no body whatever its head says.
+  explicit ResponseDecoder(bool to_connect = false);
+  ~ResponseDecoder();
+  ResponseDecoder(ResponseDecoder&&) noexcept;
+
+  /// Takes what belongs to the head off the front of `input`, which grows between calls; what it leaves once
+  /// head_done() is true is body. Informational responses (1xx) are passed over.
+  void feed_head(std::string& input);
+  bool head_done() const;
+  HttpHead head() const;
+
+  /// Length of the body where the head tells it, 0 for statuses without one; nothing for other framings.
+  std::optional<std::uint64_t> content_length() const;
+  /// Whether another response can follow on the connection.
+  bool keep_alive() const;
+
+  struct Step {
+    std::size_t consumed = 0;  ///< bytes taken from the input
+    std::size_t produced = 0;  ///< bytes of body put into the output
+  };
+  Step decode_body(std::span<const std::byte> data, std::span<std::byte> out);
+  /// The connection has ended; throws Error{connection_lost} where the body needs more.
+  void end_of_stream();
+  bool body_done() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace hawser

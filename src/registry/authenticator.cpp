@@ -1,0 +1,233 @@
+#include "registry/authenticator.hpp"
+
+#include "registry/auth_note.hpp"
+#include "registry/realm_policy.hpp"
+#include "registry/redirect.hpp"
+#include "registry/registry_error.hpp"
+
+#include <hawser/util/base64.hpp>
+#include <hawser/util/error.hpp>
+#include <hawser/util/text.hpp>
+
+#include <boost/asio/this_coro.hpp>
+
+namespace hawser {
+namespace {
+
+const Challenge* find_scheme(const std::vector<Challenge>& challenges, std::string_view scheme) {
+  for (const Challenge& challenge : challenges)
+    if (challenge.scheme == scheme) return &challenge;
+  return nullptr;
+}
+
+std::string schemes_of(const std::vector<Challenge>& challenges) {
+  std::string names;
+  for (const Challenge& challenge : challenges) names += (names.empty() ? "" : ", ") + challenge.scheme;
+  return names.empty() ? "no scheme at all" : printable(names, 100);
+}
+
+}  // namespace
+
+std::string registry_name(const Origin& origin) {
+  const bool hub = origin.host == "registry-1.docker.io" || origin.host == "index.docker.io";
+  return hub ? "docker.io" : origin.host_header();
+}
+
+Authenticator::Authenticator(HttpClient& http, Origin registry, CredentialSource credentials, AuthNotes notes,
+                             Clock clock)
+    : http_(http),
+      registry_(std::move(registry)),
+      source_(std::move(credentials)),
+      notes_(std::move(notes)),
+      clock_(std::move(clock)) {}
+
+bool Authenticator::recall() {
+  if (service_ || !basic_.empty()) return service_.has_value();
+  if (!notes_.recall) return false;
+  const auto note = notes_.recall(registry_.to_string());
+  if (note) service_ = read_auth_note(registry_, *note);
+  recalled_ = service_.has_value();
+  if (recalled_) noted_ = *note;
+  return recalled_;
+}
+
+asio::awaitable<std::string> Authenticator::authorization(std::string repository) {
+  if (!basic_.empty()) co_return basic_;
+  if (!service_) co_return std::string();
+  const Token& token = tokens_[repository].token;
+  if (token.usable(clock_())) co_return "Bearer " + token.value;
+  const bool speculative = recalled_;
+  // A note is only a file, which others may have written: it must not choose where a password goes.
+  if (speculative && service_->realm.origin != registry_) {
+    co_await find_credentials();
+    if (*credentials_) co_return std::string();
+  }
+  std::string value;
+  std::exception_ptr failure;
+  try {
+    value = co_await obtain(repository);
+  } catch (const Error&) {
+    failure = std::current_exception();
+  }
+  if (!failure) co_return value;
+  if (!speculative) std::rethrow_exception(failure);
+  // What was true at an earlier call is so no longer: let the registry say.
+  if (recalled_) service_.reset();
+  recalled_ = false;
+  co_return std::string();
+}
+
+asio::awaitable<std::string> Authenticator::answer(std::vector<Challenge> challenges, std::string repository,
+                                                   std::string used, std::string what) {
+  Entry& entry = tokens_[repository];
+  if (const Challenge* bearer = find_scheme(challenges, "bearer")) {
+    // Another request may have met the same 401 and have renewed the token by now.
+    if (entry.token.usable(clock_()) && "Bearer " + entry.token.value != used) co_return "Bearer " + entry.token.value;
+    TokenService service{checked_realm(registry_, bearer->param("realm").value_or("")),
+                         std::string(bearer->param("service").value_or(""))};
+    service_ = std::move(service);
+    recalled_ = false;
+    basic_.clear();
+    entry.scope = choose_scope(bearer->param("scope"), repository);
+    entry.token = Token();
+    std::string value = co_await obtain(repository);
+    remember_service();
+    co_return value;
+  }
+  if (find_scheme(challenges, "basic") == nullptr)
+    throw Error(Errc::unauthorized, what +
+                                        ": the registry asks for authentication in a way that hawser does not know (" +
+                                        schemes_of(challenges) + ")");
+  co_await find_credentials();
+  const std::optional<Credentials>& who = *credentials_;
+  if (!who || who->password.empty())
+    throw Error(Errc::unauthorized, what + ": authentication is needed", std::string(login_hint()));
+  std::string value = basic_authorization(*who);
+  if (value == used) refuse(what, {});
+  service_.reset();
+  basic_ = value;
+  co_return value;
+}
+
+void Authenticator::scrub(std::string& text) const {
+  for (const auto& [repository, entry] : tokens_) blot_out(text, entry.token.value);
+  if (!credentials_ || !*credentials_) return;
+  const Credentials& known = **credentials_;
+  // First, since a short password may be part of it by chance; without its padding, which not everyone repeats.
+  std::string basic = base64_encode(known.username + ":" + known.password);
+  basic.erase(basic.find_last_not_of('=') + 1);
+  blot_out(text, basic);
+  blot_out(text, known.identity_token);
+  blot_out(text, known.password);
+}
+
+void Authenticator::refuse(const std::string& what, const std::string& words) const {
+  const std::string tail = words.empty() ? "" : " (" + words + ")";
+  if (credentials_ && *credentials_)
+    throw Error(Errc::unauthorized, what + ": the credentials were refused" + tail,
+                "check user name and password, and that this user may pull from the repository");
+  throw Error(Errc::unauthorized, what + ": authentication is needed, or there is no such repository" + tail,
+              std::string(login_hint()));
+}
+
+asio::awaitable<std::string> Authenticator::obtain(std::string repository) {
+  Entry& entry = tokens_[repository];  // nodes of a map stay where they are
+  for (;;) {
+    if (entry.flight && !entry.flight->landed()) {
+      const std::shared_ptr<Flight> flight = entry.flight;
+      co_await Flight::wait(flight);
+    } else if (service_) {
+      co_await renew(entry, repository);
+    } else {
+      co_return basic_;  // meanwhile the registry has named another way than tokens, or none
+    }
+    if (entry.failure) std::rethrow_exception(entry.failure);
+    if (!entry.token.value.empty()) co_return "Bearer " + entry.token.value;
+    if (stopped_) throw Error(Errc::cancelled, "stopped while a token was asked for");
+    // Neither: between the landing and this coroutine's turn another request has begun to ask anew.
+  }
+}
+
+asio::awaitable<void> Authenticator::renew(Entry& entry, std::string repository) {
+  const asio::any_io_executor executor = co_await asio::this_coro::executor;
+  entry.flight = std::make_shared<Flight>(executor);
+  entry.failure = nullptr;
+  const FlightGuard guard(entry.flight);
+  try {
+    if (entry.scope.empty()) entry.scope = pull_scope(repository);
+    entry.token = co_await fetch(entry.scope);
+  } catch (...) {
+    entry.failure = std::current_exception();
+  }
+  entry.flight.reset();
+}
+
+asio::awaitable<Token> Authenticator::fetch(std::string scope) {
+  const TokenService service = *service_;  // may be replaced while this waits
+  co_await find_credentials();
+  HttpRequest request = make_token_request(service, scope, *credentials_);
+  HttpResponse response = co_await send_to_service(std::move(request));
+  const HttpHead head = response.head();
+  const std::string body = co_await response.read_all(max_token_answer);
+  if (head.status != 200) throw_service_error(service, head, body);
+  co_return parse_token(body, head.header("Content-Type"), service, clock_(), std::chrono::system_clock::now());
+}
+
+asio::awaitable<HttpResponse> Authenticator::send_to_service(HttpRequest request) {
+  RedirectChain chain(request.url);
+  for (;;) {
+    if (stopped_) throw Error(Errc::cancelled, "stopped");
+    HttpResponse response = co_await http_.send(request);
+    const int status = response.status();
+    if (!is_redirect(status)) co_return response;
+    chain.follow(response.head().header("Location"));
+    // A refresh token stands in the body: it stays where it was sent.
+    if (request.method == "POST" && (!chain.at_home() || (status != 307 && status != 308)))
+      throw Error(Errc::redirect_refused, "the token service at " + request.url.to_display() +
+                                              " redirects a request that carries credentials to " +
+                                              chain.current().origin.to_string());
+    request.url = chain.current();
+    if (!chain.at_home()) request.headers.clear();
+  }
+}
+
+void Authenticator::throw_service_error(const TokenService& service, const HttpHead& head,
+                                        const std::string& body) const {
+  const bool refresh_grant = credentials_ && *credentials_ && !(*credentials_)->identity_token.empty();
+  const std::string what = "a token from " + service.realm.to_display();
+  const Scrub scrub = [this](std::string& words) { this->scrub(words); };
+  if (head.status == 401 || (head.status == 400 && refresh_grant))
+    refuse(what, parse_registry_errors(body, head.header("Content-Type"), scrub).words);
+  throw_status_error(head, body, what, scrub);
+}
+
+asio::awaitable<void> Authenticator::find_credentials() {
+  while (!credentials_ && lookup_ && !lookup_->landed()) {
+    const std::shared_ptr<Flight> flight = lookup_;
+    co_await Flight::wait(flight);
+    if (lookup_failure_) std::rethrow_exception(lookup_failure_);
+  }
+  if (credentials_) co_return;
+  const asio::any_io_executor executor = co_await asio::this_coro::executor;
+  lookup_ = std::make_shared<Flight>(executor);
+  lookup_failure_ = nullptr;
+  const FlightGuard guard(lookup_);
+  try {
+    std::optional<Credentials> found;
+    if (source_) found = co_await source_(registry_name(registry_));
+    credentials_.emplace(std::move(found));
+  } catch (...) {
+    lookup_failure_ = std::current_exception();
+  }
+  if (lookup_failure_) std::rethrow_exception(lookup_failure_);
+}
+
+void Authenticator::remember_service() {
+  if (!notes_.note || !service_) return;
+  std::string note = write_auth_note(registry_, *service_);
+  if (note == noted_) return;
+  notes_.note(registry_.to_string(), note);
+  noted_ = std::move(note);
+}
+
+}  // namespace hawser

@@ -1,0 +1,96 @@
+// Answers a registry's challenges: with the user's name and password, or with tokens that a token service makes. The
+// only place that holds credentials, and so the only one that decides where they go: Basic to the registry's own
+// origin, or to the token service that this registry named and realm_policy allows.
+#pragma once
+
+#include "registry/challenge.hpp"
+#include "registry/flight.hpp"
+#include "registry/token.hpp"
+
+#include <hawser/net/http_client.hpp>
+#include <hawser/registry/client.hpp>
+#include <hawser/registry/credential_source.hpp>
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <boost/asio/awaitable.hpp>
+
+namespace hawser {
+
+/// The registry as the user knows it: "docker.io" for Docker Hub's hosts, else host[:port].
+std::string registry_name(const Origin& origin);
+
+/// Authenticates at one registry for the whole call. Tokens are kept by repository and renewed before they end;
+/// however many requests need one at the same time, it is asked for once. Used on one thread.
+class Authenticator {
+ public:
+  using Clock = std::function<std::chrono::steady_clock::time_point()>;
+
+  Authenticator(HttpClient& http, Origin registry, CredentialSource credentials, AuthNotes notes,
+                Clock clock = std::chrono::steady_clock::now);
+
+  /// Takes the token service from the notes of an earlier call, checked as if the registry named it now.
+  /// False where the notes know nothing of this registry or nothing usable.
+  bool recall();
+
+  /// The Authorization value to send to the registry with a request about `repository`, as far as it is known
+  /// without being challenged; empty where it is not. Waits where a token has to be asked for or renewed.
+  asio::awaitable<std::string> authorization(std::string repository);
+
+  /// The Authorization value that answers a 401 with `challenges` to a request that carried `used`. `what` is what
+  /// was asked for. Throws Error{unauthorized} where there is no answer, and what asking for a token throws.
+  asio::awaitable<std::string> answer(std::vector<Challenge> challenges, std::string repository, std::string used,
+                                      std::string what);
+
+  /// Throws the Error{unauthorized} of a 401 in spite of authentication; `words` are the registry's.
+  [[noreturn]] void refuse(const std::string& what, const std::string& words) const;
+
+  /// Blots out of `text` whatever secret this registry may have been sent: password, identity token, the value of
+  /// Basic, and the tokens of now.
+  void scrub(std::string& text) const;
+
+  /// No request is sent hereafter: the HttpClient may go.
+  void stop() { stopped_ = true; }
+
+ private:
+  struct Entry {
+    std::string scope;
+    Token token;
+    std::shared_ptr<Flight> flight;  // set while the token is asked for
+    std::exception_ptr failure;      // of the last flight
+  };
+
+  asio::awaitable<std::string> obtain(std::string repository);
+  asio::awaitable<void> renew(Entry& entry, std::string repository);
+  asio::awaitable<Token> fetch(std::string scope);
+  asio::awaitable<HttpResponse> send_to_service(HttpRequest request);
+  [[noreturn]] void throw_service_error(const TokenService& service, const HttpHead& head,
+                                        const std::string& body) const;
+  /// Returns once credentials_ says who we are. The source is asked once, however many wait; throws what it throws.
+  asio::awaitable<void> find_credentials();
+  void remember_service();
+
+  HttpClient& http_;
+  Origin registry_;
+  CredentialSource source_;
+  AuthNotes notes_;
+  Clock clock_;
+  std::optional<std::optional<Credentials>> credentials_;  // outer: looked up yet?
+  std::shared_ptr<Flight> lookup_;                         // set while the source is asked
+  std::exception_ptr lookup_failure_;                      // of the last time
+  std::optional<TokenService> service_;
+  bool recalled_ = false;  // service_ is from the notes, not yet named in this call
+  std::string noted_;      // the note given last
+  std::string basic_;      // Authorization value where the registry wants Basic
+  std::map<std::string, Entry> tokens_;
+  bool stopped_ = false;
+};
+
+}  // namespace hawser

@@ -1,0 +1,142 @@
+#include "registry/challenge.hpp"
+
+#include <hawser/util/text.hpp>
+
+namespace hawser {
+namespace {
+
+bool is_token_char(char c) {
+  const auto u = static_cast<unsigned char>(c);
+  if ((u >= '0' && u <= '9') || (u >= 'a' && u <= 'z') || (u >= 'A' && u <= 'Z')) return true;
+  return u != 0 && std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
+}
+
+bool is_token68_char(char c) {
+  const auto u = static_cast<unsigned char>(c);
+  if ((u >= '0' && u <= '9') || (u >= 'a' && u <= 'z') || (u >= 'A' && u <= 'Z')) return true;
+  return u != 0 && std::string_view("-._~+/").find(c) != std::string_view::npos;
+}
+
+/// Reads one header value from left to right.
+class Reader {
+ public:
+  explicit Reader(std::string_view text) : text_(text) {}
+
+  void read_into(std::vector<Challenge>& challenges);
+
+ private:
+  bool at_end() const { return position_ >= text_.size(); }
+  bool at(char c) const { return !at_end() && text_[position_] == c; }
+
+  void skip_space() {
+    while (at(' ') || at('\t')) ++position_;
+  }
+
+  void skip_separators() {
+    while (at(' ') || at('\t') || at(',')) ++position_;
+  }
+
+  std::string_view token() {
+    const std::size_t begin = position_;
+    while (!at_end() && is_token_char(text_[position_])) ++position_;
+    return text_.substr(begin, position_ - begin);
+  }
+
+  /// Where a quoted string is broken (never closed), all that is left belongs to it.
+  std::string quoted() {
+    std::string value;
+    ++position_;
+    while (!at_end() && !at('"')) {
+      if (at('\\') && position_ + 1 < text_.size()) ++position_;
+      value += text_[position_++];
+    }
+    if (!at_end()) ++position_;
+    return value;
+  }
+
+  /// Up to the next comma that stands outside of quotes.
+  void skip_element() {
+    while (!at_end() && !at(',')) {
+      if (at('"')) {
+        quoted();
+      } else {
+        ++position_;
+      }
+    }
+  }
+
+  /// `name BWS "=" BWS value`; nothing, with the position as it was, where there is none.
+  std::optional<std::pair<std::string, std::string>> param() {
+    const std::size_t begin = position_;
+    const std::string_view name = token();
+    skip_space();
+    if (name.empty() || !at('=')) return position_ = begin, std::nullopt;
+    ++position_;
+    skip_space();
+    if (at('"')) return std::pair(ascii_lower(name), quoted());
+    const std::string_view value = token();
+    if (value.empty()) return position_ = begin, std::nullopt;
+    return std::pair(ascii_lower(name), std::string(value));
+  }
+
+  /// The token68 of a challenge: it is alone up to the comma or the end.
+  std::string token68() {
+    const std::size_t begin = position_;
+    while (!at_end() && is_token68_char(text_[position_])) ++position_;
+    while (at('=')) ++position_;
+    const std::string_view value = text_.substr(begin, position_ - begin);
+    skip_space();
+    if (at_end() || at(',')) return std::string(value);
+    position_ = begin;
+    return {};
+  }
+
+  std::string_view text_;
+  std::size_t position_ = 0;
+};
+
+void Reader::read_into(std::vector<Challenge>& challenges) {
+  Challenge* current = nullptr;  // the challenge of this header that parameters belong to
+  for (skip_separators(); !at_end(); skip_separators()) {
+    // After the first scheme, "name=value" goes on with the challenge; anything else begins a new one.
+    if (const auto pair = current ? param() : std::nullopt) {
+      if (current->params.size() < max_challenge_params) current->params.push_back(*pair);
+    } else {
+      const std::string_view scheme = token();
+      const bool ends = at_end() || at(' ') || at('\t') || at(',');
+      if (scheme.empty() || !ends || challenges.size() >= max_challenges) {
+        if (challenges.size() >= max_challenges) return;
+        skip_element();
+        continue;
+      }
+      challenges.push_back({ascii_lower(scheme), {}, {}});
+      current = &challenges.back();
+      skip_space();
+      if (at_end() || at(',')) continue;
+      current->token68 = token68();
+      if (!current->token68.empty()) continue;
+      if (const auto first = param()) current->params.push_back(*first);
+    }
+    skip_space();
+    if (!at_end() && !at(',')) skip_element();
+  }
+}
+
+}  // namespace
+
+std::optional<std::string_view> Challenge::param(std::string_view name) const {
+  for (const auto& [key, value] : params)
+    if (key == name) return value;
+  return std::nullopt;
+}
+
+std::vector<Challenge> parse_challenges(const std::vector<std::string_view>& header_values) {
+  std::vector<Challenge> challenges;
+  for (const std::string_view value : header_values) {
+    if (challenges.size() >= max_challenges) break;
+    Reader(value.substr(0, max_challenge_bytes)).read_into(challenges);
+  }
+  return challenges;
+}
+
+}  // namespace hawser

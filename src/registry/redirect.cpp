@@ -1,0 +1,71 @@
+#include "registry/redirect.hpp"
+
+#include "net/metadata_host.hpp"
+
+#include <hawser/util/error.hpp>
+#include <hawser/util/text.hpp>
+
+#include <algorithm>
+
+namespace hawser {
+namespace {
+
+/// Whether `location` names a scheme of its own other than http and https.
+bool has_other_scheme(std::string_view location) {
+  const std::size_t colon = location.find(':');
+  if (colon == std::string_view::npos || location.find_first_of("/?#") < colon) return false;
+  const std::string scheme = ascii_lower(location.substr(0, colon));
+  return scheme != "http" && scheme != "https";
+}
+
+/// Where a Location that is refused leads, quoted: its scheme and host, since paths are signed, too.
+std::string place_of(std::string_view location) {
+  const std::string shown = displayed_url(location, 200);
+  const std::size_t behind_scheme = shown.find(':') + 1;  // 0 where there is none
+  const bool has_host = shown.compare(behind_scheme, 2, "//") == 0;
+  const std::size_t end = has_host ? shown.find_first_of("/\\", behind_scheme + 2) : behind_scheme;
+  return "\"" + shown.substr(0, end) + "\"";
+}
+
+/// Final, since whoever answers so says the same the next time.
+Error unusable(const std::string& from, const std::string& why) {
+  return {Errc::redirect_refused, from + " answered with a redirect that " + why,
+          "the registry, or a proxy or network that answers in its place, is broken: tell its operator"};
+}
+
+}  // namespace
+
+bool is_redirect(int status) {
+  return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+}
+
+void RedirectChain::follow(std::string_view location) {
+  location = trim(location);
+  const std::string from = current().to_display();
+  // What was asked for stands in the first URL; the one that fails may be a storage's.
+  const std::string way = redirected() ? visited_.front().to_display() + " led to " + from + ", which" : from;
+  if (location.empty()) throw unusable(way, "says nowhere to go (it has no Location)");
+  if (has_other_scheme(location))
+    throw Error(Errc::redirect_refused,
+                from + " redirects to " + place_of(location) + ", which is neither http nor https");
+  Url next;
+  try {
+    next = current().resolve(location);
+  } catch (const Error&) {
+    throw unusable(way, "leads nowhere: its Location is no usable URL (" + place_of(location) + ")");
+  }
+  const std::string to = next.origin.to_string();
+  if (current().origin.tls && !next.origin.tls)
+    throw Error(Errc::redirect_refused, from + " redirects from https to " + to + ", which is not protected by TLS");
+  if (is_metadata_host(next.origin.host) && next.origin.host != visited_.front().origin.host)
+    throw Error(Errc::redirect_refused, from + " redirects to a link-local or cloud metadata address: " + to);
+  if (std::find(visited_.begin(), visited_.end(), next) != visited_.end())
+    throw Error(Errc::too_many_redirects, from + " redirects in a loop, back to " + next.to_display());
+  if (visited_.size() > max_redirects)
+    throw Error(Errc::too_many_redirects, visited_.front().to_display() + " leads through more than " +
+                                              std::to_string(max_redirects) + " redirects");
+  at_home_ = at_home_ && next.origin == visited_.front().origin;
+  visited_.push_back(std::move(next));
+}
+
+}  // namespace hawser

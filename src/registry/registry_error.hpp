@@ -1,0 +1,43 @@
+// What a registry says when it says no, turned into an Error for people (distribution-spec, "Error Codes").
+#pragma once
+
+#include <hawser/net/http_client.hpp>
+
+#include <cstddef>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace hawser {
+
+/// The most that is read of an error's body, in bytes.
+inline constexpr std::size_t max_error_body = 1024 * 1024;
+
+/// The `errors` of a registry's answer, unchecked text.
+struct RegistryErrors {
+  std::vector<std::string> codes;  ///< "MANIFEST_UNKNOWN"
+  std::string words;               ///< all codes and messages in one line, printable and capped; may be empty
+
+  bool has(std::string_view code) const;
+};
+
+/// Takes out of a server's words what it must not repeat: a server may echo the secrets that it was sent.
+using Scrub = std::function<void(std::string&)>;
+
+/// Reads `errors` (or, as token services have it, `details`, `error_description`, `error`, `message`) from an error's
+/// body, or takes the one short line that a body of `content_type` text/plain or of none is. `scrub` is given the words
+/// as they are meant, escapes resolved and uncut. Never fails: what is none of these has no words.
+RegistryErrors parse_registry_errors(std::string_view body, std::string_view content_type, const Scrub& scrub);
+
+/// Throws the Error that the status of `head` stands for: unauthorized, forbidden, not_found, rate_limited,
+/// server_error (5xx, 408, 425), bad_request (other 4xx), malformed (anything else). `what` is what was asked for, as
+/// the sentence's subject ("manifest latest of quay.io/a/b"); the server's words go through `scrub`. 429 and server
+/// errors are RetryAfterErrors.
+[[noreturn]] void throw_status_error(const HttpHead& head, std::string_view body, const std::string& what,
+                                     const Scrub& scrub);
+
+/// "set --username and --password-stdin, or log in with docker login".
+std::string_view login_hint();
+
+}  // namespace hawser

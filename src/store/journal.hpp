@@ -1,0 +1,66 @@
+// The journal of a blob on its way: which bytes of its partial file are there. Pure: bytes in, intervals out, and
+// back; docs/formats.md has the layout.
+#pragma once
+
+#include "process_identity.hpp"
+
+#include <hawser/image/digest.hpp>
+#include <hawser/util/interval_set.hpp>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+
+namespace hawser {
+
+inline constexpr std::size_t journal_header_size = 192;  ///< bytes
+inline constexpr std::size_t journal_record_size = 32;   ///< bytes
+/// Bytes of a journal that are read at most; what comes after counts as not written.
+inline constexpr std::size_t max_journal_size = 4 * 1024 * 1024;
+
+/// What a journal is about.
+struct JournalHeader {
+  Digest digest;
+  std::uint64_t size = 0;  ///< of the blob, in bytes
+  BootId boot{};           ///< under which the written records were made
+};
+
+enum class JournalRecord : std::uint32_t {
+  written = 1,  ///< in the page cache when recorded: true as long as the machine stays up
+  durable = 2,  ///< on the disk when recorded: true always
+};
+
+/// Encodes the header and the records of one journal. A record's checksum is seeded with the header's, so that it
+/// counts in no other journal.
+class JournalEncoder {
+ public:
+  explicit JournalEncoder(const JournalHeader& header);
+  const std::string& header() const noexcept { return header_; }
+  std::string record(JournalRecord kind, std::uint64_t begin, std::uint64_t end) const;
+
+ private:
+  std::string header_;
+  std::uint32_t seed_;
+};
+
+/// What a journal says.
+struct JournalContent {
+  JournalHeader header;
+  IntervalSet written;
+  IntervalSet durable;
+  std::size_t valid_size = 0;  ///< bytes up to the first record that is torn, damaged or out of bounds
+
+  /// What may be believed under `boot` of a partial file that is `file_size` bytes long.
+  IntervalSet believed(const BootId& boot, std::uint64_t file_size) const;
+};
+
+/// Reads a journal; nothing where its header is not intact. Takes any bytes.
+std::optional<JournalContent> parse_journal(std::span<const std::byte> bytes);
+
+/// The part of `set` below `limit`.
+IntervalSet clipped(const IntervalSet& set, std::uint64_t limit);
+
+}  // namespace hawser

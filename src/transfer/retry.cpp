@@ -1,0 +1,45 @@
+#include <hawser/transfer/retry.hpp>
+
+#include <algorithm>
+#include <random>
+
+namespace hawser {
+
+bool is_retriable(Errc code) {
+  switch (code) {
+    case Errc::rate_limited:
+    case Errc::server_error:
+    case Errc::resolve_failed:
+    case Errc::connect_failed:
+    case Errc::connect_refused:
+    case Errc::proxy_failed:
+    case Errc::tls_failed:
+    case Errc::connection_lost:
+    case Errc::stalled:
+    case Errc::protocol:
+      return true;
+    default:
+      return false;
+  }
+}
+
+std::size_t attempts_after(Errc code, bool connected, const RetryLimits& limits) {
+  return code == Errc::connect_refused && !connected ? std::min<std::size_t>(limits.attempts, 2) : limits.attempts;
+}
+
+std::optional<std::chrono::milliseconds> RetryBudget::failed(std::optional<std::chrono::milliseconds> retry_after,
+                                                             double jitter) {
+  if (++failures_ > limits_.attempts) return std::nullopt;
+  if (retry_after) return std::clamp(*retry_after, std::chrono::milliseconds(0), limits_.longest_retry_after);
+  const double doubled = static_cast<double>(limits_.base.count()) *
+                         static_cast<double>(std::uint64_t{1} << std::min<std::size_t>(failures_ - 1, 30));
+  const double bound = std::min(doubled, static_cast<double>(limits_.longest.count()));
+  return std::chrono::milliseconds(static_cast<std::int64_t>(bound * jitter));
+}
+
+double random_jitter() {
+  thread_local std::mt19937_64 generator{std::random_device{}()};
+  return std::uniform_real_distribution<double>(0.0, 1.0)(generator);
+}
+
+}  // namespace hawser

@@ -1,0 +1,221 @@
+// Text from outside made harmless, and numbers read and written for people.
+#include <hawser/util/error.hpp>
+#include <hawser/util/text.hpp>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <cstdio>
+#include <optional>
+
+namespace hawser {
+namespace {
+
+/// A code point and how many bytes it took; length 0 where the bytes are not UTF-8 (RFC 3629: no overlong
+/// forms, no surrogates, nothing above U+10FFFF).
+struct Decoded {
+  char32_t point = 0;
+  std::size_t length = 0;
+};
+
+Decoded decode(std::string_view text) {
+  const auto lead = static_cast<unsigned char>(text[0]);
+  if (lead < 0x80) return {lead, 1};
+  std::size_t length = 0;
+  char32_t point = 0;
+  char32_t smallest = 0;
+  if ((lead & 0xE0) == 0xC0)
+    length = 2, point = lead & 0x1FU, smallest = 0x80;
+  else if ((lead & 0xF0) == 0xE0)
+    length = 3, point = lead & 0x0FU, smallest = 0x800;
+  else if ((lead & 0xF8) == 0xF0)
+    length = 4, point = lead & 0x07U, smallest = 0x10000;
+  if (length == 0 || text.size() < length) return {};
+  for (std::size_t i = 1; i < length; ++i) {
+    const auto next = static_cast<unsigned char>(text[i]);
+    if ((next & 0xC0) != 0x80) return {};
+    point = (point << 6) | (next & 0x3FU);
+  }
+  if (point < smallest || point > 0x10FFFF || (point >= 0xD800 && point <= 0xDFFF)) return {};
+  return {point, length};
+}
+
+bool is_control(char32_t point) {
+  return point < 0x20 || (point >= 0x7F && point <= 0x9F);
+}
+
+/// Marks, embeddings, overrides and isolates that turn the order of what follows, and line separators.
+bool turns_text(char32_t point) {
+  return point == 0x061C || point == 0x200E || point == 0x200F || point == 0x2028 || point == 0x2029 ||
+         (point >= 0x202A && point <= 0x202E) || (point >= 0x2066 && point <= 0x2069) || point == 0xFEFF;
+}
+
+std::string with_one_decimal(double value, const char* unit) {
+  std::array<char, 48> buffer{};
+  std::snprintf(buffer.data(), buffer.size(), "%.1f %s", value, unit);
+  return buffer.data();
+}
+
+char lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
+
+[[noreturn]] void bad_value(std::string_view option, std::string_view text, const std::string& expected) {
+  throw Error(Errc::usage, std::string(option) + ": \"" + printable(text, 60) + "\" is not " + expected);
+}
+
+/// The decimal number that `text` starts with, and what follows it. Digits first: no sign, no exponent, no inf.
+struct Number {
+  double value = 0;
+  std::string_view rest;
+};
+
+std::optional<Number> leading_number(std::string_view text) {
+  if (text.empty() || text[0] < '0' || text[0] > '9') return std::nullopt;
+  Number number;
+  const auto [end, error] =
+      std::from_chars(text.data(), text.data() + text.size(), number.value, std::chars_format::fixed);
+  if (error != std::errc{}) return std::nullopt;
+  number.rest = text.substr(static_cast<std::size_t>(end - text.data()));
+  return number;
+}
+
+/// The power of 1024 that a size's unit stands for.
+std::optional<unsigned> size_shift(std::string_view unit) {
+  const std::string name = ascii_lower(unit);
+  if (name.empty() || name == "b") return 0;
+  static constexpr std::string_view letters = "kmgt";
+  const std::size_t at = letters.find(name[0]);
+  const std::string_view rest = std::string_view(name).substr(1);
+  if (at == std::string_view::npos || !(rest.empty() || rest == "b" || rest == "ib")) return std::nullopt;
+  return static_cast<unsigned>(10 * (at + 1));
+}
+
+std::optional<double> milliseconds_of(std::string_view unit) {
+  if (unit == "ms") return 1;
+  if (unit.empty() || unit == "s") return 1000;
+  if (unit == "m" || unit == "min") return 60'000;
+  if (unit == "h") return 3'600'000;
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::string printable(std::string_view text, std::size_t limit) {
+  std::string result;
+  while (!text.empty()) {
+    const Decoded next = decode(text);
+    const bool show = next.length > 0 && !is_control(next.point) && !turns_text(next.point);
+    const std::size_t took = std::max<std::size_t>(next.length, 1);
+    const std::string_view shown = show ? text.substr(0, took) : std::string_view("?");
+    if (result.size() + shown.size() > limit) return result + "...";
+    result += shown;
+    text.remove_prefix(took);
+  }
+  return result;
+}
+
+std::string printable_json(std::string_view json) {
+  std::string result;
+  result.reserve(json.size());
+  while (!json.empty()) {
+    const Decoded next = decode(json);
+    const std::size_t took = std::max<std::size_t>(next.length, 1);
+    const bool harmless = next.point == '\n' || next.point == '\t';
+    if (next.length > 0 && (harmless || !(is_control(next.point) || turns_text(next.point)))) {
+      result += json.substr(0, took);
+    } else {
+      std::array<char, 8> escape{};
+      std::snprintf(escape.data(), escape.size(), "\\u%04x",
+                    next.length > 0 ? static_cast<unsigned>(next.point) : 0xfffdU);
+      result += escape.data();
+    }
+    json.remove_prefix(took);
+  }
+  return result;
+}
+
+void blot_out(std::string& text, std::string_view secret) {
+  if (secret.size() < 4) return;
+  for (std::size_t at = text.find(secret); at != std::string::npos; at = text.find(secret, at + 3))
+    text.replace(at, secret.size(), "***");
+}
+
+std::string counted(std::uint64_t count, std::string_view what) {
+  return std::to_string(count) + " " + std::string(what) + (count == 1 ? "" : "s");
+}
+
+std::string format_bytes(std::uint64_t bytes) {
+  if (bytes < 1000) return std::to_string(bytes) + " B";
+  static constexpr std::array units{"kB", "MB", "GB", "TB", "PB", "EB"};
+  double value = static_cast<double>(bytes) / 1000;
+  std::size_t unit = 0;
+  // 999.95 would be shown as 1000.0.
+  while (value >= 999.95 && unit + 1 < units.size()) {
+    value /= 1000;
+    ++unit;
+  }
+  return with_one_decimal(value, units[unit]);
+}
+
+std::string format_duration(std::chrono::milliseconds duration) {
+  const long long milliseconds = std::max<long long>(duration.count(), 0);
+  if (milliseconds < 9950) return with_one_decimal(static_cast<double>(milliseconds) / 1000, "s");
+  const long long seconds = milliseconds / 1000 + (milliseconds % 1000 >= 500 ? 1 : 0);
+  std::array<char, 48> buffer{};
+  if (seconds < 60)
+    std::snprintf(buffer.data(), buffer.size(), "%lld s", seconds);
+  else if (seconds < 3600)
+    std::snprintf(buffer.data(), buffer.size(), "%lld min %02lld s", seconds / 60, seconds % 60);
+  else
+    std::snprintf(buffer.data(), buffer.size(), "%lld h %02lld min", seconds / 3600, seconds / 60 % 60);
+  return buffer.data();
+}
+
+std::uint64_t parse_size(std::string_view text, std::string_view option) {
+  const std::string expected = "a size, such as 4M, 512K or 65536";
+  const auto number = leading_number(text);
+  const auto shift = number ? size_shift(number->rest) : std::nullopt;
+  if (!shift) bad_value(option, text, expected);
+  // Whole numbers are kept exact: a double holds 53 bits only.
+  std::uint64_t whole = 0;
+  const char* const end = text.data() + text.size();
+  const auto parsed = std::from_chars(text.data(), end, whole);
+  if (parsed.ec == std::errc{} && parsed.ptr == number->rest.data()) {
+    if (whole > (UINT64_MAX >> *shift)) bad_value(option, text, expected + " (it is too large)");
+    return whole << *shift;
+  }
+  const double value = std::ldexp(number->value, static_cast<int>(*shift));
+  if (!(value < 18446744073709551616.0)) bad_value(option, text, expected + " (it is too large)");
+  return static_cast<std::uint64_t>(value);
+}
+
+std::chrono::milliseconds parse_duration(std::string_view text, std::string_view option) {
+  const std::string expected = "a duration, such as 15s, 500ms or 2m";
+  const auto number = leading_number(text);
+  const auto unit = number ? milliseconds_of(number->rest) : std::nullopt;
+  if (!unit) bad_value(option, text, expected);
+  const double value = std::round(number->value * *unit);
+  // A year is more than anything here waits, and far from what overflows a clock.
+  if (!(value <= 366.0 * 24 * 3'600'000)) bad_value(option, text, expected + " (it is too long)");
+  return std::chrono::milliseconds(static_cast<std::int64_t>(value));
+}
+
+std::string ascii_lower(std::string_view text) {
+  std::string result(text);
+  std::transform(result.begin(), result.end(), result.begin(), lower);
+  return result;
+}
+
+bool equals_ignoring_case(std::string_view a, std::string_view b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) { return lower(x) == lower(y); });
+}
+
+std::string_view trim(std::string_view text) {
+  const std::size_t begin = text.find_first_not_of(" \t");
+  if (begin == std::string_view::npos) return {};
+  return text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
+}
+
+}  // namespace hawser

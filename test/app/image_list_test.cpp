@@ -1,0 +1,70 @@
+#include <hawser/app/image_list.hpp>
+#include <hawser/util/error.hpp>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+namespace hawser {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+std::vector<std::string> familiar(const std::vector<Reference>& images) {
+  std::vector<std::string> names;
+  for (const Reference& image : images) names.push_back(image.familiar());
+  return names;
+}
+
+TEST(ImageList, ALineAReference) {
+  const auto images = parse_image_list("nginx\r\n\n  redis:7 # cache\n# all of it\n\tquay.io/a/b:1\t#x\nlast", "list");
+  EXPECT_THAT(familiar(images), ElementsAre("nginx:latest", "redis:7", "quay.io/a/b:1", "last:latest"));
+  EXPECT_TRUE(parse_image_list("", "list").empty());
+  EXPECT_THAT(familiar(parse_image_list("\xEF\xBB\xBFnginx\n", "list")), ElementsAre("nginx:latest"));
+}
+
+TEST(ImageList, ErrorsNameTheLine) {
+  try {
+    parse_image_list("nginx\nlibrary/UPPER\n", "images.txt");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Errc::bad_reference);
+    EXPECT_THAT(error.what(), testing::StartsWith("images.txt:2: "));
+  }
+  EXPECT_THROW(parse_image_list("nginx#no-comment", "list"), Error);
+}
+
+TEST(ImageList, WhatIsNamedTwiceIsPulledOnce) {
+  const auto path = std::filesystem::temp_directory_path() / ("hawser-list-" + std::to_string(::getpid()));
+  std::ofstream(path) << "redis\nnginx\n";
+  PullCommand pull;
+  pull.images = {"nginx", "docker.io/library/nginx:latest"};
+  pull.lists = {path.string(), "-"};
+  std::istringstream input("alpine\nredis\n");
+  const auto images = collect_images(pull, input);
+  std::filesystem::remove(path);
+  EXPECT_THAT(familiar(images), ElementsAre("nginx:latest", "redis:latest", "alpine:latest"));
+}
+
+TEST(ImageList, MissingAndEmptyLists) {
+  std::istringstream input("# nothing\n");
+  PullCommand pull;
+  pull.lists = {"-"};
+  EXPECT_THROW(collect_images(pull, input), Error);
+  pull.lists = {"/nonexistent/list"};
+  try {
+    collect_images(pull, input);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Errc::disk);
+    EXPECT_THAT(error.what(), HasSubstr("/nonexistent/list"));
+  }
+}
+
+}  // namespace
+}  // namespace hawser

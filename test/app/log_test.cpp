@@ -1,0 +1,46 @@
+#include <hawser/app/log.hpp>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace hawser {
+namespace {
+
+using testing::ElementsAre;
+
+class LogTest : public testing::Test {
+ protected:
+  std::vector<std::string> lines;
+  Log make(Log::Level level) {
+    return {level, [this](std::string_view line) { lines.emplace_back(line); }};
+  }
+};
+
+TEST_F(LogTest, LevelsDecideWhatIsSaid) {
+  for (const auto level : {Log::Level::errors, Log::Level::normal, Log::Level::verbose}) {
+    const Log log = make(level);
+    log.error("e");
+    log.warning("w");
+    log.note("n");
+    log.detail("d");
+  }
+  EXPECT_THAT(lines, ElementsAre("hawser: e", "hawser: e", "warning: w", "n", "hawser: e", "warning: w", "n", "d"));
+}
+
+TEST_F(LogTest, SecretsAreMasked) {
+  Log log = make(Log::Level::verbose);
+  log.mask("hush!");
+  log.mask("hush!hush!");
+  log.mask("abc");  // too short to tell from other text
+  log.detail("GET /?p=hush!&q=hush!hush! abc");
+  EXPECT_THAT(lines, ElementsAre("GET /?p=***&q=*** abc"));
+}
+
+TEST_F(LogTest, WhatIsShownIsPrintable) {
+  make(Log::Level::normal).note("a\x1b[2Jb");
+  ASSERT_EQ(lines.size(), 1U);
+  EXPECT_THAT(lines[0], testing::Not(testing::HasSubstr("\x1b")));
+}
+
+}  // namespace
+}  // namespace hawser

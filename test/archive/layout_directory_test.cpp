@@ -1,0 +1,217 @@
+#include "archive/sample_images.hpp"
+
+#include <hawser/archive/layout_directory.hpp>
+#include <hawser/util/error.hpp>
+
+#include <functional>
+#include <thread>
+
+#include <boost/json.hpp>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+namespace hawser {
+namespace {
+
+namespace fs = std::filesystem;
+using test::code_of;
+using test::file_with;
+using test::noise;
+using test::read_text;
+using test::sample_image;
+using test::SampleImage;
+using test::TempDir;
+using testing::ElementsAre;
+using testing::UnorderedElementsAre;
+
+void fill(LayoutDirectory& directory, const SampleImage& sample, const TempDir& blobs) {
+  for (const Digest& digest : directory.missing())
+    directory.fill(digest, file_with(blobs / digest.hex(), sample.blobs.at(digest)));
+}
+
+void write(const fs::path& path, const SampleImage& sample) {
+  const TempDir blobs;
+  LayoutDirectory directory(path, {sample.image});
+  fill(directory, sample, blobs);
+  directory.finish();
+}
+
+/// The full names in index.json.
+std::vector<std::string> names_in(const fs::path& layout) {
+  std::vector<std::string> names;
+  const auto index = boost::json::parse(read_text(layout / "index.json"));
+  for (const auto& entry : index.at("manifests").as_array())
+    names.emplace_back(entry.at("annotations").at("io.containerd.image.name").as_string());
+  return names;
+}
+
+/// Every blob of the layout hashes to its name.
+void check_blobs(const fs::path& layout) {
+  for (const auto& entry : fs::directory_iterator(layout / "blobs" / "sha256"))
+    EXPECT_EQ(Digest::of(read_text(entry.path())).hex(), entry.path().filename());
+}
+
+TEST(LayoutDirectory, ANewOneHasEverything) {
+  const TempDir scratch;
+  const SampleImage sample = sample_image({"nginx:1"}, {noise(100'000, 1), noise(700, 2), ""});
+  write(scratch / "layout", sample);
+  EXPECT_THAT(scratch.names(), ElementsAre("layout"));
+  EXPECT_EQ(read_text(scratch / "layout/oci-layout"), oci_layout_document());
+  EXPECT_THAT(names_in(scratch / "layout"), ElementsAre("docker.io/library/nginx:1"));
+  for (const auto& [digest, bytes] : sample.blobs)
+    EXPECT_EQ(read_text(scratch / ("layout/" + blob_path(digest))), bytes);
+  const ArchiveManifest& manifest = sample.image.manifests.front();
+  EXPECT_EQ(read_text(scratch / ("layout/" + blob_path(manifest.descriptor.digest))), manifest.bytes);
+  check_blobs(scratch / "layout");
+}
+
+TEST(LayoutDirectory, ItHasItsNameOnlyOnceItIsComplete) {
+  const TempDir scratch, blobs;
+  const SampleImage sample = sample_image({"nginx:1"}, {noise(1000, 1), noise(700, 2)});
+  {
+    LayoutDirectory directory(scratch / "layout", {sample.image});
+    const Digest first = directory.missing().front();
+    directory.fill(first, file_with(blobs / "first", sample.blobs.at(first)));
+    EXPECT_EQ(directory.missing().size(), 1U);
+    EXPECT_EQ(code_of([&] { directory.finish(); }), Errc::malformed);
+    EXPECT_FALSE(fs::exists(scratch / "layout"));
+  }
+  EXPECT_THAT(scratch.names(), ElementsAre());
+}
+
+TEST(LayoutDirectory, ImagesAreAddedToAnOldOne) {
+  const TempDir scratch;
+  const std::string shared = noise(1000, 1);
+  write(scratch / "layout", sample_image({"nginx:1"}, {shared}));
+  write(scratch / "layout", sample_image({"nginx:2"}, {shared, noise(900, 2)}));
+  EXPECT_THAT(names_in(scratch / "layout"),
+              UnorderedElementsAre("docker.io/library/nginx:1", "docker.io/library/nginx:2"));
+  check_blobs(scratch / "layout");
+  EXPECT_THAT(scratch.names(), ElementsAre("layout"));
+}
+
+TEST(LayoutDirectory, AnImageOfTheSameNameIsReplaced) {
+  const TempDir scratch;
+  write(scratch / "layout", sample_image({"nginx:1"}, {noise(1000, 1)}));
+  const SampleImage second = sample_image({"nginx:1"}, {noise(1000, 2)});
+  write(scratch / "layout", second);
+  const auto index = boost::json::parse(read_text(scratch / "layout/index.json"));
+  ASSERT_EQ(index.at("manifests").as_array().size(), 1U);
+  EXPECT_EQ(index.at("manifests").at(0).at("digest").as_string(),
+            second.image.manifests.front().descriptor.digest.to_string());
+}
+
+/// The ref.names of the layout's images, in order.
+std::vector<std::string> tags_in(const fs::path& layout) {
+  std::vector<std::string> tags;
+  const auto index = boost::json::parse(read_text(layout / "index.json"));
+  for (const auto& entry : index.at("manifests").as_array())
+    tags.emplace_back(entry.at("annotations").at("org.opencontainers.image.ref.name").as_string());
+  return tags;
+}
+
+TEST(LayoutDirectory, ATagThatAnotherImageHasIsMadeTheFullName) {
+  const TempDir scratch;
+  const SampleImage first = sample_image({"a/app:1"}, {noise(1000, 1)});
+  const SampleImage second = sample_image({"b/multi:1"}, {noise(1000, 2)});
+  write(scratch / "layout", first);
+  write(scratch / "layout", second);
+  EXPECT_THAT(tags_in(scratch / "layout"), ElementsAre("1", "docker.io/b/multi:1"));
+  write(scratch / "layout", first);
+  EXPECT_THAT(tags_in(scratch / "layout"), ElementsAre("docker.io/b/multi:1", "1"));
+  std::vector<std::string> in_one_call;
+  for (const Descriptor& entry : layout_descriptors({first.image, second.image}))
+    in_one_call.push_back(entry.annotations.at("org.opencontainers.image.ref.name"));
+  EXPECT_THAT(in_one_call, ElementsAre("1", "docker.io/b/multi:1"));
+}
+
+TEST(LayoutDirectory, ALinkStaysAndTheLayoutComesToBeWhereItPoints) {
+  const TempDir scratch;
+  fs::create_symlink("target", scratch / "link");
+  write(scratch / "link", sample_image({"nginx:1"}, {noise(1000, 1)}));
+  EXPECT_TRUE(fs::is_symlink(scratch / "link"));
+  EXPECT_THAT(names_in(scratch / "target"), ElementsAre("docker.io/library/nginx:1"));
+}
+
+TEST(LayoutDirectory, AnOldOneIsAsItWasWhereTheNewImageIsNotComplete) {
+  const TempDir scratch;
+  write(scratch / "layout", sample_image({"nginx:1"}, {noise(1000, 1)}));
+  const std::string before = read_text(scratch / "layout/index.json");
+  {
+    const SampleImage sample = sample_image({"nginx:2"}, {noise(900, 2)});
+    LayoutDirectory directory(scratch / "layout", {sample.image});
+    directory.file(directory.missing().front()).write_at(0, as_bytes("half"));
+  }
+  EXPECT_EQ(read_text(scratch / "layout/index.json"), before);
+  check_blobs(scratch / "layout");
+}
+
+TEST(LayoutDirectory, TwoThatAddAtOnceKeepEachOthersEntries) {
+  const TempDir scratch;
+  write(scratch / "layout", sample_image({"nginx:0"}, {noise(1000, 0)}));
+  std::vector<std::thread> threads;
+  for (std::uint32_t i = 1; i <= 8; ++i)
+    threads.emplace_back(
+        [&, i] { write(scratch / "layout", sample_image({"nginx:" + std::to_string(i)}, {noise(1000, i)})); });
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(names_in(scratch / "layout").size(), 9U);
+}
+
+TEST(LayoutDirectory, ABlobMayBeWrittenInPlace) {
+  const TempDir scratch;
+  const std::string layer = noise(1000, 1);
+  const SampleImage sample = sample_image({"nginx:1"}, {layer});
+  LayoutDirectory directory(scratch / "layout", {sample.image});
+  directory.file(Digest::of(layer)).write_at(500, as_bytes(std::string_view(layer).substr(500)));
+  directory.file(Digest::of(layer)).write_at(0, as_bytes(std::string_view(layer).substr(0, 500)));
+  directory.mark_filled(Digest::of(layer));
+  directory.finish();
+  check_blobs(scratch / "layout");
+}
+
+TEST(LayoutDirectory, BlobsThatDoNotBelongAreRefused) {
+  const TempDir scratch, blobs;
+  const SampleImage sample = sample_image({"nginx:1"}, {noise(1000, 1)});
+  LayoutDirectory directory(scratch / "layout", {sample.image});
+  const File file = file_with(blobs / "short", "short");
+  EXPECT_EQ(code_of([&] { directory.fill(directory.missing().front(), file); }), Errc::size_mismatch);
+  EXPECT_EQ(code_of([&] { directory.fill(Digest::of("other"), file); }), Errc::malformed);
+  EXPECT_EQ(code_of([&] { directory.mark_filled(directory.missing().front()); }), Errc::malformed);
+}
+
+TEST(LayoutDirectory, WhatIsNoLayoutIsLeftAlone) {
+  const TempDir scratch;
+  const SampleImage sample = sample_image({"nginx:1"}, {noise(1000, 1)});
+  const auto refused = [&](const std::string& name) {
+    return code_of([&] { const LayoutDirectory directory(scratch / name, {sample.image}); });
+  };
+  std::ofstream(scratch / "file") << "a file";
+  EXPECT_EQ(refused("file"), Errc::disk);
+  fs::create_directory(scratch / "mine");
+  std::ofstream(scratch / "mine" / "letter") << "dear";
+  EXPECT_EQ(refused("mine"), Errc::disk);
+  fs::create_directory(scratch / "odd");
+  std::ofstream(scratch / "odd" / "oci-layout") << R"({"imageLayoutVersion":"2.0.0"})";
+  EXPECT_NE(refused("odd"), Errc{});
+  EXPECT_EQ(refused("nowhere/layout"), Errc::disk);
+  EXPECT_EQ(read_text(scratch / "mine/letter"), "dear");
+}
+
+TEST(MergeLayoutIndex, WhatItDoesNotKnowStays) {
+  const std::string old =
+      R"({"schemaVersion":2,"x":1,"manifests":[{"mediaType":"m","digest":"sha256:aa","size":1,"y":2}]})";
+  const Descriptor added = layout_descriptors({sample_image({"nginx:1"}, {"a"}).image}).front();
+  const auto merged = boost::json::parse(merge_layout_index(old, {added}));
+  EXPECT_EQ(merged.at("x").to_number<int>(), 1);
+  EXPECT_EQ(merged.at("manifests").at(0).at("y").to_number<int>(), 2);
+  EXPECT_EQ(merged.at("manifests").at(1).at("digest").as_string(), added.digest.to_string());
+}
+
+TEST(MergeLayoutIndex, WhatIsNoIndexIsRefused) {
+  for (const char* text : {"", "no", "[]", "{}", R"({"manifests":7})", R"({"schemaVersion":2,"manifests":[7]})"})
+    EXPECT_EQ(code_of([&] { merge_layout_index(text, {}); }), Errc::malformed) << text;
+}
+
+}  // namespace
+}  // namespace hawser

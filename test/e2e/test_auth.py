@@ -1,0 +1,130 @@
+"""Every way in: anonymous, Basic, tokens for anyone, tokens for users; with and without TLS."""
+
+import base64
+import json
+
+import pytest
+
+from support import images
+from support.archive import Archive
+from support.hawser import AUTHENTICATION, NOT_FOUND
+from support.registry import PASSWORD, USER
+
+WAYS = [(auth, tls) for auth in (None, "htpasswd", "token", "token-login") for tls in (False, True)]
+LOGINS = [("htpasswd", True), ("token-login", True)]
+
+
+def trust(registry):
+    """The registry's options without its credentials."""
+    return registry.options[:2] if registry.tls else registry.options[:1]
+
+
+@pytest.mark.sanitized
+@pytest.mark.parametrize("auth,tls", WAYS)
+def test_every_way_in(hawser, registries, auth, tls):
+    registry = registries(auth, tls)
+    image = images.many_layers(4)
+    reference = registry.push("auth/image", image, "v1")
+    hawser.pull(registry, reference)
+    Archive(hawser.directory / "image.tar").check_image(image)
+
+
+@pytest.mark.parametrize("auth,tls", LOGINS)
+def test_password_from_stdin(hawser, registries, auth, tls):
+    registry = registries(auth, tls)
+    reference = registry.push("auth/image", images.many_layers(4), "v1")
+    result = hawser.run("pull", *trust(registry), "--username", USER, "--password-stdin", "-o", "i.tar", reference,
+                        stdin=PASSWORD.encode() + b"\n")
+    assert result.code == 0, result.err
+    assert (hawser.directory / "i.tar").exists()
+
+
+def test_password_from_the_environment(hawser, registries):
+    registry = registries("token-login", True)
+    reference = registry.push("auth/image", images.many_layers(4), "v1")
+    result = hawser.run("pull", *trust(registry), "--username", USER, "-o", "i.tar", reference,
+                        environment={"HAWSER_PASSWORD": PASSWORD})
+    assert result.code == 0, result.err
+
+
+@pytest.mark.parametrize("auth,tls", LOGINS)
+def test_password_that_docker_login_kept(hawser, registries, auth, tls):
+    registry = registries(auth, tls)
+    reference = registry.push("auth/image", images.many_layers(4), "v1")
+    known = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+    config = hawser.directory / "home" / ".docker" / "config.json"
+    config.parent.mkdir()
+    config.write_text(json.dumps({"auths": {registry.host: {"auth": known}}}))
+    result = hawser.run("pull", *trust(registry), "-o", "i.tar", reference)
+    assert result.code == 0, result.err
+
+
+def test_password_on_the_command_line_is_warned_about(hawser, registries):
+    registry = registries("htpasswd", True)
+    reference = registry.push("auth/image", images.many_layers(4), "v1")
+    result = hawser.pull(registry, reference)
+    assert "--password-stdin" in result.err
+    assert PASSWORD not in result.err
+
+
+@pytest.mark.sanitized
+@pytest.mark.parametrize("auth,tls", LOGINS)
+def test_wrong_password(hawser, registries, auth, tls):
+    registry = registries(auth, tls)
+    reference = registry.push("auth/image", images.many_layers(4), "v1")
+    result = hawser.run("pull", *trust(registry), "--username", USER, "--password-stdin", "-o", "i.tar", reference,
+                        stdin=b"guess!")
+    assert result.code == AUTHENTICATION, result.err
+    assert "guess!" not in result.err
+    assert hawser.leftovers() == []
+
+
+@pytest.mark.parametrize("auth,tls", LOGINS)
+def test_no_credentials_where_they_are_needed(hawser, registries, auth, tls):
+    registry = registries(auth, tls)
+    reference = registry.push("auth/image", images.many_layers(4), "v1")
+    result = hawser.run("pull", *trust(registry), "-o", "i.tar", reference)
+    assert result.code == AUTHENTICATION, result.err
+    assert "--username" in result.err
+    assert hawser.leftovers() == []
+
+
+@pytest.mark.parametrize("auth,tls", [(None, False), ("htpasswd", False), ("token", True), ("token-login", True)])
+def test_missing_image(hawser, registries, auth, tls):
+    registry = registries(auth, tls)
+    registry.push("auth/image", images.many_layers(4), "v1")
+    for name in ("auth/nothing:v1", "auth/image:v2", "auth/image@sha256:" + 64 * "0"):
+        result = hawser.pull(registry, f"{registry.host}/{name}", expect=NOT_FOUND)
+        assert name in result.err
+    assert hawser.leftovers() == []
+
+
+@pytest.mark.parametrize("field", ["token", "access_token"])
+def test_one_token_serves_a_whole_pull(hawser, own_registry, field):
+    registry = own_registry(auth="token-login", tls=True, token_field=field)
+    reference = registry.push("auth/image", images.many_layers(20), "v1")
+    hawser.pull(registry, reference)
+    requests = registry.token_server.requests
+    assert [request.scopes for request in requests] == [("repository:auth/image:pull",)]
+    assert requests[0].service == "hawser test registry"
+    assert requests[0].authorization.startswith("Basic ")
+
+
+def test_blobs_are_asked_for_with_the_token_from_the_start(hawser, own_registry):
+    """One 401, to learn the challenge; none later."""
+    registry = own_registry(auth="token")
+    reference = registry.push("auth/image", images.many_layers(10), "v1")
+    mark = registry.mark()
+    hawser.pull(registry, reference)
+    refused = [access.path for access in registry.accesses(mark) if access.status == 401]
+    assert len(refused) <= 1, refused
+    assert not any("/blobs/" in path for path in refused)
+
+
+def test_no_ping_before_the_manifest(hawser, own_registry):
+    registry = own_registry()
+    reference = registry.push("auth/image", images.many_layers(2), "v1")
+    mark = registry.mark()
+    hawser.pull(registry, reference)
+    assert registry.accesses(mark)[0].path == "/v2/auth/image/manifests/v1"
+    assert "/v2/" not in [access.path for access in registry.accesses(mark)]

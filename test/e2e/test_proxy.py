@@ -1,0 +1,199 @@
+"""Through the proxies that the environment names, and around them.
+
+Loopback never takes a proxy, so these registries go by a name that only the proxies can resolve.
+"""
+
+import socket
+import threading
+
+import pytest
+
+from support import images
+from support.archive import Archive
+from support.hawser import AUTHENTICATION, NETWORK, OK, USAGE
+from support.pki import NAME
+from support.process import Daemon, clean_environment, free_port, listens, wait_until
+
+
+@pytest.fixture(scope="module")
+def hosts(tmp_path_factory):
+    """A hosts file that knows the name."""
+    path = tmp_path_factory.mktemp("hosts") / "hosts"
+    path.write_text(f"127.0.0.1 localhost {NAME}\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def squid(tmp_path_factory, hosts):
+    """squid on loopback; .seen() are the lines of its access log about the name, each written when a request has ended."""
+    directory = tmp_path_factory.mktemp("squid")
+    # It gives up root for the user proxy.
+    for path in (directory, hosts, *directory.parents[:2], *hosts.parents[:1]):
+        path.chmod(path.stat().st_mode | 0o055)
+    directory.chmod(0o777)
+    port = free_port()
+    log = directory / "access.log"
+    (directory / "squid.conf").write_text(f"""
+http_port 127.0.0.1:{port}
+http_access allow all
+cache deny all
+hosts_file {hosts}
+pid_filename none
+access_log stdio:{log}
+cache_log {directory}/cache.log
+coredump_dir {directory}
+shutdown_lifetime 0 seconds
+pinger_enable off
+via off
+logfile_rotate 0
+""")
+    daemon = Daemon(["squid", "-N", "-f", directory / "squid.conf"], directory, "squid")
+    daemon.wait_for(lambda: listens(port))
+    daemon.url = f"http://127.0.0.1:{port}"
+    daemon.seen = lambda: [line for line in log.read_text().splitlines() if NAME in line] if log.exists() else []
+    yield daemon
+    daemon.stop()
+
+
+@pytest.fixture(scope="module")
+def socks(tmp_path_factory, hosts):
+    """microsocks on loopback; it takes names from /etc/hosts, so it gets one of its own."""
+    directory = tmp_path_factory.mktemp("socks")
+    port = free_port()
+    daemon = Daemon(
+        ["unshare", "--mount", "sh", "-c", 'mount --bind "$0" /etc/hosts && exec "$@"',
+         hosts, "microsocks", "-i", "127.0.0.1", "-p", port], directory, "microsocks")
+    daemon.wait_for(lambda: listens(port))
+    daemon.url = f"socks5h://127.0.0.1:{port}"
+    yield daemon
+    daemon.stop()
+
+
+def pushed(registry):
+    """An image, its reference by the name, and the name with the port."""
+    image = images.many_layers(5)
+    reference = registry.push("proxy/image", image, "v1")
+    name = f"{NAME}:{registry.port}"
+    return image, reference.replace(registry.host, name), name
+
+
+@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
+def test_connect_tunnel_for_https(hawser, registries, squid, variable):
+    registry = registries("htpasswd", True)
+    image, reference, name = pushed(registry)
+    before = len(squid.seen())
+    hawser.pull(registry, reference, environment={variable: squid.url})
+    Archive(hawser.directory / "image.tar").check_image(image)
+    seen = wait_until(lambda: squid.seen()[before:], 10, "the access log")
+    assert all(f"CONNECT {name}" in line for line in seen)
+
+
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy"])
+def test_plain_http_through_a_proxy(hawser, registry, squid, variable):
+    image, reference, name = pushed(registry)
+    before = len(squid.seen())
+    hawser.pull(registry, reference, environment={variable: squid.url})
+    Archive(hawser.directory / "image.tar").check_image(image)
+    wanted = f"GET http://{name}/v2/proxy/image/manifests/v1"
+    wait_until(lambda: any(wanted in line for line in squid.seen()[before:]), 10, "the access log")
+
+
+@pytest.mark.parametrize("exception", [NAME, ".test", "*", f"example.com, {NAME}"])
+def test_no_proxy(hawser, registry, squid, exception):
+    """Around the proxy, the name has no address."""
+    _, reference, _ = pushed(registry)
+    before = len(squid.seen())
+    result = hawser.pull(registry, "--retries", "0", reference, expect=NETWORK, environment={
+        "HTTP_PROXY": squid.url, "HTTPS_PROXY": squid.url, "NO_PROXY": exception})
+    assert NAME in result.err
+    assert squid.seen()[before:] == []
+
+
+def test_no_proxy_for_others(hawser, registry, squid):
+    image, reference, _ = pushed(registry)
+    hawser.pull(registry, reference, environment={
+        "HTTP_PROXY": squid.url, "NO_PROXY": "other.test, registry.test.example.com,10.0.0.0/8"})
+    Archive(hawser.directory / "image.tar").check_image(image)
+
+
+def test_loopback_takes_no_proxy(hawser, registry):
+    _, reference, name = pushed(registry)
+    dead = f"http://127.0.0.1:{free_port()}"
+    result = hawser.run(*hawser.pull_arguments(registry, reference.replace(name, registry.host)),
+                        environment={"HTTP_PROXY": dead, "HTTPS_PROXY": dead})
+    assert result.code == OK, result.err
+
+
+@pytest.mark.parametrize("scheme", ["http", "socks5h"])
+def test_proxy_that_is_not_there(hawser, registries, scheme):
+    registry = registries("htpasswd", True)
+    _, reference, _ = pushed(registry)
+    port = free_port()
+    result = hawser.pull(registry, "--retries", "0", reference, expect=NETWORK,
+                         environment={"HTTPS_PROXY": f"{scheme}://127.0.0.1:{port}"})
+    assert str(port) in result.err
+
+
+def test_registry_without_tls(hawser, registry, squid):
+    """Not loopback, as far as hawser can tell: plain HTTP only where the user says so."""
+    _, reference, _ = pushed(registry)
+    result = hawser.run("pull", "--retries", "0", "-o", "image.tar", reference,
+                        environment={"HTTPS_PROXY": squid.url, "HTTP_PROXY": squid.url})
+    assert result.code == NETWORK, result.err
+    assert "--plain-http" in result.err
+
+
+def test_proxy_that_refuses_the_tunnel(hawser, squid):
+    """squid cannot reach the port: it says 503 to CONNECT."""
+    result = hawser.run("pull", "--retries", "0", "-o", "image.tar", f"{NAME}:{free_port()}/a/b:c",
+                        environment={"HTTPS_PROXY": squid.url})
+    assert result.code == NETWORK, result.err
+    assert "proxy" in result.err
+
+
+@pytest.mark.parametrize("value,why", [
+    ("https://p:3128", "its scheme is none of http, socks5"), ("foo://x", "its scheme is none of http, socks5"),
+    ("http://127.0.0.1:99999", "its port is out of range")])
+@pytest.mark.parametrize("command", [["pull", "--no-cache", "-o", "image.tar"], ["tags"], ["inspect"]])
+def test_variable_that_is_no_proxy(hawser, command, value, why):
+    hawser.limit_memory(2_000_000_000)
+    result = hawser.run(*command, f"{NAME}/a/b", timeout=20, environment={"HTTPS_PROXY": value})
+    assert result.code == USAGE, result.err
+    assert f"HTTPS_PROXY is no usable proxy: {why}" in result.err
+
+
+@pytest.mark.parametrize("answer,code", [(b"HTTP/1.1 403 Forbidden\r\n\r\n", NETWORK),
+                                         (b"HTTP/1.1 407 Authenticate\r\n\r\n", AUTHENTICATION)])
+def test_proxy_that_does_not_allow_it_is_asked_once(hawser, answer, code):
+    asked = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        def refuse():
+            while True:
+                try:
+                    client = listener.accept()[0]
+                except OSError:
+                    return
+                with client:
+                    asked.append(client.recv(4096))
+                    client.sendall(answer)
+
+        threading.Thread(target=refuse, daemon=True).start()
+        result = hawser.run("pull", "--max-connections", "1", "-o", "image.tar", f"{NAME}/a/b:c",
+                            environment={"HTTPS_PROXY": f"http://127.0.0.1:{listener.getsockname()[1]}"})
+        listener.shutdown(socket.SHUT_RDWR)
+    assert result.code == code, result.err
+    assert "the proxy 127.0.0.1" in result.err
+    # The connection that is opened in advance may have failed before the manifest is asked for.
+    assert len(asked) <= 2
+
+
+@pytest.mark.parametrize("tls", [True, False])
+def test_socks_proxy(hawser, registries, socks, tls):
+    registry = registries("htpasswd" if tls else None, tls)
+    image, reference, _ = pushed(registry)
+    hawser.pull(registry, reference, environment={"ALL_PROXY": socks.url})
+    Archive(hawser.directory / "image.tar").check_image(image)
+
+
+def test_the_harness_gives_no_proxy_by_itself():
+    assert not [name for name in clean_environment() if name.lower().endswith("_proxy")]

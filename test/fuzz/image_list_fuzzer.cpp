@@ -1,0 +1,23 @@
+// Lists of images: a reference a line, or an error that names the line.
+#include "check.hpp"
+
+#include <hawser/app/image_list.hpp>
+#include <hawser/util/error.hpp>
+
+#include <algorithm>
+#include <cstdint>
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace hawser;
+  const std::string_view text(reinterpret_cast<const char*>(data), size);
+  try {
+    const auto images = parse_image_list(text, "list");
+    HAWSER_CHECK(images.size() <= 1 + static_cast<std::size_t>(std::ranges::count(text, '\n')));
+    std::string again;
+    for (const Reference& image : images) again += image.to_string() + "\n";
+    HAWSER_CHECK(parse_image_list(again, "again") == images);
+  } catch (const Error& error) {
+    HAWSER_CHECK(error.code() == Errc::bad_reference && std::string_view(error.what()).starts_with("list:"));
+  }
+  return 0;
+}

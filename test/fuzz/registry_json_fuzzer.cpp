@@ -1,0 +1,57 @@
+// JSON from token services, from docker's config and from notes of an earlier run.
+#include "check.hpp"
+#include "registry/auth_note.hpp"
+#include "registry/credential_helper.hpp"
+#include "registry/docker_config.hpp"
+#include "registry/token.hpp"
+
+#include <hawser/util/error.hpp>
+
+#include <cstdint>
+#include <string>
+
+namespace {
+
+using namespace hawser;
+
+void read_token(std::string_view body, const TokenService& service) {
+  const auto now = std::chrono::steady_clock::time_point(std::chrono::hours(100));
+  const auto wall = std::chrono::system_clock::time_point(std::chrono::hours(500'000));
+  try {
+    const Token token = parse_token(body, "application/json", service, now, wall);
+    HAWSER_CHECK(!token.value.empty() && token.obtained <= now);
+    for (const char c : token.value) HAWSER_CHECK(c > 0x20 && c != 0x7f);  // it goes into a header
+    (void)token.usable(now);
+  } catch (const Error& error) {
+    HAWSER_CHECK(error.code() == Errc::malformed || error.code() == Errc::too_large);
+  }
+}
+
+void read_config(std::string_view text) {
+  try {
+    const auto config = parse_docker_config(text, "config.json");
+    for (const std::string_view registry : {"docker.io", "registry.example:5000"}) {
+      (void)find_inline_credentials(config, registry);
+      const std::string helper = find_credential_helper(config, registry);
+      // Only what passes here is ever run.
+      HAWSER_CHECK(!is_valid_helper_name(helper) || helper.find_first_of("/ ") == std::string::npos);
+    }
+  } catch (const Error& error) {
+    HAWSER_CHECK(error.code() == Errc::usage);
+  }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const std::string_view text(reinterpret_cast<const char*>(data), size);
+  const TokenService service{Url::parse("https://tokens.example/token"), "registry.example"};
+  const Origin registry{true, "registry.example", 443};
+  read_token(text, service);
+  read_config(text);
+  if (const auto noted = read_auth_note(registry, text)) {
+    HAWSER_CHECK(noted->realm.origin.tls);
+    HAWSER_CHECK(read_auth_note(registry, write_auth_note(registry, *noted)) == noted);
+  }
+  return 0;
+}

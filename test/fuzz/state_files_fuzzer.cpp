@@ -1,0 +1,86 @@
+// The store's own files, as a power cut or another program may leave them: what is taken is within bounds, and what
+// is written is taken again.
+#include "check.hpp"
+#include "store/identities.hpp"
+#include "store/image_index.hpp"
+#include "store/journal.hpp"
+#include "store/process_identity.hpp"
+
+#include <cstdint>
+
+namespace {
+
+using namespace hawser;
+
+// The blob that the records of seeded_journal() are about.
+JournalHeader sample_header() {
+  JournalHeader header{Digest::of("sample"), 1'000'000, {}};
+  header.boot.fill(7);
+  return header;
+}
+
+// Checksums are more than a fuzzer guesses: each 17 bytes of the input become a sealed record.
+std::string sealed_journal(std::string_view bytes) {
+  const JournalEncoder encoder(sample_header());
+  std::string journal = encoder.header();
+  const auto number = [&](std::size_t at) {
+    std::uint64_t value = 0;
+    for (std::size_t i = 0; i < 8; ++i) value |= std::uint64_t{static_cast<unsigned char>(bytes[at + i])} << (8 * i);
+    return value;
+  };
+  for (; bytes.size() >= 17; bytes.remove_prefix(17))
+    journal += encoder.record(static_cast<JournalRecord>(bytes[0]), number(1), number(9));
+  return journal + std::string(bytes);
+}
+
+void parse_one(std::string_view bytes) {
+  const auto content = parse_journal(as_bytes(bytes));
+  if (!content) return;
+  const std::uint64_t size = content->header.size;
+  HAWSER_CHECK(content->valid_size <= bytes.size() && content->valid_size >= journal_header_size);
+  for (const std::uint64_t file_size : {std::uint64_t{0}, size / 2, size}) {
+    const IntervalSet believed = content->believed(content->header.boot, file_size);
+    HAWSER_CHECK(believed.size() <= file_size && believed.contiguous_end(0) <= file_size);
+    const IntervalSet later = content->believed(unknown_boot, file_size);
+    HAWSER_CHECK(later.size() <= believed.size());
+  }
+  const auto again = parse_journal(as_bytes(bytes.substr(0, content->valid_size)));
+  HAWSER_CHECK(again && again->valid_size == content->valid_size);
+}
+
+void edit_index(std::string_view text) {
+  Descriptor manifest{"application/vnd.oci.image.manifest.v1+json", Digest::of("image")};
+  const auto once = with_image(text, manifest, "docker.io/library/sample:1", "1");
+  if (!once) return;
+  const auto twice = with_image(*once, manifest, "docker.io/library/sample:1", "1");
+  HAWSER_CHECK(twice == once);
+  const auto without = without_images(*once, {manifest.digest.to_string()});
+  HAWSER_CHECK(without && without->find(manifest.digest.to_string() + "\",\"size\"") == std::string::npos);
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  if (size == 0) return 0;
+  const std::string_view text(reinterpret_cast<const char*>(data) + 1, size - 1);
+  switch (data[0] % 5) {
+    case 0:
+      parse_one(text);
+      break;
+    case 1:
+      parse_one(sealed_journal(text));
+      break;
+    case 2:
+      edit_index(text);
+      break;
+    case 3:
+      if (const auto identity = Identity::parse(text)) HAWSER_CHECK(Identity::parse(identity->encode()) == identity);
+      break;
+    default:
+      if (const auto process = ProcessIdentity::parse(text))
+        HAWSER_CHECK(ProcessIdentity::parse(process->encode()) == process);
+      (void)parse_boot_id(text);
+      break;
+  }
+  return 0;
+}

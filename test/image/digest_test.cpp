@@ -1,0 +1,107 @@
+#include <hawser/image/digest.hpp>
+#include <hawser/image/hasher.hpp>
+#include <hawser/util/error.hpp>
+#include <hawser/util/file.hpp>
+
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+namespace hawser {
+namespace {
+
+const std::string abc256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+const std::string abc512 =
+    "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a"
+    "2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f";
+
+TEST(Digest, ParsesBothAlgorithms) {
+  const Digest a = Digest::parse("sha256:" + abc256);
+  EXPECT_EQ(a.algorithm(), Digest::Algorithm::sha256);
+  EXPECT_EQ(a.algorithm_name(), "sha256");
+  EXPECT_EQ(a.hex(), abc256);
+  EXPECT_EQ(a.to_string(), "sha256:" + abc256);
+  EXPECT_EQ(a.short_string(), "sha256:ba7816bf8f01");
+  EXPECT_EQ(Digest::parse("sha512:" + abc512).to_string(), "sha512:" + abc512);
+}
+
+TEST(Digest, RefusesEverythingElse) {
+  std::string upper = abc256;
+  upper[1] = 'A';
+  const std::vector<std::string> cases{
+      "",
+      "sha256",
+      ":",
+      "sha256:",
+      abc256,
+      "sha256:../../x",
+      "sha256:" + abc256.substr(1),
+      "sha256:" + abc256 + "0",
+      "sha256:" + upper,
+      "SHA256:" + abc256,
+      "md5:d41d8cd98f00b204e9800998ecf8427e",
+      "sha512:" + abc256,
+      "sha256:" + abc512,
+      " sha256:" + abc256,
+      "sha256:" + abc256 + "\n",
+      "sha256:/" + abc256.substr(1),
+      "sha256:" + abc256.substr(0, 63) + std::string(1, '\0'),
+      "sha256:sha256:" + abc256,
+  };
+  for (const std::string& text : cases) {
+    try {
+      Digest::parse(text);
+      ADD_FAILURE() << text;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), Errc::malformed) << text;
+    }
+  }
+}
+
+TEST(Digest, ErrorsAreFitForATerminal) {
+  try {
+    Digest::parse("sha256:\x1b[2J");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(std::string(error.what()).find('\x1b'), std::string::npos);
+  }
+}
+
+TEST(Digest, OfContent) {
+  EXPECT_EQ(Digest::of("abc").hex(), abc256);
+  EXPECT_EQ(Digest::of("abc", Digest::Algorithm::sha512).hex(), abc512);
+  EXPECT_EQ(Digest::of("").hex(), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+}
+
+TEST(Digest, FromHashChecksTheLength) {
+  const std::vector<std::byte> hash(32, std::byte{0xa5});
+  std::string expected;
+  for (int i = 0; i < 32; ++i) expected += "a5";
+  EXPECT_EQ(Digest::from_hash(Digest::Algorithm::sha256, hash).hex(), expected);
+  EXPECT_THROW(Digest::from_hash(Digest::Algorithm::sha512, hash), Error);
+}
+
+TEST(Digest, ComparesAlgorithmAndHex) {
+  EXPECT_EQ(Digest::of("a"), Digest::of("a"));
+  EXPECT_NE(Digest::of("a"), Digest::of("b"));
+  EXPECT_NE(Digest::of("a"), Digest::of("a", Digest::Algorithm::sha512));
+  EXPECT_EQ(std::hash<Digest>{}(Digest::of("a")), std::hash<Digest>{}(Digest::of("a")));
+}
+
+TEST(Hasher, TakesPiecesAndStartsAfresh) {
+  for (const auto algorithm : {Digest::Algorithm::sha256, Digest::Algorithm::sha512}) {
+    Hasher hasher(algorithm);
+    hasher.update(as_bytes("a"));
+    hasher.update({});
+    hasher.update(as_bytes("bc"));
+    EXPECT_EQ(hasher.finish(), Digest::of("abc", algorithm));
+    EXPECT_EQ(hasher.finish(), Digest::of("", algorithm));
+    Hasher moved = std::move(hasher);
+    moved.update(as_bytes("x"));
+    EXPECT_EQ(moved.finish(), Digest::of("x", algorithm));
+  }
+}
+
+}  // namespace
+}  // namespace hawser

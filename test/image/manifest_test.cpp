@@ -1,0 +1,293 @@
+#include <hawser/image/manifest.hpp>
+#include <hawser/image/media_type.hpp>
+#include <hawser/util/error.hpp>
+
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+namespace hawser {
+namespace {
+
+const std::string oci_manifest(media_type::oci_manifest);
+const std::string oci_index(media_type::oci_index);
+const std::string docker_manifest(media_type::docker_manifest);
+
+std::string in_quotes(std::string_view text) {
+  return "\"" + std::string(text) + "\"";
+}
+
+std::string descriptor(std::string_view type, std::string_view content, const std::string& size = "7",
+                       const std::string& more = "") {
+  return R"({"mediaType":)" + in_quotes(type) + R"(,"digest":)" + in_quotes(Digest::of(content).to_string()) +
+         R"(,"size":)" + size + more + "}";
+}
+
+const std::string config = descriptor(media_type::oci_config, "config");
+const std::string layer = descriptor(media_type::oci_layer_gzip, "layer");
+
+std::string manifest(const std::string& layers, const std::string& more = "", const std::string& conf = config) {
+  return R"({"schemaVersion":2,"config":)" + conf + R"(,"layers":[)" + layers + "]" + more + "}";
+}
+
+std::string index(const std::string& manifests, const std::string& more = "") {
+  return R"({"schemaVersion":2,"manifests":[)" + manifests + "]" + more + "}";
+}
+
+std::string entry(std::string_view content, const std::string& os, const std::string& architecture,
+                  const std::string& variant = "", const std::string& more = "") {
+  const std::string v = variant.empty() ? "" : R"(,"variant":)" + in_quotes(variant);
+  return descriptor(
+      media_type::oci_manifest, content, "7",
+      R"(,"platform":{"os":)" + in_quotes(os) + R"(,"architecture":)" + in_quotes(architecture) + v + "}" + more);
+}
+
+/// The error of parsing, which must be fit for a terminal.
+Error error_of(const std::string& bytes, const std::string& content_type = "") {
+  try {
+    parse_manifest(bytes, content_type);
+  } catch (const Error& error) {
+    EXPECT_EQ(std::string(error.what()).find('\x1b'), std::string::npos);
+    return error;
+  }
+  ADD_FAILURE() << "taken: " << bytes.substr(0, 300);
+  return {Errc::cancelled, ""};
+}
+
+/// The error of taking a manifest, which parses, for an image.
+Error image_error_of(const std::string& bytes) {
+  const auto parsed = parse_manifest(bytes, "");
+  try {
+    check_is_image(std::get<Manifest>(parsed));
+  } catch (const Error& error) {
+    return error;
+  }
+  ADD_FAILURE() << "taken: " << bytes;
+  return {Errc::cancelled, ""};
+}
+
+TEST(Manifest, ReadsAManifest) {
+  const auto parsed =
+      std::get<Manifest>(parse_manifest(manifest(layer + "," +
+                                                     descriptor(media_type::docker_foreign_layer, "f", "9",
+                                                                R"(,"urls":["https://a/b"],"annotations":{"k":"v"})"),
+                                                 R"(,"mediaType":)" + in_quotes(oci_manifest)),
+                                        oci_manifest));
+  EXPECT_EQ(parsed.media_type, oci_manifest);
+  EXPECT_EQ(parsed.config.digest, Digest::of("config"));
+  ASSERT_EQ(parsed.layers.size(), 2U);
+  EXPECT_EQ(parsed.layers[0].size, 7U);
+  EXPECT_EQ(parsed.layers[1].urls, std::vector<std::string>{"https://a/b"});
+  EXPECT_EQ(parsed.layers[1].annotations.at("k"), "v");
+}
+
+TEST(Manifest, ReadsAnIndex) {
+  const auto parsed = std::get<Index>(parse_manifest(index(entry("a", "linux", "arm64", "v8")), oci_index));
+  ASSERT_EQ(parsed.manifests.size(), 1U);
+  EXPECT_EQ(parsed.manifests[0].platform->to_string(), "linux/arm64");
+}
+
+TEST(Manifest, TypeComesFromTheDocumentTheHeaderOrTheShape) {
+  struct Case {
+    std::string bytes;
+    std::string content_type;
+    std::string type;
+  };
+  const std::string says_docker = R"(,"mediaType":)" + in_quotes(docker_manifest);
+  const std::vector<Case> cases{
+      {manifest(layer), "", oci_manifest},
+      {manifest(layer), docker_manifest, docker_manifest},
+      {manifest(layer), docker_manifest + "; charset=utf-8", docker_manifest},
+      {manifest(layer), " Application/VND.oci.image.manifest.v1+JSON ;q=1", oci_manifest},
+      {manifest(layer), "application/json", oci_manifest},
+      {manifest(layer), "text/plain; charset=utf-8", oci_manifest},
+      {manifest(layer, says_docker), "", docker_manifest},
+      {manifest(layer, says_docker), "application/octet-stream", docker_manifest},
+      {manifest(layer, says_docker), docker_manifest, docker_manifest},
+      {index(""), "", oci_index},
+      {index(""), std::string(media_type::docker_manifest_list), std::string(media_type::docker_manifest_list)},
+  };
+  for (const auto& [bytes, content_type, type] : cases) {
+    const auto parsed = parse_manifest(bytes, content_type);
+    EXPECT_EQ(std::visit([](const auto& document) { return document.media_type; }, parsed), type) << content_type;
+  }
+}
+
+TEST(Manifest, ADocumentThatCouldBeTwoThingsIsRefused) {
+  const std::string both = R"({"schemaVersion":2,"config":)" + config + R"(,"layers":[],"manifests":[]})";
+  EXPECT_EQ(error_of(both).code(), Errc::malformed);
+  EXPECT_EQ(error_of(both, oci_manifest).code(), Errc::malformed);
+  EXPECT_EQ(error_of(both, oci_index).code(), Errc::malformed);
+  EXPECT_EQ(error_of(R"({"schemaVersion":2,"layers":[],"manifests":[]})").code(), Errc::malformed);
+  EXPECT_EQ(error_of(R"({"schemaVersion":2,"config":{},"manifests":[]})").code(), Errc::malformed);
+  EXPECT_EQ(error_of(index(""), oci_manifest).code(), Errc::malformed);
+  EXPECT_EQ(error_of(manifest(layer), oci_index).code(), Errc::malformed);
+  EXPECT_EQ(error_of(manifest(layer, R"(,"mediaType":)" + in_quotes(oci_manifest)), docker_manifest).code(),
+            Errc::malformed);
+  // Names twice, or once more in another case.
+  EXPECT_EQ(error_of(manifest(layer, R"(,"layers":[])")).code(), Errc::malformed);
+  EXPECT_EQ(error_of(manifest(layer, R"(,"Layers":[])")).code(), Errc::malformed);
+  EXPECT_EQ(error_of(manifest(layer, R"(,"MANIFESTS":[])")).code(), Errc::malformed);
+  EXPECT_EQ(error_of(manifest(layer, R"(,"\u006cayers":[])")).code(), Errc::malformed);
+  EXPECT_EQ(error_of(manifest(descriptor(media_type::oci_layer_gzip, "l", "7", R"(,"size":8)"))).code(),
+            Errc::malformed);
+  EXPECT_EQ(error_of(manifest(descriptor(media_type::oci_layer_gzip, "l", "7", R"(,"Digest":"x")"))).code(),
+            Errc::malformed);
+  // One content, two sizes.
+  EXPECT_EQ(error_of(manifest(layer + "," + descriptor(media_type::oci_layer_gzip, "layer", "8"))).code(),
+            Errc::malformed);
+  EXPECT_NO_THROW(parse_manifest(manifest(layer + "," + layer), ""));
+}
+
+TEST(Manifest, SizesAreWholePositiveAndNotAbsurd) {
+  for (const char* size : {"-1", "1.5", "1e3", "17592186044417", "18446744073709551615", "99999999999999999999999",
+                           "-9223372036854775808", "\"7\"", "null", "true", "[7]", "{}"}) {
+    EXPECT_EQ(error_of(manifest(descriptor(media_type::oci_layer_gzip, "l", size))).code(), Errc::malformed) << size;
+    EXPECT_EQ(error_of(index(descriptor(media_type::oci_manifest, "l", size))).code(), Errc::malformed) << size;
+  }
+  EXPECT_NO_THROW(parse_manifest(manifest(descriptor(media_type::oci_layer_gzip, "l", "17592186044416")), ""));
+  EXPECT_NO_THROW(parse_manifest(manifest(descriptor(media_type::oci_layer_gzip, "l", "0")), ""));
+}
+
+TEST(Manifest, RefusesWhatIsMalformed) {
+  const std::string digest = in_quotes(Digest::of("l").to_string());
+  const std::vector<std::string> cases{
+      "",
+      "null",
+      "[]",
+      "7",
+      "{",
+      R"({"schemaVersion":2})",
+      R"({"schemaVersion":2,"layers":[]})",
+      R"({"schemaVersion":2,"config":)" + config + "}",
+      R"({"config":)" + config + R"(,"layers":[]})",
+      R"({"schemaVersion":"2","config":)" + config + R"(,"layers":[]})",
+      R"({"schemaVersion":3,"config":)" + config + R"(,"layers":[]})",
+      R"({"schemaVersion":2.0,"config":)" + config + R"(,"layers":[]})",
+      R"({"schemaVersion":2,"mediaType":7,"config":)" + config + R"(,"layers":[]})",
+      R"({"schemaVersion":2,"config":)" + config + R"(,"layers":{}})",
+      R"({"schemaVersion":2,"config":null,"layers":[]})",
+      R"({"schemaVersion":2,"config":[],"layers":[]})",
+      R"({"schemaVersion":2,"manifests":{}})",
+      manifest(layer) + "x",
+      manifest("7"),
+      manifest("null"),
+      manifest("{}"),
+      manifest(R"({"mediaType":"x","size":1})"),
+      manifest(R"({"mediaType":"x","digest":"sha256:../../x","size":1})"),
+      manifest(R"({"mediaType":"x","digest":7,"size":1})"),
+      manifest(R"({"mediaType":7,"size":1,"digest":)" + digest + "}"),
+      manifest(R"({"mediaType":"x","digest":)" + digest + "}"),
+      manifest(descriptor(media_type::oci_layer_gzip, "l", "7", R"(,"urls":"x")")),
+      manifest(descriptor(media_type::oci_layer_gzip, "l", "7", R"(,"urls":[7])")),
+      manifest(descriptor(media_type::oci_layer_gzip, "l", "7", R"(,"annotations":[])")),
+      manifest(descriptor(media_type::oci_layer_gzip, "l", "7", R"(,"annotations":{"a":7})")),
+      index(descriptor(media_type::oci_manifest, "l", "7", R"(,"platform":"linux")")),
+      index(descriptor(media_type::oci_manifest, "l", "7", R"(,"platform":{"os":7})")),
+      "{\"schemaVersion\":2,\"layers\":\"\xff\"}",
+  };
+  for (const std::string& bytes : cases) EXPECT_EQ(error_of(bytes).code(), Errc::malformed) << bytes;
+}
+
+TEST(Manifest, AWebPageInItsPlaceIsToldAsSuch) {
+  const Error error = error_of("\r\n <!DOCTYPE html><title>Log in</title>", "text/html");
+  EXPECT_EQ(error.code(), Errc::malformed);
+  EXPECT_NE(error.hint().find("captive portal"), std::string::npos);
+}
+
+TEST(Manifest, HoldsToItsLimits) {
+  EXPECT_EQ(error_of(std::string(max_manifest_size + 1, ' ')).code(), Errc::too_large);
+  std::string layers = layer;
+  for (std::size_t i = 1; i < max_layers; ++i) layers += "," + layer;
+  EXPECT_EQ(std::get<Manifest>(parse_manifest(manifest(layers), "")).layers.size(), max_layers);
+  EXPECT_EQ(error_of(manifest(layers + "," + layer)).code(), Errc::too_large);
+  EXPECT_EQ(error_of(std::string(1'000'000, '[')).code(), Errc::malformed);
+  EXPECT_EQ(error_of(manifest(layer, ",\"x\":" + std::string(100, '[') + std::string(100, ']'))).code(),
+            Errc::malformed);
+}
+
+TEST(Manifest, SchemaOneIsRefusedWithAHint) {
+  const std::string schema1(media_type::docker_schema1_signed);
+  for (const Error& error : {error_of(R"({"schemaVersion":1,"fsLayers":[]})"), error_of(manifest(layer), schema1),
+                             error_of(R"({"schemaVersion":2,"fsLayers":[]})"),
+                             error_of(R"({"schemaVersion":1})", schema1 + "; charset=utf-8")}) {
+    EXPECT_EQ(error.code(), Errc::unsupported);
+    EXPECT_NE(std::string(error.what()).find("schema 1"), std::string::npos);
+    EXPECT_FALSE(error.hint().empty());
+  }
+}
+
+TEST(Manifest, AttestationsParse) {
+  const auto parsed = parse_manifest(manifest(descriptor(media_type::in_toto, "statement")), oci_manifest);
+  EXPECT_EQ(std::get<Manifest>(parsed).layers.front().media_type, media_type::in_toto);
+  EXPECT_NO_THROW(check_is_image(std::get<Manifest>(parsed)));
+}
+
+TEST(Manifest, UnknownTypesAreNamed) {
+  const std::string helm = descriptor("application/vnd.cncf.helm.config.v1+json", "config");
+  const std::pair<Error, const char*> cases[] = {
+      {error_of(manifest(layer, R"(,"mediaType":"application/x-thing")")), "application/x-thing"},
+      {error_of(manifest(layer), "application/x-other"), "application/x-other"},
+      {error_of(manifest(layer, R"(,"mediaType":"a\u001b[2J")")), "a?[2J"},
+      {image_error_of(manifest("", "", helm)), "helm.config"},
+      {image_error_of(manifest("", "", descriptor(media_type::oci_empty, "config"))), "oci.empty"},
+      {image_error_of(manifest(descriptor("application/vnd.wasm.layer", "l"))), "wasm"},
+      {image_error_of(manifest(descriptor("", "l"))), "\"\""},
+  };
+  for (const auto& [error, name] : cases) {
+    EXPECT_EQ(error.code(), Errc::unsupported);
+    EXPECT_NE(std::string(error.what()).find(name), std::string::npos) << error.what();
+  }
+}
+
+/// The content whose digest select_platform chose.
+Digest chosen(const std::string& entries, const char* wanted) {
+  const auto parsed = std::get<Index>(parse_manifest(index(entries), ""));
+  return select_platform(parsed, Platform::parse(wanted)).digest;
+}
+
+TEST(SelectPlatform, TakesTheBestAndAmongEqualsTheFirst) {
+  const std::string arms = entry("v5", "linux", "arm", "v5") + "," + entry("v6", "linux", "arm", "v6") + "," +
+                           entry("64", "linux", "arm64", "v8") + "," + entry("v7", "linux", "arm", "v7") + "," +
+                           entry("second v7", "linux", "arm");
+  EXPECT_EQ(chosen(arms, "linux/arm/v7"), Digest::of("v7"));
+  EXPECT_EQ(chosen(arms, "linux/arm/v6"), Digest::of("v6"));
+  EXPECT_EQ(chosen(arms, "linux/arm/v8"), Digest::of("v7"));
+  EXPECT_EQ(chosen(arms, "arm64"), Digest::of("64"));
+}
+
+TEST(SelectPlatform, PassesOverAttestationsAndOtherThings) {
+  const std::string entries =
+      entry("unknown", "unknown", "unknown") + "," +
+      entry("annotated", "linux", "amd64", "",
+            R"(,"annotations":{"vnd.docker.reference.type":"attestation-manifest"})") +
+      "," + descriptor("application/x-thing", "thing", "7", R"(,"platform":{"os":"linux","architecture":"amd64"})") +
+      "," + entry("image", "linux", "amd64");
+  EXPECT_EQ(chosen(entries, "linux/amd64"), Digest::of("image"));
+}
+
+TEST(SelectPlatform, EntriesWithoutAPlatformComeLast) {
+  const std::string nested = descriptor(media_type::oci_index, "nested");
+  EXPECT_EQ(chosen(nested + "," + entry("image", "linux", "amd64"), "linux/amd64"), Digest::of("image"));
+  EXPECT_EQ(chosen(nested + "," + entry("image", "linux", "amd64"), "linux/s390x"), Digest::of("nested"));
+}
+
+TEST(SelectPlatform, ListsWhatThereIsWhereNothingFits) {
+  const auto parsed = std::get<Index>(parse_manifest(
+      index(entry("a", "linux", "amd64") + "," + entry("b", "linux", "arm", "v7") + "," + entry("c", "linux", "amd64") +
+            "," + entry("d", "unknown", "unknown") + "," + entry("e", "linux", "\\u001b[2J")),
+      ""));
+  try {
+    select_platform(parsed, Platform::parse("linux/s390x"));
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Errc::no_platform);
+    EXPECT_NE(std::string(error.what()).find("linux/s390x"), std::string::npos);
+    EXPECT_EQ(error.hint(), "it is there for: linux/amd64, linux/arm/v7, linux/?[2j");
+  }
+  EXPECT_THROW(select_platform(Index{oci_index, {}}, Platform::parse("amd64")), Error);
+}
+
+}  // namespace
+}  // namespace hawser

@@ -1,0 +1,347 @@
+// The HTTP client and its pool against a scripted registry: reuse, limits, stalls, and what can't be reached.
+#include "registry/registry_fixture.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <sys/resource.h>
+
+namespace hawser::test {
+namespace {
+
+using namespace std::chrono_literals;
+using asio::ip::tcp;
+using testing::HasSubstr;
+
+/// The largest resident set of this process so far, bytes.
+std::size_t peak_memory() {
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  return static_cast<std::size_t>(usage.ru_maxrss) * 1024;
+}
+
+class HttpClientTest : public testing::Test {
+ protected:
+  HttpClientTest() { registry.on("GET", "/ok").reply_with(Reply::of(200, "hello")); }
+  ~HttpClientTest() override {
+    if (http) http->close();
+  }
+
+  HttpClient& use(NetOptions options = test_net_options()) {
+    http = std::make_unique<HttpClient>(context.get_executor(), std::move(options));
+    return *http;
+  }
+  HttpClient& client() { return http ? *http : use(); }
+  asio::awaitable<std::string> exchange(HttpRequest request) {
+    HttpResponse response = co_await client().send(std::move(request));
+    std::string body = co_await response.read_all(1'000'000);
+    co_return body;
+  }
+  std::string get(const std::string& url) {
+    return run_coroutine(context, exchange(HttpRequest("GET", Url::parse(url))));
+  }
+  Failure failure(const std::string& url) {
+    return failure_of([&] { get(url); });
+  }
+  /// Sends `count` requests at once; returns the errors' codes.
+  std::vector<Errc> together(const std::string& url, std::size_t count) {
+    std::vector<Errc> codes;
+    for (std::size_t i = 0; i < count; ++i)
+      asio::co_spawn(context, exchange(HttpRequest("GET", Url::parse(url))),
+                     [&](std::exception_ptr error, std::string) {
+                       codes.push_back(failure_of([&] {
+                                         if (error) std::rethrow_exception(error);
+                                       }).code);
+                     });
+    context.restart();
+    while (codes.size() < count && context.run_one() > 0) {
+    }
+    return codes;
+  }
+  void wait_for(std::function<bool()> condition) { run_coroutine(context, poll(std::move(condition))); }
+  asio::awaitable<void> poll(std::function<bool()> condition) {
+    asio::steady_timer timer(context);
+    for (int i = 0; i < 1'000 && !condition(); ++i) {
+      timer.expires_after(2ms);
+      co_await timer.async_wait(asio::use_awaitable);
+    }
+  }
+
+  asio::io_context context;
+  ScriptedRegistry registry;
+  std::unique_ptr<HttpClient> http;
+};
+
+TEST_F(HttpClientTest, AConnectionServesRequestAfterRequest) {
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(get(registry.url("/ok")), "hello");
+  EXPECT_EQ(registry.connections_accepted(), 1u);
+  EXPECT_GT(client().bytes_received(), 5u * 5u);
+  EXPECT_TRUE(client().round_trip(registry.origin()).has_value());
+}
+
+TEST_F(HttpClientTest, SendsWhatIsAskedFor) {
+  NetOptions options = test_net_options();
+  options.user_agent = "hawser/test";
+  use(std::move(options));
+  HttpRequest request("GET", Url::parse(registry.url("/ok?a=b")));
+  request.headers.emplace_back("X-Header", "value");
+  run_coroutine(context, exchange(std::move(request)));
+  const ScriptedRequest seen = registry.requests().at(0);
+  EXPECT_EQ(seen.target, "/ok?a=b");
+  EXPECT_EQ(seen.header("Host"), registry.host());
+  EXPECT_EQ(seen.header("User-Agent"), "hawser/test");
+  EXPECT_EQ(seen.header("X-Header"), "value");
+}
+
+TEST_F(HttpClientTest, AHeaderValueWithALineBreakIsRefused) {
+  for (const std::string& value : {std::string("a\r\nEvil: b"), std::string("a\nb"), std::string("a\0b", 3)}) {
+    HttpRequest request("GET", Url::parse(registry.url("/ok")));
+    request.headers.emplace_back("X-Header", value);
+    EXPECT_EQ(failure_of([&] { run_coroutine(context, exchange(request)); }).code, Errc::usage);
+  }
+  EXPECT_EQ(registry.requests().size(), 0u);
+}
+
+TEST_F(HttpClientTest, AnIdleConnectionThatTheServerClosedIsReplaced) {
+  registry.expect("GET", "/first").with_fault([](Reply& reply) {
+    reply = Reply::of(200, "one");
+    reply.truncate_after = 3;  // the whole body, and then an end that no header announced
+  });
+  EXPECT_EQ(get(registry.url("/first")), "one");
+  EXPECT_EQ(get(registry.url("/ok")), "hello");
+  EXPECT_EQ(registry.connections_accepted(), 2u);
+}
+
+TEST_F(HttpClientTest, ARequestThatMeetsAClosingConnectionIsSentOnceMore) {
+  EXPECT_EQ(get(registry.url("/ok")), "hello");
+  registry.expect("GET", "/next").with_fault([](Reply& reply) { reply.reset_after = 0; });
+  registry.on("GET", "/next").reply_with(Reply::of(200, "next"));
+  EXPECT_EQ(get(registry.url("/next")), "next");
+  EXPECT_EQ(registry.count("GET", "/next"), 2u);
+}
+
+TEST_F(HttpClientTest, AFreshConnectionThatBreaksIsAnError) {
+  registry.on("GET", "/broken").with_fault([](Reply& reply) { reply.reset_after = 0; });
+  EXPECT_EQ(failure(registry.url("/broken")).code, Errc::connection_lost);
+  EXPECT_EQ(registry.count("GET", "/broken"), 1u);
+}
+
+TEST_F(HttpClientTest, ABodyThatEndsEarlyIsAnError) {
+  registry.on("GET", "/short").with_fault([](Reply& reply) {
+    reply = Reply::of(200, "hello");
+    reply.truncate_after = 3;
+  });
+  EXPECT_EQ(failure(registry.url("/short")).code, Errc::connection_lost);
+}
+
+TEST_F(HttpClientTest, MoreThanTheAnswerSpoilsTheConnection) {
+  registry.expect("GET", "/extra").with_fault([](Reply& reply) {
+    reply = Reply::of(200, "one");
+    reply.extra = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil";
+  });
+  EXPECT_EQ(get(registry.url("/extra")), "one");
+  EXPECT_EQ(get(registry.url("/ok")), "hello");
+}
+
+TEST_F(HttpClientTest, AttackBytesAfterAnAnswerAreNotTheNextOne) {
+  NetOptions options = test_net_options();
+  options.max_connections_per_origin = 1;
+  use(std::move(options));
+  // More than is read with the head: what follows the body is still in the socket when the next request gets it.
+  registry.on("GET", "/extra").with_fault([](Reply& reply) {
+    reply = Reply::of(200, std::string(20'000, 'a'));
+    reply.extra = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil";
+  });
+  std::vector<std::string> bodies(2);
+  std::size_t done = 0;
+  for (std::size_t i = 0; i < 2; ++i) {
+    HttpRequest request("GET", Url::parse(registry.url(i == 0 ? "/extra" : "/ok")));
+    asio::co_spawn(context, exchange(std::move(request)), [&, i](std::exception_ptr, std::string body) {
+      bodies[i] = std::move(body);
+      ++done;
+    });
+  }
+  while (done < 2 && context.run_one() > 0) {
+  }
+  EXPECT_EQ(bodies[0].size(), 20'000u);
+  EXPECT_EQ(bodies[1], "hello");
+  EXPECT_EQ(registry.connections_accepted(), 2u);
+}
+
+TEST_F(HttpClientTest, NoMoreConnectionsThanAllowed) {
+  NetOptions options = test_net_options();
+  options.max_connections_per_origin = 3;
+  use(std::move(options));
+  EXPECT_THAT(together(registry.url("/ok"), 20), testing::Each(Errc{}));
+  EXPECT_LE(registry.connections_accepted(), 3u);
+  EXPECT_EQ(registry.requests().size(), 20u);
+}
+
+TEST_F(HttpClientTest, WaitersFailTooWhereTheOneConnectionCannotBeOpened) {
+  NetOptions options = test_net_options();
+  options.max_connections_per_origin = 1;
+  use(std::move(options));
+  const std::string url = registry.url("/ok");
+  registry.stop();
+  EXPECT_THAT(together(url, 3),
+              testing::ElementsAre(Errc::connect_refused, Errc::connect_refused, Errc::connect_refused));
+}
+
+TEST_F(HttpClientTest, WarmUpOpensSoMany) {
+  client().warm_up(registry.origin(), 4);
+  wait_for([&] { return client().idle_connections(registry.origin()) == 4; });
+  client().warm_up(registry.origin(), 4);
+  EXPECT_THAT(together(registry.url("/ok"), 4), testing::Each(Errc{}));
+  EXPECT_EQ(registry.connections_accepted(), 4u);
+}
+
+TEST_F(HttpClientTest, WarmUpOpensMoreOnceTheRoundTripIsKnown) {
+  NetOptions options = test_net_options();
+  options.connections_for_round_trip = [](std::chrono::microseconds) { return std::size_t{5}; };
+  use(std::move(options));
+  client().warm_up(registry.origin(), 1);
+  wait_for([&] { return client().idle_connections(registry.origin()) == 5; });
+  // The kernel takes a connection before the server's thread has counted it.
+  wait_for([&] { return registry.connections_accepted() >= 5; });
+  EXPECT_EQ(registry.connections_accepted(), 5u);
+}
+
+TEST_F(HttpClientTest, AFailedWarmUpIsSilent) {
+  const Origin origin = registry.origin();
+  registry.stop();
+  client().warm_up(origin, 2);
+  EXPECT_EQ(failure(origin.to_string() + "/ok").code, Errc::connect_refused);
+}
+
+TEST_F(HttpClientTest, SilenceIsAStall) {
+  NetOptions options = test_net_options();
+  options.stall_timeout = 50ms;
+  use(std::move(options));
+  registry.on("GET", "/head").with_fault([](Reply& reply) { reply.stall_after = 0; });
+  registry.on("GET", "/body").with_fault([](Reply& reply) {
+    reply = Reply::of(200, std::string(5'000, 'a'));
+    reply.stall_after = 2'000;
+  });
+  for (const char* target : {"/head", "/body"}) {
+    const Failure stalled = failure(registry.url(target));
+    EXPECT_EQ(stalled.code, Errc::stalled) << target;
+    EXPECT_THAT(stalled.hint, HasSubstr("--stall-timeout"));
+  }
+}
+
+TEST_F(HttpClientTest, AttackAPeerThatTricklesIsGivenUp) {
+  NetOptions options = test_net_options();
+  options.slow_grace = 0ms;
+  options.stall_timeout = 150ms;  // and so 600 ms of patience
+  use(std::move(options));
+  registry.on("GET", "/head").with_fault([](Reply& reply) {
+    reply = Reply::of(200, "{}").with("X-Padding", std::string(2'000, 'x'));
+    reply.bytes_per_second = 100;
+  });
+  registry.on("GET", "/body").with_fault([](Reply& reply) {
+    reply = Reply::of(200, std::string(5'000, 'x'));
+    reply.bytes_per_second = 200;
+  });
+  for (const char* target : {"/head", "/body"}) {
+    const Failure slow = failure(registry.url(target));
+    EXPECT_EQ(slow.code, Errc::stalled) << target;
+    EXPECT_THAT(slow.text, HasSubstr(registry.host()));
+  }
+}
+
+TEST_F(HttpClientTest, WhatIsNoAnswerIsSaidOfItsOrigin) {
+  registry.on("GET", "/garbage").with_fault([](Reply& reply) { reply.instead = "what do you want?\r\n\r\n"; });
+  registry.on("GET", "/chunks").with_fault([](Reply& reply) {
+    reply.instead = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n";
+  });
+  registry.on("GET", "/early").with_fault([](Reply& reply) {
+    reply.instead = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel";
+  });
+  for (const auto& [target, code] : std::vector<std::pair<std::string, Errc>>{
+           {"/garbage", Errc::protocol}, {"/chunks", Errc::protocol}, {"/early", Errc::connection_lost}}) {
+    const Failure broken = failure(registry.url(target));
+    EXPECT_EQ(broken.code, code) << target;
+    EXPECT_THAT(broken.text, HasSubstr(registry.host())) << target;
+  }
+}
+
+TEST_F(HttpClientTest, AttackALengthThatIsClaimedTakesNoMemory) {
+  registry.on("GET", "/huge").with_fault([](Reply& reply) {
+    reply = Reply::of(200, "hello");
+    reply.claimed_length = std::uint64_t{1} << 60;
+    reply.truncate_after = 5;
+  });
+  const std::size_t before = peak_memory();
+  EXPECT_EQ(failure(registry.url("/huge")).code, Errc::connection_lost);
+  EXPECT_LT(peak_memory(), before + 16'000'000);
+}
+
+TEST_F(HttpClientTest, AHostThatNeverAnswersIsGivenUp) {
+  // A listener that has as many connections as it takes drops the first packet of any other.
+  tcp::acceptor full(context, tcp::v4());
+  full.bind({asio::ip::make_address("127.0.0.1"), 0});
+  full.listen(0);
+  std::vector<tcp::socket> crowd;
+  for (int i = 0; i < 8; ++i) {
+    crowd.emplace_back(context);
+    crowd.back().async_connect(full.local_endpoint(), [](const boost::system::error_code&) {});
+  }
+  NetOptions options = test_net_options();
+  options.connect_timeout = 100ms;
+  use(std::move(options));
+  const std::string host = "127.0.0.1:" + std::to_string(full.local_endpoint().port());
+  const Failure silent = failure("http://" + host + "/");
+  EXPECT_EQ(silent.code, Errc::connect_failed);
+  EXPECT_THAT(silent.text, HasSubstr(host));
+  EXPECT_THAT(silent.text, HasSubstr("no answer within 0.1 s"));
+}
+
+TEST_F(HttpClientTest, AttackAddressesThatNobodyNamedAreNotConnectedTo) {
+  for (const char* url : {"http://169.254.169.254/", "http://2852039166/", "http://[fe80::1]/"})
+    EXPECT_EQ(failure(url).code, Errc::redirect_refused) << url;
+  client().allow_link_local("fe80::1");
+  // Without a zone no packet leaves: the kernel does not know by which way.
+  EXPECT_EQ(failure("http://[fe80::1]/").code, Errc::connect_failed);
+}
+
+TEST_F(HttpClientTest, ARefusedPortIsNamed) {
+  const std::string url = registry.url("/ok"), host = registry.host();
+  registry.stop();
+  const Failure refused = failure(url);
+  EXPECT_EQ(refused.code, Errc::connect_refused);
+  EXPECT_THAT(refused.text, HasSubstr(host));
+  EXPECT_THAT(refused.text, HasSubstr("refused"));
+  EXPECT_FALSE(refused.hint.empty());
+}
+
+TEST_F(HttpClientTest, AnUnknownNameIsNamed) {
+  const Failure unknown = failure("http://no-such-host.invalid/");
+  EXPECT_TRUE(unknown.code == Errc::no_such_host || unknown.code == Errc::resolve_failed) << unknown.text;
+  EXPECT_THAT(unknown.text, HasSubstr("no-such-host.invalid"));
+  EXPECT_FALSE(unknown.hint.empty());
+}
+
+TEST_F(HttpClientTest, ALongBodyIsRefusedWhereAShortOneIsWanted) {
+  registry.on("GET", "/long").reply_with(Reply::of(200, std::string(2'000'000, 'a')));
+  EXPECT_EQ(failure(registry.url("/long")).code, Errc::too_large);
+}
+
+TEST_F(HttpClientTest, CloseEndsWhatWaits) {
+  registry.on("GET", "/silent").with_fault([](Reply& reply) { reply.stall_after = 0; });
+  asio::steady_timer timer(context, 1ms);
+  std::function<void()> close_when_asked = [&] {
+    if (registry.requests().size() == 1) return client().close();
+    timer.expires_after(2ms);
+    timer.async_wait([&](const boost::system::error_code&) { close_when_asked(); });
+  };
+  client();
+  close_when_asked();
+  EXPECT_EQ(failure(registry.url("/silent")).code, Errc::cancelled);
+  EXPECT_EQ(failure(registry.url("/ok")).code, Errc::cancelled);
+}
+
+}  // namespace
+}  // namespace hawser::test

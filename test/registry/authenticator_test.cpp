@@ -1,0 +1,400 @@
+// The token dance and Basic authentication, and the ways in which credentials must not go astray.
+#include "registry/authenticator.hpp"
+
+#include "registry/registry_fixture.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+
+namespace hawser::test {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+class AuthenticatorTest : public RegistryFixture {
+ protected:
+  AuthenticatorTest() { serve_manifest(); }
+
+  const ScriptedRequest first(const std::string& path) const {
+    for (const ScriptedRequest& request : registry.requests())
+      if (request.path() == path) return request;
+    return {};
+  }
+  std::vector<Challenge> challenges() const {
+    return parse_challenges({"Bearer realm=\"" + registry.url("/token") + "\""});
+  }
+  asio::awaitable<void> fetch_and_count() {
+    co_await current().get_manifest("a/b", "latest");
+    ++fetched;
+  }
+  CredentialSource identity(std::string token) {
+    return [token](std::string) { return known_credentials(Credentials{{}, {}, token}); };
+  }
+
+  int fetched = 0;
+};
+
+TEST_F(AuthenticatorTest, AnonymousToken) {
+  registry.auth().require_token(registry.url("/token"));
+  manifest();
+  manifest();
+  EXPECT_EQ(registry.auth().tokens_made(), 1u);
+  EXPECT_THAT(first("/token").target, HasSubstr("scope=repository%3Aa%2Fb%3Apull"));
+  EXPECT_THAT(first("/token").target, HasSubstr("service=scripted"));
+  EXPECT_EQ(first("/token").header("Authorization"), "");
+}
+
+TEST_F(AuthenticatorTest, TokenByUserAndPassword) {
+  registry.auth().require_token(registry.url("/token"), "user", "secret");
+  use(user_and_password("user", "secret"));
+  manifest();
+  EXPECT_THAT(first("/token").target, HasSubstr("account=user"));
+  for (const ScriptedRequest& request : registry.requests()) {
+    if (request.path() == "/token") continue;
+    EXPECT_THAT(request.header("Authorization"), Not(HasSubstr("Basic")));
+  }
+}
+
+TEST_F(AuthenticatorTest, TokenByIdentityTokenAsAcrHasIt) {
+  registry.auth().require_token(registry.url("/token"), {}, {}, "refresh-me");
+  registry.auth().set_token_answer("access_token", "");
+  use(identity("refresh-me"));
+  manifest();
+  EXPECT_EQ(first("/token").method, "POST");
+  EXPECT_THAT(first("/token").body, HasSubstr("grant_type=refresh_token"));
+}
+
+TEST_F(AuthenticatorTest, Basic) {
+  registry.auth().require_basic("AWS", "secret");
+  registry.auth().set_challenges(
+      {R"(Basic realm="https://123.dkr.ecr.eu-west-1.amazonaws.com/",service="ecr.amazonaws.com")"});
+  use(user_and_password("AWS", "secret"));
+  manifest();
+  manifest();
+  EXPECT_EQ(registry.count("GET", "*"), 3u);  // challenged once
+}
+
+TEST_F(AuthenticatorTest, OneTokenForManyRequestsAtOnce) {
+  registry.auth().require_token(registry.url("/token"));
+  use();
+  for (int i = 0; i < 5; ++i) asio::co_spawn(context, fetch_and_count(), [](std::exception_ptr) {});
+  context.run();
+  EXPECT_EQ(fetched, 5);
+  EXPECT_EQ(registry.auth().tokens_made(), 1u);
+}
+
+TEST_F(AuthenticatorTest, WhoWaitsForATokenJoinsTheNextTryOfAnother) {
+  registry.auth().require_token(registry.url("/token"));
+  registry.on("GET", "/token").times(1).reply_with(Reply::error(500, "UNKNOWN", "not now"));
+  Authenticator authenticator(http, registry.origin(), {}, {});
+  std::vector<std::string> values;
+  // The first asks again in the moment in which it hears of the failure, before those that waited with it.
+  const auto patient = [&]() -> asio::awaitable<void> {
+    for (int left = 2; left > 0; --left) {
+      try {
+        std::string value = co_await authenticator.answer(challenges(), "a/b", "", "test");
+        values.push_back(std::move(value));
+        if (values.size() == 3) context.stop();
+        co_return;
+      } catch (const Error& error) {
+        EXPECT_EQ(error.code(), Errc::server_error) << error.what();
+      }
+    }
+  };
+  for (int i = 0; i < 3; ++i) asio::co_spawn(context, patient(), asio::detached);
+  context.run();
+  EXPECT_THAT(values, testing::SizeIs(3));
+  EXPECT_EQ(registry.auth().tokens_made(), 1u);
+}
+
+TEST_F(AuthenticatorTest, TokenRefusedInTheMiddleIsRenewedOnce) {
+  registry.auth().require_token(registry.url("/token"));
+  manifest();
+  registry.auth().expire_tokens();
+  manifest();
+  EXPECT_EQ(registry.auth().tokens_made(), 2u);
+}
+
+TEST_F(AuthenticatorTest, RegistryThatRefusesEveryTokenIsNotAskedForEver) {
+  registry.auth().require_token(registry.url("/token"));
+  registry.on("GET", "/v2/*")
+      .reply_with(Reply::error(401, "DENIED", "never")
+                      .with("WWW-Authenticate", "Bearer realm=\"" + registry.url("/token") + "\""));
+  const Failure failure = manifest_failure();
+  EXPECT_EQ(failure.code, Errc::unauthorized);
+  EXPECT_THAT(failure.text, HasSubstr("authentication is needed, or there is no such repository"));
+  EXPECT_THAT(failure.hint, HasSubstr("docker login"));
+  EXPECT_EQ(registry.count("GET", "/v2/*"), 2u);
+}
+
+TEST_F(AuthenticatorTest, TokenIsRenewedBeforeItEnds) {
+  registry.auth().require_token(registry.url("/token"));
+  registry.auth().set_token_answer("token", R"(,"expires_in":100)");
+  std::chrono::steady_clock::time_point now{};
+  Authenticator authenticator(http, registry.origin(), {}, {}, [&] { return now; });
+  const std::string first_value = run_coroutine(context, authenticator.answer(challenges(), "a/b", "", "test"));
+  now += std::chrono::seconds(84);
+  EXPECT_EQ(run_coroutine(context, authenticator.authorization("a/b")), first_value);
+  now += std::chrono::seconds(2);
+  EXPECT_NE(run_coroutine(context, authenticator.authorization("a/b")), first_value);
+  EXPECT_EQ(registry.auth().tokens_made(), 2u);
+}
+
+TEST_F(AuthenticatorTest, MissingAndRefusedCredentialsAreToldApart) {
+  registry.auth().require_basic("user", "secret");
+  EXPECT_THAT(manifest_failure().text, HasSubstr("authentication is needed"));
+  EXPECT_THAT(manifest_failure().hint, HasSubstr("--password-stdin"));
+  use(user_and_password("user", "wrong-one"));
+  EXPECT_THAT(manifest_failure().text, HasSubstr("credentials were refused"));
+  EXPECT_THAT(manifest_failure().text, Not(HasSubstr("wrong-one")));
+}
+
+TEST_F(AuthenticatorTest, CredentialsRefusedByTheTokenService) {
+  registry.auth().require_token(registry.url("/token"), "user", "secret");
+  use(user_and_password("user", "wrong-one"));
+  const Failure failure = manifest_failure();
+  EXPECT_EQ(failure.code, Errc::unauthorized);
+  EXPECT_THAT(failure.text, HasSubstr("credentials were refused"));
+}
+
+TEST_F(AuthenticatorTest, AttackEchoedSecretStaysOutOfTheErrorsText) {
+  registry.auth().require_token(registry.url("/token"), "user", "secret");
+  registry.on("GET", "/token").reply_with(Reply::error(401, "DENIED", "your password hunter22 is wrong"));
+  use(user_and_password("user", "hunter22"));
+  EXPECT_THAT(manifest_failure().text, Not(HasSubstr("hunter22")));
+}
+
+/// Words with each of `secrets`, as JSON has it and with every character escaped.
+std::string echoing(const std::vector<std::string>& secrets) {
+  std::string plain, escaped;
+  for (const std::string& secret : secrets) {
+    plain += secret + " ";
+    for (const char c : secret) {
+      char escape[8];
+      std::snprintf(escape, sizeof escape, "\\u%04x", static_cast<unsigned>(static_cast<unsigned char>(c)));
+      escaped += escape;
+    }
+    escaped += ' ';
+  }
+  return "no, " + plain + escaped;
+}
+
+const std::vector<std::string> hushed = {"hush99", "Basic bWU6aHVzaDk5"};  // of me:hush99
+
+TEST_F(AuthenticatorTest, AttackEchoedSecretOfBasicStaysOut) {
+  const auto challenge = [&](const std::string& words) {
+    return Reply::error(401, "DENIED", words).with("WWW-Authenticate", "Basic realm=\"r\"");
+  };
+  registry.on("GET", "*").reply_with(challenge(echoing(hushed)));
+  use(user_and_password("me", "hush99"));
+  const Failure failure = manifest_failure();
+  EXPECT_EQ(failure.code, Errc::unauthorized);
+  EXPECT_THAT(failure.text, HasSubstr("no, *** Basic *** *** Basic ***"));
+}
+
+TEST_F(AuthenticatorTest, AttackEchoedSecretOfEveryRequestStaysOut) {
+  registry.auth().require_basic("me", "hush99");
+  registry.on("GET", "*").skip(1).reply_with(Reply::error(403, "DENIED", echoing(hushed)));
+  use(user_and_password("me", "hush99"));
+  const Digest digest = Digest::of("blob");
+  const auto tags = [&] { run_coroutine(context, current().list_tags("a/b")); };
+  for (const Failure& failure :
+       {manifest_failure(), blob_failure(digest), blob_failure(digest, ByteRange{0, 2}), failure_of(tags)}) {
+    EXPECT_EQ(failure.code, Errc::forbidden);
+    EXPECT_THAT(failure.text, HasSubstr("no, *** Basic *** *** Basic ***"));
+  }
+}
+
+TEST_F(AuthenticatorTest, AttackEchoedSecretIsNotShownWhereItIsCut) {
+  registry.auth().require_basic("me", "hush99");
+  registry.on("GET", "*").skip(1).reply_with(Reply::error(403, std::string(397, 'x') + "hush99", ""));
+  use(user_and_password("me", "hush99"));
+  EXPECT_THAT(manifest_failure().text, Not(HasSubstr("hus")));
+}
+
+TEST_F(AuthenticatorTest, AttackEchoedTokenStaysOut) {
+  registry.auth().require_token(registry.url("/token"));
+  registry.on("GET", "/v2/*").skip(1).reply_with(Reply::error(403, "DENIED", "not for Bearer token-1"));
+  EXPECT_THAT(manifest_failure().text, HasSubstr("not for Bearer ***"));
+}
+
+TEST_F(AuthenticatorTest, UnknownSchemesOnly) {
+  registry.on("GET", "*")
+      .reply_with(Reply::of(401).with("WWW-Authenticate", "Negotiate").with("WWW-Authenticate", "NTLM"));
+  EXPECT_THAT(manifest_failure().text, HasSubstr("negotiate, ntlm"));
+}
+
+TEST_F(AuthenticatorTest, SeveralChallengesOfWhichOneIsKnown) {
+  registry.auth().require_token(registry.url("/token"));
+  registry.auth().set_challenges(
+      {"Negotiate abc==, Digest realm=\"x, y\"", "bEaReR Realm=\"" + registry.url("/token") + "\""});
+  EXPECT_EQ(manifest_failure().code, Errc{});
+}
+
+TEST_F(AuthenticatorTest, TokenServiceOnAnotherHostGetsTheCredentialsItWasNamedFor) {
+  ScriptedRegistry service;  // as Alibaba Cloud's ACR and Docker Hub have it
+  service.auth().require_token(service.url("/token"), "user", "secret");
+  registry.expect("GET", "/v2/*")
+      .reply_with(
+          Reply::of(401).with("WWW-Authenticate", "Bearer realm=\"" + service.url("/token") + "\",service=\"acr\""));
+  use(user_and_password("user", "secret"));
+  manifest();
+  EXPECT_TRUE(saw_credentials(service));
+  EXPECT_THAT(registry.requests().back().header("Authorization"), "Bearer token-1");
+}
+
+TEST_F(AuthenticatorTest, TokenAnswersThatAreNone) {
+  registry.auth().require_token(registry.url("/token"));
+  const auto answered = [&](Reply reply) {
+    registry.expect("GET", "/token").reply_with(std::move(reply));
+    use();
+    return manifest_failure();
+  };
+  EXPECT_THAT(answered(Reply::captive_portal()).text, HasSubstr("web page"));
+  EXPECT_EQ(answered(Reply::of(200, "[]")).code, Errc::malformed);
+  EXPECT_EQ(answered(Reply::of(200, "{}")).code, Errc::malformed);
+  EXPECT_EQ(answered(Reply::of(200, R"({"token":"a\r\nX: y"})")).code, Errc::malformed);
+  EXPECT_EQ(answered(Reply::of(200, std::string(max_token_answer + 1, ' '))).code, Errc::too_large);
+  EXPECT_EQ(answered(Reply::of(503)).code, Errc::server_error);
+  EXPECT_EQ(answered(Reply::of(429)).code, Errc::rate_limited);
+}
+
+TEST_F(AuthenticatorTest, AttackMetadataRealmIsRefused) {
+  registry.on("GET", "/v2/*")
+      .reply_with(Reply::of(401).with("WWW-Authenticate", R"(Bearer realm="http://169.254.169.254/latest/meta-data")"));
+  use(user_and_password("user", "secret"));
+  EXPECT_THAT(manifest_failure().text, HasSubstr("metadata"));
+}
+
+TEST_F(AuthenticatorTest, AttackHttpRealmOfTlsRegistryGetsNothing) {
+  TestCa ca;
+  ScriptedOptions tls;
+  tls.certificate = ca.issue(CertificateKind::valid);
+  ScriptedRegistry secure(tls);
+  secure.on("GET", "/v2/*")
+      .reply_with(Reply::of(401).with("WWW-Authenticate", "Bearer realm=\"" + registry.url("/token") + "\""));
+  NetOptions net = test_net_options();
+  net.ca_file = ca.file().string();
+  HttpClient secure_http(context.get_executor(), net);
+  RegistryClient secure_client(secure_http, secure.origin(), user_and_password("user", "secret"));
+  const Failure failure = failure_of([&] { run_coroutine(context, secure_client.get_manifest("a/b", "latest")); });
+  EXPECT_EQ(failure.code, Errc::unauthorized);
+  EXPECT_THAT(failure.text, HasSubstr("not protected by TLS"));
+  EXPECT_TRUE(registry.requests().empty());
+}
+
+TEST_F(AuthenticatorTest, AttackRedirectOfATlsTokenServiceToHttpIsRefused) {
+  TestCa ca;
+  ScriptedOptions tls;
+  tls.certificate = ca.issue(CertificateKind::valid);
+  ScriptedRegistry secure(tls);
+  secure.auth().require_token(secure.url("/token"), "user", "secret");
+  secure.on("GET", "/token").reply_with(Reply::redirect(registry.url("/token")));
+  NetOptions net = test_net_options();
+  net.ca_file = ca.file().string();
+  HttpClient secure_http(context.get_executor(), net);
+  RegistryClient secure_client(secure_http, secure.origin(), user_and_password("user", "secret"));
+  const Failure failure = failure_of([&] { run_coroutine(context, secure_client.get_manifest("a/b", "latest")); });
+  EXPECT_EQ(failure.code, Errc::redirect_refused);
+  EXPECT_THAT(failure.text, HasSubstr("not protected by TLS"));
+  EXPECT_TRUE(registry.requests().empty());
+}
+
+TEST_F(AuthenticatorTest, AttackRedirectOfTheTokenServiceLosesCredentials) {
+  ScriptedRegistry evil;
+  evil.on("GET", "*").reply_with(Reply::of(200, R"({"token":"t"})"));
+  registry.auth().require_token(registry.url("/token"), "user", "secret");
+  registry.on("GET", "/token").reply_with(Reply::redirect(evil.url("/collect")));
+  use(user_and_password("user", "secret"));
+  EXPECT_EQ(manifest_failure().code, Errc::unauthorized);
+  EXPECT_GE(evil.requests().size(), 1u);
+  EXPECT_FALSE(saw_credentials(evil));
+}
+
+TEST_F(AuthenticatorTest, AttackRedirectOfTheRefreshGrantIsRefused) {
+  ScriptedRegistry evil;
+  registry.auth().require_token(registry.url("/token"), {}, {}, "refresh-me");
+  registry.on("POST", "/token").reply_with(Reply::redirect(evil.url("/hush?signature=hush")));
+  use(identity("refresh-me"));
+  const Failure refused = manifest_failure();
+  EXPECT_EQ(refused.code, Errc::redirect_refused);
+  EXPECT_THAT(refused.text, testing::AllOf(HasSubstr(evil.host()), Not(HasSubstr("hush"))));
+  EXPECT_TRUE(evil.requests().empty());
+}
+
+TEST_F(AuthenticatorTest, RedirectOfTheTokenServiceWithinItsOriginKeepsCredentials) {
+  registry.auth().require_token(registry.url("/token"), "user", "secret");
+  registry.expect("GET", "/token").reply_with(Reply::redirect("/token?again"));
+  use(user_and_password("user", "secret"));
+  EXPECT_EQ(manifest_failure().code, Errc{});
+}
+
+TEST_F(AuthenticatorTest, NotesSaveTheChallengeNextTime) {
+  std::optional<std::string> kept;
+  AuthNotes notes;
+  notes.recall = [&](std::string_view) { return kept; };
+  notes.note = [&](std::string_view who, std::string_view note) {
+    EXPECT_EQ(who, registry.origin().to_string());
+    kept = std::string(note);
+  };
+  registry.auth().require_token(registry.url("/token"), "user", "secret");
+  use(user_and_password("user", "secret"), notes);
+  manifest();
+  ASSERT_TRUE(kept);
+  EXPECT_THAT(*kept, Not(HasSubstr("secret")));
+  const std::size_t before = registry.count("GET", "/v2/*");
+  use(user_and_password("user", "secret"), notes).prepare();
+  manifest();
+  EXPECT_EQ(registry.count("GET", "/v2/*"), before + 1);  // no 401 this time
+}
+
+TEST_F(AuthenticatorTest, NotesThatAreWrongNowDoNoHarm) {
+  ScriptedRegistry gone;
+  AuthNotes notes;
+  notes.recall = [&](std::string_view) -> std::optional<std::string> {
+    return R"({"registry":")" + registry.origin().to_string() + R"(","realm":")" + gone.url("/nowhere") +
+           R"(","service":""})";
+  };
+  registry.auth().require_token(registry.url("/token"));
+  use({}, notes).prepare();
+  EXPECT_EQ(manifest_failure().code, Errc{});
+}
+
+TEST_F(AuthenticatorTest, AttackNotesOfAnotherRegistryAreNotFollowed) {
+  ScriptedRegistry evil;
+  for (const std::string& note :
+       {R"({"registry":"https://other.example","realm":")" + evil.url("/t") + R"(","service":""})",
+        R"({"registry":")" + registry.origin().to_string() + R"(","realm":"http://169.254.169.254/t","service":""})",
+        std::string("rubbish"), std::string()}) {
+    AuthNotes notes;
+    notes.recall = [note](std::string_view) -> std::optional<std::string> { return note; };
+    use(user_and_password("user", "secret"), notes).prepare();
+    EXPECT_EQ(manifest_failure().code, Errc{}) << note;
+  }
+  EXPECT_TRUE(evil.requests().empty());
+  EXPECT_FALSE(saw_credentials(registry));
+}
+
+TEST_F(AuthenticatorTest, AttackANoteDoesNotChooseWhereAPasswordGoes) {
+  // The cache may have come with an archive: its note names a service that the registry never named.
+  ScriptedRegistry evil;
+  AuthNotes notes;
+  notes.recall = [&](std::string_view) -> std::optional<std::string> {
+    return R"({"registry":")" + registry.origin().to_string() + R"(","realm":")" + evil.url("/token") +
+           R"(","service":""})";
+  };
+  registry.auth().require_token(registry.url("/token"), "user", "secret");
+  use(user_and_password("user", "secret"), notes).prepare();
+  EXPECT_EQ(manifest_failure().code, Errc{});
+  EXPECT_TRUE(evil.requests().empty());
+}
+
+TEST(RegistryName, DockerHubHasItsOwn) {
+  EXPECT_EQ(registry_name({true, "registry-1.docker.io", 443}), "docker.io");
+  EXPECT_EQ(registry_name({false, "localhost", 5000}), "localhost:5000");
+  EXPECT_EQ(registry_name({true, "quay.io", 443}), "quay.io");
+}
+
+}  // namespace
+}  // namespace hawser::test

@@ -1,0 +1,176 @@
+// docker's configuration and the helpers it names: fake programs in a directory of the test's own.
+#include "registry/credential_helper.hpp"
+#include "registry/docker_config.hpp"
+#include "support/failure.hpp"
+#include "support/run_coroutine.hpp"
+#include "support/temp_dir.hpp"
+
+#include <hawser/registry/credential_source.hpp>
+#include <hawser/util/error.hpp>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include <boost/asio/post.hpp>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+namespace hawser {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+std::optional<Credentials> find(const std::string& config, std::string_view registry) {
+  return find_inline_credentials(parse_docker_config(config, "config.json"), registry);
+}
+
+TEST(DockerConfig, InlineCredentials) {
+  const std::string config = R"({"auths":{"quay.io":{"auth":"dXNlcjpwYTpzcw=="},
+      "https://index.docker.io/v1/":{"username":"hub","password":"pw"},"https://localhost:5000/v2/":{"identitytoken":"it"},
+      "ghcr.io/team":{"auth":"dXNlcjpwYTpzcw=="},"empty.example":{},"odd.example":7}})";
+  EXPECT_EQ(find(config, "quay.io")->username, "user");
+  EXPECT_EQ(find(config, "quay.io")->password, "pa:ss");
+  EXPECT_EQ(find(config, "docker.io")->username, "hub");
+  EXPECT_EQ(find(config, "localhost:5000")->identity_token, "it");
+  for (const char* none : {"ghcr.io", "empty.example", "odd.example", "localhost", "localhost:5001", "io"})
+    EXPECT_FALSE(find(config, none)) << none;
+}
+
+TEST(DockerConfig, HostsAreComparedAsHosts) {
+  EXPECT_TRUE(is_same_registry("LocalHost:5000", "localhost:5000"));
+  EXPECT_TRUE(is_same_registry("quay.io:443", "Quay.io"));
+  EXPECT_TRUE(is_same_registry("index.docker.io", "docker.io"));
+  EXPECT_FALSE(is_same_registry("quay.io:80", "quay.io"));
+  EXPECT_FALSE(is_same_registry("quay.io:5443", "quay.io"));
+  const std::string config =
+      R"({"auths":{"Quay.io:443":{"username":"a","password":"b"}},"credHelpers":{"GCR.io":"g"}})";
+  for (const char* registry : {"quay.io", "quay.io:443", "QUAY.io"}) EXPECT_TRUE(find(config, registry)) << registry;
+  EXPECT_EQ(find_credential_helper(parse_docker_config(config, "f"), "gcr.io:443"), "g");
+}
+
+TEST(DockerConfig, BrokenFileIsNamedAndNotQuoted) {
+  try {
+    parse_docker_config(R"({"auths":{"x":{"auth":"c2VjcmV0"}})", "/home/me/.docker/config.json");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Errc::usage);
+    EXPECT_THAT(error.what(), HasSubstr("/home/me/.docker/config.json"));
+    EXPECT_THAT(error.what(), Not(HasSubstr("c2Vj")));
+  }
+}
+
+TEST(DockerConfig, HelperOfTheRegistryBeforeTheStore) {
+  const auto config = parse_docker_config(R"({"credsStore":"store","credHelpers":{"gcr.io":"gcloud"}})", "f");
+  EXPECT_EQ(find_credential_helper(config, "gcr.io"), "gcloud");
+  EXPECT_EQ(find_credential_helper(config, "quay.io"), "store");
+  EXPECT_EQ(find_credential_helper({}, "quay.io"), "");
+}
+
+/// A directory with fake helpers in front of PATH, and docker's configuration in it.
+class CredentialHelperTest : public testing::Test {
+ protected:
+  CredentialHelperTest() : old_path_(std::getenv("PATH")) {
+    ::setenv("PATH", (directory_.path().string() + ":" + old_path_).c_str(), 1);
+  }
+  ~CredentialHelperTest() override {
+    ::setenv("PATH", old_path_.c_str(), 1);
+    for (const char* name : {"DOCKER_CONFIG", "XDG_RUNTIME_DIR"}) ::unsetenv(name);
+  }
+
+  void install(const std::string& name, const std::string& script) {
+    const auto path = directory_ / ("docker-credential-" + name);
+    std::ofstream(path) << "#!/bin/sh\n" << script;
+    std::filesystem::permissions(path, std::filesystem::perms::owner_all);
+  }
+  static Errc failure(const std::string& name, std::chrono::milliseconds limit = std::chrono::seconds(20)) {
+    try {
+      ask_credential_helper(name, "quay.io", limit);
+    } catch (const Error& error) {
+      EXPECT_THAT(error.what(), Not(HasSubstr("topsecret")));
+      return error.code();
+    }
+    return Errc{};
+  }
+
+  test::TempDir directory_;
+  std::string old_path_;
+};
+
+TEST_F(CredentialHelperTest, GivesUserAndSecret) {
+  install("good", R"(read -r key; echo "{\"ServerURL\":\"$key\",\"Username\":\"$key-$1\",\"Secret\":\"pw\"}")");
+  const auto credentials = ask_credential_helper("good", "quay.io\n");
+  EXPECT_EQ(credentials->username, "quay.io-get");
+  EXPECT_EQ(credentials->password, "pw");
+}
+
+TEST_F(CredentialHelperTest, GivesIdentityToken) {
+  install("token", R"(echo '{"Username":"<token>","Secret":"it"}')");
+  EXPECT_EQ(ask_credential_helper("token", "quay.io")->identity_token, "it");
+}
+
+TEST_F(CredentialHelperTest, NothingWhereItKnowsNothingOrIsMissing) {
+  install("none", "echo 'credentials not found in native keychain'; exit 1");
+  EXPECT_FALSE(ask_credential_helper("none", "quay.io"));
+  EXPECT_FALSE(ask_credential_helper("is-not-installed", "quay.io"));
+}
+
+TEST_F(CredentialHelperTest, FailuresAreErrorsWithoutItsOutput) {
+  install("broken", "echo topsecret; exit 3");
+  install("chatty", "echo topsecret is not JSON");
+  install("endless", "exec yes topsecret");
+  install("slow", "exec sleep 60");
+  for (const char* name : {"broken", "chatty", "endless"}) EXPECT_EQ(failure(name), Errc::unauthorized) << name;
+  EXPECT_EQ(failure("slow", std::chrono::milliseconds(50)), Errc::unauthorized);
+}
+
+TEST_F(CredentialHelperTest, AttackNameThatIsAPathIsRefused) {
+  for (const char* name : {"../evil", "a/b", "", "-x", ".x", "a b", "a;b", "a\nb"}) {
+    EXPECT_FALSE(is_valid_helper_name(name)) << name;
+    EXPECT_EQ(failure(name), Errc::usage) << name;
+  }
+}
+
+TEST_F(CredentialHelperTest, ASlowHelperIsWaitedForOnThePool) {
+  ::setenv("DOCKER_CONFIG", directory_.path().c_str(), 1);
+  std::ofstream(directory_ / "config.json") << R"({"credsStore":"slow"})";
+  const std::string go = (directory_ / "go").string();
+  install("slow", "while [ ! -e " + go + R"( ]; do sleep 0.01; done; echo '{"Username":"late","Secret":"pw"}')");
+  asio::io_context context;
+  asio::thread_pool pool(1);
+  // Only the network thread can make the helper answer: it must not be the one that waits.
+  asio::post(context, [&] { asio::post(context, [&] { test::write_text(go, ""); }); });
+  const auto credentials = test::run_coroutine(context, docker_config_source(pool)("quay.io"));
+  EXPECT_EQ(credentials.value().username, "late");
+}
+
+TEST_F(CredentialHelperTest, WhatAHelperThrowsOnThePoolArrives) {
+  ::setenv("DOCKER_CONFIG", directory_.path().c_str(), 1);
+  std::ofstream(directory_ / "config.json") << R"({"credsStore":"broken"})";
+  install("broken", "exit 3");
+  asio::io_context context;
+  asio::thread_pool pool(1);
+  const auto ask = [&] { test::run_coroutine(context, docker_config_source(pool)("quay.io")); };
+  EXPECT_EQ(test::code_of(ask), Errc::unauthorized);
+}
+
+TEST_F(CredentialHelperTest, SourceAsksHelperThenFileThenPodman) {
+  ::setenv("DOCKER_CONFIG", directory_.path().c_str(), 1);
+  ::setenv("XDG_RUNTIME_DIR", directory_.path().c_str(), 1);
+  EXPECT_FALSE(docker_config_credentials("quay.io"));
+  std::filesystem::create_directory(directory_ / "containers");
+  std::ofstream(directory_ / "containers" / "auth.json") << R"({"auths":{"quay.io":{"auth":"cG9kbWFuOnB3"}}})";
+  EXPECT_EQ(docker_config_credentials("quay.io")->username, "podman");
+  std::ofstream(directory_ / "config.json")
+      << R"({"credHelpers":{"quay.io":"known"},"auths":{"ghcr.io":{"auth":"ZG9ja2VyOnB3"}}})";
+  install("known", R"(echo '{"Username":"helped","Secret":"pw"}')");
+  EXPECT_EQ(docker_config_credentials("quay.io")->username, "helped");
+  EXPECT_EQ(docker_config_credentials("ghcr.io")->username, "docker");
+  std::ofstream(directory_ / "config.json") << "{";
+  EXPECT_THROW(docker_config_credentials("quay.io"), Error);
+}
+
+}  // namespace
+}  // namespace hawser

@@ -1,0 +1,75 @@
+#include "store/identities.hpp"
+
+#include "store_fixture.hpp"
+
+namespace hawser {
+namespace {
+
+TEST(Identity, SurvivesItsText) {
+  const Identity identity{~std::uint64_t{0}, 5, -7};
+  EXPECT_EQ(Identity::parse(identity.encode()), identity);
+}
+
+TEST(Identity, TornOrForeignTextIsNone) {
+  const std::string good = Identity{1, 2, 3}.encode();
+  for (std::size_t length = 0; length < good.size(); ++length)
+    EXPECT_FALSE(Identity::parse(good.substr(0, length))) << length;
+  EXPECT_FALSE(Identity::parse(good + "x"));
+  EXPECT_FALSE(Identity::parse("hawser-identity 1\ninode -1\nsize 2\nmtime 3\n"));
+  EXPECT_FALSE(Identity::parse("hawser-identity 2\ninode 1\nsize 2\nmtime 3\n"));
+}
+
+class IdentitiesTest : public test::StoreTest {
+ protected:
+  const std::string content = test::sample(5000);
+  const Digest digest = Digest::of(content);
+};
+
+TEST_F(IdentitiesTest, ABlobThatWasTouchedIsNoLongerKnown) {
+  BlobStore store(cache());
+  store_blob(store, content);
+  EXPECT_TRUE(store.find(digest, content.size())->known);
+  const auto time = std::filesystem::last_write_time(blob_path(digest));
+  std::filesystem::last_write_time(blob_path(digest), time + std::chrono::nanoseconds(1));
+  EXPECT_FALSE(store.find(digest, content.size())->known);
+  store.mark_verified(*store.find(digest, content.size()));
+  EXPECT_TRUE(store.find(digest, content.size())->known);
+}
+
+TEST_F(IdentitiesTest, ABlobThatWasChangedWhileItWasHashedIsNotKnown) {
+  BlobStore store(cache());
+  test::write_text(blob_path(digest), content);
+  const auto found = store.find(digest, content.size());
+  const auto time = std::filesystem::last_write_time(blob_path(digest));
+  std::filesystem::last_write_time(blob_path(digest), time + std::chrono::nanoseconds(1));
+  store.mark_verified(*found);
+  EXPECT_FALSE(store.find(digest, content.size())->known);
+}
+
+TEST_F(IdentitiesTest, AFileOfTheSameSizeAndTimeInItsPlaceIsNotKnown) {
+  BlobStore store(cache());
+  store_blob(store, content);
+  const auto time = std::filesystem::last_write_time(blob_path(digest));
+  test::write_text(directory / "forged", std::string(content.size(), 'x'));
+  std::filesystem::last_write_time(directory / "forged", time);
+  std::filesystem::rename(directory / "forged", blob_path(digest));
+  EXPECT_FALSE(store.find(digest, content.size())->known);
+}
+
+TEST_F(IdentitiesTest, ABlobOfAnotherToolIsNotKnown) {
+  BlobStore store(cache());
+  test::write_text(blob_path(digest), content);
+  const auto found = store.find(digest, content.size());
+  ASSERT_TRUE(found);
+  EXPECT_FALSE(found->known);
+}
+
+TEST_F(IdentitiesTest, AGarbageRecordIsNotBelieved) {
+  BlobStore store(cache());
+  store_blob(store, content);
+  test::write_text(cache() / "known" / ("sha256-" + digest.hex()), "inode 5\n");
+  EXPECT_FALSE(store.find(digest, content.size())->known);
+}
+
+}  // namespace
+}  // namespace hawser

@@ -1,0 +1,69 @@
+#include "transfer/active_blob.hpp"
+
+#include "transfer/fetcher_fixture.hpp"
+
+namespace hawser::test {
+namespace {
+
+class ActiveBlobTest : public FetcherFixture {
+ protected:
+  ActiveBlob active(const std::string& resumed = {}) {
+    return {context.get_executor(), job(), destination(resumed), RetryLimits()};
+  }
+  static std::uint64_t put(ActiveBlob& blob, std::uint64_t offset, std::string_view text) {
+    return blob.store(offset, as_bytes(text));
+  }
+};
+
+TEST_F(ActiveBlobTest, BytesPresentAreNeverWrittenAgain) {
+  serve("0123456789");
+  ActiveBlob blob = active("012");
+  EXPECT_EQ(put(blob, 0, "xxxx"), 1u);
+  EXPECT_EQ(put(blob, 6, "67"), 2u);
+  EXPECT_EQ(put(blob, 3, "yyyyyyy"), 4u);
+  EXPECT_EQ(put(blob, 0, "zzzzzzzzzz"), 0u);
+  EXPECT_EQ(stored(), "012xyy67yy");
+  EXPECT_EQ(log.written, 7u);
+}
+
+TEST_F(ActiveBlobTest, TheFrontIsWhatHasNoGapBeforeIt) {
+  serve("0123456789");
+  ActiveBlob blob = active();
+  EXPECT_EQ(blob.front(), 0u);
+  put(blob, 5, "56789");
+  EXPECT_EQ(blob.front(), 0u);
+  EXPECT_FALSE(blob.complete());
+  put(blob, 0, "01234");
+  EXPECT_EQ(blob.front(), 10u);
+  EXPECT_TRUE(blob.complete());
+}
+
+TEST_F(ActiveBlobTest, TheFirstFailureCounts) {
+  serve("0123456789");
+  ActiveBlob blob = active();
+  EXPECT_FALSE(blob.failed());
+  blob.fail(std::make_exception_ptr(Error(Errc::stalled, "first")));
+  blob.fail(std::make_exception_ptr(Error(Errc::cancelled, "second")));
+  EXPECT_EQ(failure_of([&] { std::rethrow_exception(blob.failure); }).text, "first");
+}
+
+TEST_F(ActiveBlobTest, AFollowerWakesForTheEndAndForAFailure) {
+  serve("0123456789");
+  for (const bool fails : {false, true}) {
+    ActiveBlob blob = active();
+    asio::post(context, [&] {
+      put(blob, 0, "01234");  // not worth a wake
+      if (fails) {
+        blob.fail(std::make_exception_ptr(Error(Errc::stalled, "x")));
+      } else {
+        put(blob, 5, "56789");
+      }
+    });
+    run_coroutine(context, blob.wait_for_front(0));
+    EXPECT_EQ(blob.failed(), fails);
+    EXPECT_EQ(blob.complete(), !fails);
+  }
+}
+
+}  // namespace
+}  // namespace hawser::test

@@ -1,0 +1,142 @@
+#include "transfer/concurrency.hpp"
+
+#include <algorithm>
+
+#include <gtest/gtest.h>
+
+namespace hawser {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// A link of a fixed rate, over which one connection alone gets no more than its share.
+struct Link {
+  double rate = 0;
+  double per_connection = 0;
+  std::size_t allowed = 1000;  ///< connections that the registry bears
+
+  double through(std::size_t connections) const {
+    return std::min(rate, per_connection * static_cast<double>(connections));
+  }
+};
+
+/// Lets `intervals` pass with as many connections in use as the controller wants.
+void run(ConcurrencyController& controller, const Link& link, int intervals) {
+  for (int i = 0; i < intervals; ++i) {
+    const std::size_t wanted = controller.target();
+    const std::size_t open = std::min(wanted, link.allowed);
+    for (std::size_t refused = open; refused < wanted; ++refused) controller.complaint(wanted);
+    controller.sample(link.through(open), controller.target(), true);
+  }
+}
+
+TEST(InitialConnections, GrowWithTheRoundTrip) {
+  EXPECT_EQ(initial_connections(0us), 4u);
+  EXPECT_GT(initial_connections(100ms), initial_connections(20ms));
+  EXPECT_EQ(initial_connections(10s), max_auto_connections);
+}
+
+TEST(ConcurrencyController, StartsWithinItsLimits) {
+  EXPECT_EQ(ConcurrencyController(100, {1, 8}).target(), 8u);
+  EXPECT_EQ(ConcurrencyController(0, {1, 8}).target(), 1u);
+}
+
+TEST(ConcurrencyController, GrowsUntilTheLinkIsFull) {
+  const Link link{.rate = 160, .per_connection = 10};
+  ConcurrencyController controller(4, {1, 64});
+  run(controller, link, 400);
+  EXPECT_GE(link.through(controller.target()), 0.8 * link.rate);
+  EXPECT_LE(controller.target(), 28u);  // one step of growth over what is needed, no more
+}
+
+TEST(ConcurrencyController, StaysWhereOneConnectionFillsTheLink) {
+  const Link link{.rate = 100, .per_connection = 100};
+  ConcurrencyController controller(4, {1, 64});
+  run(controller, link, 15);
+  EXPECT_EQ(controller.target(), 4u);
+  std::size_t settled = 0;
+  for (int i = 0; i < 300; ++i) {
+    run(controller, link, 1);
+    EXPECT_LE(controller.target(), 6u);  // it tries one step now and then, and takes it back
+    settled += controller.target() == 4;
+  }
+  EXPECT_GT(settled, 200u);
+}
+
+TEST(ConcurrencyController, NeverExceedsItsMaximum) {
+  const Link link{.rate = 1e9, .per_connection = 1};
+  ConcurrencyController controller(4, {1, 10});
+  for (int i = 0; i < 200; ++i) {
+    run(controller, link, 1);
+    ASSERT_LE(controller.target(), 10u);
+  }
+  EXPECT_EQ(controller.target(), 10u);
+}
+
+TEST(ConcurrencyController, DoesNotGrowWhereNothingIsLeftToDo) {
+  ConcurrencyController controller(4, {1, 64});
+  for (int i = 0; i < 100; ++i) controller.sample(100, 4, false);
+  EXPECT_EQ(controller.target(), 4u);
+}
+
+TEST(ConcurrencyController, DoesNotGrowWhileItsConnectionsAreNotInUse) {
+  ConcurrencyController controller(8, {1, 64});
+  for (int i = 0; i < 100; ++i) controller.sample(100, 3, true);
+  EXPECT_EQ(controller.target(), 8u);
+}
+
+TEST(ConcurrencyController, SettlesBelowWhatTheRegistryBears) {
+  const Link link{.rate = 1000, .per_connection = 10, .allowed = 5};
+  ConcurrencyController controller(24, {1, 32});
+  run(controller, link, 100);
+  EXPECT_LE(controller.target(), 5u);
+  EXPECT_GE(controller.target(), 2u);
+}
+
+TEST(ConcurrencyController, SeveralComplaintsAtOnceAreOneStepBack) {
+  ConcurrencyController controller(16, {1, 32});
+  for (int i = 0; i < 10; ++i) controller.complaint(16);
+  EXPECT_EQ(controller.target(), 8u);
+}
+
+TEST(ConcurrencyController, NeverStepsBackBelowItsMinimum) {
+  ConcurrencyController controller(2, {1, 32});
+  for (int i = 0; i < 10; ++i) {
+    controller.complaint(controller.target());
+    controller.sample(10, controller.target(), true);
+  }
+  EXPECT_EQ(controller.target(), 1u);
+}
+
+TEST(ConcurrencyController, RecoversWhenTheRegistryComplainsNoMore) {
+  Link link{.rate = 160, .per_connection = 10, .allowed = 3};
+  ConcurrencyController controller(16, {1, 32});
+  run(controller, link, 60);
+  EXPECT_LE(controller.target(), 3u);
+  link.allowed = 1000;
+  run(controller, link, 2000);
+  EXPECT_GE(link.through(controller.target()), 0.8 * link.rate);
+}
+
+TEST(ConcurrencyController, ALossOnOneConnectionDoesNotForbidMore) {
+  const Link link{.rate = 80, .per_connection = 10};
+  ConcurrencyController controller(4, {1, 32});
+  controller.complaint(1);
+  EXPECT_EQ(controller.target(), 1u);
+  run(controller, link, 120);
+  EXPECT_GE(controller.target(), 6u);
+}
+
+TEST(ConcurrencyController, OccasionalLossDoesNotKeepItDown) {
+  const Link link{.rate = 160, .per_connection = 10};
+  ConcurrencyController controller(8, {1, 32});
+  for (int i = 0; i < 10; ++i) {
+    run(controller, link, 200);
+    controller.complaint(controller.target());
+  }
+  run(controller, link, 200);
+  EXPECT_GE(controller.target(), 4u);
+}
+
+}  // namespace
+}  // namespace hawser

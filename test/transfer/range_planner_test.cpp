@@ -1,0 +1,344 @@
+#include "transfer/range_planner.hpp"
+
+#include <algorithm>
+#include <random>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace hawser {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::uint64_t kib = 1024, mib = 1024 * kib;
+constexpr PlanClock::time_point start{};
+
+RangeLimits small_limits() {
+  RangeLimits limits;
+  limits.min_chunk = 100;
+  limits.max_chunk = 1000;
+  limits.min_split = 50;
+  return limits;
+}
+
+class RangePlannerTest : public testing::Test {
+ protected:
+  std::size_t add(std::uint64_t size, std::size_t group = 0) { return planner.add(size, {{0, size}}, group); }
+  Assignment next(std::size_t connections = 4) {
+    auto assignment = planner.next(connections, now);
+    EXPECT_TRUE(assignment.has_value());
+    return assignment.value_or(Assignment{});
+  }
+  bool idle(std::size_t connections = 4) { return !planner.next(connections, now).has_value(); }
+  void fetch(const Assignment& assignment) {
+    planner.advance(assignment.id, planner.end(assignment.id), now);
+    planner.finish(assignment.id);
+  }
+
+  RangePlanner planner{small_limits()};
+  PlanClock::time_point now = start;
+};
+
+TEST_F(RangePlannerTest, ChunksShrinkAsLessIsLeft) {
+  add(10'000);
+  std::vector<std::uint64_t> sizes;
+  while (auto assignment = planner.next(4, now)) sizes.push_back(assignment->end - assignment->begin);
+  EXPECT_EQ(sizes.front(), 1000u);  // the largest chunk: an eighth would be more
+  for (std::size_t i = 0; i + 2 < sizes.size(); ++i) EXPECT_GE(sizes[i], sizes[i + 1]) << i;
+  EXPECT_LE(sizes.back(), 150u);
+  EXPECT_EQ(planner.unassigned(), 0u);
+}
+
+TEST_F(RangePlannerTest, ARestOfLessThanHalfAChunkGoesAlong) {
+  add(140);
+  const Assignment all = next();
+  EXPECT_EQ(all.begin, 0u);
+  EXPECT_EQ(all.end, 140u);
+  EXPECT_TRUE(all.whole);
+}
+
+TEST_F(RangePlannerTest, PartsOfABlobAreNotWhole) {
+  add(1000);
+  EXPECT_FALSE(next().whole);
+}
+
+TEST_F(RangePlannerTest, OneConnectionAsksOnceForAGap) {
+  planner.add(10 * mib, {{5, 6 * mib}, {7 * mib, 10 * mib}}, 0);
+  const Assignment first = next(1), second = next(1);
+  EXPECT_EQ(first.begin, 5u);
+  EXPECT_EQ(first.end, 6 * mib);
+  EXPECT_EQ(second.begin, 7 * mib);
+  EXPECT_EQ(second.end, 10 * mib);
+  EXPECT_TRUE(idle(1));
+}
+
+TEST_F(RangePlannerTest, AFixedChunkIsObeyed) {
+  RangeLimits limits;
+  limits.fixed_chunk = 10;
+  RangePlanner fixed(limits);
+  fixed.add(34, {{0, 34}}, 0);
+  EXPECT_EQ(fixed.next(4, now)->end, 10u);
+  EXPECT_EQ(fixed.next(4, now)->end, 20u);
+  EXPECT_EQ(fixed.next(4, now)->end, 34u);  // four bytes more cost less than another request
+  EXPECT_FALSE(fixed.next(4, now));
+}
+
+TEST_F(RangePlannerTest, AChunkOfNothingDoesNotStandStill) {
+  RangeLimits limits;
+  limits.fixed_chunk = 0;
+  RangePlanner fixed(limits);
+  fixed.add(3, {{0, 3}}, 0);
+  EXPECT_EQ(fixed.next(4, now)->end, 1u);
+}
+
+TEST_F(RangePlannerTest, OnlyGapsOfAResumedBlobAreAskedFor) {
+  planner.add(1000, {{300, 350}, {900, 1000}}, 0);
+  EXPECT_EQ(planner.unassigned(), 150u);
+  const Assignment first = next(), second = next();
+  EXPECT_EQ(first.begin, 300u);
+  EXPECT_EQ(first.end, 350u);
+  EXPECT_FALSE(first.whole);
+  EXPECT_EQ(second.begin, 900u);
+  EXPECT_EQ(second.end, 1000u);
+  EXPECT_TRUE(idle());
+}
+
+TEST_F(RangePlannerTest, NoMoreBlobsAreBegunThanAllowed) {
+  RangeLimits limits = small_limits();
+  limits.max_blobs = 2;
+  planner = RangePlanner(limits);
+  const std::size_t first = add(10), second = add(10), third = add(10);
+  const Assignment a = next(), b = next();
+  EXPECT_EQ(a.blob, first);
+  EXPECT_EQ(b.blob, second);
+  EXPECT_TRUE(idle());
+  fetch(a);
+  EXPECT_EQ(next().blob, third);
+}
+
+TEST_F(RangePlannerTest, GroupsGetEqualShares) {
+  for (int i = 0; i < 8; ++i) add(100, 1);
+  for (int i = 0; i < 4; ++i) add(100, 2);
+  std::map<std::size_t, int> handed_out;
+  for (int i = 0; i < 8; ++i) ++handed_out[next().blob < 8 ? 1 : 2];
+  EXPECT_EQ(handed_out[1], 4);
+  EXPECT_EQ(handed_out[2], 4);
+  for (int i = 0; i < 4; ++i) EXPECT_LT(next().blob, 8u);
+}
+
+TEST_F(RangePlannerTest, WhatWasNotFetchedIsMissingAgainAsOneGap) {
+  add(1000);
+  const Assignment first = next(), second = next();
+  ASSERT_EQ(second.begin, first.end);
+  planner.advance(second.id, second.begin + 20, now);
+  planner.finish(second.id);
+  planner.advance(first.id, 30, now);
+  planner.finish(first.id);
+  const Assignment gap = next(1);
+  EXPECT_EQ(gap.begin, 30u);
+  EXPECT_EQ(gap.end, first.end);
+  const Assignment rest = next(1);
+  EXPECT_EQ(rest.begin, second.begin + 20);
+  EXPECT_EQ(rest.end, 1000u);
+}
+
+TEST_F(RangePlannerTest, NeighbouringGapsMergeWhicheverComesFirst) {
+  for (const bool first_first : {true, false}) {
+    planner = RangePlanner(small_limits());
+    add(1000);
+    const Assignment first = next(), second = next();
+    planner.finish(first_first ? first.id : second.id);
+    planner.finish(first_first ? second.id : first.id);
+    const Assignment all = next(1);
+    EXPECT_EQ(all.begin, 0u);
+    EXPECT_EQ(all.end, 1000u);
+    EXPECT_TRUE(all.whole);
+  }
+}
+
+TEST_F(RangePlannerTest, SplitHalvesASteadyRange) {
+  add(100'000);
+  const Assignment all = next(1);
+  now += 1s;
+  planner.advance(all.id, 20'000, now);
+  const auto part = planner.split(now, 10ms);
+  ASSERT_TRUE(part);
+  EXPECT_EQ(part->end, 100'000u);
+  EXPECT_EQ(part->begin, planner.end(all.id));
+  EXPECT_GT(part->begin, 20'000u);
+  EXPECT_FALSE(part->whole);
+}
+
+TEST_F(RangePlannerTest, NothingIsSplitThatWillSoonBeThere) {
+  add(100'000);
+  const Assignment all = next(1);
+  now += 1s;
+  planner.advance(all.id, 90'000, now);
+  EXPECT_FALSE(planner.split(now, 500ms));
+}
+
+TEST_F(RangePlannerTest, NothingIsSplitThatHasJustBegun) {
+  add(100'000);
+  next(1);
+  EXPECT_FALSE(planner.split(now + 1ms, 100ms));
+}
+
+TEST_F(RangePlannerTest, AStuckRangeIsTakenOverWhole) {
+  add(100'000);
+  const Assignment all = next(1);
+  planner.advance(all.id, 500, now);
+  now += 1min;
+  const auto rest = planner.split(now, 10ms);
+  ASSERT_TRUE(rest);
+  EXPECT_EQ(rest->begin, 500u);
+  EXPECT_EQ(rest->end, 100'000u);
+  EXPECT_EQ(planner.end(all.id), 500u);
+  // It does not come back when the stuck one ends at last.
+  planner.finish(all.id);
+  EXPECT_EQ(planner.unassigned(), 0u);
+}
+
+TEST_F(RangePlannerTest, APostponedBlobIsNotSplit) {
+  const std::size_t blob = add(100'000);
+  const Assignment all = next(1);
+  planner.advance(all.id, 500, now);
+  now += 1min;
+  planner.postpone(blob, now + 1s);
+  EXPECT_FALSE(planner.split(now, 10ms));
+  EXPECT_TRUE(planner.split(now + 2s, 10ms));
+}
+
+TEST_F(RangePlannerTest, AnOriginWithoutRangesGetsOneRequestABlob) {
+  add(10'000);
+  const Assignment first = next(), second = next();
+  EXPECT_TRUE(planner.take_whole(first.id));
+  EXPECT_FALSE(planner.ranges_allowed());
+  EXPECT_FALSE(planner.take_whole(second.id));
+  EXPECT_EQ(planner.end(first.id), 10'000u);
+  EXPECT_EQ(planner.end(second.id), second.begin);
+  planner.finish(second.id);
+  EXPECT_TRUE(idle());
+  fetch(first);
+  EXPECT_TRUE(idle());
+  EXPECT_EQ(planner.unassigned(), 0u);
+}
+
+TEST_F(RangePlannerTest, ABodyUnderWayIsKeptWhenItsSplitPartTurnsOutWhole) {
+  add(100'000);
+  const Assignment all = next(1);
+  now += 1s;
+  planner.advance(all.id, 20'000, now);
+  const auto part = planner.split(now, 10ms);
+  ASSERT_TRUE(part);
+  EXPECT_FALSE(planner.take_whole(part->id));
+  planner.finish(part->id);
+  EXPECT_EQ(planner.end(all.id), 100'000u);
+  fetch(all);
+  EXPECT_TRUE(idle());
+}
+
+TEST_F(RangePlannerTest, ABodyThatIsStuckIsNotKept) {
+  add(100'000);
+  const Assignment all = next(1);
+  planner.advance(all.id, 500, now);
+  now += 1min;
+  const auto part = planner.split(now, 10ms);
+  ASSERT_TRUE(part);
+  EXPECT_TRUE(planner.take_whole(part->id));
+  EXPECT_EQ(planner.end(part->id), 100'000u);
+}
+
+TEST_F(RangePlannerTest, ABrokenWholeBodyStartsAgainFromTheBeginning) {
+  planner.forbid_ranges();
+  add(10'000);
+  const Assignment all = next();
+  EXPECT_TRUE(all.whole);
+  planner.advance(all.id, 7'000, now);
+  planner.finish(all.id);
+  const Assignment again = next();
+  EXPECT_EQ(again.begin, 0u);
+  EXPECT_EQ(again.end, 10'000u);
+  EXPECT_TRUE(idle());
+  EXPECT_FALSE(planner.split(now + 1min, 10ms));
+}
+
+TEST_F(RangePlannerTest, AWithdrawnBlobEndsAndComesBackOnlyByRestart) {
+  const std::size_t blob = add(10'000);
+  const Assignment first = next();
+  planner.advance(first.id, 10, now);
+  planner.withdraw(blob);
+  EXPECT_EQ(planner.end(first.id), 10u);
+  EXPECT_TRUE(planner.in_flight(blob));
+  EXPECT_FALSE(planner.take_whole(first.id));
+  planner.finish(first.id);
+  EXPECT_FALSE(planner.in_flight(blob));
+  EXPECT_TRUE(idle());
+  planner.restart(blob, {{0, 1'000}, {4'000, 10'000}});
+  EXPECT_EQ(planner.unassigned(), 7'000u);
+}
+
+TEST_F(RangePlannerTest, APostponedBlobIsDueLater) {
+  const std::size_t first = add(10), second = add(10);
+  planner.postpone(first, now + 3s);
+  EXPECT_EQ(planner.next_due(now), now + 3s);
+  EXPECT_EQ(next().blob, second);
+  EXPECT_TRUE(idle());
+  planner.postpone(first, now + 1s);  // the later time counts
+  now += 2s;
+  EXPECT_TRUE(idle());
+  now += 1s;
+  EXPECT_EQ(planner.next_due(now), std::nullopt);
+  EXPECT_EQ(next().blob, first);
+}
+
+/// Connections of random speed that break at random: every byte must come exactly once, and all must come.
+class CompletionTest : public testing::TestWithParam<unsigned> {};
+
+TEST_P(CompletionTest, EveryByteIsFetchedExactlyOnce) {
+  std::mt19937 random(GetParam());
+  const auto below = [&](std::uint64_t bound) {
+    return std::uniform_int_distribution<std::uint64_t>(0, bound - 1)(random);
+  };
+  RangeLimits limits = small_limits();
+  if (GetParam() % 3 == 0) limits.fixed_chunk = 1 + below(2'000);
+  RangePlanner planner(limits);
+  std::vector<std::vector<int>> fetched;
+  for (std::size_t blob = 0; blob < 5; ++blob) {
+    const std::uint64_t size = 1 + below(8'000);
+    fetched.emplace_back(size, 0);
+    planner.add(size, {{0, size}}, blob % 2);
+  }
+  std::vector<Assignment> open;
+  std::map<std::size_t, std::uint64_t> positions;
+  PlanClock::time_point now = start;
+  for (int step = 0; step < 200'000; ++step) {
+    now += 10ms;
+    if (open.size() < 6) {
+      auto assignment = planner.next(6, now);
+      if (!assignment) assignment = planner.split(now, 20ms);
+      if (assignment) {
+        positions[assignment->id] = assignment->begin;
+        open.push_back(*assignment);
+      }
+    }
+    if (open.empty()) break;
+    const auto index = static_cast<std::ptrdiff_t>(below(open.size()));
+    const Assignment assignment = open[static_cast<std::size_t>(index)];
+    std::uint64_t& position = positions[assignment.id];
+    const std::uint64_t until = std::min(planner.end(assignment.id), position + below(300));
+    for (; position < until; ++position) ++fetched[assignment.blob][position];
+    planner.advance(assignment.id, position, now);
+    if (position < planner.end(assignment.id) && below(20) != 0) continue;
+    planner.finish(assignment.id);
+    open.erase(open.begin() + index);
+  }
+  EXPECT_TRUE(open.empty());
+  EXPECT_EQ(planner.unassigned(), 0u);
+  for (const auto& blob : fetched) EXPECT_THAT(blob, testing::Each(1));
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, CompletionTest, testing::Range(1u, 25u));
+
+}  // namespace
+}  // namespace hawser

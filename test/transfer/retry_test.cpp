@@ -1,0 +1,108 @@
+#include <hawser/transfer/retry.hpp>
+
+#include <gtest/gtest.h>
+
+namespace hawser {
+namespace {
+
+using namespace std::chrono_literals;
+
+TEST(IsRetriable, WhatMayPass) {
+  for (const Errc code :
+       {Errc::rate_limited, Errc::server_error, Errc::resolve_failed, Errc::connect_failed, Errc::connect_refused,
+        Errc::proxy_failed, Errc::tls_failed, Errc::connection_lost, Errc::stalled, Errc::protocol})
+    EXPECT_TRUE(is_retriable(code)) << make_error_code(code).message();
+}
+
+TEST(IsRetriable, WhatStaysAsItIs) {
+  for (const Errc code :
+       {Errc::tls_certificate, Errc::no_tls, Errc::unauthorized, Errc::forbidden, Errc::not_found, Errc::bad_request,
+        Errc::too_many_redirects, Errc::redirect_refused, Errc::unsupported, Errc::digest_mismatch, Errc::size_mismatch,
+        Errc::disk, Errc::disk_full, Errc::cancelled, Errc::proxy_refused})
+    EXPECT_FALSE(is_retriable(code)) << make_error_code(code).message();
+}
+
+TEST(AttemptsAfter, ARefusedPortThatNeverTookAConnectionIsGivenUpSoon) {
+  RetryLimits limits;
+  limits.attempts = 10;
+  EXPECT_EQ(attempts_after(Errc::connect_refused, false, limits), 2U);
+  EXPECT_EQ(attempts_after(Errc::connect_refused, true, limits), 10U);
+  EXPECT_EQ(attempts_after(Errc::connect_failed, false, limits), 10U);
+  limits.attempts = 1;
+  EXPECT_EQ(attempts_after(Errc::connect_refused, false, limits), 1U);
+}
+
+TEST(RetryBudget, TheBoundDoublesUpToTheLongestWait) {
+  RetryLimits limits;
+  limits.attempts = 100;
+  limits.base = 100ms;
+  limits.longest = 1'000ms;
+  RetryBudget budget(limits);
+  EXPECT_EQ(budget.failed({}, 0.5), 50ms);
+  EXPECT_EQ(budget.failed({}, 0.5), 100ms);
+  EXPECT_EQ(budget.failed({}, 0.5), 200ms);
+  EXPECT_EQ(budget.failed({}, 0.5), 400ms);
+  for (int i = 4; i < 100; ++i) EXPECT_EQ(budget.failed({}, 0.5), 500ms) << i;
+}
+
+TEST(RetryBudget, JitterIsFull) {
+  RetryLimits limits;
+  EXPECT_EQ(RetryBudget(limits).failed({}, 0.0), 0ms);
+  EXPECT_LT(RetryBudget(limits).failed({}, 0.999), limits.base);
+}
+
+TEST(RetryBudget, IsUsedUpAfterSoManyFailures) {
+  RetryLimits limits;
+  limits.attempts = 2;
+  RetryBudget budget(limits);
+  EXPECT_TRUE(budget.failed({}, 0.5));
+  EXPECT_TRUE(budget.failed({}, 0.5));
+  EXPECT_EQ(budget.failed({}, 0.5), std::nullopt);
+  EXPECT_EQ(budget.failures(), 3u);
+}
+
+TEST(RetryBudget, WithoutRetriesTheFirstFailureIsTheLast) {
+  RetryLimits limits;
+  limits.attempts = 0;
+  EXPECT_EQ(RetryBudget(limits).failed({}, 0.5), std::nullopt);
+  EXPECT_EQ(RetryBudget(limits).failed(1s, 0.5), std::nullopt);
+}
+
+TEST(RetryBudget, ProgressRefillsIt) {
+  RetryLimits limits;
+  limits.attempts = 1;
+  limits.base = 100ms;
+  RetryBudget budget(limits);
+  for (int i = 0; i < 10; ++i) {
+    EXPECT_EQ(budget.failed({}, 0.5), 50ms);
+    budget.progressed();
+  }
+  EXPECT_TRUE(budget.failed({}, 0.5));
+  EXPECT_FALSE(budget.failed({}, 0.5));
+}
+
+TEST(RetryBudget, RetryAfterIsObeyedWithinReason) {
+  RetryLimits limits;
+  limits.longest = 1s;
+  limits.longest_retry_after = 60s;
+  RetryBudget budget(limits);
+  EXPECT_EQ(budget.failed(7s, 0.0), 7s);  // neither jitter nor our own longest wait shortens it
+  EXPECT_EQ(budget.failed(3600s, 0.0), 60s);
+  EXPECT_EQ(budget.failed(-5s, 0.9), 0s);
+}
+
+TEST(RandomJitter, IsWithinBoundsAndVaries) {
+  double smallest = 1, largest = 0;
+  for (int i = 0; i < 200; ++i) {
+    const double jitter = random_jitter();
+    ASSERT_GE(jitter, 0.0);
+    ASSERT_LT(jitter, 1.0);
+    smallest = std::min(smallest, jitter);
+    largest = std::max(largest, jitter);
+  }
+  EXPECT_LT(smallest, 0.5);
+  EXPECT_GT(largest, 0.5);
+}
+
+}  // namespace
+}  // namespace hawser

@@ -1,0 +1,44 @@
+#include <hawser/util/error.hpp>
+
+#include <cerrno>
+
+#include <gtest/gtest.h>
+
+namespace hawser {
+namespace {
+
+TEST(Error, CarriesCodeMessageAndHint) {
+  const Error error(Errc::rate_limited, "too many requests", "wait");
+  EXPECT_EQ(error.code(), Errc::rate_limited);
+  EXPECT_STREQ(error.what(), "too many requests");
+  EXPECT_EQ(error.hint(), "wait");
+}
+
+TEST(Error, ContextGoesBeforeTheMessage) {
+  const Error error = Error(Errc::disk, "no such file", "make it").in("out.tar");
+  EXPECT_STREQ(error.what(), "out.tar: no such file");
+  EXPECT_EQ(error.code(), Errc::disk);
+  EXPECT_EQ(error.hint(), "make it");
+}
+
+TEST(Error, FullDiskIsToldFromOtherDiskErrors) {
+  EXPECT_EQ(disk_error(ENOSPC, "write", "a").code(), Errc::disk_full);
+  EXPECT_EQ(disk_error(EDQUOT, "write", "a").code(), Errc::disk_full);
+  EXPECT_EQ(disk_error(EACCES, "open", "a").code(), Errc::disk);
+  EXPECT_STREQ(disk_error(ENOENT, "open", "/x/y").what(), "cannot open /x/y: No such file or directory");
+}
+
+TEST(Error, EveryCodeHasItsOwnWords) {
+  for (int value = 1; value <= static_cast<int>(Errc::cancelled); ++value)
+    EXPECT_NE(make_error_code(static_cast<Errc>(value)).message(), "unknown error") << value;
+}
+
+TEST(DiskError, TooManyOpenFilesComeWithTheRemedy) {
+  for (const int error : {EMFILE, ENFILE}) {
+    EXPECT_EQ(disk_error(error, "open", "a").code(), Errc::disk);
+    EXPECT_NE(disk_error(error, "open", "a").hint().find("ulimit -n"), std::string::npos);
+  }
+}
+
+}  // namespace
+}  // namespace hawser

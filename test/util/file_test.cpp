@@ -1,0 +1,237 @@
+#include <hawser/util/error.hpp>
+#include <hawser/util/file.hpp>
+
+#include <csignal>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace hawser {
+namespace {
+
+namespace fs = std::filesystem;
+
+class FileTest : public ::testing::Test {
+ protected:
+  FileTest() {
+    std::string pattern = (fs::temp_directory_path() / "hawser-file-XXXXXX").string();
+    if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("mkdtemp");
+    directory_ = pattern;
+  }
+  ~FileTest() override {
+    std::error_code ignored;
+    fs::remove_all(directory_, ignored);
+  }
+
+  fs::path at(const char* name) const { return directory_ / name; }
+  std::size_t entries() const {
+    return static_cast<std::size_t>(std::distance(fs::directory_iterator(directory_), fs::directory_iterator()));
+  }
+
+  fs::path directory_;
+};
+
+/// The code of the Error that `call` throws; its text must name `path`.
+template <typename Call>
+Errc code_of(const fs::path& path, Call call) {
+  try {
+    call();
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find(path.string()), std::string::npos) << error.what();
+    return error.code();
+  }
+  ADD_FAILURE() << "nothing was thrown";
+  return Errc::cancelled;
+}
+
+TEST_F(FileTest, WritesAndReadsAtOffsets) {
+  const File file(at("a"), O_RDWR | O_CREAT);
+  file.write_at(4, as_bytes("world"));
+  file.write_at(0, as_bytes("1234"));
+  EXPECT_EQ(file.size(), 9U);
+  std::string text(20, '-');
+  EXPECT_EQ(file.read_at(2, std::as_writable_bytes(std::span(text))), 7U);
+  EXPECT_EQ(text.substr(0, 7), "34world");
+  EXPECT_EQ(file.read_at(100, std::as_writable_bytes(std::span(text))), 0U);
+  file.truncate(3);
+  EXPECT_EQ(file.size(), 3U);
+  file.sync();
+  file.start_writeback(0, 3);
+  file.start_writeback(UINT64_MAX, UINT64_MAX);
+}
+
+TEST_F(FileTest, DescriptorsAreNotInheritedAndCloseThemselves) {
+  int fd = -1;
+  {
+    const File file(at("a"), O_RDWR | O_CREAT);
+    fd = file.fd();
+    EXPECT_NE(::fcntl(fd, F_GETFD) & FD_CLOEXEC, 0);
+  }
+  EXPECT_EQ(::fcntl(fd, F_GETFD), -1);
+}
+
+TEST_F(FileTest, MovesLeaveTheSourceEmpty) {
+  File a(at("a"), O_RDWR | O_CREAT);
+  const int fd = a.fd();
+  File b = std::move(a);
+  EXPECT_FALSE(static_cast<bool>(a));  // NOLINT(bugprone-use-after-move): that is what is tested
+  EXPECT_EQ(b.fd(), fd);
+  File c(at("c"), O_RDWR | O_CREAT);
+  c = std::move(b);
+  EXPECT_EQ(c.fd(), fd);
+  EXPECT_EQ(c.path(), at("a"));
+  c.close();
+  EXPECT_FALSE(static_cast<bool>(c));
+  c.close();
+}
+
+TEST_F(FileTest, ErrorsNameThePath) {
+  EXPECT_EQ(code_of(at("none"), [&] { File(at("none"), O_RDONLY); }), Errc::disk);
+  EXPECT_EQ(code_of(at("no/dir"), [&] { File(at("no/dir"), O_RDWR | O_CREAT); }), Errc::disk);
+  const File readable(at("r"), O_RDONLY | O_CREAT);
+  EXPECT_EQ(code_of(at("r"), [&] { readable.write(as_bytes("x")); }), Errc::disk);
+  EXPECT_EQ(code_of(at("r"), [&] { readable.write_at(0, as_bytes("x")); }), Errc::disk);
+  EXPECT_EQ(code_of(at("r"), [&] { readable.truncate(1); }), Errc::disk);
+  const File writable(at("r"), O_WRONLY);
+  std::byte byte{};
+  EXPECT_EQ(code_of(at("r"), [&] { (void)writable.read_at(0, std::span(&byte, 1)); }), Errc::disk);
+  EXPECT_EQ(code_of(at("r"), [&] { writable.write_at(UINT64_MAX, as_bytes("x")); }), Errc::disk_full);
+  const File closed = File::adopt(-1, at("closed"));
+  EXPECT_EQ(code_of(at("closed"), [&] { (void)closed.size(); }), Errc::disk);
+  EXPECT_EQ(code_of(at("closed"), [&] { closed.sync(); }), Errc::disk);
+}
+
+TEST_F(FileTest, AFullDiskIsSaidToBeFull) {
+  const File full("/dev/full", O_WRONLY);
+  EXPECT_EQ(code_of("/dev/full", [&] { full.write(as_bytes("x")); }), Errc::disk_full);
+}
+
+TEST_F(FileTest, ShortAndInterruptedWritesContinue) {
+  int ends[2];
+  ASSERT_EQ(::pipe(ends), 0);
+  File reader = File::adopt(ends[0], "pipe");
+  File writer = File::adopt(ends[1], "pipe");
+  struct sigaction quiet {};
+  quiet.sa_handler = [](int) {};  // without SA_RESTART: a blocked write is interrupted
+  struct sigaction before {};
+  ::sigaction(SIGUSR1, &quiet, &before);
+  const std::string text(1 << 20, 'x');  // far more than a pipe holds
+  std::thread thread([&] {
+    writer.write(as_bytes(text));
+    writer.close();
+  });
+  std::size_t total = 0;
+  std::vector<char> buffer(4096);
+  for (;;) {
+    if (total < text.size() / 2) ::pthread_kill(thread.native_handle(), SIGUSR1);
+    const ssize_t got = ::read(ends[0], buffer.data(), buffer.size());
+    if (got <= 0) break;
+    total += static_cast<std::size_t>(got);
+  }
+  thread.join();
+  ::sigaction(SIGUSR1, &before, nullptr);
+  EXPECT_EQ(total, text.size());
+}
+
+TEST_F(FileTest, CopiesRangesBetweenFiles) {
+  const File from(at("from"), O_RDWR | O_CREAT);
+  std::string text;
+  for (int i = 0; i < 100'000; ++i) text += std::to_string(i);
+  from.write(as_bytes(text));
+  const File to(at("to"), O_RDWR | O_CREAT);
+  to.write(as_bytes("##########"));
+  to.copy_from(from, 1000, 5, 300'000);
+  EXPECT_EQ(read_file(at("to"), 1 << 20), "#####" + text.substr(1000, 300'000));
+  to.copy_from(from, 0, 0, 0);
+  EXPECT_EQ(to.size(), 300'005U);
+}
+
+TEST_F(FileTest, CopiesThroughMemoryWhereTheKernelDoesNot) {
+  // copy_file_range answers EINVAL within overlapping ranges of one file and for devices.
+  const File zero("/dev/zero", O_RDONLY);
+  const File to(at("to"), O_RDWR | O_CREAT);
+  to.copy_from(zero, 0, 3, 600'000);
+  EXPECT_EQ(read_file(at("to"), 1 << 20), std::string(600'003, '\0'));
+}
+
+TEST_F(FileTest, CopiesAcrossFilesystems) {
+  struct stat here {};
+  struct stat shm {};
+  if (::stat("/dev/shm", &shm) != 0 || ::stat(directory_.c_str(), &here) != 0 || shm.st_dev == here.st_dev)
+    GTEST_SKIP() << "needs a second filesystem at /dev/shm";
+  const fs::path other = "/dev/shm/" + directory_.filename().string();
+  const File from(other, O_RDWR | O_CREAT | O_EXCL);
+  ::unlink(other.c_str());
+  from.write(as_bytes("across"));
+  const File to(at("to"), O_RDWR | O_CREAT);
+  to.copy_from(from, 0, 0, 6);
+  EXPECT_EQ(read_file(at("to"), 100), "across");
+}
+
+TEST_F(FileTest, ACopyOfMoreThanThereIsFails) {
+  const File from(at("from"), O_RDWR | O_CREAT);
+  from.write(as_bytes("short"));
+  const File to(at("to"), O_RDWR | O_CREAT);
+  EXPECT_EQ(code_of(at("from"), [&] { to.copy_from(from, 0, 0, 6); }), Errc::disk);
+  EXPECT_EQ(code_of(at("to"), [&] { File(at("to"), O_RDONLY).copy_from(from, 0, 0, 5); }), Errc::disk);
+}
+
+TEST_F(FileTest, ReadFileHoldsToItsLimit) {
+  write_file_atomically(at("a"), "12345");
+  EXPECT_EQ(read_file(at("a"), 5), "12345");
+  EXPECT_EQ(code_of(at("a"), [&] { read_file(at("a"), 4); }), Errc::too_large);
+  EXPECT_EQ(code_of(at("none"), [&] { read_file(at("none"), 4); }), Errc::disk);
+  EXPECT_EQ(code_of("/dev/zero", [&] { read_file("/dev/zero", 100'000); }), Errc::too_large);
+  EXPECT_FALSE(read_file("/proc/self/status", 1 << 20).empty());
+  write_file_atomically(at("big"), std::string(200'000, 'b'));
+  EXPECT_EQ(read_file(at("big"), 200'000), std::string(200'000, 'b'));
+}
+
+TEST_F(FileTest, AtomicWriteReplacesAndLeavesNothingBehind) {
+  write_file_atomically(at("a"), "one");
+  write_file_atomically(at("a"), "two");
+  EXPECT_EQ(read_file(at("a"), 100), "two");
+  EXPECT_EQ(entries(), 1U);
+  struct stat status {};
+  ASSERT_EQ(::stat(at("a").c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0177U, 0U);
+}
+
+TEST_F(FileTest, AtomicWriteReplacesALinkInsteadOfFollowingIt) {
+  write_file_atomically(at("precious"), "keep");
+  fs::create_symlink(at("precious"), at("link"));
+  write_file_atomically(at("link"), "new");
+  EXPECT_EQ(read_file(at("precious"), 100), "keep");
+  EXPECT_FALSE(fs::is_symlink(at("link")));
+  EXPECT_EQ(read_file(at("link"), 100), "new");
+}
+
+TEST_F(FileTest, AFailedAtomicWriteLeavesNoTemporaryFile) {
+  fs::create_directories(at("dir") / "full");
+  EXPECT_EQ(code_of(at("dir"), [&] { write_file_atomically(at("dir"), "x"); }), Errc::disk);
+  EXPECT_EQ(entries(), 1U);
+  EXPECT_EQ(code_of(at("no"), [&] { write_file_atomically(at("no") / "a", "x"); }), Errc::disk);
+}
+
+TEST_F(FileTest, RenamesDurably) {
+  write_file_atomically(at("a"), "x");
+  rename_durably(at("a"), at("b"));
+  EXPECT_TRUE(fs::exists(at("b")));
+  EXPECT_EQ(code_of(at("c"), [&] { rename_durably(at("a"), at("c")); }), Errc::disk);
+}
+
+TEST_F(FileTest, SyncDirectoryTakesDirectoriesOnly) {
+  sync_directory(directory_);
+  sync_directory("");
+  write_file_atomically(at("a"), "x");
+  EXPECT_EQ(code_of(at("a"), [&] { sync_directory(at("a")); }), Errc::disk);
+  EXPECT_EQ(code_of(at("none"), [&] { sync_directory(at("none")); }), Errc::disk);
+}
+
+}  // namespace
+}  // namespace hawser

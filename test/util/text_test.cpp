@@ -1,0 +1,167 @@
+#include <hawser/util/error.hpp>
+#include <hawser/util/text.hpp>
+
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+namespace hawser {
+namespace {
+
+using namespace std::chrono_literals;
+
+TEST(Counted, NamesOneAndMany) {
+  EXPECT_EQ(counted(0, "layer"), "0 layers");
+  EXPECT_EQ(counted(1, "layer"), "1 layer");
+  EXPECT_EQ(counted(2, "layer"), "2 layers");
+}
+
+TEST(Printable, ReplacesWhatCouldSteerATerminal) {
+  struct Case {
+    std::string in;
+    std::string out;
+  };
+  const std::vector<Case> cases{
+      {"", ""},
+      {"plain text 1.0", "plain text 1.0"},
+      {"\x1b[31mred", "?[31mred"},
+      {"a\r\nb\tc", "a??b?c"},
+      {std::string("nul\0in", 6), "nul?in"},
+      {"del\x7f", "del?"},
+      {"\xc2\x9b"
+       "31m",
+       "?31m"},  // C1 CSI as UTF-8
+      {"\x9b"
+       "31m",
+       "?31m"},                                      // C1 CSI as a raw byte
+      {"gr\xc3\xbc\xc3\x9f", "gr\xc3\xbc\xc3\x9f"},  // two-byte letters
+      {"\xe2\x82\xac", "\xe2\x82\xac"},
+      {"\xf0\x9f\x90\xb3", "\xf0\x9f\x90\xb3"},
+      {"\xe2\x80\xae"
+       "evil",
+       "?evil"},                             // right-to-left override
+      {"\xe2\x81\xa6x\xe2\x81\xa9", "?x?"},  // isolates
+      {"\xe2\x80\xa8", "?"},                 // line separator
+      {"\xc0\xaf", "??"},                    // overlong
+      {"\xe0\x80\xaf", "???"},
+      {"\xed\xa0\x80", "???"},       // surrogate
+      {"\xf4\x90\x80\x80", "????"},  // above U+10FFFF
+      {"\xf8\x88\x80\x80\x80", "?????"},
+      {"\xe2\x82", "??"},  // cut short
+      {"\xe2(a", "?(a"},
+  };
+  for (const auto& [in, out] : cases) EXPECT_EQ(printable(in), out) << ::testing::PrintToString(in);
+}
+
+TEST(Printable, CutsAtTheLimitWithoutSplittingACharacter) {
+  EXPECT_EQ(printable("abcdef", 6), "abcdef");
+  EXPECT_EQ(printable("abcdefg", 6), "abcdef...");
+  EXPECT_EQ(printable("ab\xe2\x82\xac", 4), "ab...");
+  EXPECT_EQ(printable(std::string(1000, 'x')).size(), 303U);
+}
+
+TEST(FormatBytes, UsesDecimalUnits) {
+  EXPECT_EQ(format_bytes(0), "0 B");
+  EXPECT_EQ(format_bytes(999), "999 B");
+  EXPECT_EQ(format_bytes(1000), "1.0 kB");
+  EXPECT_EQ(format_bytes(49'200'000), "49.2 MB");
+  EXPECT_EQ(format_bytes(999'960), "1.0 MB");
+  EXPECT_EQ(format_bytes(5'000'000'000), "5.0 GB");
+  EXPECT_EQ(format_bytes(UINT64_MAX), "18.4 EB");
+}
+
+TEST(FormatDuration, GrowsCoarserWithLength) {
+  EXPECT_EQ(format_duration(-5ms), "0.0 s");
+  EXPECT_EQ(format_duration(800ms), "0.8 s");
+  EXPECT_EQ(format_duration(9949ms), "9.9 s");
+  EXPECT_EQ(format_duration(9950ms), "10 s");
+  EXPECT_EQ(format_duration(12'000ms), "12 s");
+  EXPECT_EQ(format_duration(59'600ms), "1 min 00 s");
+  EXPECT_EQ(format_duration(185s), "3 min 05 s");
+  EXPECT_EQ(format_duration(130min), "2 h 10 min");
+}
+
+TEST(ParseSize, TakesUnitsOf1024) {
+  EXPECT_EQ(parse_size("65536", "-c"), 65536U);
+  EXPECT_EQ(parse_size("0", "-c"), 0U);
+  EXPECT_EQ(parse_size("4M", "-c"), 4U << 20);
+  EXPECT_EQ(parse_size("512KiB", "-c"), 512U << 10);
+  EXPECT_EQ(parse_size("512kb", "-c"), 512U << 10);
+  EXPECT_EQ(parse_size("1.5g", "-c"), 3ULL << 29);
+  EXPECT_EQ(parse_size("2T", "-c"), 2ULL << 40);
+  EXPECT_EQ(parse_size("18446744073709551615", "-c"), UINT64_MAX);
+  EXPECT_EQ(parse_size("9007199254740993", "-c"), 9007199254740993U);
+}
+
+TEST(ParseSize, RefusesTheRestNamingTheOption) {
+  for (const char* text : {"", " 4M", "M", "-1", "+1", "4X", "4MM", "4 M", "1e9", "inf", "nan", "0x10", ".5M",
+                           "18446744073709551616", "17179869184G", "99999999999999999999999T", "1.5.2M"}) {
+    try {
+      parse_size(text, "--chunk-size");
+      ADD_FAILURE() << text;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), Errc::usage);
+      EXPECT_NE(std::string(error.what()).find("--chunk-size"), std::string::npos) << error.what();
+    }
+  }
+}
+
+TEST(ParseDuration, TakesSecondsByDefault) {
+  EXPECT_EQ(parse_duration("15", "-t"), 15s);
+  EXPECT_EQ(parse_duration("15s", "-t"), 15s);
+  EXPECT_EQ(parse_duration("500ms", "-t"), 500ms);
+  EXPECT_EQ(parse_duration("2m", "-t"), 2min);
+  EXPECT_EQ(parse_duration("1.5s", "-t"), 1500ms);
+  EXPECT_EQ(parse_duration("1h", "-t"), 1h);
+  EXPECT_EQ(parse_duration("0", "-t"), 0ms);
+}
+
+TEST(ParseDuration, RefusesTheRestNamingTheOption) {
+  for (const char* text : {"", "s", "-1s", "15 s", "15x", "1e3", "inf", "99999999999h", "1s1"}) {
+    try {
+      parse_duration(text, "--stall-timeout");
+      ADD_FAILURE() << text;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), Errc::usage);
+      EXPECT_NE(std::string(error.what()).find("--stall-timeout"), std::string::npos) << error.what();
+    }
+  }
+}
+
+TEST(PrintableJson, EscapesWhatATerminalObeys) {
+  EXPECT_EQ(printable_json("{\"a\":\"\xc2\x9b\x7f\xe2\x80\xae\xc3\xa4\"}"), R"({"a":"\u009b\u007f\u202e)"
+                                                                            "\xc3\xa4\"}");
+  EXPECT_EQ(printable_json("{\n\t\"a\": \"\x1b]0;\r\xff\"\n}"), "{\n\t\"a\": \"\\u001b]0;\\u000d\\ufffd\"\n}");
+  EXPECT_EQ(printable_json(""), "");
+}
+
+TEST(BlotOut, ReplacesEverySecretThatIsLongEnough) {
+  const auto blotted = [](std::string text, std::string_view secret) {
+    blot_out(text, secret);
+    return text;
+  };
+  EXPECT_EQ(blotted("a hush99, hush99hush99", "hush99"), "a ***, ******");
+  EXPECT_EQ(blotted("abc", "abc"), "abc");
+  EXPECT_EQ(blotted("text", ""), "text");
+  EXPECT_EQ(blotted("****", "****"), "***");
+}
+
+TEST(Ascii, LowersAndComparesAsciiOnly) {
+  EXPECT_EQ(ascii_lower("Content-TYPE\xc3\x84"), "content-type\xc3\x84");
+  EXPECT_TRUE(equals_ignoring_case("WWW-Authenticate", "www-authenticate"));
+  EXPECT_TRUE(equals_ignoring_case("", ""));
+  EXPECT_FALSE(equals_ignoring_case("a", "ab"));
+  EXPECT_FALSE(equals_ignoring_case("[", "{"));
+}
+
+TEST(Trim, TakesSpacesAndTabsOffBothEnds) {
+  EXPECT_EQ(trim(" \ta b\t "), "a b");
+  EXPECT_EQ(trim("a"), "a");
+  EXPECT_EQ(trim(" \t "), "");
+  EXPECT_EQ(trim(""), "");
+  EXPECT_EQ(trim("\r\na"), "\r\na");
+}
+
+}  // namespace
+}  // namespace hawser
