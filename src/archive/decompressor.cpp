@@ -23,13 +23,19 @@ constexpr std::size_t buffer_size = 256 * 1024;
 constexpr std::size_t sniff_size = 6;  // the longest magic number, that of xz
 constexpr int max_window_log = 27;     // 128 MiB, the most that `zstd -d` takes unasked
 
+/// Whether a frame of zstd or a skippable one begins with these bytes (RFC 8878, 3.1).
+bool is_zstd_frame(std::string_view head) {
+  using namespace std::string_view_literals;
+  const bool skippable =
+      head.size() >= 4 && (static_cast<unsigned char>(head[0]) & 0xf0) == 0x50 && head.substr(1, 3) == "\x2a\x4d\x18"sv;
+  return skippable || head.starts_with("\x28\xb5\x2f\xfd"sv);
+}
+
 /// What the first bytes of a stream say it is. A tar starts with a path, which none of these could be.
 Compression sniff(std::string_view head) {
   using namespace std::string_view_literals;
-  const bool zstd_skippable =
-      head.size() >= 4 && (static_cast<unsigned char>(head[0]) & 0xf0) == 0x50 && head.substr(1, 3) == "\x2a\x4d\x18"sv;
   if (head.starts_with("\x1f\x8b"sv)) return Compression::gzip;
-  if (head.starts_with("\x28\xb5\x2f\xfd"sv) || zstd_skippable) return Compression::zstd;
+  if (is_zstd_frame(head)) return Compression::zstd;
   if (head.starts_with("BZh"sv) && head.size() >= 4 && head[3] >= '1' && head[3] <= '9')
     throw Error(Errc::unsupported, "the layer is compressed with bzip2, which --uncompressed can't undo");
   if (head.starts_with("\xfd"
@@ -129,6 +135,9 @@ class Gzip {
   bool in_header_ = false, member_done_ = false, padding_ = false, pending_output_ = false;
 };
 
+/// Hands the header of each frame to libzstd in one piece, its magic number checked. By itself libzstd looks for the
+/// formats that came before RFC 8878 wherever a header is broken and a piece of input happens to begin: what a stream
+/// means would hang on how it was cut, and old decoders would meet hostile data.
 class Zstd {
  public:
   explicit Zstd(std::vector<std::byte>& buffer) : buffer_(&buffer), stream_(ZSTD_createDStream(), ZSTD_freeDStream) {
@@ -138,22 +147,51 @@ class Zstd {
 
   template <class Emit>
   void feed(Bytes data, const Emit& emit) {
-    ZSTD_inBuffer in{data.data(), data.size(), 0};
-    for (bool full = false; in.pos < in.size || full;) {
-      ZSTD_outBuffer out{buffer_->data(), buffer_->size(), 0};
-      const std::size_t result = ZSTD_decompressStream(stream_.get(), &out, &in);
-      if (ZSTD_isError(result)) fail(result);
-      frame_done_ = result == 0;
-      full = out.pos == out.size && !frame_done_;
-      emit(Bytes(buffer_->data(), out.pos));
+    while (!data.empty()) {
+      if (in_frame_) {
+        data = data.subspan(decompress(data, emit));
+        continue;
+      }
+      const std::size_t taken = std::min(data.size(), max_frame_header - head_.size());
+      head_.append(reinterpret_cast<const char*>(data.data()), taken);
+      data = data.subspan(taken);
+      if (head_.size() == max_frame_header) begin_frame(emit);
     }
   }
 
-  void finish() const {
-    if (!frame_done_) throw Error(Errc::malformed, "the zstd data of the layer ends too early");
+  template <class Emit>
+  void finish(const Emit& emit) {
+    while (!head_.empty()) begin_frame(emit);
+    if (in_frame_ || !any_) throw Error(Errc::malformed, "the zstd data of the layer ends too early");
   }
 
  private:
+  static constexpr std::size_t max_frame_header = 18;  // RFC 8878, 3.1.1: magic number, and 2 to 14 bytes
+
+  /// Decompresses what is there of a frame's header, and with it perhaps the whole of a short frame.
+  template <class Emit>
+  void begin_frame(const Emit& emit) {
+    if (!is_zstd_frame(head_))
+      throw Error(Errc::malformed, "there is something else than a frame in the zstd data of the layer");
+    in_frame_ = any_ = true;
+    head_.erase(0, decompress(as_bytes(head_), emit));
+  }
+
+  /// Decompresses up to the end of the frame or of `data`; how many bytes that took.
+  template <class Emit>
+  std::size_t decompress(Bytes data, const Emit& emit) {
+    ZSTD_inBuffer in{data.data(), data.size(), 0};
+    for (bool full = true; in_frame_ && (in.pos < in.size || full);) {
+      ZSTD_outBuffer out{buffer_->data(), buffer_->size(), 0};
+      const std::size_t result = ZSTD_decompressStream(stream_.get(), &out, &in);
+      if (ZSTD_isError(result)) fail(result);
+      in_frame_ = result != 0;
+      full = out.pos == out.size;
+      emit(Bytes(buffer_->data(), out.pos));
+    }
+    return in.pos;
+  }
+
   [[noreturn]] static void fail(std::size_t result) {
     const std::string_view reason = ZSTD_getErrorName(result);
     const bool window = reason.find("memory") != std::string_view::npos;
@@ -163,7 +201,8 @@ class Zstd {
 
   std::vector<std::byte>* buffer_;
   std::unique_ptr<ZSTD_DStream, decltype(&ZSTD_freeDStream)> stream_;
-  bool frame_done_ = false;
+  std::string head_;  // of the next frame, as far as it has come
+  bool in_frame_ = false, any_ = false;
 };
 
 struct Plain {};
@@ -235,7 +274,7 @@ void Decompressor::feed(std::span<const std::byte> data, const Sink& sink) {
 void Decompressor::finish(const Sink& sink) {
   if (!impl_->known) impl_->start(sink);
   if (const auto* gzip = std::get_if<Gzip>(&impl_->codec)) gzip->finish();
-  if (const auto* zstd = std::get_if<Zstd>(&impl_->codec)) zstd->finish();
+  if (auto* zstd = std::get_if<Zstd>(&impl_->codec)) zstd->finish([&](Bytes part) { impl_->emit(part, sink); });
 }
 
 Compression Decompressor::compression() const {

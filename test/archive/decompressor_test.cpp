@@ -166,6 +166,16 @@ TEST(Decompressor, ZstdThatIsDamaged) {
   EXPECT_EQ(refusal(stream + "garbage after the end"), Errc::malformed);
 }
 
+TEST(Decompressor, ZstdOfOlderFormatsIsRefusedHoweverItIsCut) {
+  // 25 b5 2f fd begins a frame of zstd 0.5, which libzstd takes where a piece of its input begins with it.
+  const std::string old = std::string("\x25\xb5\x2f\xfd", 4) + std::string(4, '\0');
+  for (const std::string& stream : {zstd_skippable("abc") + "(" + old, zstd("text") + old, zstd_skippable("") + old}) {
+    for (std::size_t piece = 1; piece <= stream.size(); ++piece)
+      ASSERT_EQ(refusal(stream, piece), Errc::malformed) << piece;
+  }
+  EXPECT_NE(inflate(old), "");  // at the beginning it is no zstd at all
+}
+
 TEST(Decompressor, PlainTarGoesThrough) {
   const std::string text = "etc/passwd" + std::string(502, '\0') + noise(600'000, 6);
   for (const std::size_t piece : {std::size_t{1}, std::size_t{1000}, whole})
