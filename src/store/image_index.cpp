@@ -30,6 +30,13 @@ std::optional<json::object> parse_index(std::string_view text) {
   return std::move(index);
 }
 
+// The text of `index`, where it can be read again: of a number past the greatest double the parser makes an infinity,
+// and JSON has none.
+std::optional<std::string> written(const json::object& index) {
+  std::string text = json::serialize(index);
+  return parse_index(text) ? std::optional(std::move(text)) : std::nullopt;
+}
+
 std::string text_at(const json::value& value, std::string_view key) {
   const auto* object = value.if_object();
   const auto* member = object ? object->if_contains(json::string_view(key.data(), key.size())) : nullptr;
@@ -126,7 +133,7 @@ std::optional<std::string> with_image(std::string_view index, const Descriptor& 
     if (*place == entry) return std::string(index);
     *place = entry;
   }
-  return json::serialize(*document);
+  return written(*document);
 }
 
 std::optional<std::string> without_images(std::string_view index, const std::set<std::string>& digests) {
@@ -138,7 +145,7 @@ std::optional<std::string> without_images(std::string_view index, const std::set
       if (!digests.contains(text_at(entry, "digest"))) kept.push_back(entry);
     if (kept.size() != entries->get_array().size()) {
       *entries = std::move(kept);
-      return json::serialize(*document);
+      return written(*document);
     }
   }
   return std::string(index);

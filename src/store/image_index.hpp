@@ -19,11 +19,12 @@ namespace hawser {
 std::string empty_image_index();
 /// `index` with an entry for `manifest` of these names, in place of one of the same full name and platform; all else
 /// stays what it was, but for numbers that a double can't hold; the very text where the entry is there already. Where
-/// an entry of another name has the tag, the full name takes its place. Nothing where `index` is not an image index.
+/// an entry of another name has the tag, the full name takes its place. Nothing where `index` is not an image index, or
+/// has a number that is past the greatest double.
 std::optional<std::string> with_image(std::string_view index, const Descriptor& manifest, const std::string& name,
                                       const std::string& tag);
-/// `index` without the entries of these digests, the very text where it has none; nothing where it is not an image
-/// index.
+/// `index` without the entries of these digests, the very text where it has none; nothing where with_image() has
+/// nothing.
 std::optional<std::string> without_images(std::string_view index, const std::set<std::string>& digests);
 
 /// The images that `index` names, by name; those without any name are passed over.

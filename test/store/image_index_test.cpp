@@ -80,6 +80,12 @@ TEST(ImageIndex, WhatIsToldAlreadyIsNotWrittenAnew) {
   EXPECT_EQ(without_images(R"({"x":1})", {}), R"({"x":1})");
 }
 
+TEST(ImageIndex, ANumberPastAnyDoubleIsNotMadeAnInfinity) {
+  const std::string theirs = R"({"x":444444E441,"manifests":[{"digest":"y"}]})";
+  EXPECT_EQ(with_image(theirs, manifest("a"), "x:1", "1"), std::nullopt);
+  EXPECT_EQ(without_images(theirs, {"y"}), std::nullopt);
+}
+
 TEST(ImageIndex, ATagThatAnotherImageHasIsMadeTheFullName) {
   const auto tag = [](const json::value& entry) {
     return std::string(entry.at("annotations").at("org.opencontainers.image.ref.name").as_string());
