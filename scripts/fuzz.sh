@@ -3,20 +3,22 @@
 #
 #   scripts/fuzz.sh [SECONDS] [NAME...]          so long each (default: 30), all or those named
 #   scripts/fuzz.sh --total SECONDS [NAME...]    so long in all, shared out evenly
+#   scripts/fuzz.sh --seed N ...                 the inputs that N gives, the same in each run (default: others each time)
 #
 # New inputs gather in build/fuzz/corpus/NAME and are where the next run goes on. What a fuzzer finds is left in
 # build/fuzz/findings/NAME, and the exit status is then 1. The last line says how many ran and how many found.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-total=
-if [ "${1:-}" = --total ]; then
-  total=${2:?--total wants seconds}
-  shift 2
-elif [[ "${1:-}" =~ ^[0-9]+$ ]]; then
-  seconds=$1
+total= seed=0 # libFuzzer takes 0 as "by chance"
+while [[ "${1:-}" =~ ^(--total|--seed|[0-9]+)$ ]]; do
+  case $1 in
+    --total) total=${2:?--total wants seconds} && shift ;;
+    --seed) seed=${2:?--seed wants a number} && shift ;;
+    *) seconds=$1 ;;
+  esac
   shift
-fi
+done
 scripts/install-dependencies.sh build fuzz
 cmake --preset fuzz >/dev/null
 cmake --build --preset fuzz --target fuzzers
@@ -36,8 +38,8 @@ run() {
   local name=$1 work=build/fuzz/corpus/$1 findings=build/fuzz/findings/$1 log=build/fuzz/findings/$1.log
   mkdir -p "$work" "$findings"
   # What is new goes to the first directory; the seeds in the tree stay as they are.
-  if build/fuzz/test/fuzz/fuzz_"$name" -max_total_time="$seconds" -timeout=25 -rss_limit_mb=2048 -malloc_limit_mb=512 \
-      -print_final_stats=1 -artifact_prefix="$findings/" "$work" "test/fuzz/corpus/$name" >"$log" 2>&1; then
+  if build/fuzz/test/fuzz/fuzz_"$name" -seed="$seed" -max_total_time="$seconds" -timeout=25 -rss_limit_mb=2048 \
+      -malloc_limit_mb=512 -print_final_stats=1 -artifact_prefix="$findings/" "$work" "test/fuzz/corpus/$name" >"$log" 2>&1; then
     echo "$name: $(sed -n 's/^stat::number_of_executed_units: *//p' "$log") inputs, nothing found"
   else
     tail -n 40 "$log"

@@ -23,6 +23,15 @@ const std::string& memory_file(const std::uint8_t* data, std::size_t size) {
   return path;
 }
 
+// Reads an entry to its end, or as far as a megabyte.
+void read_blob(const ImportedBlob& blob, TarEntry& entry) {
+  HAWSER_CHECK(blob.size == entry.size());
+  std::array<std::byte, 4096> buffer;
+  std::uint64_t read = 0;
+  for (std::size_t n = 1; n > 0 && read < (1U << 20); read += n) n = entry.read(buffer);
+  HAWSER_CHECK(read <= entry.size());
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -31,20 +40,16 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   limits.max_document = 64 * 1024;
   limits.max_tar_size = 16 * 1024 * 1024;
   try {
-    const TarImport import(memory_file(data, size), limits);
+    const TarImport tar(memory_file(data, size), limits);
     std::size_t seen = 0;
-    import.read([&](const ImportedBlob& blob, TarEntry& entry) {
+    tar.read([&seen](const ImportedBlob& blob, TarEntry& entry) {
       ++seen;
-    HAWSER_CHECK(blob.size == entry.size());
-    std::array<std::byte, 4096> buffer;
-    std::uint64_t read = 0;
-    for (std::size_t n = 1; n > 0 && read < (1U << 20); read += n) n = entry.read(buffer);
-    HAWSER_CHECK(read <= entry.size());
-  });
-  HAWSER_CHECK(seen == import.blobs().size());
-}
-catch (const Error& error) {
-  HAWSER_CHECK(error.code() == Errc::malformed || error.code() == Errc::too_large || error.code() == Errc::unsupported);
-}
-return 0;
+      read_blob(blob, entry);
+    });
+    HAWSER_CHECK(seen == tar.blobs().size());
+  } catch (const Error& error) {
+    const Errc code = error.code();
+    HAWSER_CHECK(code == Errc::malformed || code == Errc::too_large || code == Errc::unsupported);
+  }
+  return 0;
 }
