@@ -6,7 +6,6 @@
 #include <hawser/archive/output_file.hpp>
 #include <hawser/archive/stream_writer.hpp>
 #include <hawser/util/error.hpp>
-#include <hawser/util/reflink.hpp>
 
 #include <map>
 #include <mutex>
@@ -70,12 +69,11 @@ class TarDestination final : public BlobDestination {
 class TarOutput final : public ImageOutput {
  public:
   TarOutput(const std::filesystem::path& path, ArchiveLayout layout, const std::filesystem::path& blobs)
-      : writer_(path, std::move(layout)),
-        shares_blocks_(!blobs.empty() && can_share_blocks(blobs, directory_of(writer_.path()))) {}
+      : writer_(path, std::move(layout), blobs) {}
 
   std::vector<Digest> missing() const override { return writer_.missing(); }
   std::shared_ptr<BlobConsumer> consumer(const Digest& digest) override {
-    if (shares_blocks_) return nullptr;
+    if (writer_.shares_blocks()) return nullptr;
     return std::make_shared<TarConsumer>(writer_, digest);
   }
   std::unique_ptr<BlobDestination> destination(const Digest& digest) override {
@@ -86,7 +84,6 @@ class TarOutput final : public ImageOutput {
 
  private:
   ArchiveWriter writer_;
-  bool shares_blocks_;  // with the blobs that fill() is given
 };
 
 class DirectoryOutput final : public ImageOutput {

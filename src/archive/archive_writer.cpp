@@ -1,6 +1,7 @@
 #include <hawser/archive/archive_writer.hpp>
 #include <hawser/util/disk_space.hpp>
 #include <hawser/util/error.hpp>
+#include <hawser/util/reflink.hpp>
 
 #include <algorithm>
 
@@ -12,9 +13,11 @@ constexpr std::uint64_t copy_step = std::uint64_t{16} << 20;
 
 }  // namespace
 
-ArchiveWriter::ArchiveWriter(std::filesystem::path path, ArchiveLayout layout)
-    : layout_(std::move(layout)), output_(std::move(path)) {
-  require_space(directory_of(output_.path()), layout_.total_size());
+ArchiveWriter::ArchiveWriter(std::filesystem::path path, ArchiveLayout layout, const std::filesystem::path& blobs)
+    : layout_(std::move(layout)),
+      output_(std::move(path)),
+      shares_blocks_(!blobs.empty() && can_share_blocks(blobs, directory_of(output_.path()))) {
+  if (!shares_blocks_) require_space(directory_of(output_.path()), layout_.total_size());
   // Padding and trailer are zeros: the holes of a sparse file.
   file().truncate(layout_.total_size());
   write_literals();

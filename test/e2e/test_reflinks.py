@@ -54,6 +54,17 @@ def test_the_archive_takes_no_room_beside_the_cache(hawser, registry, image, mou
     assert after_cached - after_fresh < 0.2 * sum(LAYERS)
 
 
+def test_what_is_shared_needs_no_room(hawser, registry, image, mounted):
+    hawser.cache = mounted / "cache"
+    hawser.pull(registry, image, output=mounted / "fresh.tar")
+    os.sync()
+    status = os.statvfs(mounted)
+    with open(mounted / "filler", "wb") as file:
+        os.posix_fallocate(file.fileno(), 0, status.f_bavail * status.f_frsize - sum(LAYERS) // 2)
+    hawser.pull(registry, image, output=mounted / "cached.tar")
+    assert (mounted / "cached.tar").read_bytes() == (mounted / "fresh.tar").read_bytes()
+
+
 def test_without_a_cache_it_is_written_once(hawser, registry, image, mounted):
     before = used(mounted)
     hawser.pull(registry, "--no-cache", image, output=mounted / "image.tar")

@@ -18,15 +18,18 @@ namespace hawser {
 /// several threads at once.
 class ArchiveWriter {
  public:
-  /// Creates the temporary file and writes headers and documents. Throws Error{disk} as OutputFile does, and
-  /// Error{disk_full} where the tar will not fit.
-  ArchiveWriter(std::filesystem::path path, ArchiveLayout layout);
+  /// Creates the temporary file and writes headers and documents. Blobs for fill() will come from the directory
+  /// `blobs`, unless it is empty. Throws Error{disk} as OutputFile does, and Error{disk_full} where the tar will not
+  /// fit; one that shares its blocks with `blobs` always fits.
+  explicit ArchiveWriter(std::filesystem::path path, ArchiveLayout layout, const std::filesystem::path& blobs = {});
 
   const ArchiveLayout& layout() const noexcept { return layout_; }
   /// The final name.
   const std::filesystem::path& path() const noexcept { return output_.path(); }
   /// The tar under its temporary name, open for reading and writing.
   const File& file() const noexcept { return output_.file(); }
+  /// Whether fill() gives the tar the blocks of `blobs` instead of copies (can_share_blocks()).
+  bool shares_blocks() const noexcept { return shares_blocks_; }
   /// Where the bytes of the blob belong in file(); throws Error{malformed} where no entry is waiting for it.
   std::uint64_t data_offset(const Digest& digest) const;
 
@@ -48,6 +51,7 @@ class ArchiveWriter {
 
   ArchiveLayout layout_;
   OutputFile output_;
+  bool shares_blocks_;
   mutable std::mutex mutex_;
   std::set<Digest> filled_;
 };
