@@ -42,6 +42,22 @@ void add_tags(std::vector<std::string>& tags, std::string_view body, const std::
   }
 }
 
+/// The page after `page`, to which a Link header's target leads. A wrong one is as wrong the next time.
+Url next_page(const Url& page, std::string_view link, const std::string& what) {
+  Url next;
+  try {
+    next = page.resolve(link);
+  } catch (const Error&) {
+    throw Error(Errc::redirect_refused,
+                what + ": the Link to the next page is no usable URL (" + displayed_url(link, 80) + ")");
+  }
+  if (next.origin != page.origin)
+    throw Error(Errc::redirect_refused,
+                what + ": the next page is said to be at " + next.origin.to_string() + ", which is another origin");
+  if (next == page) throw Error(Errc::redirect_refused, what + ": the registry's list of pages has no end");
+  return next;
+}
+
 }  // namespace
 
 asio::awaitable<HttpResponse> RegistryClient::Impl::get(RedirectChain& chain, Headers headers, std::string repository,
@@ -119,12 +135,7 @@ asio::awaitable<std::vector<std::string>> RegistryClient::Impl::list_tags(std::s
     add_tags(tags, body, what);
     const auto next = find_next_link(head.all("Link"));
     if (!next) co_return tags;
-    Url next_page = page.resolve(*next);
-    if (next_page.origin != origin)
-      throw Error(Errc::redirect_refused, what + ": the next page is said to be at " + next_page.origin.to_string() +
-                                              ", which is another origin");
-    if (next_page == page) throw Error(Errc::redirect_refused, what + ": the registry's list of pages has no end");
-    page = std::move(next_page);
+    page = next_page(page, *next, what);
   }
   throw Error(Errc::too_large, what + ": there are more than " + std::to_string(max_tag_pages) + " pages");
 }

@@ -102,15 +102,18 @@ TEST_F(SessionTest, RefusalsAreNotTriedAgain) {
   registry.expect("GET", "*").reply_with(Reply(page).with("Link", "<?n=1000>; rel=next"));
   EXPECT_EQ(tags().code, Errc::redirect_refused);
   EXPECT_EQ(registry.count("GET", "*"), 2U);
+  registry.expect("GET", "*").reply_with(Reply(page).with("Link", "<http://[::1>; rel=next"));
+  EXPECT_EQ(tags().code, Errc::redirect_refused);
+  EXPECT_EQ(registry.count("GET", "*"), 3U);
   registry.expect("GET", "*").reply_with(Reply::of(401).with("WWW-Authenticate", "Bearer realm=\"no url\""));
   EXPECT_EQ(manifest(registry.host()).code, Errc::unauthorized);
-  EXPECT_EQ(registry.count("GET", "*"), 3U);
+  EXPECT_EQ(registry.count("GET", "*"), 4U);
   registry.expect("GET", "*").reply_with(Reply::of(307));
   EXPECT_EQ(manifest(registry.host()).code, Errc::redirect_refused);
-  EXPECT_EQ(registry.count("GET", "*"), 4U);
+  EXPECT_EQ(registry.count("GET", "*"), 5U);
   registry.expect("GET", "*").reply_with(Reply::of(204));
   EXPECT_EQ(manifest(registry.host()).code, Errc::malformed);
-  EXPECT_EQ(registry.count("GET", "*"), 5U);
+  EXPECT_EQ(registry.count("GET", "*"), 6U);
 }
 
 TEST_F(SessionTest, StoppingEndsAPauseBetweenTries) {

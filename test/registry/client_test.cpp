@@ -6,6 +6,7 @@
 namespace hawser::test {
 namespace {
 
+using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;
@@ -153,6 +154,15 @@ TEST_F(ClientTest, AttackNextPageOfTagsOnAnotherOriginIsRefused) {
 TEST_F(ClientTest, PageThatFollowsItselfIsRefused) {
   registry.on("GET", "*").reply_with(Reply::of(200, R"({"tags":["a"]})").with("Link", "<?n=1000>; rel=next"));
   EXPECT_EQ(failure_of([&] { run_coroutine(context, use().list_tags("a/b")); }).code, Errc::redirect_refused);
+}
+
+TEST_F(ClientTest, NextPageThatIsNoUrlIsRefused) {
+  registry.on("GET", "*")
+      .reply_with(Reply::of(200, R"({"tags":["a"]})").with("Link", "<http://[::1/v2?signature>; rel=next"));
+  const Failure failure = failure_of([&] { run_coroutine(context, use().list_tags("a/b")); });
+  EXPECT_EQ(failure.code, Errc::redirect_refused);
+  EXPECT_THAT(failure.text, AllOf(HasSubstr("the Link to the next page is no usable URL (http://[::1/v2)"),
+                                  Not(HasSubstr("signature"))));
 }
 
 TEST_F(ClientTest, RedirectedManifestIsFollowed) {
