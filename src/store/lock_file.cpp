@@ -50,18 +50,6 @@ LockFile::LockFile(Directory directory, std::string name, File file, bool is_own
       is_owner_file_(is_owner_file),
       last_heartbeat_(std::chrono::steady_clock::now()) {}
 
-LockFile& LockFile::operator=(LockFile&& other) noexcept {
-  if (this != &other) {
-    release();
-    directory_ = std::move(other.directory_);
-    name_ = std::move(other.name_);
-    file_ = std::move(other.file_);
-    is_owner_file_ = other.is_owner_file_;
-    last_heartbeat_ = other.last_heartbeat_;
-  }
-  return *this;
-}
-
 LockFile::~LockFile() {
   release();
 }

@@ -30,7 +30,7 @@ class LockFile {
   static std::optional<LockFile> try_acquire(Directory directory, const std::string& name,
                                              const LockSettings& settings = {});
   LockFile(LockFile&&) noexcept = default;
-  LockFile& operator=(LockFile&& other) noexcept;
+  LockFile& operator=(LockFile&&) = delete;
   ~LockFile();
 
   /// False where the lock's file is no longer what is under its name: somebody has cleared the directory.
