@@ -31,7 +31,7 @@ fi
 export HAWSER_BIN=${HAWSER_BIN:-}
 (
   cd "$root"  # presets are read from there
-  cmake --preset release -DHAWSER_BUILD_BENCH=ON >/dev/null
+  cmake --preset release >/dev/null
   cmake --build --preset release --target "${targets[@]}" >&2
 )
 export LINK_EMULATOR=$build/bench/link_emulator/link_emulator MEASURE=$build/bench/measure/measure

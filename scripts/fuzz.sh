@@ -3,9 +3,9 @@
 #
 #   scripts/fuzz.sh [SECONDS] [NAME...]          so long each (default: 30), all or those named
 #   scripts/fuzz.sh --total SECONDS [NAME...]    so long in all, shared out evenly
-#   scripts/fuzz.sh --seed N ...                 the inputs that N gives, the same in each run (default: others each time)
+#   scripts/fuzz.sh --seed N ...                 from the seeds of the tree alone, by the random numbers that N gives
 #
-# New inputs gather in build/fuzz/corpus/NAME and are where the next run goes on. What a fuzzer finds is left in
+# Without --seed, new inputs gather in build/fuzz/corpus/NAME and are where the next run goes on. What a fuzzer finds is left in
 # build/fuzz/findings/NAME, and the exit status is then 1. The last line says how many ran and how many found.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -35,7 +35,8 @@ at_once=$(nproc)
 [ "${seconds:=30}" -gt 0 ] || seconds=1
 
 run() {
-  local name=$1 work=build/fuzz/corpus/$1 findings=build/fuzz/findings/$1 log=build/fuzz/findings/$1.log
+  local name=$1 work=build/fuzz/corpus$([ "$seed" = 0 ] || echo "-of-seed")/$1 findings=build/fuzz/findings/$1 log=build/fuzz/findings/$1.log
+  [ "$seed" = 0 ] || rm -rf "$work"
   mkdir -p "$work" "$findings"
   # What is new goes to the first directory; the seeds in the tree stay as they are.
   if build/fuzz/test/fuzz/fuzz_"$name" -seed="$seed" -max_total_time="$seconds" -timeout=25 -rss_limit_mb=2048 \

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds hawser and runs every test: unit, end-to-end and soak on the release, then again
-# under AddressSanitizer with UndefinedBehaviorSanitizer and under ThreadSanitizer, and every fuzzer for half a minute.
+# under AddressSanitizer with UndefinedBehaviorSanitizer and under ThreadSanitizer, and every fuzzer for a while (half a
+# minute on two processors).
 #
 #   scripts/test.sh                everything
 #   scripts/test.sh --quick        the unit tests of the release build only
@@ -26,6 +27,10 @@ for argument in "$@"; do
   esac
 done
 if [ -n "$quick" ]; then
+  if [ $# -ne 1 ]; then
+    echo "$0: --quick is of the release build alone" >&2
+    exit 2
+  fi
   presets=(release)
 elif [ $# -eq 0 ]; then
   presets=(release asan tsan)
@@ -73,8 +78,8 @@ for preset in "${presets[@]}"; do
   if [ "$status" -ne 0 ] && [ "$bad" -eq 0 ]; then broken+=("$preset: ctest ended with $status"); fi
 done
 
-# Every fuzzer for a little while, with the same inputs each time: what fails here was broken by the change at hand.
-# What only chance finds is looked for by scripts/fuzz.sh alone, for longer.
+# Every fuzzer for a while, each time from the same seeds by the same random numbers: what fails here was most likely
+# broken by the change at hand. What only chance finds is looked for by scripts/fuzz.sh alone, for longer.
 if [ "$fuzz" ]; then
   echo "== fuzzers"
   log=$root/build/fuzz.log

@@ -122,15 +122,15 @@ class Resolver {
     result_.archive.indexes.push_back(std::move(entry));
     for (const Descriptor& descriptor : index.manifests) {
       // Once each: an index may name a document twice, and a hostile one so often that nobody lives to see the end.
-      if (!media_type_is_image(descriptor) || !seen_.insert(descriptor.digest).second) continue;
+      // All that the index names is taken, attestations too: its digest stays true only with all of its children.
+      if (!may_be_document(descriptor) || !seen_.insert(descriptor.digest).second) continue;
       Document next = co_await fetch(descriptor);
       co_await take(std::move(next), depth + 1);
     }
   }
 
-  /// --all-platforms takes whatever the index names, attestations too: the index's digest stays true only with all
-  /// of its children.
-  static bool media_type_is_image(const Descriptor& descriptor) {
+  /// Whether it is a manifest or an index, or says nothing of what it is.
+  static bool may_be_document(const Descriptor& descriptor) {
     return media_type::is_manifest(descriptor.media_type) || media_type::is_index(descriptor.media_type) ||
            descriptor.media_type.empty();
   }

@@ -112,8 +112,8 @@ std::string inspection_text(const InspectedDocument& document) {
     out += "layers:      " + std::to_string(manifest->layers.size()) + ", " + format_bytes(layer_bytes(*manifest)) +
            "\n\n" + layer_table(*manifest);
   } else {
-    // A config has many members that vary: shown as it is, control characters are escaped by JSON's own rules.
-    out += "\n" + printable(json::serialize(parse_json(document)), max_manifest_size * 4) + "\n";
+    // A config has many members that vary: it is shown as it is.
+    out += "\n" + printable_json(json::serialize(parse_json(document))) + "\n";
   }
   return out;
 }

@@ -117,8 +117,8 @@ ExitCode run_pull_command(const PullCommand& command, const std::optional<std::s
   import_tars(command, storage, runtime.log());
   Session session(runtime.executor(), command.access, command.max_connections, std::move(credentials),
                   storage.cache ? &*storage.cache : nullptr, runtime.progress(), runtime.log());
-  PullRun pull(runtime.executor(), runtime.pool(), command, references, session, storage.stores(), runtime.progress(),
-               runtime.log());
+  PullRun pull(runtime.executor(), runtime.pool(), command, references, plans, session, storage.stores(),
+               runtime.progress(), runtime.log());
   const int signal = runtime.run(pull.run(), [&] { pull.stop(); });
 
   PullStatistics statistics;

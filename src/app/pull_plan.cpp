@@ -97,9 +97,7 @@ void PullRun::Output::collect_blobs() {
 }
 
 void PullRun::Output::blame(std::size_t position, const Error& error) {
-  // What goes wrong on this side is no image's fault.
-  if (error.code() == Errc::cancelled || error.code() == Errc::disk || error.code() == Errc::disk_full) return;
-  if (!failures[position]) failures[position] = error;
+  if (!is_on_this_side(error.code()) && !failures[position]) failures[position] = error;
 }
 
 std::optional<std::size_t> PullRun::Output::first_blamed() const {

@@ -29,12 +29,13 @@ FetchOptions fetch_options(const PullCommand& command, const RetryLimits& retry)
 }  // namespace
 
 PullRun::PullRun(asio::any_io_executor executor, asio::thread_pool& pool, const PullCommand& command,
-                 std::vector<Reference> references, Session& session, PullStores stores, TransferObserver& observer,
-                 Log& log)
+                 std::vector<Reference> references, std::vector<OutputPlan> plans, Session& session, PullStores stores,
+                 TransferObserver& observer, Log& log)
     : executor_(executor),
       pool_(pool),
       command_(command),
       references_(std::move(references)),
+      plans_(std::move(plans)),
       session_(session),
       store_(stores.cache),
       arrivals_(stores.arrivals),
@@ -56,12 +57,11 @@ void PullRun::stop() {
 }
 
 asio::awaitable<void> PullRun::run() {
-  const std::vector<OutputPlan> plans = plan_outputs(command_, references_);
   std::set<std::string> prepared;
   for (const Reference& reference : references_)
     if (prepared.insert(reference.registry_host()).second) session_.prepare(reference);
   TaskGroup outputs(executor_);
-  for (std::size_t i = 0; i < plans.size(); ++i) outputs.start(make_output(plans[i], i));
+  for (std::size_t i = 0; i < plans_.size(); ++i) outputs.start(make_output(plans_[i], i));
   co_await outputs.join();
 }
 

@@ -69,24 +69,7 @@ TransferState::Totals TransferState::totals() const {
     totals.size += blob.size;
     totals.present += blob.present();
     totals.resumed_bytes += blob.resumed;
-    switch (blob.phase) {
-      case Phase::waiting:
-        ++totals.waiting;
-        break;
-      case Phase::active:
-        ++totals.active;
-        break;
-      case Phase::elsewhere:
-        ++totals.elsewhere;
-        break;
-      case Phase::cached:
-        ++totals.cached;
-        totals.cached_bytes += blob.size;
-        break;
-      case Phase::done:
-        ++totals.done;
-        break;
-    }
+    if (blob.phase == Phase::cached) ++totals.cached;
   }
   return totals;
 }

@@ -26,7 +26,7 @@ class LayerConsumer final : public BlobConsumer {
     try {
       layer_.feed(bytes);
     } catch (const Error& error) {
-      if (error.code() == Errc::disk || error.code() == Errc::disk_full) throw;
+      if (is_on_this_side(error.code())) throw;
       failure_ = error;
     }
   }

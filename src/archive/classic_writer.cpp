@@ -288,7 +288,7 @@ struct ClassicWriter::Layer::Impl {
 
   /// What is wrong with the layer's data says which layer it is; what is wrong with the disk does not need to.
   Error named(const Error& error) const {
-    if (error.code() == Errc::disk || error.code() == Errc::disk_full) return error;
+    if (is_on_this_side(error.code())) return error;
     return error.in("layer " + blob.short_string());
   }
 };

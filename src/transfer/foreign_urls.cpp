@@ -5,13 +5,6 @@
 #include <utility>
 
 namespace hawser {
-namespace {
-
-bool is_on_this_side(Errc code) {
-  return code == Errc::disk || code == Errc::disk_full || code == Errc::cancelled;
-}
-
-}  // namespace
 
 ForeignUrls::ForeignUrls(std::vector<std::string> urls) : urls_(std::move(urls)) {
   if (urls_.size() > most_tried) urls_.resize(most_tried);

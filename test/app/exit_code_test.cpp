@@ -43,7 +43,7 @@ TEST(ExitCode, EachKindOfFailureHasItsOwn) {
        {Errc::server_error, Errc::no_such_host, Errc::resolve_failed, Errc::connect_failed, Errc::proxy_failed,
         Errc::proxy_refused, Errc::tls_certificate, Errc::no_tls, Errc::tls_failed, Errc::connection_lost,
         Errc::stalled, Errc::too_many_redirects, Errc::redirect_refused, Errc::protocol})
-    EXPECT_EQ(exit_code(code), ExitCode::network) << make_error_code(code).message();
+    EXPECT_EQ(exit_code(code), ExitCode::network) << static_cast<int>(code);
 }
 
 TEST(ExitCode, OfExceptions) {

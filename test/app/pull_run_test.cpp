@@ -38,7 +38,8 @@ class PullRunTest : public testing::Test {
     asio::io_context context;
     asio::thread_pool pool(2);
     Session session(context.get_executor(), command.access, 2, {}, nullptr, *progress, log);
-    PullRun run(context.get_executor(), pool, command, references, session, stores, *progress, log);
+    PullRun run(context.get_executor(), pool, command, references, plan_outputs(command, references), session, stores,
+                *progress, log);
     if (stopped) run.stop();
     run_coroutine(context, run.run());
     pool.join();

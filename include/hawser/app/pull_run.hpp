@@ -37,12 +37,13 @@ struct PullStores {
   BlobStore* arrivals = nullptr;  ///< takes what is fetched: the cache, or a store for this call; null: the output does
 };
 
-/// Carries the plan out. Images of a batch run beside each other and share connections, tokens and blobs; one that
+/// Carries the plans out. Images of a batch run beside each other and share connections, tokens and blobs; one that
 /// fails does not stop the others. Used on one thread.
 class PullRun {
  public:
   PullRun(asio::any_io_executor executor, asio::thread_pool& pool, const PullCommand& command,
-          std::vector<Reference> references, Session& session, PullStores stores, TransferObserver& observer, Log& log);
+          std::vector<Reference> references, std::vector<OutputPlan> plans, Session& session, PullStores stores,
+          TransferObserver& observer, Log& log);
   ~PullRun();
 
   /// Pulls everything; failures end up in the results.
@@ -80,6 +81,7 @@ class PullRun {
   asio::thread_pool& pool_;
   const PullCommand& command_;
   std::vector<Reference> references_;
+  std::vector<OutputPlan> plans_;
   Session& session_;
   BlobStore* store_;
   BlobStore* arrivals_;

@@ -31,7 +31,6 @@ class Session {
   ~Session();
 
   HttpClient& http() { return http_; }
-  TransferObserver& observer() { return observer_; }
   const RetryLimits& retry_limits() const { return retry_; }
 
   /// The client of the reference's registry.

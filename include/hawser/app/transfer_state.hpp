@@ -35,11 +35,10 @@ class TransferState : public TransferObserver {
 
   /// What the blobs add up to.
   struct Totals {
-    std::size_t blobs = 0, waiting = 0, active = 0, elsewhere = 0, cached = 0, done = 0;
+    std::size_t blobs = 0, cached = 0;
     std::uint64_t size = 0;           ///< bytes of all blobs
     std::uint64_t present = 0;        ///< of these, bytes that are there
-    std::uint64_t cached_bytes = 0;   ///< bytes of blobs that were complete from the start
-    std::uint64_t resumed_bytes = 0;  ///< bytes of the others that were there from the start
+    std::uint64_t resumed_bytes = 0;  ///< bytes of blobs that were there in part from the start
   };
 
   void blob_planned(const Digest& digest, std::uint64_t size, std::uint64_t present) override;

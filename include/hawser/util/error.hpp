@@ -1,10 +1,9 @@
-// What can go wrong, in one enum: every error that leaves a function of hawser carries one of these.
+// What can go wrong, in one enum. Exceptions that are no Error are mistakes of hawser itself, or std::bad_alloc.
 #pragma once
 
 #include <stdexcept>
 #include <string>
 #include <string_view>
-#include <system_error>
 
 namespace hawser {
 
@@ -54,11 +53,8 @@ enum class Errc {
   cancelled,  ///< stopped by the user
 };
 
-/// The category of Errc values.
-const std::error_category& error_category() noexcept;
-
-/// Makes an std::error_code of an Errc; found by argument-dependent lookup.
-std::error_code make_error_code(Errc code) noexcept;
+/// Whether what failed is this side's doing: the disk's or the user's, not a registry's, a line's or an image's.
+bool is_on_this_side(Errc code);
 
 /// A failure: its kind, a sentence that says what failed on what, and, where there is one, a hint
 /// that says what the user can do about it. Never holds a secret; text that came from a registry
@@ -82,6 +78,3 @@ class Error : public std::runtime_error {
 Error disk_error(int error, std::string_view action, std::string_view path);
 
 }  // namespace hawser
-
-template <>
-struct std::is_error_code_enum<hawser::Errc> : std::true_type {};
