@@ -4,14 +4,12 @@
 #include <hawser/util/text.hpp>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <limits>
 #include <utility>
 #include <vector>
 
 #include <fcntl.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -58,18 +56,6 @@ void copy_through_memory(const File& from, std::uint64_t source_offset, const Fi
     offset += got;
     length -= got;
   }
-}
-
-std::string random_suffix() {
-  std::array<unsigned char, 8> bytes{};
-  if (::getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size()))
-    throw disk_error(errno, "read", "the kernel's random numbers");
-  std::string text;
-  for (const unsigned char byte : bytes) {
-    text += "0123456789abcdef"[byte >> 4];
-    text += "0123456789abcdef"[byte & 15];
-  }
-  return text;
 }
 
 std::filesystem::path directory_of(const std::filesystem::path& path) {
@@ -201,23 +187,6 @@ std::string read_file(const std::filesystem::path& path, std::size_t limit) {
     const std::size_t got = file.read_at(had, std::as_writable_bytes(std::span(text.data() + had, more)));
     text.resize(had + got);
     if (got < more && text.size() <= limit) return text;
-  }
-}
-
-void write_file_atomically(const std::filesystem::path& path, std::string_view content) {
-  // O_EXCL refuses a symbolic link that someone placed at the temporary name, even a dangling one; rename()
-  // replaces a link at `path` itself instead of following it.
-  std::filesystem::path temporary = path;
-  temporary += ".tmp-" + random_suffix();
-  File file(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
-  try {
-    file.write(as_bytes(content));
-    file.sync();
-    file.close();
-    rename_durably(temporary, path);
-  } catch (...) {
-    ::unlink(temporary.c_str());
-    throw;
   }
 }
 

@@ -12,6 +12,36 @@ class DirectoryTest : public test::StoreTest {
   DirectoryTest() { std::filesystem::create_directory(cache()); }
 };
 
+TEST_F(DirectoryTest, ReplacingIsWholeAndLeavesNothingBehind) {
+  const Directory opened = Directory::open(cache()).value();
+  for (const Directory::Durable durable : {Directory::Durable::no, Directory::Durable::yes}) {
+    opened.replace("a", "one", durable);
+    opened.replace("a", "two", durable);
+    EXPECT_EQ(test::read_text(cache() / "a"), "two");
+    EXPECT_EQ(opened.names().size(), 1U);
+    EXPECT_EQ(test::mode_of(cache() / "a") & 0177U, 0U);
+  }
+}
+
+TEST_F(DirectoryTest, ReplacingALinkDoesNotFollowIt) {
+  const Directory opened = Directory::open(cache()).value();
+  test::write_text(cache() / "precious", "keep");
+  std::filesystem::create_symlink(cache() / "precious", cache() / "link");
+  opened.replace("link", "new", Directory::Durable::no);
+  EXPECT_EQ(test::read_text(cache() / "precious"), "keep");
+  EXPECT_FALSE(std::filesystem::is_symlink(cache() / "link"));
+  EXPECT_EQ(test::read_text(cache() / "link"), "new");
+}
+
+TEST_F(DirectoryTest, AFailedReplacementLeavesNoTemporaryFile) {
+  const Directory opened = Directory::open(cache()).value();
+  std::filesystem::create_directories(cache() / "dir" / "full");
+  const auto error = test::error_of([&] { opened.replace("dir", "x", Directory::Durable::no); });
+  ASSERT_TRUE(error);
+  EXPECT_EQ(error->code(), Errc::disk);
+  EXPECT_EQ(opened.names().size(), 1U);
+}
+
 TEST_F(DirectoryTest, ThatItWasDeletedUnderneathIsTold) {
   const Directory gone = Directory::open(cache()).value();
   std::filesystem::remove(cache());

@@ -1,3 +1,5 @@
+#include "support/temp_dir.hpp"
+
 #include <hawser/util/error.hpp>
 #include <hawser/util/file.hpp>
 
@@ -29,9 +31,6 @@ class FileTest : public ::testing::Test {
   }
 
   fs::path at(const char* name) const { return directory_ / name; }
-  std::size_t entries() const {
-    return static_cast<std::size_t>(std::distance(fs::directory_iterator(directory_), fs::directory_iterator()));
-  }
 
   fs::path directory_;
 };
@@ -182,44 +181,18 @@ TEST_F(FileTest, ACopyOfMoreThanThereIsFails) {
 }
 
 TEST_F(FileTest, ReadFileHoldsToItsLimit) {
-  write_file_atomically(at("a"), "12345");
+  test::write_text(at("a"), "12345");
   EXPECT_EQ(read_file(at("a"), 5), "12345");
   EXPECT_EQ(code_of(at("a"), [&] { read_file(at("a"), 4); }), Errc::too_large);
   EXPECT_EQ(code_of(at("none"), [&] { read_file(at("none"), 4); }), Errc::disk);
   EXPECT_EQ(code_of("/dev/zero", [&] { read_file("/dev/zero", 100'000); }), Errc::too_large);
   EXPECT_FALSE(read_file("/proc/self/status", 1 << 20).empty());
-  write_file_atomically(at("big"), std::string(200'000, 'b'));
+  test::write_text(at("big"), std::string(200'000, 'b'));
   EXPECT_EQ(read_file(at("big"), 200'000), std::string(200'000, 'b'));
 }
 
-TEST_F(FileTest, AtomicWriteReplacesAndLeavesNothingBehind) {
-  write_file_atomically(at("a"), "one");
-  write_file_atomically(at("a"), "two");
-  EXPECT_EQ(read_file(at("a"), 100), "two");
-  EXPECT_EQ(entries(), 1U);
-  struct stat status {};
-  ASSERT_EQ(::stat(at("a").c_str(), &status), 0);
-  EXPECT_EQ(status.st_mode & 0177U, 0U);
-}
-
-TEST_F(FileTest, AtomicWriteReplacesALinkInsteadOfFollowingIt) {
-  write_file_atomically(at("precious"), "keep");
-  fs::create_symlink(at("precious"), at("link"));
-  write_file_atomically(at("link"), "new");
-  EXPECT_EQ(read_file(at("precious"), 100), "keep");
-  EXPECT_FALSE(fs::is_symlink(at("link")));
-  EXPECT_EQ(read_file(at("link"), 100), "new");
-}
-
-TEST_F(FileTest, AFailedAtomicWriteLeavesNoTemporaryFile) {
-  fs::create_directories(at("dir") / "full");
-  EXPECT_EQ(code_of(at("dir"), [&] { write_file_atomically(at("dir"), "x"); }), Errc::disk);
-  EXPECT_EQ(entries(), 1U);
-  EXPECT_EQ(code_of(at("no"), [&] { write_file_atomically(at("no") / "a", "x"); }), Errc::disk);
-}
-
 TEST_F(FileTest, RenamesDurably) {
-  write_file_atomically(at("a"), "x");
+  test::write_text(at("a"), "x");
   rename_durably(at("a"), at("b"));
   EXPECT_TRUE(fs::exists(at("b")));
   EXPECT_EQ(code_of(at("c"), [&] { rename_durably(at("a"), at("c")); }), Errc::disk);
@@ -228,7 +201,7 @@ TEST_F(FileTest, RenamesDurably) {
 TEST_F(FileTest, SyncDirectoryTakesDirectoriesOnly) {
   sync_directory(directory_);
   sync_directory("");
-  write_file_atomically(at("a"), "x");
+  test::write_text(at("a"), "x");
   EXPECT_EQ(code_of(at("a"), [&] { sync_directory(at("a")); }), Errc::disk);
   EXPECT_EQ(code_of(at("none"), [&] { sync_directory(at("none")); }), Errc::disk);
 }

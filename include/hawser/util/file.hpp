@@ -55,10 +55,6 @@ class File {
 /// The whole file as text; throws Error{too_large} where it is longer than `limit` bytes.
 std::string read_file(const std::filesystem::path& path, std::size_t limit);
 
-/// Replaces `path` by a file with `content`, whole or not at all: temporary file, fsync, rename, fsync of the
-/// directory. Mode 0600 less the umask.
-void write_file_atomically(const std::filesystem::path& path, std::string_view content);
-
 /// Renames and makes the rename durable (fsync of the target's directory).
 void rename_durably(const std::filesystem::path& from, const std::filesystem::path& to);
 
