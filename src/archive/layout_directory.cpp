@@ -1,4 +1,5 @@
 #include <hawser/archive/layout_directory.hpp>
+#include <hawser/archive/output_file.hpp>
 #include <hawser/image/annotation.hpp>
 #include <hawser/image/manifest.hpp>
 #include <hawser/util/disk_space.hpp>
@@ -132,7 +133,6 @@ LayoutDirectory::LayoutDirectory(fs::path path, const std::vector<ArchiveImage>&
 }
 
 LayoutDirectory::~LayoutDirectory() {
-  open_.clear();
   std::error_code ignored;
   if (work_ != path_) fs::remove_all(work_, ignored);
 }
@@ -157,25 +157,10 @@ void LayoutDirectory::fill(const Digest& digest, const File& source) {
   if (source.size() != size)
     throw Error(Errc::size_mismatch, source.path().native() + " has " + std::to_string(source.size()) +
                                          " bytes where " + digest.to_string() + " has " + std::to_string(size));
-  file(digest).copy_from(source, 0, 0, size);
-  mark_filled(digest);
-}
-
-const File& LayoutDirectory::file(const Digest& digest) {
-  (void)size_of(digest);
+  OutputFile blob(work_ / blob_path(digest));
+  blob.file().copy_from(source, 0, 0, size);
+  blob.commit();
   const std::lock_guard lock(mutex_);
-  const auto found = open_.find(digest);
-  if (found != open_.end()) return found->second.file();
-  return open_.emplace(digest, OutputFile(work_ / blob_path(digest))).first->second.file();
-}
-
-void LayoutDirectory::mark_filled(const Digest& digest) {
-  std::unique_lock lock(mutex_);
-  auto node = open_.extract(digest);
-  if (!node) throw Error(Errc::malformed, "nothing was written for " + digest.to_string());
-  lock.unlock();
-  node.mapped().commit();
-  lock.lock();
   filled_.insert(digest);
 }
 

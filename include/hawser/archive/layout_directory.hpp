@@ -2,12 +2,10 @@
 #pragma once
 
 #include <hawser/archive/archive_layout.hpp>
-#include <hawser/archive/output_file.hpp>
 #include <hawser/image/digest.hpp>
 #include <hawser/util/file.hpp>
 
 #include <filesystem>
-#include <map>
 #include <mutex>
 #include <set>
 #include <string>
@@ -17,7 +15,7 @@ namespace hawser {
 
 /// Writes images into an image layout. A new directory grows under a temporary name and is renamed by finish();
 /// in an existing layout blobs are added one by one, and index.json is replaced last, so that it is valid at every
-/// moment. fill(), file() and mark_filled() may be called from several threads at once, each for its own blob.
+/// moment. fill() may be called from several threads at once, each for its own blob.
 class LayoutDirectory {
  public:
   /// Throws Error{disk} where `path` exists and is no image layout, or can't be created; Error{disk_full} where the
@@ -27,15 +25,10 @@ class LayoutDirectory {
   LayoutDirectory& operator=(const LayoutDirectory&) = delete;
   ~LayoutDirectory();
 
-  const std::filesystem::path& path() const noexcept { return path_; }
   /// The blobs that are still to come.
   std::vector<Digest> missing() const;
-  /// Copies the verified blob from `source`. Throws Error{size_mismatch} where its length is not the descriptor's.
+  /// Copies the verified blob from `source`; it has its name on return. Throws Error{size_mismatch} where its length is not the descriptor's.
   void fill(const Digest& digest, const File& source);
-  /// A file for the blob, to be written from offset 0 by whoever fetches it; then mark_filled(). The reference
-  /// holds until then.
-  const File& file(const Digest& digest);
-  void mark_filled(const Digest& digest);
 
   /// Makes everything durable and visible: the documents, index.json, the directory's name. Throws
   /// Error{malformed} where a blob is missing.
@@ -51,7 +44,6 @@ class LayoutDirectory {
   std::vector<ArchiveImage> images_;
   ArchiveLayout layout_;
   mutable std::mutex mutex_;
-  std::map<Digest, OutputFile> open_;
   std::set<Digest> filled_;
 };
 
