@@ -121,13 +121,6 @@ const ArchiveEntry* ArchiveLayout::find(const Digest& digest) const {
   return nullptr;
 }
 
-std::uint64_t ArchiveLayout::blob_bytes() const noexcept {
-  std::uint64_t sum = 0;
-  for (const ArchiveEntry& entry : entries_)
-    if (std::holds_alternative<Digest>(entry.content)) sum += entry.size;
-  return sum;
-}
-
 std::string blob_path(const Digest& digest) {
   return "blobs/" + std::string(digest.algorithm_name()) + "/" + digest.hex();
 }

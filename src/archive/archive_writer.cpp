@@ -60,15 +60,11 @@ void ArchiveWriter::mark_filled(const Digest& digest) {
   filled_.insert(digest);
 }
 
-bool ArchiveWriter::is_filled(const Digest& digest) const {
-  const std::lock_guard lock(mutex_);
-  return filled_.contains(digest);
-}
-
 std::vector<Digest> ArchiveWriter::missing() const {
+  const std::lock_guard lock(mutex_);
   std::vector<Digest> result;
   for (const ArchiveEntry& candidate : layout_.entries())
-    if (const Digest* blob = std::get_if<Digest>(&candidate.content); blob && !is_filled(*blob))
+    if (const Digest* blob = std::get_if<Digest>(&candidate.content); blob && !filled_.contains(*blob))
       result.push_back(*blob);
   return result;
 }

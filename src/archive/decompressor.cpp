@@ -277,9 +277,6 @@ void Decompressor::finish(const Sink& sink) {
   if (auto* zstd = std::get_if<Zstd>(&impl_->codec)) zstd->finish([&](Bytes part) { impl_->emit(part, sink); });
 }
 
-Compression Decompressor::compression() const {
-  return impl_->claimed;
-}
 std::uint64_t Decompressor::bytes_in() const {
   return impl_->in;
 }

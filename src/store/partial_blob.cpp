@@ -116,14 +116,6 @@ PartialBlob::PartialBlob(PartialBlob&&) noexcept = default;
 PartialBlob& PartialBlob::operator=(PartialBlob&&) noexcept = default;
 PartialBlob::~PartialBlob() = default;
 
-const Digest& PartialBlob::digest() const {
-  return impl_->digest;
-}
-
-std::uint64_t PartialBlob::size() const {
-  return impl_->size;
-}
-
 const File& PartialBlob::file() const {
   return impl_->file;
 }

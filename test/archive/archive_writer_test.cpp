@@ -123,7 +123,7 @@ TEST(ArchiveWriter, WrongBlobsAreRefused) {
   EXPECT_EQ(code_of([&] { writer.mark_filled(stranger); }), Errc::malformed);
   const File longer = file_with(blobs / "longer", "layers");
   EXPECT_EQ(code_of([&] { writer.fill(Digest::of("layer"), longer); }), Errc::size_mismatch);
-  EXPECT_FALSE(writer.is_filled(Digest::of("layer")));
+  EXPECT_THAT(writer.missing(), testing::ElementsAre(Digest::of("layer")));
 }
 
 TEST(ArchiveWriter, ATarThatCannotFitIsRefusedBeforehand) {

@@ -191,10 +191,6 @@ TEST(Decompressor, TheBytesSayWhatTheyAreNotTheMediaType) {
     EXPECT_EQ(inflate(zstd(text), 3, claimed), text);
     EXPECT_EQ(inflate(text, 3, claimed), text);
   }
-  Decompressor decompressor(Compression::none);
-  EXPECT_EQ(decompressor.compression(), Compression::none);
-  decompressor.feed(as_bytes(zstd(text)), [](std::span<const std::byte>) {});
-  EXPECT_EQ(decompressor.compression(), Compression::zstd);
 }
 
 TEST(Decompressor, NothingAtAllIsAnEmptyTarOnlyWhereThatIsClaimed) {

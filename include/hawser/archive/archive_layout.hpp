@@ -68,8 +68,6 @@ class ArchiveLayout {
   std::uint64_t total_size() const noexcept { return total_size_; }
   /// The entry that the blob fills; null where none is.
   const ArchiveEntry* find(const Digest& digest) const;
-  /// Bytes of all entries that blobs fill.
-  std::uint64_t blob_bytes() const noexcept;
 
  private:
   void add(std::string path, decltype(ArchiveEntry::content) content, std::uint64_t size);

@@ -23,7 +23,6 @@ class ArchiveWriter {
   /// fit; one that shares its blocks with `blobs` always fits.
   explicit ArchiveWriter(std::filesystem::path path, ArchiveLayout layout, const std::filesystem::path& blobs = {});
 
-  const ArchiveLayout& layout() const noexcept { return layout_; }
   /// The final name.
   const std::filesystem::path& path() const noexcept { return output_.path(); }
   /// The tar under its temporary name, open for reading and writing.
@@ -38,7 +37,6 @@ class ArchiveWriter {
   void fill(const Digest& digest, const File& source);
   /// Says that the blob has been written at data_offset() and verified.
   void mark_filled(const Digest& digest);
-  bool is_filled(const Digest& digest) const;
   /// The blobs that are still to come, in the tar's order.
   std::vector<Digest> missing() const;
 

@@ -38,8 +38,6 @@ class Decompressor {
   /// Says that the stream is at its end; throws Error{malformed} where it is truncated.
   void finish(const Sink& sink);
 
-  /// What the stream turned out to be; the claim until enough of it has come.
-  media_type::Compression compression() const;
   std::uint64_t bytes_in() const;
   std::uint64_t bytes_out() const;
 

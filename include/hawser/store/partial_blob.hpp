@@ -24,8 +24,6 @@ class PartialBlob {
   PartialBlob& operator=(PartialBlob&&) noexcept;
   ~PartialBlob();
 
-  const Digest& digest() const;
-  std::uint64_t size() const;
   const File& file() const;
   /// What the journal says is there; grows with wrote(). For the thread that calls wrote().
   const IntervalSet& present() const;
