@@ -1,3 +1,5 @@
+#include "util/json.hpp"
+
 #include <hawser/archive/layout_directory.hpp>
 #include <hawser/archive/output_file.hpp>
 #include <hawser/image/annotation.hpp>
@@ -52,41 +54,34 @@ void write_document(const fs::path& path, std::string_view content) {
   output.commit();
 }
 
-std::string text_at(const json::object& object, std::string_view key) {
-  const json::value* value = object.if_contains(json::string_view(key.data(), key.size()));
-  return value && value->is_string() ? std::string(value->get_string()) : std::string();
-}
-
 /// The org.opencontainers.image.ref.name of an entry; empty where it has none.
 std::string tag_of(const json::value& entry) {
-  const json::value* annotations = entry.get_object().if_contains("annotations");
-  return annotations && annotations->is_object() ? text_at(annotations->get_object(), annotation::ref_name)
-                                                 : std::string();
+  const json::object* annotations = json_object(entry.get_object(), "annotations");
+  return annotations ? json_text(*annotations, annotation::ref_name) : std::string();
 }
 
 /// Whether the entry `old` makes way for `added`.
 bool replaces(const Descriptor& added, const json::value& old) {
   if (!old.is_object()) return false;
-  const json::value* given = old.get_object().if_contains("annotations");
-  const json::object annotations = given && given->is_object() ? given->get_object() : json::object();
+  const json::object* given = json_object(old.get_object(), "annotations");
+  const json::object annotations = given ? *given : json::object();
   const auto own = [&](const char* key) {
     const auto found = added.annotations.find(key);
     return found == added.annotations.end() ? std::string() : found->second;
   };
-  const std::string old_name = text_at(annotations, annotation::image_name);
-  const std::string old_tag = text_at(annotations, annotation::ref_name);
+  const std::string old_name = json_text(annotations, annotation::image_name);
+  const std::string old_tag = json_text(annotations, annotation::ref_name);
   const std::string name = own(annotation::image_name), tag = own(annotation::ref_name);
   if (!old_name.empty()) return old_name == name;
   if (!old_tag.empty()) return old_tag == tag;
-  return text_at(old.get_object(), "digest") == added.digest.to_string();
+  return json_text(old, "digest") == added.digest.to_string();
 }
 
 }  // namespace
 
 std::string merge_layout_index(const std::string& index, const std::vector<Descriptor>& added) {
-  std::error_code error;
-  json::value document = json::parse(index, error);
-  json::value* manifests = !error && document.is_object() ? document.get_object().if_contains("manifests") : nullptr;
+  std::optional<json::object> document = parse_json_object(index);
+  json::value* manifests = document ? document->if_contains("manifests") : nullptr;
   const auto is_object = [](const json::value& entry) { return entry.is_object(); };
   if (!manifests || !manifests->is_array() ||
       !std::all_of(manifests->get_array().begin(), manifests->get_array().end(), is_object))
@@ -106,7 +101,7 @@ std::string merge_layout_index(const std::string& index, const std::vector<Descr
   const json::value entries = json::parse(layout_index(fresh));
   for (const json::value& entry : entries.at("manifests").get_array()) kept.push_back(entry);
   *manifests = std::move(kept);
-  return json::serialize(document);
+  return json::serialize(*document);
 }
 
 void check_layout_directory(const fs::path& path) {

@@ -1,4 +1,6 @@
 // What a saved image's documents say of its blobs (tar_reader.hpp).
+#include "util/json.hpp"
+
 #include <hawser/archive/archive_layout.hpp>
 #include <hawser/archive/tar_reader.hpp>
 #include <hawser/image/annotation.hpp>
@@ -31,10 +33,8 @@ std::string read_document(TarEntry& entry, std::size_t limit) {
 }
 
 json::value parse(const std::string& text, std::string_view name) {
-  std::error_code error;
-  json::parse_options options;
-  options.max_depth = 32;
-  json::value value = json::parse(text, error, {}, options);
+  json::error_code error;
+  json::value value = parse_json(text, error);
   if (error) throw Error(Errc::malformed, std::string(name) + " in the tar is not JSON");
   return value;
 }
@@ -133,9 +133,8 @@ class ImportScan {
     for (const json::value& value : array_at(document.get_object(), "manifests", "index.json")) {
       if (!value.is_object() || !value.get_object().contains("digest")) senseless("index.json");
       add_document(Digest::parse(string_of(value.at("digest"), "index.json")), level);
-      const json::value* annotations = value.get_object().if_contains("annotations");
-      if (!annotations || !annotations->is_object()) continue;
-      const json::value* name = annotations->get_object().if_contains(annotation::image_name);
+      const json::object* annotations = json_object(value.get_object(), "annotations");
+      const json::value* name = annotations ? annotations->if_contains(annotation::image_name) : nullptr;
       if (name && name->is_string()) add_name(std::string(name->get_string()));
     }
     for (int depth = 0; depth < max_index_depth && !level.empty(); ++depth) {

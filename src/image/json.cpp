@@ -1,6 +1,8 @@
 // A strict reader over Boost.JSON: its SAX parser finds the names that occur twice, which its tree would merge.
 #include "image/json.hpp"
 
+#include "util/json.hpp"
+
 #include <hawser/util/error.hpp>
 #include <hawser/util/text.hpp>
 
@@ -9,14 +11,11 @@
 #include <vector>
 
 #include <boost/json/basic_parser_impl.hpp>
-#include <boost/json/parse.hpp>
 
 namespace hawser {
 namespace {
 
 namespace json = boost::json;
-
-constexpr std::size_t max_depth = 32;
 
 /// Watches a document go by and stops at a name that its object already has.
 class NameWatcher {
@@ -69,16 +68,13 @@ class NameWatcher {
   std::string key_;
 };
 
-std::string name_seen_twice(std::string_view bytes, const json::parse_options& options) {
+std::string name_seen_twice(std::string_view bytes) {
+  json::parse_options options;
+  options.max_depth = max_json_depth;
   json::basic_parser<NameWatcher> parser(options);
   json::error_code error;
   parser.write_some(false, bytes.data(), bytes.size(), error);
   return parser.handler().twice;
-}
-
-bool looks_like_html(std::string_view bytes) {
-  const std::size_t first = bytes.find_first_not_of(" \t\r\n");
-  return first != std::string_view::npos && bytes[first] == '<';
 }
 
 }  // namespace
@@ -87,18 +83,16 @@ JsonDocument::JsonDocument(std::string kind, std::string_view bytes, std::size_t
   if (bytes.size() > limit)
     throw Error(Errc::too_large, "the " + kind_ + " has " + format_bytes(bytes.size()) + "; no more than " +
                                      format_bytes(limit) + " are taken");
-  json::parse_options options;
-  options.max_depth = max_depth;
   json::error_code error;
-  value_ = json::parse(json::string_view(bytes.data(), bytes.size()), error, {}, options);
+  value_ = parse_json(bytes, error);
   if (error) {
-    if (looks_like_html(bytes))
+    if (starts_like_html(bytes))
       throw Error(Errc::malformed, "the " + kind_ + " is a web page instead of JSON",
                   "a proxy or a captive portal may have answered in the registry's place");
     refuse("it is no JSON (" + error.message() + ")");
   }
   if (!value_.is_object()) refuse("it is no JSON object");
-  if (const std::string name = name_seen_twice(bytes, options); !name.empty())
+  if (const std::string name = name_seen_twice(bytes); !name.empty())
     refuse("\"" + printable(name, 60) + "\" occurs twice in one object");
 }
 

@@ -14,11 +14,6 @@ namespace {
 
 namespace json = boost::json;
 
-/// "Application/JSON; charset=utf-8" → "application/json".
-std::string essence(std::string_view content_type) {
-  return ascii_lower(trim(content_type.substr(0, content_type.find(';'))));
-}
-
 /// Content types that say nothing of what is inside.
 bool is_generic(std::string_view type) {
   return type.empty() || type == "application/json" || type == "application/octet-stream" ||
@@ -172,7 +167,7 @@ std::string list_platforms(const Index& index) {
 
 std::variant<Manifest, Index> parse_manifest(std::string_view bytes, std::string_view content_type) {
   const JsonDocument document("manifest", bytes, max_manifest_size);
-  const std::string header = essence(content_type);
+  const std::string header = media_type::essence(content_type);
   check_schema(document, header);
   std::string type = decide_type(document, header);
   const bool index = media_type::is_index(type);

@@ -1,5 +1,6 @@
 // Which media type means what, in one place.
 #include <hawser/image/media_type.hpp>
+#include <hawser/util/text.hpp>
 
 namespace hawser::media_type {
 namespace {
@@ -12,6 +13,10 @@ constexpr std::string_view docker_foreign_tar = "application/vnd.docker.image.ro
 constexpr std::string_view docker_layer_zstd = "application/vnd.docker.image.rootfs.diff.tar.zstd";
 
 }  // namespace
+
+std::string essence(std::string_view content_type) {
+  return ascii_lower(trim(content_type.substr(0, content_type.find(';'))));
+}
 
 bool is_index(std::string_view type) {
   return type == oci_index || type == docker_manifest_list;

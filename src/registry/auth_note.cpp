@@ -1,7 +1,7 @@
 #include "registry/auth_note.hpp"
 
-#include "registry/json_text.hpp"
 #include "registry/realm_policy.hpp"
+#include "util/json.hpp"
 
 #include <hawser/util/error.hpp>
 

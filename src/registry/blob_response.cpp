@@ -1,8 +1,8 @@
 #include "registry/blob_response.hpp"
 
 #include "registry/content_range.hpp"
-#include "registry/json_text.hpp"
 #include "registry/redirect.hpp"
+#include "registry/web_page.hpp"
 
 #include <hawser/util/error.hpp>
 

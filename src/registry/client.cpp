@@ -1,8 +1,9 @@
 // The requests that are about names: manifests and tags; and the way that every request takes.
 #include "registry/blob_response.hpp"
 #include "registry/client_impl.hpp"
-#include "registry/json_text.hpp"
 #include "registry/link_header.hpp"
+#include "registry/web_page.hpp"
+#include "util/json.hpp"
 
 #include <hawser/image/media_type.hpp>
 #include <hawser/registry/client.hpp>
@@ -21,11 +22,6 @@ constexpr std::size_t max_tag_page = 4 * 1024 * 1024;  // bytes
 [[noreturn]] void throw_web_page(const std::string& what) {
   throw Error(Errc::malformed, what + ": a web page came where the registry's answer was due",
               std::string(web_page_hint()));
-}
-
-std::string media_type_of(const HttpHead& head) {
-  const std::string_view type = head.header("Content-Type");
-  return std::string(trim(type.substr(0, type.find(';'))));
 }
 
 /// Takes the tags of one page; `tags` may be null where there are none.
@@ -99,11 +95,11 @@ asio::awaitable<FetchedManifest> RegistryClient::Impl::get_manifest(std::string 
   const HttpHead head = response.head();
   if (head.status != 200) {
     const std::string body = co_await read_error_body(response);
-    if (head.status < 400 && looks_like_html(body, media_type_of(head))) throw_web_page(what);
+    if (head.status < 400 && looks_like_html(body, head.header("Content-Type"))) throw_web_page(what);
     throw_status_error(head, body, what, scrub());
   }
   std::string bytes = co_await response.read_all(max_manifest_size);
-  std::string type = media_type_of(head);
+  std::string type = media_type::essence(head.header("Content-Type"));
   if (looks_like_html(bytes, type)) throw_web_page(what);
   // A digest is computed from the bytes; Docker-Content-Digest is only what the registry claims.
   Digest digest = Digest::of(bytes);
@@ -131,7 +127,7 @@ asio::awaitable<std::vector<std::string>> RegistryClient::Impl::list_tags(std::s
       throw_status_error(head, error_body, what, scrub());
     }
     const std::string body = co_await response.read_all(max_tag_page);
-    if (looks_like_html(body, media_type_of(head))) throw_web_page(what);
+    if (looks_like_html(body, head.header("Content-Type"))) throw_web_page(what);
     add_tags(tags, body, what);
     const auto next = find_next_link(head.all("Link"));
     if (!next) co_return tags;

@@ -1,6 +1,6 @@
 #include "registry/credential_helper.hpp"
 
-#include "registry/json_text.hpp"
+#include "util/json.hpp"
 
 #include <hawser/util/error.hpp>
 #include <hawser/util/text.hpp>

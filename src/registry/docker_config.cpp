@@ -1,6 +1,6 @@
 #include "registry/docker_config.hpp"
 
-#include "registry/json_text.hpp"
+#include "util/json.hpp"
 
 #include <hawser/util/base64.hpp>
 #include <hawser/util/error.hpp>
@@ -18,11 +18,6 @@ bool is_key_of(std::string_view key, std::string_view registry) {
   for (const std::string_view scheme : {"https://", "http://"})
     if (key.starts_with(scheme)) key.remove_prefix(scheme.size());
   return is_same_registry(key.substr(0, key.find('/')), registry);
-}
-
-const boost::json::object* object_at(const boost::json::object& config, std::string_view key) {
-  const auto* value = config.if_contains(boost::json::string_view(key.data(), key.size()));
-  return value && value->is_object() ? &value->get_object() : nullptr;
 }
 
 std::optional<Credentials> read_entry(const boost::json::object& entry) {
@@ -56,10 +51,10 @@ boost::json::object parse_docker_config(std::string_view text, const std::string
 }
 
 std::optional<Credentials> find_inline_credentials(const boost::json::object& config, std::string_view registry) {
-  const auto* auths = object_at(config, "auths");
+  const auto* auths = json_object(config, "auths");
   if (!auths) return std::nullopt;
   const std::string key = docker_config_key(registry);
-  if (const auto* entry = object_at(*auths, key)) {
+  if (const auto* entry = json_object(*auths, key)) {
     if (auto credentials = read_entry(*entry)) return credentials;
   }
   for (const auto& member : *auths) {
@@ -73,7 +68,7 @@ std::optional<Credentials> find_inline_credentials(const boost::json::object& co
 }
 
 std::string find_credential_helper(const boost::json::object& config, std::string_view registry) {
-  if (const auto* helpers = object_at(config, "credHelpers")) {
+  if (const auto* helpers = json_object(config, "credHelpers")) {
     for (const auto& member : *helpers) {
       const std::string_view name(member.key().data(), member.key().size());
       if (is_key_of(name, registry) && member.value().is_string()) return std::string(member.value().get_string());

@@ -1,7 +1,9 @@
 #include "registry/registry_error.hpp"
 
-#include "registry/json_text.hpp"
+#include "registry/web_page.hpp"
+#include "util/json.hpp"
 
+#include <hawser/image/media_type.hpp>
 #include <hawser/net/retry_after.hpp>
 #include <hawser/util/error.hpp>
 #include <hawser/util/text.hpp>
@@ -27,7 +29,7 @@ void add_words(std::string& words, std::string_view code, std::string_view messa
 
 /// The line that a body consists of; empty where it is a page, or another kind of document.
 std::string_view plain_line(std::string_view body, std::string_view content_type) {
-  const std::string type = ascii_lower(trim(content_type.substr(0, content_type.find(';'))));
+  const std::string type = media_type::essence(content_type);
   if ((!type.empty() && type != "text/plain") || looks_like_html(body, type)) return {};
   while (!body.empty() && (body.back() == '\n' || body.back() == '\r')) body.remove_suffix(1);
   return body.size() <= max_plain_line && body.find('\n') == std::string_view::npos ? body : std::string_view();

@@ -1,6 +1,7 @@
 #include "registry/token.hpp"
 
-#include "registry/json_text.hpp"
+#include "registry/web_page.hpp"
+#include "util/json.hpp"
 
 #include <hawser/util/base64.hpp>
 #include <hawser/util/error.hpp>
@@ -10,6 +11,8 @@
 #include <charconv>
 
 #include <boost/json.hpp>
+#include <boost/url/encode.hpp>
+#include <boost/url/rfc/unreserved_chars.hpp>
 
 namespace hawser {
 namespace {
@@ -86,7 +89,7 @@ std::string query(std::initializer_list<std::pair<std::string_view, std::string_
   for (const auto& [name, value] : parameters) {
     if (value.empty()) continue;
     if (!text.empty()) text += '&';
-    text += std::string(name) + "=" + percent_encode(value);
+    text += std::string(name) + "=" + boost::urls::encode(value, boost::urls::unreserved_chars);
   }
   return text;
 }

@@ -1,6 +1,8 @@
 // Edits of index.json that keep what other tools have written there.
 #include "image_index.hpp"
 
+#include "util/json.hpp"
+
 #include <hawser/image/annotation.hpp>
 #include <hawser/util/error.hpp>
 
@@ -17,17 +19,13 @@ namespace json = boost::json;
 
 constexpr const char* index_name = "index.json";
 constexpr std::size_t max_index_size = 16 * 1024 * 1024;
+constexpr std::size_t max_nesting = 64;
 constexpr std::chrono::seconds max_wait{10};
 
 std::optional<json::object> parse_index(std::string_view text) {
-  json::parse_options options;
-  options.max_depth = 64;
-  boost::system::error_code error;
-  json::value document = json::parse(json::string_view(text.data(), text.size()), error, {}, options);
-  if (error || !document.is_object()) return std::nullopt;
-  json::object& index = document.get_object();
-  if (index.contains("manifests") && !index.at("manifests").is_array()) return std::nullopt;
-  return std::move(index);
+  auto index = parse_json_object(text, max_nesting);
+  if (index && index->contains("manifests") && !index->at("manifests").is_array()) return std::nullopt;
+  return index;
 }
 
 // The text of `index`, where it can be read again: of a number past the greatest double the parser makes an infinity,
@@ -35,12 +33,6 @@ std::optional<json::object> parse_index(std::string_view text) {
 std::optional<std::string> written(const json::object& index) {
   std::string text = json::serialize(index);
   return parse_index(text) ? std::optional(std::move(text)) : std::nullopt;
-}
-
-std::string text_at(const json::value& value, std::string_view key) {
-  const auto* object = value.if_object();
-  const auto* member = object ? object->if_contains(json::string_view(key.data(), key.size())) : nullptr;
-  return member && member->is_string() ? std::string(member->get_string()) : "";
 }
 
 json::object to_json(const Descriptor& manifest, const std::string& name, const std::string& tag) {
@@ -63,17 +55,17 @@ json::object to_json(const Descriptor& manifest, const std::string& name, const 
 
 std::string annotation_of(const json::value& entry, std::string_view key) {
   const auto* object = entry.if_object();
-  const auto* annotations = object ? object->if_contains("annotations") : nullptr;
-  return annotations ? text_at(*annotations, key) : "";
+  const auto* annotations = object ? json_object(*object, "annotations") : nullptr;
+  return annotations ? json_text(*annotations, key) : "";
 }
 
 // Two entries with the same key are the same image, an older and a newer one.
 std::string key_of(const json::value& entry) {
   std::string key = annotation_of(entry, annotation::image_name);
   if (key.empty()) return "";
-  const auto* platform = entry.get_object().if_contains("platform");
+  const auto* platform = json_object(entry.get_object(), "platform");
   for (const std::string_view part : {"os", "architecture", "variant", "os.version"})
-    key += "\n" + (platform ? text_at(*platform, part) : "");
+    key += "\n" + (platform ? json_text(*platform, part) : "");
   return key;
 }
 
@@ -142,7 +134,7 @@ std::optional<std::string> without_images(std::string_view index, const std::set
   if (auto* entries = document->if_contains("manifests")) {
     json::array kept;
     for (const json::value& entry : entries->get_array())
-      if (!digests.contains(text_at(entry, "digest"))) kept.push_back(entry);
+      if (!digests.contains(json_text(entry, "digest"))) kept.push_back(entry);
     if (kept.size() != entries->get_array().size()) {
       *entries = std::move(kept);
       return written(*document);
@@ -161,7 +153,7 @@ std::vector<BlobStore::Image> named_images(std::string_view index) {
     if (name.empty()) name = annotation_of(entry, annotation::ref_name);
     if (name.empty()) continue;
     try {
-      images.push_back({std::move(name), Digest::parse(text_at(entry, "digest"))});
+      images.push_back({std::move(name), Digest::parse(json_text(entry, "digest"))});
     } catch (const Error&) {
       continue;  // of another tool, and nothing that hawser could have
     }

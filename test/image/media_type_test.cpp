@@ -7,6 +7,14 @@
 namespace hawser::media_type {
 namespace {
 
+TEST(MediaType, ParametersAndCaseOfAContentTypeDoNotMatter) {
+  EXPECT_EQ(essence("Application/JSON; charset=utf-8"), "application/json");
+  EXPECT_EQ(essence(" text/html\t;a=b;c"), "text/html");
+  EXPECT_EQ(essence(oci_index), oci_index);
+  EXPECT_EQ(essence(""), "");
+  EXPECT_EQ(essence(";charset=utf-8"), "");
+}
+
 TEST(MediaType, TellsIndexesManifestsAndLayersApart) {
   for (const auto type : {oci_index, docker_manifest_list}) {
     EXPECT_TRUE(is_index(type));

@@ -1,6 +1,7 @@
 // The media types of OCI image-spec 1.1 and of Docker image manifest v2, schema 2.
 #pragma once
 
+#include <string>
 #include <string_view>
 
 namespace hawser::media_type {
@@ -24,6 +25,10 @@ inline constexpr std::string_view docker_schema1_signed = "application/vnd.docke
 inline constexpr std::string_view oci_empty = "application/vnd.oci.empty.v1+json";
 /// A statement about an image, which attestation manifests have for a layer (github.com/in-toto/attestation).
 inline constexpr std::string_view in_toto = "application/vnd.in-toto+json";
+
+/// The media type that a Content-Type header gives, in lower case and without its parameters:
+/// "Application/JSON; charset=utf-8" is "application/json".
+std::string essence(std::string_view content_type);
 
 /// Whether `type` names an index or a manifest list.
 bool is_index(std::string_view type);
