@@ -121,10 +121,6 @@ const ArchiveEntry* ArchiveLayout::find(const Digest& digest) const {
   return nullptr;
 }
 
-std::string blob_path(const Digest& digest) {
-  return "blobs/" + std::string(digest.algorithm_name()) + "/" + digest.hex();
-}
-
 std::vector<ArchiveImage> merge_images(const std::vector<ArchiveImage>& images) {
   std::vector<ArchiveImage> result;
   for (const ArchiveImage& image : images) {

@@ -3,6 +3,7 @@
 #include <hawser/archive/layout_directory.hpp>
 #include <hawser/archive/output_file.hpp>
 #include <hawser/image/annotation.hpp>
+#include <hawser/image/image_layout.hpp>
 #include <hawser/image/manifest.hpp>
 #include <hawser/util/disk_space.hpp>
 #include <hawser/util/error.hpp>
@@ -20,8 +21,6 @@ namespace fs = std::filesystem;
 namespace json = boost::json;
 namespace {
 
-constexpr std::size_t max_layout_file = 4096;  // bytes of the file `oci-layout`
-
 /// Whether `path` holds an image layout; false where there is nothing. Throws where something else is there.
 bool is_layout(const fs::path& path) {
   std::error_code error;
@@ -33,10 +32,7 @@ bool is_layout(const fs::path& path) {
   if (!fs::exists(path / "oci-layout", error))
     throw Error(Errc::disk, "cannot write " + path.native() + ": the directory exists and is not an OCI image layout",
                 "name a new directory with --output");
-  const json::value document = json::parse(read_file(path / "oci-layout", max_layout_file), error);
-  const json::value* version =
-      !error && document.is_object() ? document.get_object().if_contains("imageLayoutVersion") : nullptr;
-  if (!version || !version->is_string() || !version->get_string().starts_with("1."))
+  if (!is_oci_layout_document(read_file(path / "oci-layout", max_oci_layout_document)))
     throw Error(Errc::disk, "cannot write " + path.native() + ": it is not an OCI image layout of version 1");
   return true;
 }
@@ -54,23 +50,14 @@ void write_document(const fs::path& path, std::string_view content) {
   output.commit();
 }
 
-/// The org.opencontainers.image.ref.name of an entry; empty where it has none.
-std::string tag_of(const json::value& entry) {
-  const json::object* annotations = json_object(entry.get_object(), "annotations");
-  return annotations ? json_text(*annotations, annotation::ref_name) : std::string();
-}
-
 /// Whether the entry `old` makes way for `added`.
 bool replaces(const Descriptor& added, const json::value& old) {
-  if (!old.is_object()) return false;
-  const json::object* given = json_object(old.get_object(), "annotations");
-  const json::object annotations = given ? *given : json::object();
   const auto own = [&](const char* key) {
     const auto found = added.annotations.find(key);
     return found == added.annotations.end() ? std::string() : found->second;
   };
-  const std::string old_name = json_text(annotations, annotation::image_name);
-  const std::string old_tag = json_text(annotations, annotation::ref_name);
+  const std::string old_name = annotation_of(old, annotation::image_name);
+  const std::string old_tag = annotation_of(old, annotation::ref_name);
   const std::string name = own(annotation::image_name), tag = own(annotation::ref_name);
   if (!old_name.empty()) return old_name == name;
   if (!old_tag.empty()) return old_tag == tag;
@@ -91,15 +78,15 @@ std::string merge_layout_index(const std::string& index, const std::vector<Descr
     if (std::none_of(added.begin(), added.end(), [&](const Descriptor& each) { return replaces(each, old); }))
       kept.push_back(std::move(old));
   const auto is_taken = [&](const std::string& tag) {
-    return std::any_of(kept.begin(), kept.end(), [&](const json::value& old) { return tag_of(old) == tag; });
+    return std::any_of(kept.begin(), kept.end(),
+                       [&](const json::value& old) { return annotation_of(old, annotation::ref_name) == tag; });
   };
   std::vector<Descriptor> fresh = added;
   for (Descriptor& each : fresh) {
     const auto tag = each.annotations.find(annotation::ref_name);
     if (tag != each.annotations.end() && is_taken(tag->second)) tag->second = each.annotations[annotation::image_name];
   }
-  const json::value entries = json::parse(layout_index(fresh));
-  for (const json::value& entry : entries.at("manifests").get_array()) kept.push_back(entry);
+  for (const Descriptor& each : fresh) kept.push_back(descriptor_json(each));
   *manifests = std::move(kept);
   return json::serialize(*document);
 }

@@ -1,7 +1,6 @@
 // The JSON documents of an archive, apart from their places in it (archive_layout.cpp).
 #include <hawser/archive/archive_layout.hpp>
 #include <hawser/image/annotation.hpp>
-#include <hawser/image/media_type.hpp>
 
 #include <algorithm>
 #include <map>
@@ -12,18 +11,6 @@ namespace hawser {
 namespace json = boost::json;
 namespace {
 
-json::object descriptor_json(const Descriptor& descriptor) {
-  json::object object;
-  object["mediaType"] = descriptor.media_type;
-  object["digest"] = descriptor.digest.to_string();
-  object["size"] = descriptor.size;
-  if (!descriptor.annotations.empty()) {
-    json::object& annotations = object["annotations"].emplace_object();
-    for (const auto& [key, value] : descriptor.annotations) annotations[key] = value;
-  }
-  return object;
-}
-
 json::value tags_json(const std::vector<Reference>& references) {
   const std::vector<std::string> tags = familiar_tags(references);
   if (tags.empty()) return nullptr;
@@ -31,10 +18,6 @@ json::value tags_json(const std::vector<Reference>& references) {
 }
 
 }  // namespace
-
-std::string_view oci_layout_document() {
-  return R"({"imageLayoutVersion":"1.0.0"})";
-}
 
 std::vector<Descriptor> layout_descriptors(const std::vector<ArchiveImage>& images) {
   std::vector<Descriptor> result;
@@ -68,16 +51,6 @@ std::vector<Descriptor> layout_descriptors(const std::vector<ArchiveImage>& imag
     if (!named) add(plain);
   }
   return result;
-}
-
-std::string layout_index(const std::vector<Descriptor>& descriptors) {
-  json::array manifests;
-  for (const Descriptor& descriptor : descriptors) manifests.push_back(descriptor_json(descriptor));
-  json::object index;
-  index["schemaVersion"] = 2;
-  index["mediaType"] = json::string_view(media_type::oci_index.data(), media_type::oci_index.size());
-  index["manifests"] = std::move(manifests);
-  return json::serialize(index);
 }
 
 std::string docker_manifest(const std::vector<ArchiveImage>& images) {

@@ -4,6 +4,7 @@
 #include "util/json.hpp"
 
 #include <hawser/image/annotation.hpp>
+#include <hawser/image/image_layout.hpp>
 #include <hawser/util/error.hpp>
 
 #include <algorithm>
@@ -36,27 +37,12 @@ std::optional<std::string> written(const json::object& index) {
 }
 
 json::object to_json(const Descriptor& manifest, const std::string& name, const std::string& tag) {
-  json::object annotations;
-  for (const auto& [key, value] : manifest.annotations) annotations[key] = value;
-  annotations[annotation::image_name] = name;
-  if (!tag.empty()) annotations[annotation::ref_name] = tag;
-  json::object entry{
-      {"mediaType", manifest.media_type}, {"digest", manifest.digest.to_string()}, {"size", manifest.size}};
-  if (manifest.platform) {
-    json::object platform{{"architecture", manifest.platform->architecture}, {"os", manifest.platform->os}};
-    if (!manifest.platform->variant.empty()) platform["variant"] = manifest.platform->variant;
-    if (!manifest.platform->os_version.empty()) platform["os.version"] = manifest.platform->os_version;
-    entry["platform"] = std::move(platform);
-  }
-  if (!manifest.artifact_type.empty()) entry["artifactType"] = manifest.artifact_type;
-  entry["annotations"] = std::move(annotations);
+  json::object entry = descriptor_json(manifest);
+  json::value& annotations = entry["annotations"];
+  if (!annotations.is_object()) annotations.emplace_object();
+  annotations.get_object()[annotation::image_name] = name;
+  if (!tag.empty()) annotations.get_object()[annotation::ref_name] = tag;
   return entry;
-}
-
-std::string annotation_of(const json::value& entry, std::string_view key) {
-  const auto* object = entry.if_object();
-  const auto* annotations = object ? json_object(*object, "annotations") : nullptr;
-  return annotations ? json_text(*annotations, key) : "";
 }
 
 // Two entries with the same key are the same image, an older and a newer one.
@@ -90,20 +76,16 @@ void edit_index(const StoreLayout& layout, const LockSettings& locks, const Edit
   const LockFile lock = wait_for_index(layout, locks);
   const Directory root = layout.make(StoreLayout::Part::root);
   const bool exists = root.status(index_name).has_value();
-  const std::string old = exists ? root.read(index_name, max_index_size).value_or("") : empty_image_index();
+  const std::string old = exists ? root.read(index_name, max_index_size).value_or("") : layout_index({});
   auto edited = edit(old);
   if (!edited) {
     set_aside(layout, root);
-    edited = edit(empty_image_index());
+    edited = edit(layout_index({}));
   }
   if (edited && (!exists || *edited != old)) root.replace(index_name, *edited, Directory::Durable::yes);
 }
 
 }  // namespace
-
-std::string empty_image_index() {
-  return R"({"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]})";
-}
 
 std::optional<std::string> with_image(std::string_view index, const Descriptor& manifest, const std::string& name,
                                       const std::string& tag) {

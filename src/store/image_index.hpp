@@ -15,8 +15,6 @@
 
 namespace hawser {
 
-/// An index without images.
-std::string empty_image_index();
 /// `index` with an entry for `manifest` of these names, in place of one of the same full name and platform; all else
 /// stays what it was, but for numbers that a double can't hold; the very text where the entry is there already. Where
 /// an entry of another name has the tag, the full name takes its place. Nothing where `index` is not an image index, or

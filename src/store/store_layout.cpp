@@ -3,13 +3,13 @@
 
 #include "notes.hpp"
 
+#include <hawser/image/image_layout.hpp>
 #include <hawser/util/error.hpp>
 
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
 
-#include <boost/json.hpp>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,7 +17,6 @@ namespace hawser {
 namespace {
 
 constexpr const char* marker_name = "oci-layout";
-constexpr std::string_view marker = R"({"imageLayoutVersion":"1.0.0"})";
 
 std::vector<std::string> components(StoreLayout::Part part) {
   switch (part) {
@@ -95,12 +94,8 @@ void StoreLayout::create_root() const {
 }
 
 void StoreLayout::check_marker() const {
-  const auto text = Directory::open(root_).value().read(marker_name, 4096);
-  boost::system::error_code error;
-  const auto document = boost::json::parse(text.value_or(""), error);
-  const auto* object = error ? nullptr : document.if_object();
-  const auto* version = object ? object->if_contains("imageLayoutVersion") : nullptr;
-  if (version == nullptr || !version->is_string() || !version->as_string().starts_with("1."))
+  const auto text = Directory::open(root_).value().read(marker_name, max_oci_layout_document);
+  if (!is_oci_layout_document(text.value_or("")))
     throw Error(Errc::disk, root_.string() + " is not an OCI image layout of version 1 (see its file oci-layout)",
                 "choose another directory with --cache-dir");
 }
@@ -129,7 +124,7 @@ Directory StoreLayout::make(Part part) const {
     directory = Directory::open(root_);
     if (!directory) throw deleted_underneath("open the cache", root_.string());
   }
-  if (!directory->status(marker_name)) directory->replace(marker_name, marker, Directory::Durable::yes);
+  if (!directory->status(marker_name)) directory->replace(marker_name, oci_layout_document(), Directory::Durable::yes);
   for (const std::string& name : components(part)) {
     auto next = directory->subdirectory(name);
     if (!next) {

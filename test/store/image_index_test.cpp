@@ -2,6 +2,8 @@
 
 #include "store_fixture.hpp"
 
+#include <hawser/image/image_layout.hpp>
+
 #include <boost/json.hpp>
 
 namespace hawser {
@@ -20,7 +22,7 @@ json::array entries(const std::string& index) {
 }
 
 TEST(ImageIndex, EntersAnImageUnderItsNames) {
-  const auto index = with_image(empty_image_index(), manifest("a", "arm64"), "docker.io/library/a:1", "1");
+  const auto index = with_image(layout_index({}), manifest("a", "arm64"), "docker.io/library/a:1", "1");
   ASSERT_TRUE(index);
   ASSERT_EQ(entries(*index).size(), 1U);
   const json::value entry = entries(*index)[0];
@@ -33,7 +35,7 @@ TEST(ImageIndex, EntersAnImageUnderItsNames) {
 }
 
 TEST(ImageIndex, NamesItsImagesAndPassesOverWhatHasNoNameOrDigest) {
-  auto index = with_image(empty_image_index(), manifest("b"), "x:2", "2");
+  auto index = with_image(layout_index({}), manifest("b"), "x:2", "2");
   index = with_image(*index, manifest("a"), "x:1", "1");
   const auto images = named_images(*index);
   ASSERT_EQ(images.size(), 2U);
@@ -46,7 +48,7 @@ TEST(ImageIndex, NamesItsImagesAndPassesOverWhatHasNoNameOrDigest) {
 }
 
 TEST(ImageIndex, ReplacesTheSameNameAndPlatformAlone) {
-  auto index = with_image(empty_image_index(), manifest("a", "arm64"), "x:1", "1");
+  auto index = with_image(layout_index({}), manifest("a", "arm64"), "x:1", "1");
   index = with_image(*index, manifest("b", "amd64"), "x:1", "1");
   index = with_image(*index, manifest("c", "arm64"), "x:2", "2");
   index = with_image(*index, manifest("d", "arm64"), "x:1", "1");
@@ -90,7 +92,7 @@ TEST(ImageIndex, ATagThatAnotherImageHasIsMadeTheFullName) {
   const auto tag = [](const json::value& entry) {
     return std::string(entry.at("annotations").at("org.opencontainers.image.ref.name").as_string());
   };
-  auto index = with_image(empty_image_index(), manifest("a"), "x/a:1", "1");
+  auto index = with_image(layout_index({}), manifest("a"), "x/a:1", "1");
   index = with_image(*index, manifest("b"), "x/b:1", "1");
   index = with_image(*index, manifest("c"), "x/a:1", "1");
   index = with_image(*index, manifest("d"), "x/b:1", "1");
@@ -101,7 +103,7 @@ TEST(ImageIndex, ATagThatAnotherImageHasIsMadeTheFullName) {
 }
 
 TEST(ImageIndex, RemovesByDigest) {
-  auto index = with_image(empty_image_index(), manifest("a"), "x:1", "1");
+  auto index = with_image(layout_index({}), manifest("a"), "x:1", "1");
   index = with_image(*index, manifest("b"), "x:2", "2");
   index = without_images(*index, {Digest::of("a").to_string()});
   ASSERT_TRUE(index);

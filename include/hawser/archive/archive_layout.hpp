@@ -3,6 +3,7 @@
 #pragma once
 
 #include <hawser/image/digest.hpp>
+#include <hawser/image/image_layout.hpp>
 #include <hawser/image/manifest.hpp>
 #include <hawser/image/reference.hpp>
 
@@ -79,19 +80,10 @@ class ArchiveLayout {
   std::uint64_t total_size_ = 0;
 };
 
-/// Where an image layout keeps a blob: "blobs/sha256/…".
-std::string blob_path(const Digest& digest);
-
-/// The text of the file `oci-layout`.
-std::string_view oci_layout_document();
-
 /// An entry of index.json for each name of each image: the descriptor with io.containerd.image.name (the full name)
 /// and org.opencontainers.image.ref.name (the tag, or the full name where an entry before has that tag). An image
 /// without a tag gets the name domain/path@digest where that is the entry's own digest, else no annotation.
 std::vector<Descriptor> layout_descriptors(const std::vector<ArchiveImage>& images);
-
-/// The text of index.json with `descriptors`.
-std::string layout_index(const std::vector<Descriptor>& descriptors);
 
 /// The text of docker's manifest.json: Config, RepoTags in docker's familiar form (null without a tag), Layers.
 std::string docker_manifest(const std::vector<ArchiveImage>& images);

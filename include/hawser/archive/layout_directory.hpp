@@ -27,7 +27,8 @@ class LayoutDirectory {
 
   /// The blobs that are still to come.
   std::vector<Digest> missing() const;
-  /// Copies the verified blob from `source`; it has its name on return. Throws Error{size_mismatch} where its length is not the descriptor's.
+  /// Copies the verified blob from `source`; it has its name on return. Throws Error{size_mismatch} where its length is
+  /// not the descriptor's.
   void fill(const Digest& digest, const File& source);
 
   /// Makes everything durable and visible: the documents, index.json, the directory's name. Throws
@@ -53,6 +54,10 @@ void check_layout_directory(const std::filesystem::path& path);
 /// The text of `index` (an image layout's index.json) with `added` in it: entries of the same name
 /// (io.containerd.image.name, or org.opencontainers.image.ref.name where the old entry has no other) are replaced,
 /// everything else stays as it is. Throws Error{malformed} where `index` is no image index.
+///
+/// The cache edits its index.json by other rules (with_image() of src/store/image_index.hpp): there a name has an entry
+/// for each platform that was pulled, while here it stands for the image that was written last; and what can't be read
+/// is put aside there, while here it is someone's and refused.
 std::string merge_layout_index(const std::string& index, const std::vector<Descriptor>& added);
 
 }  // namespace hawser
