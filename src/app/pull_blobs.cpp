@@ -25,9 +25,7 @@ bool hashes_to(const File& file, const Digest& digest) {
 
 std::string read_config(const File& file) {
   if (file.size() > max_manifest_size) throw Error(Errc::too_large, "the image's config is larger than 4 MiB");
-  std::string bytes(static_cast<std::size_t>(file.size()), '\0');
-  bytes.resize(file.read_at(0, std::as_writable_bytes(std::span(bytes.data(), bytes.size()))));
-  return bytes;
+  return file.read_text(max_manifest_size);
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include <hawser/app/standard_output.hpp>
 #include <hawser/app/statistics.hpp>
 #include <hawser/util/error.hpp>
+#include <hawser/util/file.hpp>
 
 #include <chrono>
 #include <cstdio>
@@ -44,9 +45,8 @@ bool goes_straight_into_output(const PullCommand& command, const std::vector<Out
 }
 
 fs::path scratch_directory(const std::vector<OutputPlan>& plans) {
-  const fs::path parent = plans.front().path == "-" ? fs::path() : fs::path(plans.front().path).parent_path();
-  if (plans.front().path == "-") return fs::temp_directory_path();
-  return parent.empty() ? fs::path(".") : parent;
+  const std::string& path = plans.front().path;
+  return path == "-" ? fs::temp_directory_path() : directory_of(path);
 }
 
 /// What takes a call's blobs where no cache can; null where nothing needs to.

@@ -29,27 +29,12 @@ constexpr std::uint64_t writeback_step = 8 << 20;
 
 /// A file without a name in `directory`, gone with the process.
 File unnamed_file(const fs::path& directory) {
-  const int fd = ::open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-  if (fd >= 0) return File::adopt(fd, directory / "(temporary file)");
+  if (File file = File::unnamed(directory, directory / "(temporary file)")) return file;
   // Some file systems have no O_TMPFILE.
   const fs::path path = temporary_beside(directory / "layer");
   File file(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
   ::unlink(path.c_str());
   return file;
-}
-
-/// What the first `size` bytes of `file` from `base` on hash to.
-Digest hash_of(const File& file, std::uint64_t base, std::uint64_t size, Digest::Algorithm algorithm) {
-  Hasher hasher(algorithm);
-  std::vector<std::byte> buffer(read_step);
-  for (std::uint64_t done = 0; done < size;) {
-    const std::size_t wanted = static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), size - done));
-    const std::size_t count = file.read_at(base + done, std::span(buffer).first(wanted));
-    if (count == 0) throw Error(Errc::size_mismatch, file.path().native() + " has become shorter");
-    hasher.update(std::span(buffer).first(count));
-    done += count;
-  }
-  return hasher.finish();
 }
 
 /// A layer that is whole and waits for its turn.
@@ -93,7 +78,7 @@ struct ClassicWriter::Impl {
     const auto expected = layout->diff_ids.find(blob);
     if (expected == layout->diff_ids.end()) throw Error(Errc::malformed, "no image has the layer " + blob.to_string());
     const Digest::Algorithm algorithm = expected->second.algorithm();
-    if (algorithm != found.algorithm()) found = hash_of(file, base, size, algorithm);
+    if (algorithm != found.algorithm()) found = hash_of(file, algorithm, base, size);
     if (found != expected->second)
       throw Error(Errc::digest_mismatch, "layer " + blob.short_string() + " is " + found.to_string() +
                                              " when uncompressed, where the image config gives it the diff ID " +

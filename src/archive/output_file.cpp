@@ -3,7 +3,6 @@
 
 #include <cerrno>
 #include <cstdint>
-#include <random>
 #include <utility>
 
 #include <fcntl.h>
@@ -25,15 +24,6 @@ fs::file_status status_of(const fs::path& path) {
   return status;
 }
 
-std::string random_letters(std::size_t count) {
-  static constexpr std::string_view letters = "abcdefghijklmnopqrstuvwxyz0123456789";
-  std::random_device device;
-  std::uniform_int_distribution<std::size_t> any(0, letters.size() - 1);
-  std::string text;
-  for (std::size_t i = 0; i < count; ++i) text += letters[any(device)];
-  return text;
-}
-
 /// Whether `directory` lies in /proc, where names are of what processes have open.
 bool is_of_processes(const fs::path& directory) {
   std::error_code error;
@@ -53,13 +43,9 @@ bool can_be_named(const File& file) {
 
 }  // namespace
 
-fs::path directory_of(const fs::path& path) {
-  return path.has_parent_path() ? path.parent_path() : fs::path(".");
-}
-
 fs::path temporary_beside(const fs::path& path) {
   const std::string name = path.filename().native().substr(0, kept_of_name);
-  return directory_of(path) / ("." + name + "." + random_letters(10) + ".partial");
+  return directory_of(path) / ("." + name + "." + random_hex(16) + ".partial");
 }
 
 fs::path resolved_output(fs::path path) {
@@ -98,10 +84,8 @@ void check_output(const fs::path& named) {
 OutputFile::OutputFile(fs::path path) : path_(resolved_output(std::move(path))) {
   check_output(path_);
   // A file without any name leaves nothing behind, however the process ends.
-  if (const int fd = ::open(directory_of(path_).c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0666); fd >= 0) {
-    file_ = File::adopt(fd, path_);
-    if (can_be_named(file_)) return;
-  }
+  file_ = File::unnamed(directory_of(path_), path_, 0666);
+  if (file_ && can_be_named(file_)) return;
   // Not every file system can do that.
   temporary_ = temporary_beside(path_);
   file_ = File(temporary_, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0666);

@@ -1,7 +1,10 @@
 // SHA-2 through OpenSSL's EVP, which takes the processor's own instructions where there are any.
 #include <hawser/image/hasher.hpp>
+#include <hawser/util/error.hpp>
 
+#include <algorithm>
 #include <array>
+#include <cstdint>
 #include <stdexcept>
 #include <vector>
 
@@ -54,15 +57,19 @@ Digest Hasher::finish() {
   return Digest::from_hash(impl_->algorithm, std::span(hash).first(length));
 }
 
-Digest hash_of(const File& file, Digest::Algorithm algorithm) {
+Digest hash_of(const File& file, Digest::Algorithm algorithm, std::uint64_t offset,
+               std::optional<std::uint64_t> length) {
   Hasher hasher(algorithm);
   std::vector<std::byte> buffer(256 * 1024);
-  for (std::uint64_t at = 0;;) {
-    const std::size_t count = file.read_at(at, buffer);
-    if (count == 0) return hasher.finish();
+  for (std::uint64_t done = 0; done != length;) {
+    const auto wanted = std::min<std::uint64_t>(buffer.size(), length.value_or(UINT64_MAX) - done);
+    const std::size_t count = file.read_at(offset + done, std::span(buffer).first(static_cast<std::size_t>(wanted)));
+    if (count == 0 && !length) break;
+    if (count == 0) throw Error(Errc::size_mismatch, file.path().native() + " has become shorter");
     hasher.update(std::span(buffer).first(count));
-    at += count;
+    done += count;
   }
+  return hasher.finish();
 }
 
 }  // namespace hawser

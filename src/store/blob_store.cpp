@@ -112,10 +112,8 @@ void BlobStore::put(const Digest& digest, std::string_view content) {
 std::optional<std::string> BlobStore::get(const Digest& digest, std::size_t limit) const {
   const auto file = impl_->open_blob(digest);
   if (!file) return std::nullopt;
-  const std::uint64_t size = file->size();
-  if (size > limit) return std::nullopt;
-  std::string content(static_cast<std::size_t>(size), '\0');
-  content.resize(file->read_at(0, std::as_writable_bytes(std::span(content.data(), content.size()))));
+  if (file->size() > limit) return std::nullopt;
+  std::string content = file->read_text(limit);
   if (Digest::of(content, digest.algorithm()) != digest) {
     impl_->quarantine(digest, &*file);
     return std::nullopt;

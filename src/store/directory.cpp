@@ -10,7 +10,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 namespace hawser {
@@ -84,9 +83,7 @@ std::optional<std::string> Directory::read(const std::string& name, std::size_t 
   if (!file) return std::nullopt;
   const auto now = status_of(*file);
   if (!S_ISREG(now.st_mode) || static_cast<std::uint64_t>(now.st_size) > limit) return std::nullopt;
-  std::string content(static_cast<std::size_t>(now.st_size), '\0');
-  content.resize(file->read_at(0, std::as_writable_bytes(std::span(content.data(), content.size()))));
-  return content;
+  return file->read_text(limit);
 }
 
 void Directory::replace(const std::string& name, std::string_view content, Durable durable) const {
@@ -154,18 +151,6 @@ void Directory::sync() const {
 
 bool is_temporary(std::string_view name) {
   return name.starts_with(temporary_prefix);
-}
-
-std::string random_hex(std::size_t count) {
-  std::string result;
-  while (result.size() < count) {
-    std::array<unsigned char, 16> bytes{};
-    if (::getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) continue;
-    for (const unsigned byte : bytes)
-      for (const unsigned digit : {byte >> 4U, byte & 15U}) result += "0123456789abcdef"[digit];
-  }
-  result.resize(count);
-  return result;
 }
 
 std::int64_t modification_time(const struct stat& status) {

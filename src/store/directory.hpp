@@ -86,9 +86,6 @@ auto surviving_deletion(const Action& action) {
 /// Whether a name is one of create_temporary().
 bool is_temporary(std::string_view name);
 
-/// `count` random lower-case hex digits.
-std::string random_hex(std::size_t count);
-
 /// Modification time in nanoseconds since 1970.
 std::int64_t modification_time(const struct stat& status);
 

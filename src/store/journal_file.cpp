@@ -67,9 +67,7 @@ std::optional<JournalContent> read_journal(const Directory& directory, const std
   if (!found || !S_ISREG(found->st_mode)) return std::nullopt;
   const auto file = directory.open_file(name, O_RDONLY);
   if (!file) return std::nullopt;
-  std::string bytes(std::min<std::uint64_t>(file->size(), max_journal_size), '\0');
-  bytes.resize(file->read_at(0, std::as_writable_bytes(std::span(bytes.data(), bytes.size()))));
-  auto content = parse_journal(as_bytes(bytes));
+  auto content = parse_journal(as_bytes(file->read_text(max_journal_size)));
   if (!content || content->header.digest != digest || content->header.size != size) return std::nullopt;
   return content;
 }

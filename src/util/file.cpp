@@ -4,12 +4,14 @@
 #include <hawser/util/text.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <limits>
 #include <utility>
 #include <vector>
 
 #include <fcntl.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -58,10 +60,6 @@ void copy_through_memory(const File& from, std::uint64_t source_offset, const Fi
   }
 }
 
-std::filesystem::path directory_of(const std::filesystem::path& path) {
-  return path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
-}
-
 }  // namespace
 
 File::File(std::filesystem::path path, int flags, mode_t mode) : path_(std::move(path)) {
@@ -80,6 +78,11 @@ File File::duplicate(int fd, std::filesystem::path path) {
   const int copy = ::fcntl(fd, F_DUPFD_CLOEXEC, 0);
   if (copy < 0) fail(errno, "open", path);
   return adopt(copy, std::move(path));
+}
+
+File File::unnamed(const std::filesystem::path& directory, std::filesystem::path path, mode_t mode) {
+  const int fd = ::open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, mode);
+  return fd < 0 ? File() : adopt(fd, std::move(path));
 }
 
 File::File(File&& other) noexcept : fd_(std::exchange(other.fd_, -1)), path_(std::move(other.path_)) {}
@@ -113,6 +116,12 @@ std::size_t File::read_at(std::uint64_t offset, std::span<std::byte> buffer) con
     done += static_cast<std::size_t>(got);
   }
   return done;
+}
+
+std::string File::read_text(std::size_t limit) const {
+  std::string text(static_cast<std::size_t>(std::min<std::uint64_t>(size(), limit)), '\0');
+  text.resize(read_at(0, std::as_writable_bytes(std::span(text))));
+  return text;
 }
 
 void File::write_at(std::uint64_t offset, std::span<const std::byte> data) const {
@@ -188,6 +197,22 @@ std::string read_file(const std::filesystem::path& path, std::size_t limit) {
     text.resize(had + got);
     if (got < more && text.size() <= limit) return text;
   }
+}
+
+std::filesystem::path directory_of(const std::filesystem::path& path) {
+  return path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
+}
+
+std::string random_hex(std::size_t count) {
+  std::string result;
+  while (result.size() < count) {
+    std::array<unsigned char, 16> bytes{};
+    if (::getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) continue;
+    for (const unsigned byte : bytes)
+      for (const unsigned digit : {byte >> 4U, byte & 15U}) result += "0123456789abcdef"[digit];
+  }
+  result.resize(count);
+  return result;
 }
 
 void rename_durably(const std::filesystem::path& from, const std::filesystem::path& to) {

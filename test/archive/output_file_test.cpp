@@ -145,11 +145,5 @@ TEST(OutputFile, AReadOnlyDirectoryIsNamed) {
   EXPECT_THAT(message, HasSubstr(scratch.path().native()));
 }
 
-TEST(OutputFile, ABareNameLiesInTheCurrentDirectory) {
-  EXPECT_EQ(directory_of("out.tar"), ".");
-  EXPECT_EQ(directory_of("a/out.tar"), "a");
-  EXPECT_EQ(directory_of("/out.tar"), "/");
-}
-
 }  // namespace
 }  // namespace hawser

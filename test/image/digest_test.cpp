@@ -1,7 +1,5 @@
 #include <hawser/image/digest.hpp>
-#include <hawser/image/hasher.hpp>
 #include <hawser/util/error.hpp>
-#include <hawser/util/file.hpp>
 
 #include <string>
 #include <vector>
@@ -87,20 +85,6 @@ TEST(Digest, ComparesAlgorithmAndHex) {
   EXPECT_NE(Digest::of("a"), Digest::of("b"));
   EXPECT_NE(Digest::of("a"), Digest::of("a", Digest::Algorithm::sha512));
   EXPECT_EQ(std::hash<Digest>{}(Digest::of("a")), std::hash<Digest>{}(Digest::of("a")));
-}
-
-TEST(Hasher, TakesPiecesAndStartsAfresh) {
-  for (const auto algorithm : {Digest::Algorithm::sha256, Digest::Algorithm::sha512}) {
-    Hasher hasher(algorithm);
-    hasher.update(as_bytes("a"));
-    hasher.update({});
-    hasher.update(as_bytes("bc"));
-    EXPECT_EQ(hasher.finish(), Digest::of("abc", algorithm));
-    EXPECT_EQ(hasher.finish(), Digest::of("", algorithm));
-    Hasher moved = std::move(hasher);
-    moved.update(as_bytes("x"));
-    EXPECT_EQ(moved.finish(), Digest::of("x", algorithm));
-  }
 }
 
 }  // namespace

@@ -191,6 +191,41 @@ TEST_F(FileTest, ReadFileHoldsToItsLimit) {
   EXPECT_EQ(read_file(at("big"), 200'000), std::string(200'000, 'b'));
 }
 
+TEST_F(FileTest, ReadsTheFirstBytesAsText) {
+  test::write_text(at("a"), "12345");
+  const File file(at("a"), O_RDONLY);
+  EXPECT_EQ(file.read_text(100), "12345");
+  EXPECT_EQ(file.read_text(3), "123");
+  EXPECT_EQ(file.read_text(0), "");
+  const File writable(at("a"), O_WRONLY);
+  EXPECT_EQ(code_of(at("a"), [&] { (void)writable.read_text(1); }), Errc::disk);
+}
+
+TEST_F(FileTest, AnUnnamedFileLeavesNothing) {
+  const File file = File::unnamed(directory_, at("nobody"));
+  if (!file) GTEST_SKIP() << "the filesystem has no O_TMPFILE";
+  file.write(as_bytes("text"));
+  EXPECT_EQ(file.read_text(100), "text");
+  EXPECT_EQ(file.path(), at("nobody"));
+  EXPECT_TRUE(fs::is_empty(directory_));
+  EXPECT_FALSE(File::unnamed(at("none"), at("none")));
+}
+
+TEST(DirectoryOf, ABareNameLiesInTheCurrentDirectory) {
+  EXPECT_EQ(directory_of("out.tar"), ".");
+  EXPECT_EQ(directory_of("a/out.tar"), "a");
+  EXPECT_EQ(directory_of("/out.tar"), "/");
+}
+
+TEST(RandomHex, HasAsManyDigitsAsWantedAndIsNotTheSameTwice) {
+  for (const std::size_t count : {0U, 1U, 16U, 33U}) {
+    const std::string text = random_hex(count);
+    EXPECT_EQ(text.size(), count);
+    EXPECT_EQ(text.find_first_not_of("0123456789abcdef"), std::string::npos) << text;
+  }
+  EXPECT_NE(random_hex(16), random_hex(16));
+}
+
 TEST_F(FileTest, RenamesDurably) {
   test::write_text(at("a"), "x");
   rename_durably(at("a"), at("b"));

@@ -39,9 +39,6 @@ std::filesystem::path resolved_output(std::filesystem::path path);
 /// where a directory or a special file is there. Worth calling before anything is fetched.
 void check_output(const std::filesystem::path& named);
 
-/// The directory that `path` lies in; "." for a bare name.
-std::filesystem::path directory_of(const std::filesystem::path& path);
-
 /// A name beside `path` that nobody has, `.<name>.<random>.partial`.
 std::filesystem::path temporary_beside(const std::filesystem::path& path);
 

@@ -5,7 +5,9 @@
 #include <hawser/util/file.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 
 namespace hawser {
@@ -27,7 +29,9 @@ class Hasher {
   std::unique_ptr<Impl> impl_;
 };
 
-/// The digest of the whole file, read anew. Throws Error{disk}.
-Digest hash_of(const File& file, Digest::Algorithm algorithm);
+/// The digest of the whole file from `offset` on, read anew, or of `length` bytes there. Throws Error{disk}, and
+/// Error{size_mismatch} where there are fewer.
+Digest hash_of(const File& file, Digest::Algorithm algorithm, std::uint64_t offset = 0,
+               std::optional<std::uint64_t> length = std::nullopt);
 
 }  // namespace hawser

@@ -22,6 +22,9 @@ class File {
   static File adopt(int fd, std::filesystem::path path);
   /// Another descriptor of what `fd` has open, which errors will call `path`.
   static File duplicate(int fd, std::filesystem::path path);
+  /// An empty file without a name (O_TMPFILE) in `directory`, open for reading and writing, which errors will call
+  /// `path`; not open where the filesystem can't do that.
+  static File unnamed(const std::filesystem::path& directory, std::filesystem::path path, mode_t mode = 0600);
   File(File&& other) noexcept;
   File& operator=(File&& other) noexcept;
   ~File();
@@ -34,6 +37,8 @@ class File {
   std::uint64_t size() const;
   /// Reads up to `buffer.size()` bytes at `offset`; fewer only at the end of the file.
   std::size_t read_at(std::uint64_t offset, std::span<std::byte> buffer) const;
+  /// The file's first bytes as text: all of it where it is no longer than `limit`.
+  std::string read_text(std::size_t limit) const;
   /// Writes all of `data` at `offset`.
   void write_at(std::uint64_t offset, std::span<const std::byte> data) const;
   /// Writes all of `data` at the current position (append, pipes).
@@ -54,6 +59,12 @@ class File {
 
 /// The whole file as text; throws Error{too_large} where it is longer than `limit` bytes.
 std::string read_file(const std::filesystem::path& path, std::size_t limit);
+
+/// The directory that `path` lies in; "." for a bare name.
+std::filesystem::path directory_of(const std::filesystem::path& path);
+
+/// `count` random lower-case hex digits, for a name that nobody has.
+std::string random_hex(std::size_t count);
 
 /// Renames and makes the rename durable (fsync of the target's directory).
 void rename_durably(const std::filesystem::path& from, const std::filesystem::path& to);
