@@ -8,8 +8,6 @@
 namespace hawser {
 namespace {
 
-/// Indexes inside indexes: more than this is nobody's image.
-constexpr int max_index_depth = 4;
 /// Manifests and indexes of one image, all platforms and their attestations together: how many, and their bytes.
 constexpr std::size_t max_documents = 512;
 constexpr std::size_t max_document_bytes = 64 * 1024 * 1024;

@@ -45,8 +45,6 @@ std::string layer_table(const Manifest& manifest) {
   return table.to_string();
 }
 
-constexpr int deepest_index = 4;  // an index in an index; more is somebody's joke
-
 /// What `bytes` are: a manifest or an index, checked.
 InspectedDocument describe(const Reference& image, FetchedManifest fetched) {
   auto content = parse_manifest(fetched.bytes, fetched.content_type);
@@ -71,7 +69,7 @@ asio::awaitable<std::string> inspect_image(const ImageSource& source, Reference 
   const bool one_platform = command.platform || command.config;
   const Platform platform = command.platform.value_or(Platform::host());
   for (int depth = 0; one_platform && std::holds_alternative<Index>(document.content); ++depth) {
-    if (depth == deepest_index) throw Error(Errc::malformed, image.familiar() + ": indexes are nested too deep");
+    if (depth == max_index_depth) throw Error(Errc::malformed, image.familiar() + ": indexes are nested too deep");
     std::string chosen = select_platform(std::get<Index>(document.content), platform).digest.to_string();
     FetchedManifest below = co_await source.get_manifest(std::move(chosen));
     document = describe(image, std::move(below));

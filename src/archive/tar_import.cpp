@@ -20,7 +20,7 @@ namespace hawser {
 namespace json = boost::json;
 namespace {
 
-constexpr int max_index_depth = 3;           // an index of indexes of manifests
+constexpr int max_levels = 3;                // of documents below index.json, which is an index itself
 constexpr std::size_t max_documents = 4096;  // manifests, indexes and configs of one tar
 
 std::string read_document(TarEntry& entry, std::size_t limit) {
@@ -137,7 +137,7 @@ class ImportScan {
       const json::value* name = annotations ? annotations->if_contains(annotation::image_name) : nullptr;
       if (name && name->is_string()) add_name(std::string(name->get_string()));
     }
-    for (int depth = 0; depth < max_index_depth && !level.empty(); ++depth) {
+    for (int depth = 0; depth < max_levels && !level.empty(); ++depth) {
       std::set<std::string> next;
       for (const auto& [path, bytes] : read_documents(level)) follow_manifest(bytes, next);
       level = std::move(next);

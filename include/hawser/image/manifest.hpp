@@ -41,6 +41,7 @@ struct Index {
 /// Limits on what a registry may make hawser read.
 inline constexpr std::size_t max_manifest_size = 4 * 1024 * 1024;       ///< bytes of a manifest, index or config
 inline constexpr std::size_t max_layers = 1024;                         ///< layers of one image
+inline constexpr int max_index_depth = 4;                               ///< indexes inside each other
 inline constexpr std::uint64_t max_blob_size = std::uint64_t{1} << 44;  ///< 16 TiB: a larger size is absurd
 
 /// Parses the bytes of a manifest or an index. `content_type` is the registry's header, empty where there was
