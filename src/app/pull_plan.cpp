@@ -145,8 +145,7 @@ void PullRun::survey(Output& output) {
     ImageResult& result = results_[output.plan.images[position]];
     const ArchiveImage& image = output.images[position]->archive;
     result.output = output.plan.path;
-    result.digest =
-        image.indexes.empty() ? image.manifests.front().descriptor.digest : image.indexes.front().descriptor.digest;
+    result.digest = image.root().digest;
     std::set<Digest> seen;
     for (const ArchiveManifest& manifest : image.manifests) {
       const bool attestation = is_attestation(manifest.descriptor);
@@ -200,10 +199,7 @@ std::vector<Error> PullRun::record(const Output& output) {
     try {
       for (const auto& [digest, bytes] : image->fetched) store_->put(digest, bytes);
       if (!image->reference.tag) continue;
-      const ArchiveImage& archive = image->archive;
-      store_->record_image(
-          archive.indexes.empty() ? archive.manifests.front().descriptor : archive.indexes.front().descriptor,
-          image->reference.name_with_tag(), *image->reference.tag);
+      store_->record_image(image->archive.root(), image->reference.name_with_tag(), *image->reference.tag);
     } catch (const Error& error) {
       failures.push_back(error);
     }

@@ -13,11 +13,6 @@ namespace {
 constexpr std::uint64_t filesystem_block = 4096;
 constexpr std::uint64_t aligned_from = 64 * 1024;
 
-/// The descriptor that index.json points at.
-const Descriptor& root(const ArchiveImage& image) {
-  return image.indexes.empty() ? image.manifests.front().descriptor : image.indexes.front().descriptor;
-}
-
 void check(ArchiveFormat format, const std::vector<ArchiveImage>& images) {
   if (images.empty()) throw Error(Errc::usage, "no image to put into the archive");
   for (const ArchiveImage& image : images) {
@@ -51,6 +46,12 @@ std::string ArchiveEntry::header() const {
   if (std::holds_alternative<Digest>(content) && size >= aligned_from)
     return tar_file_header(path, size, header_offset, filesystem_block);
   return tar_file_header(path, size);
+}
+
+void ArchiveEntry::check_source(const File& source) const {
+  if (const std::uint64_t found = source.size(); found != size)
+    throw Error(Errc::size_mismatch, source.path().native() + " has " + std::to_string(found) + " bytes where " +
+                                         std::get<Digest>(content).to_string() + " has " + std::to_string(size));
 }
 
 ArchiveLayout::ArchiveLayout(ArchiveFormat format, const std::vector<ArchiveImage>& given) {
@@ -124,8 +125,9 @@ const ArchiveEntry* ArchiveLayout::find(const Digest& digest) const {
 std::vector<ArchiveImage> merge_images(const std::vector<ArchiveImage>& images) {
   std::vector<ArchiveImage> result;
   for (const ArchiveImage& image : images) {
-    const auto same = std::find_if(result.begin(), result.end(),
-                                   [&](const ArchiveImage& other) { return root(other).digest == root(image).digest; });
+    const auto same = std::find_if(result.begin(), result.end(), [&](const ArchiveImage& other) {
+      return other.root().digest == image.root().digest;
+    });
     if (same == result.end())
       result.push_back(image);
     else

@@ -43,9 +43,7 @@ std::uint64_t ArchiveWriter::data_offset(const Digest& digest) const {
 
 void ArchiveWriter::fill(const Digest& digest, const File& source) {
   const ArchiveEntry& target = entry(digest);
-  if (source.size() != target.size)
-    throw Error(Errc::size_mismatch, source.path().native() + " has " + std::to_string(source.size()) +
-                                         " bytes where " + digest.to_string() + " has " + std::to_string(target.size));
+  target.check_source(source);
   for (std::uint64_t done = 0; done < target.size; done += copy_step) {
     const std::uint64_t step = std::min(copy_step, target.size - done);
     file().copy_from(source, done, target.data_offset + done, step);

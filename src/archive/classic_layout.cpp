@@ -71,11 +71,7 @@ ClassicLayout::ClassicLayout(const std::vector<ClassicImage>& images) {
     if (configs.emplace(config_path, image.config_bytes).second)
       config_documents.push_back({config_path, image.config_bytes});
     entry["Config"] = config_path;
-    const std::vector<std::string> tags = familiar_tags(image.references);
-    if (tags.empty())
-      entry["RepoTags"] = nullptr;
-    else
-      entry["RepoTags"] = json::array(tags.begin(), tags.end());
+    entry["RepoTags"] = repo_tags(image.references);
     entry["Layers"] = std::move(paths);
     manifest_json.push_back(std::move(entry));
     if (!parent.empty()) add_repositories(repositories, image.references, parent);

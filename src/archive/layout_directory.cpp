@@ -128,19 +128,12 @@ std::vector<Digest> LayoutDirectory::missing() const {
   return result;
 }
 
-std::uint64_t LayoutDirectory::size_of(const Digest& digest) const {
+void LayoutDirectory::fill(const Digest& digest, const File& source) {
   const ArchiveEntry* entry = layout_.find(digest);
   if (!entry) throw Error(Errc::malformed, "no image for " + path_.native() + " has " + digest.to_string());
-  return entry->size;
-}
-
-void LayoutDirectory::fill(const Digest& digest, const File& source) {
-  const std::uint64_t size = size_of(digest);
-  if (source.size() != size)
-    throw Error(Errc::size_mismatch, source.path().native() + " has " + std::to_string(source.size()) +
-                                         " bytes where " + digest.to_string() + " has " + std::to_string(size));
-  OutputFile blob(work_ / blob_path(digest));
-  blob.file().copy_from(source, 0, 0, size);
+  entry->check_source(source);
+  OutputFile blob(work_ / entry->path);
+  blob.file().copy_from(source, 0, 0, entry->size);
   blob.commit();
   const std::lock_guard lock(mutex_);
   filled_.insert(digest);

@@ -9,15 +9,6 @@
 
 namespace hawser {
 namespace json = boost::json;
-namespace {
-
-json::value tags_json(const std::vector<Reference>& references) {
-  const std::vector<std::string> tags = familiar_tags(references);
-  if (tags.empty()) return nullptr;
-  return json::array(tags.begin(), tags.end());
-}
-
-}  // namespace
 
 std::vector<Descriptor> layout_descriptors(const std::vector<ArchiveImage>& images) {
   std::vector<Descriptor> result;
@@ -29,8 +20,7 @@ std::vector<Descriptor> layout_descriptors(const std::vector<ArchiveImage>& imag
   };
   std::map<std::string, std::string> tags;  // tag → the full name that has it
   for (const ArchiveImage& image : images) {
-    const Descriptor& root =
-        image.indexes.empty() ? image.manifests.front().descriptor : image.indexes.front().descriptor;
+    const Descriptor& root = image.root();
     // Annotations, platform and urls that the registry gave the descriptor describe its place there, not here.
     const Descriptor plain{root.media_type, root.digest, root.size};
     bool named = false;
@@ -59,7 +49,7 @@ std::string docker_manifest(const std::vector<ArchiveImage>& images) {
     const Manifest& manifest = image.manifests.front().manifest;
     json::object entry;
     entry["Config"] = blob_path(manifest.config.digest);
-    entry["RepoTags"] = tags_json(image.references);
+    entry["RepoTags"] = repo_tags(image.references);
     json::array& layers = entry["Layers"].emplace_array();
     for (const Descriptor& layer : manifest.layers) layers.push_back(json::value(blob_path(layer.digest)));
     document.push_back(std::move(entry));
@@ -75,6 +65,12 @@ std::vector<std::string> familiar_tags(const std::vector<Reference>& references)
     if (std::find(tags.begin(), tags.end(), tag) == tags.end()) tags.push_back(std::move(tag));
   }
   return tags;
+}
+
+json::value repo_tags(const std::vector<Reference>& references) {
+  const std::vector<std::string> tags = familiar_tags(references);
+  if (tags.empty()) return nullptr;
+  return json::array(tags.begin(), tags.end());
 }
 
 }  // namespace hawser

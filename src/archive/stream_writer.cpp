@@ -91,9 +91,7 @@ void StreamWriter::write_blob(const Digest& digest, const File& source) {
     throw Error(Errc::malformed, "the blob that is due in the output is " + (due ? due->to_string() : "none") +
                                      ", not " + digest.to_string());
   const ArchiveEntry& entry = layout_.entries()[position_];
-  if (source.size() != entry.size)
-    throw Error(Errc::size_mismatch, source.path().native() + " has " + std::to_string(source.size()) +
-                                         " bytes where " + digest.to_string() + " has " + std::to_string(entry.size));
+  entry.check_source(source);
   write_stream(*output_, as_bytes(entry.header()));
   copy_to_stream(*output_, source, entry.size);
   pad_stream(*output_, tar_padded(entry.size) - entry.size);

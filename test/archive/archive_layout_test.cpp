@@ -221,6 +221,23 @@ TEST(ArchiveLayout, ContradictionsAreRefused) {
   EXPECT_EQ(code_of(ArchiveFormat::docker_archive, {absurd.image}), Errc::too_large);
 }
 
+TEST(ArchiveEntry, ItsSourceHasItsSize) {
+  const test::TempDir scratch;
+  const ArchiveLayout layout(ArchiveFormat::docker_archive, {sample_image({"a:1"}, {"layer"}).image});
+  const ArchiveEntry& entry = *layout.find(Digest::of("layer"));
+  entry.check_source(test::file_with(scratch / "right", "layer"));
+  const File longer = test::file_with(scratch / "longer", "layers");
+  const test::Failure failure = test::failure_of([&] { entry.check_source(longer); });
+  EXPECT_EQ(failure.code, Errc::size_mismatch);
+  EXPECT_EQ(failure.text, longer.path().native() + " has 6 bytes where " + Digest::of("layer").to_string() + " has 5");
+}
+
+TEST(ArchiveImage, ItsRootIsTheIndexOrTheManifest) {
+  const SampleImage sample = sample_image({"a:1"}, {"layer"});
+  EXPECT_EQ(sample.image.root().digest, sample.image.manifests.front().descriptor.digest);
+  EXPECT_EQ(multi_platform("a:1", {sample}).root().digest, Digest::of("{\"manifests\":[]}"));
+}
+
 TEST(ArchiveLayout, NamesWithQuotesStayOneString) {
   SampleImage sample = sample_image({"a:1"}, {"layer"});
   sample.image.references.front().tag = "x\"y";

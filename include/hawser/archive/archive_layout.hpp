@@ -6,6 +6,7 @@
 #include <hawser/image/image_layout.hpp>
 #include <hawser/image/manifest.hpp>
 #include <hawser/image/reference.hpp>
+#include <hawser/util/file.hpp>
 
 #include <cstdint>
 #include <optional>
@@ -13,6 +14,8 @@
 #include <string_view>
 #include <variant>
 #include <vector>
+
+#include <boost/json/fwd.hpp>
 
 namespace hawser {
 
@@ -35,6 +38,9 @@ struct ArchiveImage {
   std::vector<Reference> references;
   std::vector<ArchiveManifest> manifests;  ///< one; several only where `indexes` is not empty
   std::vector<ArchiveIndex> indexes = {};  ///< for all platforms: the index that was asked for, then nested ones
+
+  /// What index.json points at: the index that was asked for, or the one manifest.
+  const Descriptor& root() const { return indexes.empty() ? manifests.front().descriptor : indexes.front().descriptor; }
 };
 
 /// The kinds of archive whose layers go in as the registry served them.
@@ -54,6 +60,8 @@ struct ArchiveEntry {
   std::uint64_t header_offset = 0;  ///< where the header is in the tar
   std::uint64_t data_offset = 0;    ///< where the data begins in the tar
   std::string header() const;       ///< the tar header's bytes
+  /// Throws Error{size_mismatch} where `source`, which is to fill the entry of a blob, is not as long as the entry.
+  void check_source(const File& source) const;
 };
 
 /// The entries of a tar, in their order, and where they lie. Small documents come first, so that who reads the tar
@@ -90,6 +98,9 @@ std::string docker_manifest(const std::vector<ArchiveImage>& images);
 
 /// The tags of `references` as docker writes them, without repetitions: "nginx:latest".
 std::vector<std::string> familiar_tags(const std::vector<Reference>& references);
+
+/// RepoTags of docker's manifest.json: familiar_tags(), or null where there are none.
+boost::json::value repo_tags(const std::vector<Reference>& references);
 
 /// Images of the same manifest (or index) made one, with the names of all; the order of first appearance.
 std::vector<ArchiveImage> merge_images(const std::vector<ArchiveImage>& images);

@@ -38,7 +38,6 @@ class LayoutDirectory {
  private:
   void write_documents() const;
   void update_index() const;
-  std::uint64_t size_of(const Digest& digest) const;
 
   std::filesystem::path path_;
   std::filesystem::path work_;  // where it is written: path_ itself, or a temporary beside it
