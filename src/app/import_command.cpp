@@ -1,5 +1,5 @@
 #include <hawser/app/import_command.hpp>
-#include <hawser/archive/tar_reader.hpp>
+#include <hawser/archive/tar_import.hpp>
 #include <hawser/image/hasher.hpp>
 #include <hawser/util/disk_space.hpp>
 #include <hawser/util/error.hpp>

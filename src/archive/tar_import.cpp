@@ -1,8 +1,8 @@
-// What a saved image's documents say of its blobs (tar_reader.hpp).
+// Passes over the documents of a saved image, from those of a fixed name down to its layers.
 #include "util/json.hpp"
 
 #include <hawser/archive/archive_layout.hpp>
-#include <hawser/archive/tar_reader.hpp>
+#include <hawser/archive/tar_import.hpp>
 #include <hawser/image/annotation.hpp>
 #include <hawser/image/config.hpp>
 #include <hawser/util/error.hpp>
