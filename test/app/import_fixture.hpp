@@ -108,10 +108,9 @@ class ImportTest : public testing::Test {
   }
   /// Whether the import was refused with that code and left no blob behind.
   void expect_refused(const std::string& bytes, Errc code) {
-    const auto error = error_of([&] { import(bytes); });
-    ASSERT_TRUE(error);
-    EXPECT_EQ(error->code(), code) << error->what();
-    EXPECT_TRUE(store().list().empty()) << error->what();
+    const auto failure = failure_of([&] { import(bytes); });
+    EXPECT_EQ(failure.code, code) << failure.text;
+    EXPECT_TRUE(store().list().empty()) << failure.text;
   }
 
   TempDir directory;

@@ -8,7 +8,7 @@ namespace hawser {
 namespace {
 
 using test::content_of;
-using test::error_of;
+using test::failure_of;
 using test::in_child;
 using test::read_text;
 using test::sample;
@@ -42,17 +42,16 @@ TEST_F(BlobStoreTest, OtherDirectoriesAreRefused) {
   std::filesystem::create_directory(cache());
   for (const char* marker : {"", "x", "{}", R"({"imageLayoutVersion":"2.0.0"})", R"({"imageLayoutVersion":1})"}) {
     write_text(cache() / "oci-layout", marker);
-    const auto error = error_of([&] { BlobStore store(cache()); });
-    ASSERT_TRUE(error) << marker;
-    EXPECT_EQ(error->code(), Errc::disk);
-    EXPECT_THAT(error->what(), ::testing::HasSubstr("not an OCI image layout"));
+    const auto failure = failure_of([&] { BlobStore store(cache()); });
+    EXPECT_EQ(failure.code, Errc::disk) << marker;
+    EXPECT_THAT(failure.text, ::testing::HasSubstr("not an OCI image layout"));
   }
 }
 
 TEST_F(BlobStoreTest, AFileInTheDirectorysPlaceIsAnError) {
   write_text(cache(), "file");
-  EXPECT_EQ(error_of([&] { BlobStore store(cache()); })->code(), Errc::disk);
-  EXPECT_EQ(error_of([&] { BlobStore store(cache() / "below"); })->code(), Errc::disk);
+  EXPECT_EQ(failure_of([&] { BlobStore store(cache()); }).code, Errc::disk);
+  EXPECT_EQ(failure_of([&] { BlobStore store(cache() / "below"); }).code, Errc::disk);
 }
 
 TEST_F(BlobStoreTest, ASmallDocumentIsStoredAndReadBack) {
@@ -110,19 +109,17 @@ TEST_F(BlobStoreTest, ASizeThatLiesDoesNotEvictABlobThatWasHashed) {
 TEST_F(BlobStoreTest, ASizeThatLiesDoesNotEvictABlobThatOnlyItsBytesProve) {
   BlobStore store(cache());
   write_text(blob_path(digest), content);
-  const auto error = error_of([&] { store.find(digest, 5); });
-  ASSERT_TRUE(error);
-  EXPECT_EQ(error->code(), Errc::size_mismatch);
+  const auto failure = failure_of([&] { store.find(digest, 5); });
+  EXPECT_EQ(failure.code, Errc::size_mismatch);
   EXPECT_TRUE(store.find(digest, content.size())->known);
 }
 
 TEST_F(BlobStoreTest, ADirectoryOfSomethingElseIsNotMadeAStore) {
   std::filesystem::create_directories(cache() / "notes");
   write_text(cache() / "notes" / "diary", "precious");
-  const auto error = error_of([&] { BlobStore{cache()}; });
-  ASSERT_TRUE(error);
-  EXPECT_EQ(error->code(), Errc::disk);
-  EXPECT_THAT(error->what(), ::testing::HasSubstr("no cache of hawser"));
+  const auto failure = failure_of([&] { BlobStore{cache()}; });
+  EXPECT_EQ(failure.code, Errc::disk);
+  EXPECT_THAT(failure.text, ::testing::HasSubstr("no cache of hawser"));
   EXPECT_FALSE(std::filesystem::exists(cache() / "oci-layout"));
 }
 
@@ -223,16 +220,15 @@ TEST_F(BlobStoreTest, AStoreForReadingIsNeverWritten) {
         store.record_image({"m", digest, 1}, "x:1", "1");
       }};
   for (const auto& action : refused) {
-    const auto error = error_of(action);
-    ASSERT_TRUE(error);
-    EXPECT_EQ(error->code(), Errc::disk);
-    EXPECT_THAT(error->what(), ::testing::HasSubstr("read-only"));
+    const auto failure = failure_of(action);
+    EXPECT_EQ(failure.code, Errc::disk);
+    EXPECT_THAT(failure.text, ::testing::HasSubstr("read-only"));
   }
   EXPECT_EQ(files(), before);
 }
 
 TEST_F(BlobStoreTest, AMissingStoreCanNotBeRead) {
-  EXPECT_EQ(error_of([&] { BlobStore store(cache(), false); })->code(), Errc::disk);
+  EXPECT_EQ(failure_of([&] { BlobStore store(cache(), false); }).code, Errc::disk);
   EXPECT_FALSE(std::filesystem::exists(cache()));
 }
 

@@ -36,9 +36,8 @@ TEST_F(DirectoryTest, ReplacingALinkDoesNotFollowIt) {
 TEST_F(DirectoryTest, AFailedReplacementLeavesNoTemporaryFile) {
   const Directory opened = Directory::open(cache()).value();
   std::filesystem::create_directories(cache() / "dir" / "full");
-  const auto error = test::error_of([&] { opened.replace("dir", "x", Directory::Durable::no); });
-  ASSERT_TRUE(error);
-  EXPECT_EQ(error->code(), Errc::disk);
+  const auto failure = test::failure_of([&] { opened.replace("dir", "x", Directory::Durable::no); });
+  EXPECT_EQ(failure.code, Errc::disk);
   EXPECT_EQ(opened.names().size(), 1U);
 }
 
@@ -71,10 +70,9 @@ TEST_F(DirectoryTest, WhatSurvivesDeletionIsTriedAgain) {
 TEST_F(DirectoryTest, DeletedForEverIsAnError) {
   const Directory gone = Directory::open(cache()).value();
   std::filesystem::remove(cache());
-  const auto error =
-      test::error_of([&] { surviving_deletion([&] { gone.replace("file", "content", Directory::Durable::no); }); });
-  ASSERT_TRUE(error);
-  EXPECT_EQ(error->code(), Errc::disk);
+  const auto failure =
+      test::failure_of([&] { surviving_deletion([&] { gone.replace("file", "content", Directory::Durable::no); }); });
+  EXPECT_EQ(failure.code, Errc::disk);
 }
 
 }  // namespace

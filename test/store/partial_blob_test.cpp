@@ -301,9 +301,8 @@ TEST_F(PartialBlobTest, AFileOfAnotherSizeIsNotCommitted) {
   PartialBlob partial = begin(store, digest, content.size());
   fill(partial, content, 0, content.size());
   std::filesystem::resize_file(ingest_path(digest, content.size(), ".partial"), 10);
-  const auto error = test::error_of([&] { partial.commit(); });
-  ASSERT_TRUE(error);
-  EXPECT_EQ(error->code(), Errc::disk);
+  const auto failure = test::failure_of([&] { partial.commit(); });
+  EXPECT_EQ(failure.code, Errc::disk);
   EXPECT_FALSE(std::filesystem::exists(blob_path(digest)));
 }
 
@@ -313,9 +312,8 @@ TEST_F(PartialBlobTest, AFileThatWasChangedAfterItsLockWasLostIsNotCommitted) {
   fill(partial, content, 0, content.size());
   std::filesystem::remove(ingest_path(digest, ".lock"));
   partial.file().write_at(100, as_bytes("another's bytes"));
-  const auto error = test::error_of([&] { partial.commit(); });
-  ASSERT_TRUE(error);
-  EXPECT_EQ(error->code(), Errc::digest_mismatch);
+  const auto failure = test::failure_of([&] { partial.commit(); });
+  EXPECT_EQ(failure.code, Errc::digest_mismatch);
   EXPECT_FALSE(std::filesystem::exists(blob_path(digest)));
   for (const auto& entry : std::filesystem::directory_iterator(cache() / "ingest"))
     EXPECT_FALSE(entry.path().filename().string().starts_with(".tmp-")) << entry.path();

@@ -6,7 +6,7 @@
 namespace hawser {
 namespace {
 
-using test::error_of;
+using test::failure_of;
 using test::read_text;
 using test::sample;
 using test::write_text;
@@ -41,11 +41,10 @@ TEST_F(StoreAttackTest, ALinkInADirectorysPlaceIsRefused) {
     std::filesystem::create_directory(cache());
     test::write_text(cache() / "oci-layout", R"({"imageLayoutVersion":"1.0.0"})");
     std::filesystem::create_directory_symlink(victim, cache() / part);
-    const auto error = error_of([&] { BlobStore store(cache()); });
-    ASSERT_TRUE(error) << part;
-    EXPECT_EQ(error->code(), Errc::disk);
-    EXPECT_THAT(error->what(), ::testing::HasSubstr("symbolic link"));
-    EXPECT_FALSE(error->hint().empty());
+    const auto failure = failure_of([&] { BlobStore store(cache()); });
+    EXPECT_EQ(failure.code, Errc::disk) << part;
+    EXPECT_THAT(failure.text, ::testing::HasSubstr("symbolic link"));
+    EXPECT_FALSE(failure.hint.empty());
   }
 }
 
@@ -54,7 +53,7 @@ TEST_F(StoreAttackTest, ALinkThatComesLaterIsRefusedToo) {
   for (const char* part : {"blobs", "ingest"}) {
     std::filesystem::remove_all(cache() / part);
     std::filesystem::create_directory_symlink(victim, cache() / part);
-    EXPECT_THAT(error_of([&] { (void)store.acquire(digest, content.size()); })->what(),
+    EXPECT_THAT(failure_of([&] { (void)store.acquire(digest, content.size()); }).text,
                 ::testing::HasSubstr("symbolic link"));
     std::filesystem::remove(cache() / part);
   }
@@ -73,7 +72,7 @@ TEST_F(StoreAttackTest, ALinkInAPartialFilesPlaceIsRemoved) {
 TEST_F(StoreAttackTest, ALinkInALocksPlaceIsRefused) {
   BlobStore store(cache());
   std::filesystem::create_symlink(victim / "new", ingest_path(digest, ".lock"));
-  EXPECT_THAT(error_of([&] { (void)store.acquire(digest, content.size()); })->what(),
+  EXPECT_THAT(failure_of([&] { (void)store.acquire(digest, content.size()); }).text,
               ::testing::HasSubstr("symbolic link"));
 }
 

@@ -1,10 +1,10 @@
 // What the tests of the store share: a store in a temporary directory, and blobs to put into it.
 #pragma once
 
+#include "support/failure.hpp"
 #include "support/temp_dir.hpp"
 
 #include <hawser/store/blob_store.hpp>
-#include <hawser/util/error.hpp>
 
 #include <functional>
 
@@ -36,17 +36,6 @@ inline unsigned mode_of(const std::filesystem::path& path) {
   struct stat status {};
   EXPECT_EQ(::lstat(path.c_str(), &status), 0) << path;
   return status.st_mode & 07777U;
-}
-
-/// The code of the Error that `action` throws, and its text for the test's log.
-template <typename Action>
-std::optional<Error> error_of(Action&& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error;
-  }
-  return std::nullopt;
 }
 
 /// Runs `body` in a process of its own and returns how it ended (waitpid(2)); exit code 99 is an exception.

@@ -9,7 +9,7 @@
 namespace hawser {
 namespace {
 
-using test::error_of;
+using test::failure_of;
 using test::in_child;
 using test::sample;
 
@@ -36,18 +36,16 @@ TEST_F(FullDiskTest, AFullDiskIsSaidAndWhatWasWrittenStays) {
   BlobStore store(cache());
   {
     PartialBlob partial = begin(store, digest, content.size());
-    const auto error = error_of([&] {
+    const auto failure = failure_of([&] {
       for (std::size_t at = 0; at < content.size(); at += 100'000) fill(partial, content, at, at + 100'000);
     });
-    ASSERT_TRUE(error);
-    EXPECT_EQ(error->code(), Errc::disk_full);
-    EXPECT_FALSE(error->hint().empty());
+    EXPECT_EQ(failure.code, Errc::disk_full);
+    EXPECT_FALSE(failure.hint.empty());
     EXPECT_GT(partial.present().size(), 0U);
   }
   EXPECT_GT(store.resumable_bytes(digest, content.size()), 0U);
-  const auto error = error_of([&] { store.put(digest, content); });
-  ASSERT_TRUE(error);
-  EXPECT_EQ(error->code(), Errc::disk_full);
+  const auto failure = failure_of([&] { store.put(digest, content); });
+  EXPECT_EQ(failure.code, Errc::disk_full);
   EXPECT_FALSE(std::filesystem::exists(blob_path(digest)));
   store.remember("note", content.substr(0, 60'000));  // ignored, whether it fits or not
   EXPECT_GT(store.prune(std::chrono::seconds(0)), 0U) << "what is full can be emptied";
@@ -61,13 +59,13 @@ TEST_F(FullDiskTest, AReadOnlyFilesystemOpensForReading) {
   BlobStore store(cache());
   EXPECT_FALSE(store.writable());
   EXPECT_EQ(store.get(Digest::of("small")), "small");
-  EXPECT_EQ(error_of([&] { (void)store.acquire(digest, content.size()); })->code(), Errc::disk);
+  EXPECT_EQ(failure_of([&] { (void)store.acquire(digest, content.size()); }).code, Errc::disk);
 }
 
 TEST_F(FullDiskTest, AnEmptyReadOnlyFilesystemIsAnError) {
   if (!mounted) GTEST_SKIP() << "only root can mount a filesystem read-only";
   ASSERT_EQ(::mount("tmpfs", cache().c_str(), "tmpfs", MS_REMOUNT | MS_RDONLY, "size=1m"), 0);
-  EXPECT_EQ(error_of([&] { BlobStore store(cache()); })->code(), Errc::disk);
+  EXPECT_EQ(failure_of([&] { BlobStore store(cache()); }).code, Errc::disk);
 }
 
 using FileSizeLimitTest = test::StoreTest;
@@ -79,9 +77,9 @@ TEST_F(FileSizeLimitTest, ALimitOnFileSizesIsAFullDisk) {
     const rlimit limit{50'000, 50'000};
     if (::setrlimit(RLIMIT_FSIZE, &limit) != 0) ::_exit(2);
     BlobStore store(cache());
-    const auto acquire = error_of([&] { (void)store.acquire(Digest::of(content), content.size()); });
-    const auto put = error_of([&] { store.put(Digest::of(content), content); });
-    const bool full = acquire && acquire->code() == Errc::disk_full && put && put->code() == Errc::disk_full;
+    const auto acquire = failure_of([&] { (void)store.acquire(Digest::of(content), content.size()); });
+    const auto put = failure_of([&] { store.put(Digest::of(content), content); });
+    const bool full = acquire.code == Errc::disk_full && put.code == Errc::disk_full;
     ::_exit(full ? 0 : 1);
   });
   EXPECT_EQ(status, 0);
