@@ -173,10 +173,7 @@ asio::awaitable<std::size_t> Connection::read_some(std::span<std::byte> buffer) 
   for (;;) {
     if (closed_) throw Error(Errc::cancelled, "the connection to " + origin_.to_string() + " was closed");
     const std::ptrdiff_t n = read_now(buffer);
-    if (n >= 0) {
-      bytes_received_ += static_cast<std::uint64_t>(n);
-      co_return static_cast<std::size_t>(n);
-    }
+    if (n >= 0) co_return static_cast<std::size_t>(n);
     if (ssl_) {
       co_await wait_for_tls(0);
     } else if (errno == EAGAIN || errno == EWOULDBLOCK) {

@@ -55,7 +55,6 @@ class Connection {
   void mark_served() { has_served_ = true; }
   /// Nothing is awaited until the next read or write: no timer keeps running.
   void rest();
-  std::uint64_t bytes_received() const { return bytes_received_; }
 
  private:
   struct Watchdog;
@@ -76,7 +75,6 @@ class Connection {
   std::shared_ptr<Watchdog> watchdog_;
   std::optional<Limit> limit_;
   SslPtr ssl_;
-  std::uint64_t bytes_received_ = 0;
   int reads_without_wait_ = 0;
   bool has_served_ = false;
   bool closed_ = false;

@@ -62,7 +62,6 @@ asio::awaitable<ConnectionPool::Lease> ConnectionPool::acquire(Origin origin, bo
     std::unique_ptr<Connection> connection = std::move(entry.idle.back());
     entry.idle.pop_back();
     if (connection->usable()) co_return lease(entry, std::move(connection), true);
-    bytes_of_closed_ += connection->bytes_received();
   }
   const auto waiter = std::make_shared<Waiter>(executor_);
   entry.waiters.push_back(waiter);
@@ -133,7 +132,6 @@ void ConnectionPool::arrived(const Origin& origin, std::unique_ptr<Connection> c
   const bool reused = connection->has_served();
   // Bytes that follow a response would be taken for the next request's answer.
   if (closed_ || (reused && !connection->usable())) {
-    bytes_of_closed_ += connection->bytes_received();
     connection.reset();
     if (!closed_) open_for_waiters(origin);
     return;
@@ -164,7 +162,6 @@ void ConnectionPool::failed(const Origin& origin, std::exception_ptr why) {
 
 void ConnectionPool::gone(const Connection& connection) {
   leased_.erase(const_cast<Connection*>(&connection));
-  bytes_of_closed_ += connection.bytes_received();
   --entries_[connection.origin()].leased;
   if (!closed_) open_for_waiters(connection.origin());
 }
@@ -179,21 +176,12 @@ std::size_t ConnectionPool::idle_connections(const Origin& origin) const {
   return found == entries_.end() ? 0 : found->second.idle.size();
 }
 
-std::uint64_t ConnectionPool::bytes_received() const {
-  std::uint64_t sum = bytes_of_closed_;
-  for (const auto& [origin, entry] : entries_)
-    for (const auto& connection : entry.idle) sum += connection->bytes_received();
-  for (const auto* connection : leased_) sum += connection->bytes_received();
-  return sum;
-}
-
 void ConnectionPool::close() {
   if (closed_) return;
   closed_ = true;
   for (auto* connection : leased_) connection->close();
   const auto stopped = std::make_exception_ptr(Error(Errc::cancelled, "stopped"));
   for (auto& [origin, entry] : entries_) {
-    for (const auto& connection : entry.idle) bytes_of_closed_ += connection->bytes_received();
     entry.idle.clear();
     for (const auto& waiter : entry.waiters) {
       waiter->failure = stopped;

@@ -55,7 +55,6 @@ class ConnectionPool : public std::enable_shared_from_this<ConnectionPool> {
   void warm_up(const Origin& origin, std::size_t count);
   std::optional<std::chrono::microseconds> round_trip(const Origin& origin) const;
   std::size_t idle_connections(const Origin& origin) const;
-  std::uint64_t bytes_received() const;
   void close();
 
   Connector& connector() { return connector_; }
@@ -88,7 +87,6 @@ class ConnectionPool : public std::enable_shared_from_this<ConnectionPool> {
   Connector connector_;
   std::map<Origin, Entry> entries_;
   std::set<Connection*> leased_;
-  std::uint64_t bytes_of_closed_ = 0;
   bool closed_ = false;
 };
 

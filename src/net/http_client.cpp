@@ -268,10 +268,6 @@ std::size_t HttpClient::idle_connections(const Origin& origin) const {
   return impl_->pool->idle_connections(origin);
 }
 
-std::uint64_t HttpClient::bytes_received() const {
-  return impl_->pool->bytes_received();
-}
-
 void HttpClient::close() {
   impl_->pool->close();
 }

@@ -120,8 +120,6 @@ class HttpClient {
   std::optional<std::chrono::microseconds> round_trip(const Origin& origin) const;
   /// Connections to `origin` that are open and wait for a request.
   std::size_t idle_connections(const Origin& origin) const;
-  /// Bytes received in all, TLS records' payload, heads included.
-  std::uint64_t bytes_received() const;
   /// Closes every connection; reads under way end in Error{cancelled}.
   void close();
 
