@@ -32,7 +32,7 @@ class ConnectionPool : public std::enable_shared_from_this<ConnectionPool> {
    public:
     Lease(std::shared_ptr<ConnectionPool> pool, std::unique_ptr<Connection> connection, bool reused);
     Lease(Lease&&) noexcept = default;
-    Lease& operator=(Lease&&) noexcept = default;
+    Lease& operator=(Lease&&) = delete;
     ~Lease();
     Connection* operator->() const { return connection_.get(); }
     Connection& operator*() const { return *connection_; }

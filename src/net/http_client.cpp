@@ -166,7 +166,6 @@ struct HttpResponse::Impl {
 
 HttpResponse::HttpResponse(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 HttpResponse::HttpResponse(HttpResponse&&) noexcept = default;
-HttpResponse& HttpResponse::operator=(HttpResponse&&) noexcept = default;
 HttpResponse::~HttpResponse() = default;
 
 const HttpHead& HttpResponse::head() const {

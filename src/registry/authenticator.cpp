@@ -41,14 +41,12 @@ Authenticator::Authenticator(HttpClient& http, Origin registry, CredentialSource
       notes_(std::move(notes)),
       clock_(std::move(clock)) {}
 
-bool Authenticator::recall() {
-  if (service_ || !basic_.empty()) return service_.has_value();
-  if (!notes_.recall) return false;
+void Authenticator::recall() {
+  if (service_ || !basic_.empty() || !notes_.recall) return;
   const auto note = notes_.recall(registry_.to_string());
   if (note) service_ = read_auth_note(registry_, *note);
   recalled_ = service_.has_value();
   if (recalled_) noted_ = *note;
-  return recalled_;
 }
 
 asio::awaitable<std::string> Authenticator::authorization(std::string repository) {

@@ -36,9 +36,9 @@ class Authenticator {
   Authenticator(HttpClient& http, Origin registry, CredentialSource credentials, AuthNotes notes,
                 Clock clock = std::chrono::steady_clock::now);
 
-  /// Takes the token service from the notes of an earlier call, checked as if the registry named it now.
-  /// False where the notes know nothing of this registry or nothing usable.
-  bool recall();
+  /// Takes the token service from the notes of an earlier call, checked as if the registry named it now, where they
+  /// know a usable one.
+  void recall();
 
   /// The Authorization value to send to the registry with a request about `repository`, as far as it is known
   /// without being challenged; empty where it is not. Waits where a token has to be asked for or renewed.

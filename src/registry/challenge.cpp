@@ -79,16 +79,16 @@ class Reader {
     return std::pair(ascii_lower(name), std::string(value));
   }
 
-  /// The token68 of a challenge: it is alone up to the comma or the end.
-  std::string token68() {
+  /// Passes over a token68, which stands in place of parameters ("Negotiate abc==") and is alone up to the comma or the
+  /// end; false, with the position as it was, where there is none.
+  bool skip_token68() {
     const std::size_t begin = position_;
     while (!at_end() && is_token68_char(text_[position_])) ++position_;
     while (at('=')) ++position_;
-    const std::string_view value = text_.substr(begin, position_ - begin);
     skip_space();
-    if (at_end() || at(',')) return std::string(value);
+    if (at_end() || at(',')) return true;
     position_ = begin;
-    return {};
+    return false;
   }
 
   std::string_view text_;
@@ -109,12 +109,11 @@ void Reader::read_into(std::vector<Challenge>& challenges) {
         skip_element();
         continue;
       }
-      challenges.push_back({ascii_lower(scheme), {}, {}});
+      challenges.push_back({ascii_lower(scheme), {}});
       current = &challenges.back();
       skip_space();
       if (at_end() || at(',')) continue;
-      current->token68 = token68();
-      if (!current->token68.empty()) continue;
+      if (skip_token68()) continue;
       if (const auto first = param()) current->params.push_back(*first);
     }
     skip_space();

@@ -50,8 +50,4 @@ std::uint64_t IntervalSet::size() const {
   return total;
 }
 
-bool IntervalSet::contains(std::uint64_t begin, std::uint64_t end) const {
-  return begin >= end || contiguous_end(begin) >= end;
-}
-
 }  // namespace hawser

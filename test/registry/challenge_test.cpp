@@ -51,10 +51,11 @@ TEST(Challenge, SeveralHeaders) {
 TEST(Challenge, Token68) {
   const auto challenges = parse("Negotiate oYG2MIGzoAMKAQA+/==, Basic realm=r, NTLM abc=");
   ASSERT_THAT(challenges, SizeIs(3));
-  EXPECT_EQ(challenges[0].token68, "oYG2MIGzoAMKAQA+/==");
+  EXPECT_EQ(challenges[0].scheme, "negotiate");
   EXPECT_THAT(challenges[0].params, testing::IsEmpty());
   EXPECT_EQ(challenges[1].param("realm"), "r");
-  EXPECT_EQ(challenges[2].token68, "abc=");
+  EXPECT_EQ(challenges[2].scheme, "ntlm");
+  EXPECT_THAT(challenges[2].params, testing::IsEmpty());
 }
 
 TEST(Challenge, CaseOfSchemesAndNamesDoesNotMatter) {

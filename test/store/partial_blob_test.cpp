@@ -38,7 +38,7 @@ TEST_F(PartialBlobTest, CommitPutsTheWholeBlobInItsPlace) {
   EXPECT_EQ(partial.present().size(), 0U);
   fill(partial, content, 500'000, 1'000'000);
   fill(partial, content, 0, 500'000);
-  EXPECT_TRUE(partial.present().contains(0, content.size()));
+  EXPECT_EQ(partial.present().contiguous_end(0), content.size());
   const auto committed = partial.commit();
   EXPECT_TRUE(committed.stored);
   EXPECT_EQ(content_of(committed.file), content);
@@ -255,7 +255,7 @@ TEST_F(PartialBlobTest, ALongJournalIsRewrittenByACheckpoint) {
     fill(partial, large, 0, 1000);
   }
   PartialBlob partial = begin(store, name, large.size());
-  EXPECT_TRUE(partial.present().contains(0, large.size()));
+  EXPECT_EQ(partial.present().contiguous_end(0), large.size());
   EXPECT_TRUE(std::holds_alternative<BlobBusy>(store.acquire(name, large.size())));
 }
 
@@ -270,7 +270,7 @@ TEST_F(PartialBlobTest, ACheckpointMayRunBesideWrites) {
     pool.join();
   }
   PartialBlob partial = begin(store, digest, content.size());
-  EXPECT_TRUE(partial.present().contains(0, content.size()));
+  EXPECT_EQ(partial.present().contiguous_end(0), content.size());
   EXPECT_EQ(content_of(partial.commit().file), content);
 }
 

@@ -62,12 +62,12 @@ TEST(IntervalSet, ListsGapsInOrder) {
   EXPECT_THAT(set.gaps(5, 5), IsEmpty());
 }
 
-TEST(IntervalSet, KnowsWhatItContains) {
+TEST(IntervalSet, KnowsItsEdges) {
   const auto set = make({{10, 20}});
-  EXPECT_TRUE(set.contains(10, 20));
-  EXPECT_TRUE(set.contains(12, 12));
-  EXPECT_FALSE(set.contains(9, 20));
-  EXPECT_FALSE(set.contains(10, 21));
+  EXPECT_THAT(set.gaps(10, 20), IsEmpty());
+  EXPECT_THAT(set.gaps(12, 12), IsEmpty());
+  EXPECT_THAT(set.gaps(9, 20), ElementsAre(Interval{9, 10}));
+  EXPECT_THAT(set.gaps(10, 21), ElementsAre(Interval{20, 21}));
 }
 
 TEST(IntervalSet, ReachesTheLastOffset) {

@@ -72,7 +72,7 @@ struct HttpHead {
 class HttpResponse {
  public:
   HttpResponse(HttpResponse&&) noexcept;
-  HttpResponse& operator=(HttpResponse&&) noexcept;
+  HttpResponse& operator=(HttpResponse&&) = delete;
   ~HttpResponse();
 
   const HttpHead& head() const;

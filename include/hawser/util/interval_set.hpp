@@ -30,7 +30,6 @@ class IntervalSet {
   std::vector<Interval> intervals() const;
   /// Bytes in the set.
   std::uint64_t size() const;
-  bool contains(std::uint64_t begin, std::uint64_t end) const;
   void clear() { parts_.clear(); }
 
  private:
