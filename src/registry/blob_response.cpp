@@ -34,8 +34,8 @@ asio::awaitable<std::string> read_error_body(HttpResponse& response) {
   co_return body;
 }
 
-asio::awaitable<BlobStream> accept_blob_response(HttpResponse response, std::optional<ByteRange> range,
-                                                 std::string what, Scrub scrub) {
+asio::awaitable<BlobStream> accept_blob_response(HttpResponse response, std::optional<Interval> range, std::string what,
+                                                 Scrub scrub) {
   const int status = response.status();
   if (status == 200) {
     // Retriable: the portal may be passed meanwhile, and what has arrived stays.

@@ -15,8 +15,8 @@ namespace hawser {
 /// Makes a stream of the answer to a request for `range` (or all) of a blob. Throws Error{range_not_honoured} for
 /// 400 and 416 to a range and for a 206 that is not the range; else what the status stands for. `what` is what was
 /// asked for; the server's words go through `scrub`.
-asio::awaitable<BlobStream> accept_blob_response(HttpResponse response, std::optional<ByteRange> range,
-                                                 std::string what, Scrub scrub);
+asio::awaitable<BlobStream> accept_blob_response(HttpResponse response, std::optional<Interval> range, std::string what,
+                                                 Scrub scrub);
 
 /// Reads what is left of a small body so that the connection can serve again; failures don't matter.
 asio::awaitable<void> discard_body(HttpResponse& response);

@@ -163,7 +163,7 @@ asio::awaitable<FetchedManifest> RegistryClient::get_manifest(std::string reposi
 }
 
 asio::awaitable<BlobStream> RegistryClient::open_blob(std::string repository, Digest digest,
-                                                      std::optional<ByteRange> range) {
+                                                      std::optional<Interval> range) {
   const std::shared_ptr<Impl> impl = impl_;
   BlobStream stream = co_await impl->open_blob(std::move(repository), std::move(digest), range);
   co_return stream;

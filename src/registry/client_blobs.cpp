@@ -11,7 +11,7 @@
 namespace hawser {
 namespace {
 
-Headers range_headers(const std::optional<ByteRange>& range) {
+Headers range_headers(const std::optional<Interval>& range) {
   Headers headers;
   if (range) headers.emplace_back("Range", range_header(*range));
   return headers;
@@ -25,7 +25,7 @@ bool is_spent(int status) {
 }  // namespace
 
 asio::awaitable<BlobStream> RegistryClient::Impl::open_blob(std::string repository, Digest digest,
-                                                            std::optional<ByteRange> range) {
+                                                            std::optional<Interval> range) {
   if (range && range->begin >= range->end) throw Error(Errc::usage, "an empty range of a blob was asked for");
   const std::string what = "blob " + digest.short_string() + " of " + name_of(repository);
   const std::string key = repository + "@" + digest.to_string();
@@ -43,7 +43,7 @@ asio::awaitable<BlobStream> RegistryClient::Impl::open_blob(std::string reposito
 }
 
 asio::awaitable<std::optional<BlobStream>> RegistryClient::Impl::open_at_target(std::string key,
-                                                                                std::optional<ByteRange> range,
+                                                                                std::optional<Interval> range,
                                                                                 std::string what) {
   const Url target = targets.at(key);
   const auto forget = [&] {
@@ -71,7 +71,7 @@ asio::awaitable<std::optional<BlobStream>> RegistryClient::Impl::open_at_target(
 }
 
 asio::awaitable<BlobStream> RegistryClient::Impl::open_afresh(std::string key, std::string repository, Digest digest,
-                                                              std::optional<ByteRange> range, std::string what) {
+                                                              std::optional<Interval> range, std::string what) {
   const asio::any_io_executor executor = co_await asio::this_coro::executor;
   const auto flight = std::make_shared<Flight>(executor);
   const FlightGuard guard(flight);

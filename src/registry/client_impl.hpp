@@ -41,13 +41,13 @@ struct RegistryClient::Impl {
   asio::awaitable<FetchedManifest> get_manifest(std::string repository, std::string selector);
   asio::awaitable<std::vector<std::string>> list_tags(std::string repository);
 
-  asio::awaitable<BlobStream> open_blob(std::string repository, Digest digest, std::optional<ByteRange> range);
+  asio::awaitable<BlobStream> open_blob(std::string repository, Digest digest, std::optional<Interval> range);
   /// The blob from where an earlier redirect led; nothing where that place no longer has it.
-  asio::awaitable<std::optional<BlobStream>> open_at_target(std::string key, std::optional<ByteRange> range,
+  asio::awaitable<std::optional<BlobStream>> open_at_target(std::string key, std::optional<Interval> range,
                                                             std::string what);
   /// The blob by way of the registry.
   asio::awaitable<BlobStream> open_afresh(std::string key, std::string repository, Digest digest,
-                                          std::optional<ByteRange> range, std::string what);
+                                          std::optional<Interval> range, std::string what);
   asio::awaitable<std::string> get_blob(std::string repository, Descriptor descriptor);
 
   HttpClient& http;

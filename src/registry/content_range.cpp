@@ -32,11 +32,11 @@ std::optional<ContentRange> parse_content_range(std::string_view value) {
   return range;
 }
 
-std::string range_header(ByteRange range) {
+std::string range_header(Interval range) {
   return "bytes=" + std::to_string(range.begin) + "-" + std::to_string(range.end - 1);
 }
 
-std::string find_range_fault(const HttpHead& head, ByteRange range) {
+std::string find_range_fault(const HttpHead& head, Interval range) {
   const std::string_view value = head.header("Content-Range");
   if (value.empty()) return "206 without Content-Range";
   const auto actual = parse_content_range(value);
@@ -44,7 +44,7 @@ std::string find_range_fault(const HttpHead& head, ByteRange range) {
   if (actual->first != range.begin || actual->last != range.end - 1)
     return range_header(range) + " answered with \"" + printable(value, 80) + "\"";
   const std::string_view length = head.header("Content-Length");
-  if (!length.empty() && number(length) != range.end - range.begin)
+  if (!length.empty() && number(length) != range.size())
     return range_header(range) + " answered with " + printable(length, 40) + " bytes";
   return {};
 }

@@ -22,10 +22,10 @@ struct ContentRange {
 std::optional<ContentRange> parse_content_range(std::string_view value);
 
 /// "bytes=a-b", the Range value for `range`.
-std::string range_header(ByteRange range);
+std::string range_header(Interval range);
 
 /// What is wrong with a 206 to a request for `range`: its Content-Range must be exactly that range, and its
 /// Content-Length, where there is one, that of the range. Empty where all is well.
-std::string find_range_fault(const HttpHead& head, ByteRange range);
+std::string find_range_fault(const HttpHead& head, Interval range);
 
 }  // namespace hawser

@@ -23,7 +23,7 @@ Url parse_layer_url(const std::string& url) {
 
 }  // namespace
 
-asio::awaitable<BlobStream> open_foreign_blob(HttpClient& http, std::string url, std::optional<ByteRange> range) {
+asio::awaitable<BlobStream> open_foreign_blob(HttpClient& http, std::string url, std::optional<Interval> range) {
   Url start = parse_layer_url(url);
   if (is_metadata_host(start.origin.host))
     throw Error(Errc::redirect_refused,

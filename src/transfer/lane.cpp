@@ -185,8 +185,8 @@ asio::awaitable<void> Lane::carry_out(Assignment assignment, std::span<std::byte
 asio::awaitable<BlobStream> Lane::open(const Running& running) {
   const BlobJob& job = running.blob->job;
   const ForeignUrls& urls = running.blob->urls;
-  std::optional<ByteRange> range;
-  if (running.ranged) range = ByteRange{running.assignment.begin, running.assignment.end};
+  std::optional<Interval> range;
+  if (running.ranged) range = Interval{running.assignment.begin, running.assignment.end};
   if (!urls.empty()) {
     std::string url = urls.current();
     BlobStream stream = co_await open_foreign_blob(context_->http, std::move(url), range);

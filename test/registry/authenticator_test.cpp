@@ -200,7 +200,7 @@ TEST_F(AuthenticatorTest, AttackEchoedSecretOfEveryRequestStaysOut) {
   const Digest digest = Digest::of("blob");
   const auto tags = [&] { run_coroutine(context, current().list_tags("a/b")); };
   for (const Failure& failure :
-       {manifest_failure(), blob_failure(digest), blob_failure(digest, ByteRange{0, 2}), failure_of(tags)}) {
+       {manifest_failure(), blob_failure(digest), blob_failure(digest, Interval{0, 2}), failure_of(tags)}) {
     EXPECT_EQ(failure.code, Errc::forbidden);
     EXPECT_THAT(failure.text, HasSubstr("no, *** Basic *** *** Basic ***"));
   }

@@ -17,7 +17,7 @@ TEST_F(ClientBlobsTest, WholeAndInRanges) {
   EXPECT_EQ(blob(digest), bytes);
   EXPECT_FALSE(last_partial);
   EXPECT_EQ(registry.requests()[0].header("Range"), "");
-  EXPECT_EQ(blob(digest, ByteRange{990, 1010}), bytes.substr(990, 20));
+  EXPECT_EQ(blob(digest, Interval{990, 1010}), bytes.substr(990, 20));
   EXPECT_TRUE(last_partial);
   EXPECT_EQ(last_begin, 990u);
   EXPECT_EQ(registry.requests()[1].header("Range"), "bytes=990-1009");
@@ -25,7 +25,7 @@ TEST_F(ClientBlobsTest, WholeAndInRanges) {
 
 TEST_F(ClientBlobsTest, IgnoredRangeGivesTheWholeBlob) {
   registry.expect("GET", path).reply_with(Reply::of(200, bytes));
-  EXPECT_EQ(blob(digest, ByteRange{10, 20}), bytes);
+  EXPECT_EQ(blob(digest, Interval{10, 20}), bytes);
   EXPECT_FALSE(last_partial);
   EXPECT_EQ(last_begin, 0u);
 }
@@ -33,7 +33,7 @@ TEST_F(ClientBlobsTest, IgnoredRangeGivesTheWholeBlob) {
 TEST_F(ClientBlobsTest, RefusedAndWrongRanges) {
   const auto fails = [&](Reply reply) {
     registry.expect("GET", path).reply_with(std::move(reply));
-    return blob_failure(digest, ByteRange{10, 20}).code;
+    return blob_failure(digest, Interval{10, 20}).code;
   };
   EXPECT_EQ(fails(Reply::of(416)), Errc::range_not_honoured);
   EXPECT_EQ(fails(Reply::error(400, "UNSUPPORTED", "ranges")), Errc::range_not_honoured);
@@ -45,14 +45,14 @@ TEST_F(ClientBlobsTest, RefusedAndWrongRanges) {
 }
 
 TEST_F(ClientBlobsTest, EmptyRangeIsTheCallersMistake) {
-  EXPECT_EQ(blob_failure(digest, ByteRange{5, 5}).code, Errc::usage);
+  EXPECT_EQ(blob_failure(digest, Interval{5, 5}).code, Errc::usage);
 }
 
 TEST_F(ClientBlobsTest, RedirectTargetIsReused) {
   ScriptedRegistry cdn(sharing(registry));
   registry.redirect_blobs_to(cdn);
   for (std::uint64_t i = 0; i < 5; ++i)
-    EXPECT_EQ(blob(digest, ByteRange{i * 10, i * 10 + 10}), bytes.substr(i * 10, 10));
+    EXPECT_EQ(blob(digest, Interval{i * 10, i * 10 + 10}), bytes.substr(i * 10, 10));
   EXPECT_EQ(registry.count("GET", path), 1u);
   EXPECT_EQ(cdn.count("GET", "/cdn/*"), 5u);
   EXPECT_EQ(current().blob_origin(), cdn.origin());
@@ -62,7 +62,7 @@ TEST_F(ClientBlobsTest, SpentRedirectTargetIsResolvedAfresh) {
   ScriptedRegistry cdn(sharing(registry));
   registry.redirect_blobs_to(cdn, 2);
   for (std::uint64_t i = 0; i < 6; ++i)
-    EXPECT_EQ(blob(digest, ByteRange{i * 10, i * 10 + 10}), bytes.substr(i * 10, 10));
+    EXPECT_EQ(blob(digest, Interval{i * 10, i * 10 + 10}), bytes.substr(i * 10, 10));
   EXPECT_EQ(registry.count("GET", path), 3u);
 }
 

@@ -47,17 +47,17 @@ class RegistryFixture : public testing::Test {
     return failure_of([&] { manifest(selector); });
   }
 
-  asio::awaitable<std::string> read_blob(Digest digest, std::optional<ByteRange> range) {
+  asio::awaitable<std::string> read_blob(Digest digest, std::optional<Interval> range) {
     BlobStream stream = co_await current().open_blob("a/b", digest, range);
     last_partial = stream.partial;
     last_begin = stream.begin;
     std::string body = co_await stream.response.read_all(100'000'000);
     co_return body;
   }
-  std::string blob(const Digest& digest, std::optional<ByteRange> range = {}) {
+  std::string blob(const Digest& digest, std::optional<Interval> range = {}) {
     return run_coroutine(context, read_blob(digest, range));
   }
-  Failure blob_failure(const Digest& digest, std::optional<ByteRange> range = {}) {
+  Failure blob_failure(const Digest& digest, std::optional<Interval> range = {}) {
     return failure_of([&] { blob(digest, range); });
   }
 

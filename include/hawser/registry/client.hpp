@@ -7,6 +7,7 @@
 #include <hawser/image/reference.hpp>
 #include <hawser/net/http_client.hpp>
 #include <hawser/registry/credential_source.hpp>
+#include <hawser/util/interval_set.hpp>
 
 #include <cstdint>
 #include <functional>
@@ -23,12 +24,6 @@ struct FetchedManifest {
   std::string bytes;
   std::string content_type;
   Digest digest;  ///< computed from `bytes`
-};
-
-/// Part of a blob: the bytes begin to end - 1.
-struct ByteRange {
-  std::uint64_t begin = 0;
-  std::uint64_t end = 0;
 };
 
 /// An open download of a blob or a part of it.
@@ -71,7 +66,7 @@ class RegistryClient {
   /// from https to http, without Authorization to other origins) and reuses the target for later ranges until it
   /// stops working. `range` answered by 416 or 400 is Error{range_not_honoured}; a 206 whose Content-Range is not
   /// the one asked for is too.
-  asio::awaitable<BlobStream> open_blob(std::string repository, Digest digest, std::optional<ByteRange> range);
+  asio::awaitable<BlobStream> open_blob(std::string repository, Digest digest, std::optional<Interval> range);
 
   /// The whole of a small blob (a config), checked against its digest and size.
   asio::awaitable<std::string> get_blob(std::string repository, Descriptor descriptor);
@@ -89,6 +84,6 @@ class RegistryClient {
 
 /// GET of a foreign layer at one of its descriptor's `urls`: never with credentials, else as open_blob().
 /// Throws Error{redirect_refused} where the URL is not one that hawser asks.
-asio::awaitable<BlobStream> open_foreign_blob(HttpClient& http, std::string url, std::optional<ByteRange> range);
+asio::awaitable<BlobStream> open_foreign_blob(HttpClient& http, std::string url, std::optional<Interval> range);
 
 }  // namespace hawser
