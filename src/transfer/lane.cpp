@@ -62,7 +62,7 @@ Lane::Lane(std::shared_ptr<FetchContext> context, RegistryClient& registry)
       registry_(registry),
       watcher_(context_->executor),
       planner_(range_limits(context_->options)),
-      controller_(4, controller_limits(context_->options)) {}
+      controller_(initial_connections(round_trip()), controller_limits(context_->options)) {}
 
 std::chrono::microseconds Lane::round_trip() const {
   const auto known = context_->http.round_trip(registry_.blob_origin());
@@ -74,10 +74,6 @@ std::size_t Lane::target() const {
 }
 
 void Lane::add(std::shared_ptr<ActiveBlob> blob) {
-  if (!controller_ready_) {
-    controller_ = ConcurrencyController(initial_connections(round_trip()), controller_limits(context_->options));
-    controller_ready_ = true;
-  }
   blob->planned = planner_.add(blob->job.descriptor.size, blob->gaps(), blob->job.group);
   blobs_.push_back(std::move(blob));
   ++open_blobs_;

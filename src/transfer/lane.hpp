@@ -79,7 +79,6 @@ class Lane : public std::enable_shared_from_this<Lane> {
   asio::steady_timer watcher_;
   RangePlanner planner_;
   ConcurrencyController controller_;
-  bool controller_ready_ = false;
   std::vector<std::shared_ptr<ActiveBlob>> blobs_;  // by number in the plan; empty once dropped
   std::map<std::size_t, Running*> running_;         // by assignment
   std::size_t workers_ = 0;
