@@ -10,8 +10,12 @@ ForeignUrls::ForeignUrls(std::vector<std::string> urls) : urls_(std::move(urls))
   if (urls_.size() > most_tried) urls_.resize(most_tried);
 }
 
+bool ForeignUrls::can_go_on(Errc code) const noexcept {
+  return number() + 1 < urls_.size() && !is_on_this_side(code);
+}
+
 bool ForeignUrls::go_on(const Error& error) {
-  if (!has_next() || is_on_this_side(error.code())) return false;
+  if (!can_go_on(error.code())) return false;
   failures_.push_back(error);
   return true;
 }

@@ -23,10 +23,11 @@ class ForeignUrls {
   const std::string& current() const { return urls_[number()]; }
   /// How many have failed, and so the number of the present one.
   std::size_t number() const noexcept { return failures_.size(); }
-  /// Whether there is another URL after the present one.
-  bool has_next() const noexcept { return number() + 1 < urls_.size(); }
+  /// Whether there is another URL after the present one, and a failure of this kind is not on this side, where it would
+  /// be the same there.
+  bool can_go_on(Errc code) const noexcept;
   /// The present URL has failed for good with `error`. Turns to the next one and returns true; false, and nothing
-  /// changes, where there is none, or where the failure is on this side and would be the same there.
+  /// changes, where it can't go on.
   bool go_on(const Error& error);
   /// `error`, in which the last URL has ended; where there were others, with what each of them ended in.
   Error told(const Error& error) const;

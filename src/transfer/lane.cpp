@@ -1,5 +1,7 @@
 #include "transfer/lane.hpp"
 
+#include "transfer/verdict.hpp"
+
 #include <hawser/net/retry_after.hpp>
 #include <hawser/util/text.hpp>
 
@@ -34,13 +36,16 @@ constexpr std::chrono::duration<double> worthwhile_rest(5);
 /// What arrives within this time is not worth splitting, however short the way.
 constexpr auto worthwhile_split = std::chrono::milliseconds(250);
 
-/// Failures in a row after which the next URL of a foreign layer is asked, if it has one.
-constexpr std::size_t patience_with_a_url = 2;
+std::string name_of(const ActiveBlob& blob) {
+  return "layer " + blob.job.descriptor.digest.short_string();
+}
 
-/// Whether the registry shows by this that it has too many of our connections.
-bool is_complaint(Errc code) {
-  return code == Errc::rate_limited || code == Errc::server_error || code == Errc::connect_failed ||
-         code == Errc::connect_refused || code == Errc::connection_lost || code == Errc::tls_failed;
+Error gave_up(const ActiveBlob& blob, std::size_t tries, const Error& error) {
+  return {
+      error.code(),
+      "gave up on " + name_of(blob) + " after " + (tries == 1 ? "one try" : std::to_string(tries) + " tries in a row") +
+          ": " + error.what(),
+      error.hint().empty() ? "what has arrived is kept: run the same command again to go on from there" : error.hint()};
 }
 
 }  // namespace
@@ -171,7 +176,7 @@ asio::awaitable<void> Lane::carry_out(Assignment assignment, std::span<std::byte
     if (unexpected) {
       blob->fail(unexpected);
     } else if (failure) {
-      judge(running, *failure, retry_after);
+      settle(running, *failure, retry_after);
     }
   }
   // Until its caller has heard of the failure, nobody is to ask for the blob again.
@@ -248,56 +253,52 @@ asio::awaitable<void> Lane::pause(std::chrono::steady_clock::duration duration) 
   co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
 }
 
-void Lane::judge(const Running& running, const Error& error, std::optional<std::chrono::milliseconds> retry_after) {
-  const auto& blob = running.blob;
-  // What is heard of a URL that was given up meanwhile tells nothing of the one that is asked now.
-  if (running.url != blob->urls.number()) return;
-  if (error.code() == Errc::range_not_honoured && running.ranged) {
-    // This origin serves whole bodies only. Another range that was under way may have shown it before.
-    if (planner_.ranges_allowed()) planner_.forbid_ranges();
-    return;
+void Lane::settle(const Running& running, const Error& error, std::optional<std::chrono::milliseconds> retry_after) {
+  ActiveBlob& blob = *running.blob;
+  const FailedRequest failed{.code = error.code(),
+                             .stopped = context_->stopped,
+                             .ranged = running.ranged,
+                             .url_given_up = running.url != blob.urls.number(),
+                             .has_next_url = blob.urls.can_go_on(error.code()),
+                             .is_news = running.started >= blob.last_failure,
+                             .failures = blob.budget.failures() + 1,
+                             .budget_used_up = blob.budget.is_used_up()};
+  if (is_complaint(failed)) controller_.complaint(workers_);
+  switch (judge(failed)) {
+    case Verdict::ignore:
+      return;
+    case Verdict::use_whole_bodies:
+      // Another range that was under way may have shown it before.
+      if (planner_.ranges_allowed()) planner_.forbid_ranges();
+      return;
+    case Verdict::ask_next_url:
+      blob.urls.go_on(error);
+      blob.budget.progressed();
+      context_->observer.retrying(name_of(blob) + ", which has another URL", error.what(), {});
+      return;
+    case Verdict::fail:
+      blob.fail(std::make_exception_ptr(error));
+      return;
+    case Verdict::give_up:
+      blob.fail(std::make_exception_ptr(gave_up(blob, failed.failures, error)));
+      return;
+    case Verdict::retry:
+      rest(blob, error, retry_after);
+      return;
   }
-  if (!is_retriable(error.code()) || context_->stopped) {
-    if (!context_->stopped && ask_next_url(*blob, error)) return;
-    blob->fail(std::make_exception_ptr(error));
-    return;
-  }
-  if (is_complaint(error.code())) controller_.complaint(workers_);
-  if (running.started >= blob->last_failure) count_failure(blob, error, retry_after);
 }
 
-/// Turns to the next URL of a foreign layer, if it has one: what is missing is asked for there.
-bool Lane::ask_next_url(ActiveBlob& blob, const Error& error) {
-  if (!blob.urls.go_on(error)) return false;
-  blob.budget.progressed();
-  context_->observer.retrying("layer " + blob.job.descriptor.digest.short_string() + ", which has another URL",
-                              error.what(), {});
-  return true;
-}
-
-void Lane::count_failure(const std::shared_ptr<ActiveBlob>& blob, const Error& error,
-                         std::optional<std::chrono::milliseconds> retry_after) {
-  const auto delay = blob->budget.failed(retry_after, random_jitter());
-  const bool enough = !delay || blob->budget.failures() > patience_with_a_url;
-  if (enough && ask_next_url(*blob, error)) return;
-  const std::string what = "layer " + blob->job.descriptor.digest.short_string();
-  if (!delay) {
-    blob->fail(std::make_exception_ptr(Error(
-        error.code(),
-        "gave up on " + what + " after " +
-            (blob->budget.failures() == 1 ? "one try" : std::to_string(blob->budget.failures()) + " tries in a row") +
-            ": " + error.what(),
-        error.hint().empty() ? "what has arrived is kept: run the same command again to go on from there"
-                             : error.hint())));
-    return;
-  }
+/// Counts the failure and lets the blob wait.
+void Lane::rest(ActiveBlob& blob, const Error& error, std::optional<std::chrono::milliseconds> retry_after) {
+  const auto delay = blob.budget.failed(retry_after, random_jitter()).value();
   const auto now = PlanClock::now();
-  blob->last_failure = now;
+  blob.last_failure = now;
   // A registry that limits the rate means all our requests, not just those for this blob.
   for (const auto& other : blobs_)
-    if (other && (other == blob || error.code() == Errc::rate_limited)) planner_.postpone(other->planned, now + *delay);
+    if (other && (other.get() == &blob || error.code() == Errc::rate_limited))
+      planner_.postpone(other->planned, now + delay);
   watcher_.cancel();  // the wait may be shorter than the watcher's interval
-  context_->observer.retrying(what, error.what(), *delay);
+  context_->observer.retrying(name_of(blob), error.what(), delay);
 }
 
 asio::awaitable<void> Lane::watch() {

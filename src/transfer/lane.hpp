@@ -68,10 +68,8 @@ class Lane : public std::enable_shared_from_this<Lane> {
   asio::awaitable<void> expect_end(Running& running);
   asio::awaitable<void> pause(std::chrono::steady_clock::duration duration);
   void cancel_running(const ActiveBlob& blob);
-  void judge(const Running& running, const Error& error, std::optional<std::chrono::milliseconds> retry_after);
-  bool ask_next_url(ActiveBlob& blob, const Error& error);
-  void count_failure(const std::shared_ptr<ActiveBlob>& blob, const Error& error,
-                     std::optional<std::chrono::milliseconds> retry_after);
+  void settle(const Running& running, const Error& error, std::optional<std::chrono::milliseconds> retry_after);
+  void rest(ActiveBlob& blob, const Error& error, std::optional<std::chrono::milliseconds> retry_after);
   asio::awaitable<void> watch();
 
   std::shared_ptr<FetchContext> context_;

@@ -14,11 +14,12 @@ const Error not_there(Errc::not_found, "there is nothing");
 TEST(ForeignUrls, OneAfterTheOtherIsAsked) {
   ForeignUrls urls({"https://a.example/1", "https://b.example/2"});
   EXPECT_EQ(urls.current(), "https://a.example/1");
-  EXPECT_TRUE(urls.has_next());
+  EXPECT_TRUE(urls.can_go_on(Errc::not_found));
+  EXPECT_FALSE(urls.can_go_on(Errc::disk));
   EXPECT_TRUE(urls.go_on(not_there));
   EXPECT_EQ(urls.current(), "https://b.example/2");
   EXPECT_EQ(urls.number(), 1U);
-  EXPECT_FALSE(urls.has_next());
+  EXPECT_FALSE(urls.can_go_on(Errc::not_found));
   EXPECT_FALSE(urls.go_on(not_there));
   EXPECT_EQ(urls.current(), "https://b.example/2");
 }

@@ -56,7 +56,9 @@ TEST(RetryBudget, IsUsedUpAfterSoManyFailures) {
   limits.attempts = 2;
   RetryBudget budget(limits);
   EXPECT_TRUE(budget.failed({}, 0.5));
+  EXPECT_FALSE(budget.is_used_up());
   EXPECT_TRUE(budget.failed({}, 0.5));
+  EXPECT_TRUE(budget.is_used_up());
   EXPECT_EQ(budget.failed({}, 0.5), std::nullopt);
   EXPECT_EQ(budget.failures(), 3u);
 }

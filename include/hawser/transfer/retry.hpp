@@ -37,6 +37,8 @@ class RetryBudget {
   /// Bytes have arrived: the budget is full again.
   void progressed() { failures_ = 0; }
   std::size_t failures() const { return failures_; }
+  /// Whether the next failure is one too many.
+  bool is_used_up() const { return failures_ >= limits_.attempts; }
 
  private:
   RetryLimits limits_;
