@@ -21,8 +21,8 @@
 namespace hawser {
 
 /// Hands out connections: an idle one where there is one, one that is being opened already where nobody else
-/// waits for it, a new one otherwise, never more than `max_per_origin`. Used on one thread; lives in a
-/// shared_ptr, since openings in the background may outlast the client.
+/// waits for it, a new one otherwise, never more than NetOptions::max_connections_per_origin. Used on
+/// one thread; lives in a shared_ptr, since openings in the background may outlast the client.
 class ConnectionPool : public std::enable_shared_from_this<ConnectionPool> {
  public:
   ConnectionPool(asio::any_io_executor executor, const NetOptions& options);

@@ -13,8 +13,8 @@
 namespace hawser {
 namespace {
 
-/// Where a TlsContext hangs on its SSL_CTX, and an Origin on its SSL (Asio isn't involved, but app data is a
-/// common good).
+/// Where a TlsContext hangs on its SSL_CTX, and an Origin on its SSL. Indices of our own, since the one slot for app
+/// data is anybody's: whoever else sets it, such as Asio's ssl::context, would take it for its own object.
 int context_index() {
   static const int index = SSL_CTX_get_ex_new_index(0, nullptr, nullptr, nullptr, nullptr);
   return index;

@@ -37,7 +37,7 @@ RegistryErrors parse_registry_errors(std::string_view body, std::string_view con
 [[noreturn]] void throw_status_error(const HttpHead& head, std::string_view body, const std::string& what,
                                      const Scrub& scrub);
 
-/// "set --username and --password-stdin, or log in with docker login".
+/// How to log in, for people.
 std::string_view login_hint();
 
 }  // namespace hawser
