@@ -4,7 +4,7 @@
 #include <hawser/util/error.hpp>
 #include <hawser/util/text.hpp>
 
-#include <charconv>
+#include <algorithm>
 
 #include <boost/url.hpp>
 

@@ -5,7 +5,6 @@
 #include <hawser/util/error.hpp>
 #include <hawser/util/text.hpp>
 
-#include <algorithm>
 #include <charconv>
 #include <cstdlib>
 

@@ -6,8 +6,6 @@
 #include <hawser/util/error.hpp>
 #include <hawser/util/text.hpp>
 
-#include <optional>
-
 #include <boost/asio/ip/address.hpp>
 
 namespace hawser {

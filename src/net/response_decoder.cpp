@@ -1,7 +1,6 @@
 #include "net/response_decoder.hpp"
 
 #include <hawser/util/error.hpp>
-#include <hawser/util/text.hpp>
 
 #include <string>
 

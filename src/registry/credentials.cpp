@@ -2,7 +2,6 @@
 #include "registry/docker_config.hpp"
 
 #include <hawser/registry/credentials.hpp>
-#include <hawser/util/error.hpp>
 #include <hawser/util/file.hpp>
 #include <hawser/util/text.hpp>
 

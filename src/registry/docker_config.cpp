@@ -4,7 +4,6 @@
 
 #include <hawser/util/base64.hpp>
 #include <hawser/util/error.hpp>
-#include <hawser/util/text.hpp>
 
 #include <boost/json.hpp>
 

@@ -3,7 +3,6 @@
 #include "transfer/verdict.hpp"
 
 #include <hawser/net/retry_after.hpp>
-#include <hawser/util/text.hpp>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>

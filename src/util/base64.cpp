@@ -1,7 +1,5 @@
 #include <hawser/util/base64.hpp>
 
-#include <cstdint>
-
 #include <openssl/evp.h>
 
 namespace hawser {

@@ -4,7 +4,6 @@
 
 #include <hawser/image/digest.hpp>
 #include <hawser/image/manifest.hpp>
-#include <hawser/image/reference.hpp>
 #include <hawser/net/http_client.hpp>
 #include <hawser/registry/credential_source.hpp>
 #include <hawser/util/interval_set.hpp>
