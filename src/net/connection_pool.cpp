@@ -1,21 +1,20 @@
 #include "net/connection_pool.hpp"
 
 #include <hawser/util/error.hpp>
+#include <hawser/util/event.hpp>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/redirect_error.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 namespace hawser {
 
 /// A request that waits for a connection.
 struct ConnectionPool::Waiter {
-  explicit Waiter(const asio::any_io_executor& executor) : ready(executor, asio::steady_timer::time_point::max()) {}
+  explicit Waiter(const asio::any_io_executor& executor) : ready(executor) {}
 
-  asio::steady_timer ready;
+  Event ready;
   std::unique_ptr<Connection> connection;
   bool reused = false;
   std::exception_ptr failure;
@@ -66,9 +65,7 @@ asio::awaitable<ConnectionPool::Lease> ConnectionPool::acquire(Origin origin, bo
   const auto waiter = std::make_shared<Waiter>(executor_);
   entry.waiters.push_back(waiter);
   open_for_waiters(origin);
-  boost::system::error_code ignored;
-  if (!waiter->connection && !waiter->failure)
-    co_await waiter->ready.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+  while (!waiter->connection && !waiter->failure) co_await waiter->ready.wait();
   if (waiter->failure) std::rethrow_exception(waiter->failure);
   // A connection handed over by another request is `leased` already: arrived() has counted it.
   Lease result(shared_from_this(), std::move(waiter->connection), waiter->reused);
@@ -146,7 +143,7 @@ void ConnectionPool::arrived(const Origin& origin, std::unique_ptr<Connection> c
   waiter->connection = std::move(connection);
   waiter->reused = reused;
   ++entry.leased;
-  waiter->ready.cancel();
+  waiter->ready.wake_all();
 }
 
 void ConnectionPool::failed(const Origin& origin, std::exception_ptr why) {
@@ -156,7 +153,7 @@ void ConnectionPool::failed(const Origin& origin, std::exception_ptr why) {
   const auto waiter = entry.waiters.back();
   entry.waiters.pop_back();
   waiter->failure = why;
-  waiter->ready.cancel();
+  waiter->ready.wake_all();
   open_for_waiters(origin);  // those beyond the limit had nobody opening for them
 }
 
@@ -185,7 +182,7 @@ void ConnectionPool::close() {
     entry.idle.clear();
     for (const auto& waiter : entry.waiters) {
       waiter->failure = stopped;
-      waiter->ready.cancel();
+      waiter->ready.wake_all();
     }
     entry.waiters.clear();
   }

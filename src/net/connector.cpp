@@ -5,13 +5,13 @@
 #include "net/proxy_tunnel.hpp"
 
 #include <hawser/util/error.hpp>
+#include <hawser/util/event.hpp>
 #include <hawser/util/text.hpp>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 namespace hawser {
@@ -26,9 +26,9 @@ constexpr auto attempt_delay = std::chrono::milliseconds(250);
 
 /// Attempts at one host's addresses; the first to connect wins.
 struct Race {
-  explicit Race(const asio::any_io_executor& executor) : changed(executor) {}
+  explicit Race(const asio::any_io_executor& executor) : ended(executor) {}
 
-  asio::steady_timer changed;  // cancelled whenever an attempt ends
+  Event ended;  // one of the attempts
   std::vector<std::shared_ptr<tcp::socket>> sockets;
   std::shared_ptr<tcp::socket> winner;
   boost::system::error_code failure;
@@ -44,13 +44,7 @@ asio::awaitable<void> attempt(std::shared_ptr<Race> race, std::shared_ptr<tcp::s
   } else if (ec && ec != asio::error::operation_aborted) {
     race->failure = ec;
   }
-  race->changed.cancel();
-}
-
-asio::awaitable<void> wait_until(asio::steady_timer& timer, steady_clock::time_point when) {
-  timer.expires_at(when);
-  boost::system::error_code ignored;
-  co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+  race->ended.wake_all();
 }
 
 }  // namespace
@@ -58,11 +52,10 @@ asio::awaitable<void> wait_until(asio::steady_timer& timer, steady_clock::time_p
 /// One name resolution, shared by all who want the host: getaddrinfo runs on a single thread and can't be
 /// cancelled, so a host is asked for once.
 struct Connector::Lookup {
-  explicit Lookup(const asio::any_io_executor& executor)
-      : resolver(executor), finished(executor, steady_clock::time_point::max()) {}
+  explicit Lookup(const asio::any_io_executor& executor) : resolver(executor), finished(executor) {}
 
   tcp::resolver resolver;
-  asio::steady_timer finished;
+  Event finished;
   bool done = false;
   boost::system::error_code failure;
   Endpoints endpoints;
@@ -118,11 +111,9 @@ asio::awaitable<Connector::Endpoints> Connector::resolve(std::string host, std::
     for (const auto& result : results) lookup->endpoints.push_back(result.endpoint());
     lookup->done = true;
     if (lookup->failure || lookup->endpoints.empty()) lookups_.erase(key);  // another try may do better
-    lookup->finished.cancel();
-  } else if (!lookup->done) {
-    boost::system::error_code ignored;
-    co_await lookup->finished.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+    lookup->finished.wake_all();
   }
+  while (!lookup->done) co_await lookup->finished.wait();
   if (lookup->failure || lookup->endpoints.empty())
     throw Error(lookup->failure == asio::error::host_not_found ? Errc::no_such_host : Errc::resolve_failed,
                 "cannot resolve " + printable(host) + ": " +
@@ -145,11 +136,11 @@ asio::awaitable<tcp::socket> Connector::race(const Endpoints& endpoints, const s
     state->sockets.push_back(socket);
     ++state->running;
     asio::co_spawn(executor_, attempt(state, socket, endpoint), asio::detached);
-    co_await wait_until(state->changed, std::min(deadline, steady_clock::now() + attempt_delay));
+    co_await state->ended.wait_until(std::min(deadline, steady_clock::now() + attempt_delay));
     if (state->winner) break;
   }
   while (!state->winner && state->running > 0 && steady_clock::now() < deadline)
-    co_await wait_until(state->changed, deadline);
+    co_await state->ended.wait_until(deadline);
   for (const auto& socket : state->sockets) {
     boost::system::error_code ignored;
     if (socket != state->winner) socket->close(ignored);

@@ -1,13 +1,12 @@
 // One piece of work that several coroutines need: the first does it, the others wait for its end.
 #pragma once
 
+#include <hawser/util/event.hpp>
+
 #include <memory>
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/redirect_error.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
 
 namespace hawser {
 
@@ -16,25 +15,22 @@ namespace asio = boost::asio;
 /// The end of a piece of work, to be waited for. Used on one thread, kept in a shared_ptr by all who wait.
 class Flight {
  public:
-  explicit Flight(const asio::any_io_executor& executor) : timer_(executor, asio::steady_timer::time_point::max()) {}
+  explicit Flight(const asio::any_io_executor& executor) : end_(executor) {}
 
   /// Returns once land() was called; `self` keeps the flight alive meanwhile.
   static asio::awaitable<void> wait(std::shared_ptr<Flight> self) {
-    while (!self->landed_) {
-      boost::system::error_code ignored;
-      co_await self->timer_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
-    }
+    while (!self->landed_) co_await self->end_.wait();
   }
 
   bool landed() const { return landed_; }
 
   void land() {
     landed_ = true;
-    timer_.cancel();
+    end_.wake_all();
   }
 
  private:
-  asio::steady_timer timer_;
+  Event end_;
   bool landed_ = false;
 };
 

@@ -1,8 +1,5 @@
 #include "transfer/active_blob.hpp"
 
-#include <boost/asio/redirect_error.hpp>
-#include <boost/asio/use_awaitable.hpp>
-
 namespace hawser {
 namespace {
 
@@ -38,8 +35,7 @@ asio::awaitable<void> ActiveBlob::wait_for_front(std::uint64_t hashed) {
   hashed_ = hashed;
   while (!failure && !worth_following(hashed)) {
     followed_ = true;
-    boost::system::error_code ignored;
-    co_await changed_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+    co_await changed_.wait();
     followed_ = false;
   }
 }

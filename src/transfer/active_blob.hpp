@@ -6,24 +6,26 @@
 
 #include <hawser/transfer/blob_job.hpp>
 #include <hawser/transfer/retry.hpp>
+#include <hawser/util/event.hpp>
 
 #include <exception>
 #include <memory>
 
-#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
 
 namespace hawser {
 
 /// Used on the network thread only.
 class ActiveBlob {
  public:
-  ActiveBlob(asio::any_io_executor executor, BlobJob job_, std::unique_ptr<BlobDestination> destination_,
+  ActiveBlob(const asio::any_io_executor& executor, BlobJob job_, std::unique_ptr<BlobDestination> destination_,
              RetryLimits retry)
       : job(std::move(job_)),
         destination(std::move(destination_)),
         urls(job.foreign_urls),
         budget(retry),
-        changed_(std::move(executor), asio::steady_timer::time_point::max()) {}
+        changed_(executor) {}
 
   /// How far the bytes reach from the beginning without a gap.
   std::uint64_t front() const { return destination->present().contiguous_end(0); }
@@ -42,7 +44,7 @@ class ActiveBlob {
   /// Waits until the front has moved on past `hashed` by a worthwhile piece, or to the end, or the blob has
   /// failed.
   asio::awaitable<void> wait_for_front(std::uint64_t hashed);
-  void wake() { changed_.cancel(); }
+  void wake() { changed_.wake_all(); }
 
   BlobJob job;
   std::unique_ptr<BlobDestination> destination;
@@ -57,7 +59,7 @@ class ActiveBlob {
  private:
   bool worth_following(std::uint64_t hashed) const;
 
-  asio::steady_timer changed_;
+  Event changed_;
   bool followed_ = false;
   std::uint64_t hashed_ = 0;
 };

@@ -6,7 +6,9 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 namespace hawser {
@@ -112,7 +114,7 @@ void Lane::drop(ActiveBlob& blob) {
   planner_.withdraw(blob.planned);
   cancel_running(blob);
   blobs_[blob.planned].reset();
-  if (--open_blobs_ == 0) watcher_.cancel();
+  if (--open_blobs_ == 0) watcher_.wake_all();
   set_to_work();
 }
 
@@ -296,7 +298,7 @@ void Lane::rest(ActiveBlob& blob, const Error& error, std::optional<std::chrono:
   for (const auto& other : blobs_)
     if (other && (other.get() == &blob || error.code() == Errc::rate_limited))
       planner_.postpone(other->planned, now + delay);
-  watcher_.cancel();  // the wait may be shorter than the watcher's interval
+  watcher_.wake_all();  // the wait may be shorter than the watcher's interval
   context_->observer.retrying(name_of(blob), error.what(), delay);
 }
 
@@ -308,9 +310,7 @@ asio::awaitable<void> Lane::watch() {
     auto interval = std::max<PlanClock::duration>(shortest_interval, 3 * round_trip());
     if (const auto due = planner_.next_due(PlanClock::now()))
       interval = std::clamp<PlanClock::duration>(*due - PlanClock::now(), std::chrono::milliseconds(1), interval);
-    watcher_.expires_after(interval);
-    boost::system::error_code ignored;
-    co_await watcher_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+    co_await watcher_.wait_until(PlanClock::now() + interval);
     const auto now = PlanClock::now();
     if (now - since >= shortest_interval) {
       const double seconds = std::chrono::duration<double>(now - since).count();

@@ -7,6 +7,7 @@
 #include "transfer/rate_limiter.hpp"
 
 #include <hawser/transfer/blob_fetcher.hpp>
+#include <hawser/util/event.hpp>
 
 #include <chrono>
 #include <map>
@@ -15,7 +16,6 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/steady_timer.hpp>
 
 namespace hawser {
 
@@ -74,7 +74,7 @@ class Lane : public std::enable_shared_from_this<Lane> {
 
   std::shared_ptr<FetchContext> context_;
   RegistryClient& registry_;
-  asio::steady_timer watcher_;
+  Event watcher_;
   RangePlanner planner_;
   ConcurrencyController controller_;
   std::vector<std::shared_ptr<ActiveBlob>> blobs_;  // by number in the plan; empty once dropped

@@ -29,13 +29,6 @@ class TaskGroupTest : public testing::Test {
     co_await say(-1, turns);
     throw Error(code, "as the test wants");
   }
-  asio::awaitable<void> pass(Semaphore& semaphore, int& inside, int& most) {
-    co_await semaphore.enter();
-    most = std::max(most, ++inside);
-    co_await say(0, 3);
-    --inside;
-    semaphore.leave();
-  }
 
   asio::io_context context;
   std::vector<int> said;
@@ -78,20 +71,6 @@ TEST_F(TaskGroupTest, TheFirstFailureIsToldOnceAndThrownWhenAllHaveEnded) {
   }
   EXPECT_EQ(told, 1);
   EXPECT_THAT(said, ElementsAre(-1, -1, 1));
-}
-
-TEST_F(TaskGroupTest, ASemaphoreLetsSoManyThrough) {
-  Semaphore semaphore(context.get_executor(), 2);
-  int inside = 0, most = 0;
-  const auto work = [&]() -> asio::awaitable<void> {
-    TaskGroup group(context.get_executor());
-    for (int i = 0; i < 7; ++i) group.start(pass(semaphore, inside, most));
-    co_await group.join();
-  };
-  run_coroutine(context, work());
-  EXPECT_EQ(most, 2);
-  EXPECT_EQ(inside, 0);
-  EXPECT_EQ(said.size(), 7U);
 }
 
 }  // namespace

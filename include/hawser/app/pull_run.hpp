@@ -9,6 +9,7 @@
 #include <hawser/app/statistics.hpp>
 #include <hawser/store/blob_store.hpp>
 #include <hawser/transfer/blob_fetcher.hpp>
+#include <hawser/util/semaphore.hpp>
 #include <hawser/util/task_group.hpp>
 
 #include <map>

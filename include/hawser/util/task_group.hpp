@@ -1,13 +1,14 @@
 // Several coroutines at once, all of which end before the one that started them goes on.
 #pragma once
 
+#include <hawser/util/event.hpp>
+
 #include <cstddef>
 #include <exception>
 #include <functional>
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/steady_timer.hpp>
 
 namespace hawser {
 
@@ -27,22 +28,9 @@ class TaskGroup {
 
   boost::asio::any_io_executor executor_;
   std::function<void()> on_failure_;
-  boost::asio::steady_timer all_done_;
+  Event all_done_;
   std::size_t running_ = 0;
   std::exception_ptr failure_;
-};
-
-/// Lets a number of coroutines through at once. Used on one thread.
-class Semaphore {
- public:
-  Semaphore(const boost::asio::any_io_executor& executor, std::size_t places);
-
-  boost::asio::awaitable<void> enter();
-  void leave();
-
- private:
-  std::size_t places_;
-  boost::asio::steady_timer freed_;
 };
 
 }  // namespace hawser
