@@ -2,8 +2,6 @@
 #include <hawser/util/error.hpp>
 #include <hawser/util/text.hpp>
 
-#include <charconv>
-
 #include <boost/program_options/options_description.hpp>
 #include <boost/program_options/parsers.hpp>
 #include <boost/program_options/positional_options.hpp>
@@ -120,12 +118,11 @@ Given split(const std::vector<std::string>& arguments) {
 
 /// A number in [least, most].
 std::size_t parse_number(std::string_view text, std::string_view option, std::size_t least, std::size_t most) {
-  std::size_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc{} || end != text.data() + text.size() || number < least || number > most)
+  const auto number = parse_whole<std::size_t>(text);
+  if (!number || *number < least || *number > most)
     throw usage(std::string(option) + ": " + printable(text, 40) + " is not a number from " + std::to_string(least) +
                 " to " + std::to_string(most));
-  return number;
+  return *number;
 }
 
 std::optional<std::size_t> parse_number_or_auto(const Given& given, std::string_view name, std::size_t most) {

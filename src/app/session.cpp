@@ -4,6 +4,7 @@
 #include <hawser/net/retry_after.hpp>
 #include <hawser/transfer/blob_fetcher.hpp>
 #include <hawser/util/error.hpp>
+#include <hawser/util/text.hpp>
 #include <hawser/version.hpp>
 
 #include <boost/asio/redirect_error.hpp>
@@ -37,8 +38,7 @@ RetryLimits retry_limits_of(const AccessOptions& access) {
 
 std::string note_name(std::string_view registry) {
   std::string name = "auth-";
-  for (const char c : registry)
-    name += (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '-' ? c : '_';
+  for (const char c : registry) name += is_ascii_lower(c) || is_ascii_digit(c) || c == '.' || c == '-' ? c : '_';
   return name;
 }
 

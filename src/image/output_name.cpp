@@ -12,7 +12,7 @@ constexpr std::size_t max_length = 200;
 constexpr std::string_view extension = ".tar";
 
 bool is_safe(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_';
+  return is_ascii_alnum(c) || c == '.' || c == '-' || c == '_';
 }
 
 std::string safe(std::string_view text) {

@@ -13,8 +13,7 @@ namespace {
 
 bool is_part(std::string_view text) {
   return !text.empty() && text.size() <= 64 && std::all_of(text.begin(), text.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' ||
-           c == '-';
+    return is_ascii_alnum(c) || c == '_' || c == '.' || c == '-';
   });
 }
 
@@ -28,12 +27,7 @@ bool is_known_os(std::string_view name) {
 /// "v7" → 7; 0 where the variant is no "v" with a number below 100.
 unsigned variant_number(std::string_view variant) {
   if (variant.size() < 2 || variant.size() > 3 || variant[0] != 'v') return 0;
-  unsigned number = 0;
-  for (const char c : variant.substr(1)) {
-    if (c < '0' || c > '9') return 0;
-    number = number * 10 + static_cast<unsigned>(c - '0');
-  }
-  return number;
+  return parse_whole<unsigned>(variant.substr(1)).value_or(0);
 }
 
 void normalise_architecture(std::string& architecture, std::string& variant) {

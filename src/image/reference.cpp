@@ -15,20 +15,11 @@ constexpr std::string_view official = "library/";
 constexpr std::size_t max_name_length = 255;
 constexpr std::size_t max_tag_length = 128;
 
-bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
-bool is_lower(char c) {
-  return c >= 'a' && c <= 'z';
-}
 bool is_upper(char c) {
   return c >= 'A' && c <= 'Z';
 }
-bool is_alnum(char c) {
-  return is_digit(c) || is_lower(c) || is_upper(c);
-}
 bool is_hex(char c) {
-  return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+  return is_ascii_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
 }
 
 /// Columns that `text` takes once shown: its code points.
@@ -81,7 +72,7 @@ void check_port(const Source& source, Part port) {
   if (port.text.empty()) source.refuse(port.at, "the port is missing");
   unsigned long number = 0;
   for (std::size_t i = 0; i < port.text.size(); ++i) {
-    if (!is_digit(port.text[i])) source.refuse(port.at + i, "a port has digits only");
+    if (!is_ascii_digit(port.text[i])) source.refuse(port.at + i, "a port has digits only");
     number = std::min(number * 10 + static_cast<unsigned long>(port.text[i] - '0'), 100'000UL);
   }
   if (number == 0 || number > 65535) source.refuse(port.at, "a port is a number from 1 to 65535");
@@ -105,14 +96,14 @@ void check_host_name(const Source& source, Part host) {
       if (c == '.' && host.text[i - 1] == '-')
         source.refuse(host.at + i - 1, "a part of a host name must end with a letter or a digit");
       fresh = c == '.';
-    } else if (is_alnum(c)) {
+    } else if (is_ascii_alnum(c)) {
       fresh = false;
     } else {
       source.refuse(host.at + i, "a host name has letters, digits, \".\" and \"-\" only");
     }
   }
   if (host.text.empty()) source.refuse(host.at, "the host name is missing");
-  if (!is_alnum(host.text.back()))
+  if (!is_ascii_alnum(host.text.back()))
     source.refuse(host.at + host.text.size() - 1, "a host name must end with a letter or a digit");
 }
 
@@ -137,7 +128,7 @@ void check_component(const Source& source, Part component) {
   if (text.empty()) source.refuse(component.at, "a part of the repository name is empty");
   for (std::size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
-    if (is_lower(c) || is_digit(c)) continue;
+    if (is_ascii_lower(c) || is_ascii_digit(c)) continue;
     if (is_upper(c))
       source.refuse(component.at + i, "a repository name must be lower-case",
                     "try \"" + ascii_lower(source.text().substr(0, max_name_length)) + "\"");
@@ -168,7 +159,7 @@ void check_tag(const Source& source, Part tag) {
   if (tag.text.empty()) source.refuse(tag.at, "the tag is missing after the colon");
   for (std::size_t i = 0; i < tag.text.size(); ++i) {
     const char c = tag.text[i];
-    if (!is_alnum(c) && c != '_' && (i == 0 || (c != '.' && c != '-')))
+    if (!is_ascii_alnum(c) && c != '_' && (i == 0 || (c != '.' && c != '-')))
       source.refuse(tag.at + i, i == 0 ? "a tag must begin with a letter, a digit or \"_\""
                                        : "a tag has letters, digits, \"_\", \".\" and \"-\" only");
   }
@@ -263,7 +254,8 @@ std::string Reference::registry_host() const {
 std::string Reference::misreading() const {
   if (domain.find_first_of(".:") == std::string::npos && std::ranges::any_of(domain, is_upper))
     return "\"" + domain + "\" is taken for a registry since it has a capital letter; names on Docker Hub have none";
-  if (domain != docker_hub || !path.starts_with(official) || !tag || !std::ranges::all_of(*tag, is_digit)) return "";
+  if (domain != docker_hub || !path.starts_with(official) || !tag || !std::ranges::all_of(*tag, is_ascii_digit))
+    return "";
   const std::string name = path.substr(official.size());
   if (name.find('/') != std::string::npos || !is_domain(name)) return "";
   const std::string registry = name + ":" + *tag;

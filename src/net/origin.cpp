@@ -28,8 +28,8 @@ bool has_unsafe_bytes(std::string_view text) {
 
 /// A host name or an address, with nothing in it that another reader could take for something else.
 bool is_plain_host(std::string_view host) {
-  return std::all_of(host.begin(), host.end(), [](unsigned char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_' || c == ':';
+  return std::all_of(host.begin(), host.end(), [](char c) {
+    return is_ascii_lower(c) || is_ascii_digit(c) || c == '.' || c == '-' || c == '_' || c == ':';
   });
 }
 

@@ -5,7 +5,6 @@
 #include <hawser/util/error.hpp>
 #include <hawser/util/text.hpp>
 
-#include <charconv>
 #include <cstdlib>
 
 #include <boost/asio/ip/address.hpp>
@@ -51,10 +50,8 @@ std::string_view without_port(std::string_view entry, std::optional<std::uint16_
   if (colon == std::string_view::npos) return entry;
   const bool bracketed = colon > 0 && entry[colon - 1] == ']';
   if (!bracketed && entry.find(':') != colon) return entry;
-  std::uint16_t value = 0;
-  const auto* end = entry.data() + entry.size();
-  const auto [rest, ec] = std::from_chars(entry.data() + colon + 1, end, value);
-  if (ec != std::errc{} || rest != end) return entry;
+  const auto value = parse_whole<std::uint16_t>(entry.substr(colon + 1));
+  if (!value) return entry;
   port = value;
   return entry.substr(0, colon);
 }

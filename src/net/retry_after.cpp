@@ -1,19 +1,10 @@
 #include <hawser/net/retry_after.hpp>
 #include <hawser/util/text.hpp>
 
-#include <charconv>
-
 namespace hawser {
 namespace {
 
 constexpr std::string_view months = "JanFebMarAprMayJunJulAugSepOctNovDec";
-
-std::optional<unsigned> number(std::string_view text) {
-  unsigned value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
 
 /// "Sun, 06 Nov 1994 08:49:37 GMT", which has exactly this length; the day of the week is not checked.
 std::optional<std::chrono::sys_seconds> parse_fixdate(std::string_view text) {
@@ -21,6 +12,7 @@ std::optional<std::chrono::sys_seconds> parse_fixdate(std::string_view text) {
       text[19] != ':' || text[22] != ':' || text.substr(25) != " GMT")
     return std::nullopt;
   const std::size_t month = months.find(text.substr(8, 3));
+  const auto number = parse_whole<unsigned>;
   const auto day = number(text.substr(5, 2)), year = number(text.substr(12, 4)), hour = number(text.substr(17, 2)),
              minute = number(text.substr(20, 2)), second = number(text.substr(23, 2));
   if (month == std::string_view::npos || month % 3 != 0 || !day || !year || !hour || !minute || !second)
@@ -42,7 +34,8 @@ std::optional<std::chrono::milliseconds> parse_retry_after(std::string_view valu
   // A year is as good as for ever, and does not overflow.
   constexpr std::chrono::seconds year{365 * 24 * 3600};
   if (text.find_first_not_of("0123456789") == std::string_view::npos)
-    return text.size() > 9 ? year : std::min<std::chrono::seconds>(std::chrono::seconds(*number(text)), year);
+    return text.size() > 9 ? year
+                           : std::min<std::chrono::seconds>(std::chrono::seconds(*parse_whole<unsigned>(text)), year);
   const auto date = parse_fixdate(text);
   if (!date) return std::nullopt;
   // In whole seconds first: as nanoseconds, dates after 2262 would overflow.

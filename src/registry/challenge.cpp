@@ -6,15 +6,11 @@ namespace hawser {
 namespace {
 
 bool is_token_char(char c) {
-  const auto u = static_cast<unsigned char>(c);
-  if ((u >= '0' && u <= '9') || (u >= 'a' && u <= 'z') || (u >= 'A' && u <= 'Z')) return true;
-  return u != 0 && std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
+  return is_ascii_alnum(c) || std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
 }
 
 bool is_token68_char(char c) {
-  const auto u = static_cast<unsigned char>(c);
-  if ((u >= '0' && u <= '9') || (u >= 'a' && u <= 'z') || (u >= 'A' && u <= 'Z')) return true;
-  return u != 0 && std::string_view("-._~+/").find(c) != std::string_view::npos;
+  return is_ascii_alnum(c) || std::string_view("-._~+/").find(c) != std::string_view::npos;
 }
 
 /// Reads one header value from left to right.

@@ -2,19 +2,7 @@
 
 #include <hawser/util/text.hpp>
 
-#include <charconv>
-
 namespace hawser {
-namespace {
-
-std::optional<std::uint64_t> number(std::string_view text) {
-  std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (text.empty() || error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
-
-}  // namespace
 
 std::optional<ContentRange> parse_content_range(std::string_view value) {
   value = trim(value);
@@ -23,6 +11,7 @@ std::optional<ContentRange> parse_content_range(std::string_view value) {
   const std::string_view rest = trim(value.substr(space));
   const std::size_t dash = rest.find('-'), slash = rest.find('/');
   if (dash == std::string_view::npos || slash == std::string_view::npos || slash < dash) return std::nullopt;
+  const auto number = parse_whole<std::uint64_t>;
   const auto first = number(rest.substr(0, dash)), last = number(rest.substr(dash + 1, slash - dash - 1));
   if (!first || !last || *first > *last) return std::nullopt;
   ContentRange range{*first, *last, std::nullopt};
@@ -44,7 +33,7 @@ std::string find_range_fault(const HttpHead& head, Interval range) {
   if (actual->first != range.begin || actual->last != range.end - 1)
     return range_header(range) + " answered with \"" + printable(value, 80) + "\"";
   const std::string_view length = head.header("Content-Length");
-  if (!length.empty() && number(length) != range.size())
+  if (!length.empty() && parse_whole<std::uint64_t>(length) != range.size())
     return range_header(range) + " answered with " + printable(length, 40) + " bytes";
   return {};
 }

@@ -106,10 +106,7 @@ class Helper {
 }  // namespace
 
 bool is_valid_helper_name(std::string_view name) {
-  const auto allowed = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
-           c == '-';
-  };
+  const auto allowed = [](char c) { return is_ascii_alnum(c) || c == '.' || c == '_' || c == '-'; };
   return !name.empty() && name.size() <= 100 && name.front() != '-' && name.front() != '.' &&
          std::all_of(name.begin(), name.end(), allowed);
 }

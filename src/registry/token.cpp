@@ -8,7 +8,6 @@
 #include <hawser/util/text.hpp>
 
 #include <algorithm>
-#include <charconv>
 
 #include <boost/json.hpp>
 #include <boost/url/encode.hpp>
@@ -30,12 +29,8 @@ std::optional<std::chrono::sys_seconds> parse_rfc3339(std::string_view text) {
   if (text.size() < 20 || text[4] != '-' || text[7] != '-' || (text[10] != 'T' && text[10] != 't') || text[13] != ':' ||
       text[16] != ':')
     return std::nullopt;
-  const auto number = [&](std::size_t at, std::size_t length) -> std::optional<unsigned> {
-    unsigned value = 0;
-    const char* end = text.data() + at + length;
-    const auto [stop, error] = std::from_chars(text.data() + at, end, value);
-    if (error != std::errc() || stop != end) return std::nullopt;
-    return value;
+  const auto number = [&](std::size_t at, std::size_t length) {
+    return parse_whole<unsigned>(text.substr(at, length));
   };
   const auto year = number(0, 4), month = number(5, 2), day = number(8, 2), hour = number(11, 2),
              minute = number(14, 2), second = number(17, 2);
@@ -63,11 +58,7 @@ std::optional<std::int64_t> seconds_of(const boost::json::object& object) {
   const auto number = value->to_number<std::int64_t>(error);
   if (!error) return number;
   if (!value->is_string()) return std::nullopt;
-  std::int64_t parsed = 0;
-  const auto& text = value->get_string();
-  const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), parsed);
-  if (fault != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return parsed;
+  return parse_whole<std::int64_t>(value->get_string());
 }
 
 /// What is left of the token's life. A clock that is off, or a service that never moves issued_at, must not make

@@ -2,6 +2,7 @@
 #include "notes.hpp"
 
 #include <hawser/util/error.hpp>
+#include <hawser/util/text.hpp>
 
 #include <algorithm>
 
@@ -18,7 +19,7 @@ std::string file_of(std::string_view name) {
 
 bool is_note_name(std::string_view name) {
   const auto allowed = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_';
+    return is_ascii_lower(c) || is_ascii_digit(c) || c == '.' || c == '-' || c == '_';
   };
   return !name.empty() && name.size() <= 200 && name.front() != '.' && std::all_of(name.begin(), name.end(), allowed);
 }

@@ -1,6 +1,8 @@
 // Read from /proc: boot ID, process start times, the PID namespace.
 #include "process_identity.hpp"
 
+#include <hawser/util/text.hpp>
+
 #include <array>
 #include <cctype>
 #include <cerrno>
@@ -27,12 +29,6 @@ std::string boot_text() {
   return text;
 }
 
-template <typename Integer>
-bool parse_number(std::string_view text, Integer& value) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return error == std::errc() && end == text.data() + text.size();
-}
-
 // Field 22 of /proc/<pid>/stat (proc(5)); 0 where there is no such process.
 std::uint64_t start_time_of(pid_t pid) {
   const std::string text = read_proc("/proc/" + std::to_string(pid) + "/stat");
@@ -41,8 +37,7 @@ std::uint64_t start_time_of(pid_t pid) {
   std::istringstream fields(text.substr(name_end + 1));
   std::string field;
   for (int number = 3; number <= 22; ++number) fields >> field;
-  std::uint64_t result = 0;
-  return parse_number(field, result) ? result : 0;
+  return parse_whole<std::uint64_t>(field).value_or(0);
 }
 
 std::string host_name() {
@@ -99,11 +94,10 @@ std::optional<ProcessIdentity> ProcessIdentity::parse(std::string_view text) {
     values.push_back(text.substr(key.size(), line_end - key.size()));
     text.remove_prefix(line_end + 1);
   }
-  ProcessIdentity result{std::string(values[0]), std::string(values[1]), std::string(values[2]), 0, 0};
-  if (!text.empty() || !parse_number(values[3], result.pid) || !parse_number(values[4], result.start_time) ||
-      result.pid <= 0)
-    return std::nullopt;
-  return result;
+  const auto pid = parse_whole<pid_t>(values[3]);
+  const auto start_time = parse_whole<std::uint64_t>(values[4]);
+  if (!text.empty() || !pid || !start_time || *pid <= 0) return std::nullopt;
+  return ProcessIdentity{std::string(values[0]), std::string(values[1]), std::string(values[2]), *pid, *start_time};
 }
 
 Liveness liveness(const ProcessIdentity& process) {

@@ -5,10 +5,10 @@
 
 #include <hawser/image/image_layout.hpp>
 #include <hawser/util/error.hpp>
+#include <hawser/util/text.hpp>
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -168,11 +168,10 @@ std::optional<StoreLayout::Ingest> StoreLayout::ingest_of(std::string_view name,
   const auto digest = dot == std::string_view::npos ? std::nullopt : digest_of(name.substr(0, dot), "");
   if (!digest) return std::nullopt;
   const std::string_view text = name.substr(dot + 1);
-  std::uint64_t size = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), size);
+  const auto size = parse_whole<std::uint64_t>(text);
   // Only what stem() makes of it: no leading zeros.
-  if (error != std::errc() || end != text.data() + text.size() || std::to_string(size) != text) return std::nullopt;
-  return Ingest{*digest, size};
+  if (!size || std::to_string(*size) != text) return std::nullopt;
+  return Ingest{*digest, *size};
 }
 
 bool StoreLayout::is_quarantined(std::string_view name) {

@@ -1,4 +1,5 @@
 #include <hawser/util/base64.hpp>
+#include <hawser/util/text.hpp>
 
 #include <openssl/evp.h>
 
@@ -17,8 +18,7 @@ std::optional<std::string> base64_decode(std::string_view encoded) {
   while (encoded.ends_with('=')) encoded.remove_suffix(1);
   if (encoded.size() % 4 == 1) return std::nullopt;
   for (const char c : encoded) {
-    const bool digit =
-        (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' || c == '/';
+    const bool digit = is_ascii_alnum(c) || c == '+' || c == '/';
     if (!digit) return std::nullopt;
   }
   std::string padded(encoded);

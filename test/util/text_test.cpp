@@ -155,6 +155,31 @@ TEST(Ascii, LowersAndComparesAsciiOnly) {
   EXPECT_FALSE(equals_ignoring_case("[", "{"));
 }
 
+TEST(ParseWhole, TakesDigitsOnly) {
+  EXPECT_EQ(parse_whole<unsigned>("0"), 0U);
+  EXPECT_EQ(parse_whole<unsigned>("0070"), 70U);
+  EXPECT_EQ(parse_whole<std::uint64_t>("18446744073709551615"), UINT64_MAX);
+  EXPECT_EQ(parse_whole<std::int64_t>("-5"), -5);
+  for (const std::string_view text :
+       {"", "-", "-5", "+5", " 5", "5 ", "5x", "0x5", "1e3", "5.0", "18446744073709551616"})
+    EXPECT_EQ(parse_whole<std::uint64_t>(text), std::nullopt) << text;
+  EXPECT_EQ(parse_whole<std::uint64_t>(std::string_view("5\0", 2)), std::nullopt);
+}
+
+TEST(ParseWhole, RefusesWhatTheTypeDoesNotHold) {
+  EXPECT_EQ(parse_whole<std::uint16_t>("65535"), 65535);
+  EXPECT_EQ(parse_whole<std::uint16_t>("65536"), std::nullopt);
+  EXPECT_EQ(parse_whole<std::int64_t>("9223372036854775808"), std::nullopt);
+}
+
+TEST(Ascii, ClassesKnowAsciiOnly) {
+  for (const char c : std::string_view("09")) EXPECT_TRUE(is_ascii_digit(c) && is_ascii_alnum(c)) << c;
+  for (const char c : std::string_view("az")) EXPECT_TRUE(is_ascii_lower(c) && is_ascii_alnum(c)) << c;
+  for (const char c : std::string_view("AZ")) EXPECT_TRUE(!is_ascii_lower(c) && is_ascii_alnum(c)) << c;
+  for (const char c : std::string_view("/:@[`{_ \0\xe9", 10))
+    EXPECT_FALSE(is_ascii_digit(c) || is_ascii_lower(c) || is_ascii_alnum(c)) << c;
+}
+
 TEST(Trim, TakesSpacesAndTabsOffBothEnds) {
   EXPECT_EQ(trim(" \ta b\t "), "a b");
   EXPECT_EQ(trim("a"), "a");

@@ -1,11 +1,15 @@
 // Text that comes from outside, made fit to be shown; and text for people.
 #pragma once
 
+#include <charconv>
 #include <chrono>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <system_error>
 
 namespace hawser {
 
@@ -36,6 +40,32 @@ std::uint64_t parse_size(std::string_view text, std::string_view option);
 
 /// Parses a duration such as "15s", "500ms", "2m" or "15" (seconds). Throws Error{usage} naming `option`.
 std::chrono::milliseconds parse_duration(std::string_view text, std::string_view option);
+
+/// The decimal number that `text` is: nothing but digits, after a minus where N has a sign. Nothing for any other text,
+/// and for a number that N does not hold.
+template <std::integral N>
+std::optional<N> parse_whole(std::string_view text) {
+  N number{};
+  const char* const end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, number);
+  if (error != std::errc() || stop != end) return std::nullopt;
+  return number;
+}
+
+/// 0 to 9, whatever the locale.
+constexpr bool is_ascii_digit(char c) {
+  return c >= '0' && c <= '9';
+}
+
+/// a to z.
+constexpr bool is_ascii_lower(char c) {
+  return c >= 'a' && c <= 'z';
+}
+
+/// A to Z, a to z, 0 to 9.
+constexpr bool is_ascii_alnum(char c) {
+  return is_ascii_digit(c) || is_ascii_lower(c) || (c >= 'A' && c <= 'Z');
+}
 
 /// ASCII lower case, whatever the locale.
 std::string ascii_lower(std::string_view text);
