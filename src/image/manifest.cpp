@@ -96,21 +96,37 @@ std::optional<Platform> read_platform(const JsonDocument& document, const json::
   return platform.normalised();
 }
 
+void check_number(std::size_t number, std::size_t most, const char* of_what) {
+  if (number > most)
+    throw Error(Errc::too_large, "a descriptor of the manifest has " + std::to_string(number) + " " + of_what +
+                                     "; no more than " + std::to_string(most) + " are taken");
+}
+
+std::map<std::string, std::string> read_annotations(const JsonDocument& document, const json::object& from) {
+  std::map<std::string, std::string> result;
+  const json::object* annotations = document.optional_object(from, "annotations");
+  if (annotations == nullptr) return result;
+  check_number(annotations->size(), max_annotations, "annotations");
+  for (const auto& [key, text] : *annotations) {
+    if (!text.is_string()) document.refuse("an annotation in it is no text");
+    result.emplace(key, text.get_string());
+  }
+  return result;
+}
+
 Descriptor read_descriptor(const JsonDocument& document, const json::value& value) {
   if (!value.is_object()) document.refuse("a descriptor of it is no object");
   const json::object& from = value.get_object();
   Descriptor result{document.text(from, "mediaType"), document.digest(document.text(from, "digest")),
                     read_size(document, from)};
-  if (const json::array* urls = document.optional_array(from, "urls"))
+  if (const json::array* urls = document.optional_array(from, "urls")) {
+    check_number(urls->size(), max_urls, "URLs");
     for (const json::value& url : *urls) {
       if (!url.is_string()) document.refuse("a URL in it is no text");
       result.urls.emplace_back(url.get_string());
     }
-  if (const json::object* annotations = document.optional_object(from, "annotations"))
-    for (const auto& [key, text] : *annotations) {
-      if (!text.is_string()) document.refuse("an annotation in it is no text");
-      result.annotations.emplace(key, text.get_string());
-    }
+  }
+  result.annotations = read_annotations(document, from);
   result.platform = read_platform(document, from);
   result.artifact_type = document.text(from, "artifactType");
   return result;
@@ -139,6 +155,9 @@ Manifest read_manifest(const JsonDocument& document, std::string type) {
                                      std::to_string(max_layers) + " are taken");
   Manifest manifest{std::move(type), read_descriptor(document, *document.member(document.object(), "config")),
                     read_descriptors(document, "layers")};
+  // Nobody asks for them, and they take many times the room in memory that they take in the document.
+  manifest.config.annotations.clear();
+  for (Descriptor& layer : manifest.layers) layer.annotations.clear();
   check_sizes_agree(document, manifest);
   return manifest;
 }

@@ -79,7 +79,7 @@ TEST(Manifest, ReadsAManifest) {
   ASSERT_EQ(parsed.layers.size(), 2U);
   EXPECT_EQ(parsed.layers[0].size, 7U);
   EXPECT_EQ(parsed.layers[1].urls, std::vector<std::string>{"https://a/b"});
-  EXPECT_EQ(parsed.layers[1].annotations.at("k"), "v");
+  EXPECT_TRUE(parsed.layers[1].annotations.empty());
 }
 
 TEST(Manifest, ReadsAnIndex) {
@@ -205,6 +205,21 @@ TEST(Manifest, HoldsToItsLimits) {
   EXPECT_EQ(error_of(std::string(1'000'000, '[')).code(), Errc::malformed);
   EXPECT_EQ(error_of(manifest(layer, ",\"x\":" + std::string(100, '[') + std::string(100, ']'))).code(),
             Errc::malformed);
+}
+
+TEST(Manifest, AttackAnnotationsAndUrlsWithoutEndAreRefused) {
+  const auto with = [](const std::string& member) { return descriptor(media_type::oci_layer_gzip, "l", "7", member); };
+  std::string annotations = R"(,"annotations":{"k":"v")", urls = R"(,"urls":["u")";
+  for (std::size_t i = 1; i < max_annotations; ++i) annotations += ",\"" + std::to_string(i) + "\":\"\"";
+  for (std::size_t i = 1; i < max_urls; ++i) urls += R"(,"u")";
+  const auto kept = std::get<Index>(parse_manifest(index(with(annotations + "}")), ""));
+  EXPECT_EQ(kept.manifests.front().annotations.size(), max_annotations);
+  EXPECT_EQ(kept.manifests.front().annotations.at("k"), "v");
+  for (const std::string& too_many : {with(annotations + R"(,"x":""})"), with(urls + R"(,"u"])")}) {
+    EXPECT_EQ(error_of(manifest(too_many)).code(), Errc::too_large);
+    EXPECT_EQ(error_of(index(too_many)).code(), Errc::too_large);
+  }
+  EXPECT_NO_THROW(parse_manifest(manifest(with(urls + "]")), ""));
 }
 
 TEST(Manifest, SchemaOneIsRefusedWithAHint) {

@@ -20,7 +20,7 @@ struct Descriptor {
   Digest digest;
   std::uint64_t size = 0;  ///< bytes
   std::vector<std::string> urls = {};
-  std::map<std::string, std::string> annotations = {};
+  std::map<std::string, std::string> annotations = {};  ///< of an index's entries; those in manifests are not kept
   std::optional<Platform> platform = {};
   std::string artifact_type = {};
 };
@@ -42,6 +42,8 @@ struct Index {
 inline constexpr std::size_t max_manifest_size = 4 * 1024 * 1024;       ///< bytes of a manifest, index or config
 inline constexpr std::size_t max_layers = 1024;                         ///< layers of one image
 inline constexpr int max_index_depth = 4;                               ///< indexes inside each other
+inline constexpr std::size_t max_annotations = 1024;                    ///< of one descriptor
+inline constexpr std::size_t max_urls = 256;                            ///< of one descriptor
 inline constexpr std::uint64_t max_blob_size = std::uint64_t{1} << 44;  ///< 16 TiB: a larger size is absurd
 
 /// Parses the bytes of a manifest or an index. `content_type` is the registry's header, empty where there was
