@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
@@ -92,11 +93,17 @@ void Connection::limit_to(Clock::time_point deadline, std::string complaint) {
   limit_.emplace(deadline, std::move(complaint));
 }
 
-asio::awaitable<void> Connection::wait(asio::ip::tcp::socket::wait_type what) {
+void Connection::stalled() const {
+  throw Error(Errc::stalled, origin_.to_string() + " sent nothing for " + format_duration(stall_timeout_),
+              "a slow link may need a longer --stall-timeout");
+}
+
+asio::awaitable<void> Connection::wait(asio::ip::tcp::socket::wait_type what, Clock::time_point patient_until) {
   if (closed_) throw Error(Errc::cancelled, "the connection to " + origin_.to_string() + " was closed");
   reads_without_wait_ = 0;
   watchdog_->fired = false;
-  const Clock::time_point patient_until = Clock::now() + stall_timeout_;
+  // Also where something always comes: TLS has messages that carry no data.
+  if (Clock::now() >= patient_until) stalled();
   watchdog_->expect_by(limit_ ? std::min(patient_until, limit_->deadline) : patient_until);
   boost::system::error_code ec;
   co_await socket_.async_wait(what, asio::redirect_error(asio::use_awaitable, ec));
@@ -105,9 +112,7 @@ asio::awaitable<void> Connection::wait(asio::ip::tcp::socket::wait_type what) {
   // Also where the wait was over in time: a byte now and then must not go on for ever.
   if (limit_ && Clock::now() >= limit_->deadline)
     throw Error(Errc::connect_failed, limit_->complaint, "a slow link may need a longer --stall-timeout");
-  if (watchdog_->fired)
-    throw Error(Errc::stalled, origin_.to_string() + " sent nothing for " + format_duration(stall_timeout_),
-                "a slow link may need a longer --stall-timeout");
+  if (watchdog_->fired) stalled();
   if (ec) lost(ec.message());
 }
 
@@ -118,14 +123,14 @@ void Connection::closed_in_handshake() const {
               silently ? "if it is a plain HTTP registry, say --plain-http" : "");
 }
 
-asio::awaitable<void> Connection::wait_for_tls(int result) {
+asio::awaitable<void> Connection::wait_for_tls(int result, Clock::time_point patient_until) {
   const int saved_errno = errno;
   switch (SSL_get_error(ssl_.get(), result)) {
     case SSL_ERROR_WANT_READ:
-      co_await wait(asio::ip::tcp::socket::wait_read);
+      co_await wait(asio::ip::tcp::socket::wait_read, patient_until);
       break;
     case SSL_ERROR_WANT_WRITE:
-      co_await wait(asio::ip::tcp::socket::wait_write);
+      co_await wait(asio::ip::tcp::socket::wait_write, patient_until);
       break;
     case SSL_ERROR_SYSCALL:
       if (saved_errno != 0) lost(std::strerror(saved_errno));
@@ -137,24 +142,40 @@ asio::awaitable<void> Connection::wait_for_tls(int result) {
 
 asio::awaitable<void> Connection::start_tls(TlsContext& context) {
   ssl_ = context.client(socket_.native_handle(), origin_);
+  BIO_set_callback_arg(SSL_get_rbio(ssl_.get()), reinterpret_cast<char*>(&may_read_));
+  BIO_set_callback_ex(SSL_get_rbio(ssl_.get()), read_once);
   for (;;) {
-    ERR_clear_error();
-    errno = 0;
+    begin_tls_call();
     const int result = SSL_do_handshake(ssl_.get());
     if (result == 1) break;
     if (SSL_get_error(ssl_.get(), result) == SSL_ERROR_ZERO_RETURN) closed_in_handshake();
-    co_await wait_for_tls(result);
+    co_await wait_for_tls(result, Clock::now() + stall_timeout_);
   }
+}
+
+/// Before each call of OpenSSL that may read. One call reads the socket once: OpenSSL passes over what carries no data
+/// (HelloRequest, session tickets, key updates) without returning, for as long as the socket has more of it.
+void Connection::begin_tls_call() {
+  may_read_ = true;
+  errno = 0;
+  ERR_clear_error();
+}
+
+/// OpenSSL's callback for the socket: a second read in the same call is told that nothing is there yet.
+long Connection::read_once(BIO* bio, int operation, const char*, std::size_t, int, long, int result, std::size_t*) {
+  if (operation != BIO_CB_READ) return result;
+  if (std::exchange(*reinterpret_cast<bool*>(BIO_get_callback_arg(bio)), false)) return result;
+  BIO_set_retry_read(bio);
+  return -1;
 }
 
 /// Reads without waiting: the number of bytes, 0 at the end of the stream, -1 where nothing is there yet (with
 /// errno or OpenSSL's queue saying why).
 std::ptrdiff_t Connection::read_now(std::span<std::byte> buffer) {
-  errno = 0;
   if (!ssl_) return ::recv(socket_.native_handle(), buffer.data(), buffer.size(), 0);
-  ERR_clear_error();
   std::size_t taken = 0;
   while (taken < buffer.size()) {
+    begin_tls_call();
     std::size_t n = 0;
     if (SSL_read_ex(ssl_.get(), buffer.data() + taken, buffer.size() - taken, &n) != 1) break;
     taken += n;
@@ -171,14 +192,15 @@ asio::awaitable<std::size_t> Connection::read_some(std::span<std::byte> buffer) 
     reads_without_wait_ = 0;
     co_await asio::post(socket_.get_executor(), asio::use_awaitable);
   }
+  const Clock::time_point patient_until = Clock::now() + stall_timeout_;
   for (;;) {
     if (closed_) throw Error(Errc::cancelled, "the connection to " + origin_.to_string() + " was closed");
     const std::ptrdiff_t n = read_now(buffer);
     if (n >= 0) co_return static_cast<std::size_t>(n);
     if (ssl_) {
-      co_await wait_for_tls(0);
+      co_await wait_for_tls(0, patient_until);
     } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-      co_await wait(asio::ip::tcp::socket::wait_read);
+      co_await wait(asio::ip::tcp::socket::wait_read, patient_until);
     } else if (errno != EINTR) {
       lost(std::strerror(errno));
     }
@@ -186,42 +208,53 @@ asio::awaitable<std::size_t> Connection::read_some(std::span<std::byte> buffer) 
 }
 
 asio::awaitable<void> Connection::write(std::string_view text) {
+  Clock::time_point patient_until = Clock::now() + stall_timeout_;
+  const auto wrote = [&](std::size_t n) {
+    text.remove_prefix(n);
+    patient_until = Clock::now() + stall_timeout_;
+  };
   while (!text.empty()) {
-    errno = 0;
     if (ssl_) {
-      ERR_clear_error();
+      begin_tls_call();
       std::size_t n = 0;
       if (SSL_write_ex(ssl_.get(), text.data(), text.size(), &n) == 1) {
-        text.remove_prefix(n);
+        wrote(n);
       } else {
-        co_await wait_for_tls(0);
+        co_await wait_for_tls(0, patient_until);
       }
       continue;
     }
     const auto n = ::send(socket_.native_handle(), text.data(), text.size(), MSG_NOSIGNAL);
     if (n >= 0) {
-      text.remove_prefix(static_cast<std::size_t>(n));
+      wrote(static_cast<std::size_t>(n));
     } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-      co_await wait(asio::ip::tcp::socket::wait_write);
+      co_await wait(asio::ip::tcp::socket::wait_write, patient_until);
     } else if (errno != EINTR) {
       lost(std::strerror(errno));
     }
   }
 }
 
-bool Connection::usable() {
-  if (closed_ || !socket_.is_open()) return false;
+/// Whether the socket is open and has nothing to read.
+bool Connection::is_quiet() {
   char byte = 0;
-  if (ssl_) {
-    // Takes in session tickets that have arrived meanwhile; any other data or an end is unexpected.
-    ERR_clear_error();
-    const int result = SSL_peek(ssl_.get(), &byte, 1);
-    const bool quiet = result <= 0 && SSL_get_error(ssl_.get(), result) == SSL_ERROR_WANT_READ;
-    ERR_clear_error();
-    return quiet;
-  }
   const auto n = ::recv(socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
   return n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+}
+
+bool Connection::usable() {
+  if (closed_ || !socket_.is_open()) return false;
+  if (!ssl_) return is_quiet();
+  // Takes in session tickets that have arrived meanwhile; any other data, an end, or tickets upon tickets are
+  // unexpected.
+  for (int call = 0; call < 4; ++call) {
+    char byte = 0;
+    begin_tls_call();
+    const int result = SSL_peek(ssl_.get(), &byte, 1);
+    if (result > 0 || SSL_get_error(ssl_.get(), result) != SSL_ERROR_WANT_READ) return false;
+    if (is_quiet()) return true;
+  }
+  return false;
 }
 
 }  // namespace hawser

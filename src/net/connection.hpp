@@ -23,7 +23,8 @@ namespace asio = boost::asio;
 /// one thread, one read and one write at a time.
 class Connection {
  public:
-  /// Takes over a connected socket. `stall_timeout`: how long a read or write may wait without a byte moving.
+  /// Takes over a connected socket. `stall_timeout`: how long a read or write may wait without a byte of data moving;
+  /// TLS records that carry none don't count.
   Connection(asio::ip::tcp::socket socket, Origin origin, std::chrono::milliseconds stall_timeout);
   ~Connection();
   Connection(const Connection&) = delete;
@@ -61,9 +62,14 @@ class Connection {
     std::string complaint;
   };
 
-  asio::awaitable<void> wait(asio::ip::tcp::socket::wait_type what);
-  asio::awaitable<void> wait_for_tls(int result);
+  asio::awaitable<void> wait(asio::ip::tcp::socket::wait_type what,
+                             std::chrono::steady_clock::time_point patient_until);
+  asio::awaitable<void> wait_for_tls(int result, std::chrono::steady_clock::time_point patient_until);
+  void begin_tls_call();
+  static long read_once(BIO* bio, int operation, const char*, std::size_t, int, long, int result, std::size_t*);
+  bool is_quiet();
   std::ptrdiff_t read_now(std::span<std::byte> buffer);
+  [[noreturn]] void stalled() const;
   [[noreturn]] void lost(std::string_view why) const;
   [[noreturn]] void closed_in_handshake() const;
 
@@ -72,6 +78,7 @@ class Connection {
   std::chrono::milliseconds stall_timeout_;
   std::shared_ptr<Watchdog> watchdog_;
   std::optional<Limit> limit_;
+  bool may_read_ = false;  // whether OpenSSL's call may still read the socket; ssl_ points to it
   SslPtr ssl_;
   int reads_without_wait_ = 0;
   bool has_served_ = false;
