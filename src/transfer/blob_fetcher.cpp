@@ -182,6 +182,8 @@ asio::awaitable<BlobFetcher::Outcome> BlobFetcher::fetch(BlobJob job) {
   impl->active.erase(blob);
   if (failure) blob->fail(failure);
   lane->drop(*blob);
+  // Workers that still wait for an answer keep the blob alive, but what takes its bytes may end with this call.
+  blob->job.consumer.reset();
   if (failure) std::rethrow_exception(failure);
   context->observer.blob_done(descriptor.digest);
   co_return Outcome::fetched;

@@ -11,8 +11,8 @@ double seconds_between(PlanClock::time_point from, PlanClock::time_point to) {
   return std::max(1e-6, Seconds(to - from).count());
 }
 
-/// A range that has not moved for so long is taken over whole rather than split.
-constexpr auto given_up_after = std::chrono::milliseconds(600);
+/// A range that has not moved for so long is taken over whole rather than split, where the origin's answers begin soon.
+constexpr PlanClock::duration least_patience = std::chrono::milliseconds(600);
 
 }  // namespace
 
@@ -85,10 +85,11 @@ std::optional<Assignment> RangePlanner::next(std::size_t connections, PlanClock:
   } else {
     blob.missing.clear();
   }
-  return start(*chosen, begin, end, now);
+  return start(*chosen, begin, end, now, least_patience);
 }
 
-Assignment RangePlanner::start(std::size_t blob, std::uint64_t begin, std::uint64_t end, PlanClock::time_point now) {
+Assignment RangePlanner::start(std::size_t blob, std::uint64_t begin, std::uint64_t end, PlanClock::time_point now,
+                               PlanClock::duration patience) {
   blobs_[blob].begun = true;
   ++blobs_[blob].active;
   handed_out_[blobs_[blob].group] += end - begin;
@@ -99,6 +100,7 @@ Assignment RangePlanner::start(std::size_t blob, std::uint64_t begin, std::uint6
   flight.end = end;
   flight.whole_body = begin == 0 && end == blobs_[blob].size;
   flight.started = flight.moved = now;
+  flight.patience = std::max(patience, 3 * first_byte_.value_or(PlanClock::duration{}) / 2);
   flights_[id] = flight;
   return {id, blob, begin, end, begin == 0 && end == blobs_[blob].size};
 }
@@ -117,8 +119,9 @@ std::pair<RangePlanner::Flight*, double> RangePlanner::slowest(PlanClock::time_p
     // What has just been asked for has had no chance to show its rate.
     if (left == 0 || now - flight.started < at_least) continue;
     if (blobs_[flight.blob].due > now) continue;
-    const bool stuck = now - flight.moved > std::max<PlanClock::duration>(given_up_after, at_least);
-    if (left < 2 * limits_.min_split && !stuck) continue;
+    const bool stuck = now - flight.moved > std::max(flight.patience, at_least);
+    // What has not begun to arrive shows no rate to split it by.
+    if (!stuck && (left < 2 * limits_.min_split || flight.position == flight.begin)) continue;
     const double time_left = stuck ? 1e9 : static_cast<double>(left) / std::max(rate(flight, now), 1.0);
     if (time_left > longest) {
       longest = time_left;
@@ -137,21 +140,28 @@ std::optional<Assignment> RangePlanner::split(PlanClock::time_point now, PlanClo
   const double mean = std::max(1.0, total / static_cast<double>(flights_.size()));
   const std::uint64_t left = victim->end - victim->position;
   std::uint64_t keep = 0;
+  // It may be the origin that is slow to answer: whoever takes over what stands still is given longer.
+  PlanClock::duration patience = 2 * (now - victim->moved);
   if (left >= 2 * limits_.min_split && time_left < 1e9) {
     // Both are to end together: the victim goes on at its rate, the thief at the mean rate.
     const double own = rate(*victim, now);
     keep = static_cast<std::uint64_t>(static_cast<double>(left) * own / (own + mean));
     keep = std::clamp(keep, limits_.min_split, left - limits_.min_split);
+    patience = victim->patience;
   }
   const std::uint64_t begin = victim->position + keep;
   const std::uint64_t end = victim->end;
   const std::size_t blob = victim->blob;
   victim->end = begin;
-  return start(blob, begin, end, now);
+  return start(blob, begin, end, now, patience);
 }
 
 void RangePlanner::advance(std::size_t assignment, std::uint64_t position, PlanClock::time_point now) {
   Flight& flight = flights_.at(assignment);
+  if (flight.position == flight.begin) {
+    const PlanClock::duration took = now - flight.started;
+    first_byte_ = first_byte_ ? (3 * *first_byte_ + took) / 4 : took;
+  }
   flight.position = std::min(std::max(position, flight.position), flight.end);
   flight.moved = now;
 }

@@ -35,7 +35,8 @@ struct Assignment {
 ///
 /// Blobs are begun in the order in which they were added, but so that groups (the images of a batch) get equal
 /// shares. Ranges shrink as less is left (guided self-scheduling), so that connections end together; what still
-/// drags at the end is split between its connection and an idle one.
+/// drags at the end is split between its connection and an idle one, and what does not move at all is taken over whole:
+/// sooner at an origin that answers soon, and each time with twice the patience, so that a slow one is waited for.
 class RangePlanner {
  public:
   explicit RangePlanner(RangeLimits limits) : limits_(limits) {}
@@ -93,13 +94,15 @@ class RangePlanner {
     std::uint64_t begin = 0, position = 0, end = 0;
     bool whole_body = false;  // asked for from the first to the last byte, whatever split() has made of its end
     PlanClock::time_point started{}, moved{};
+    PlanClock::duration patience{};  // how long it may stand still
   };
 
   static double rate(const Flight& flight, PlanClock::time_point now);
   std::pair<Flight*, double> slowest(PlanClock::time_point now, PlanClock::duration at_least);
   std::optional<std::size_t> choose_blob(PlanClock::time_point now) const;
   std::uint64_t chunk_for(std::uint64_t available, std::size_t connections) const;
-  Assignment start(std::size_t blob, std::uint64_t begin, std::uint64_t end, PlanClock::time_point now);
+  Assignment start(std::size_t blob, std::uint64_t begin, std::uint64_t end, PlanClock::time_point now,
+                   PlanClock::duration patience);
 
   RangeLimits limits_;
   bool ranges_ = true;
@@ -107,6 +110,7 @@ class RangePlanner {
   std::map<std::size_t, std::uint64_t> handed_out_;  // group → bytes
   std::map<std::size_t, Flight> flights_;
   std::size_t next_id_ = 0;
+  std::optional<PlanClock::duration> first_byte_;  // how long answers take to begin, on a moving average
 };
 
 }  // namespace hawser

@@ -199,6 +199,71 @@ TEST_F(RangePlannerTest, AStuckRangeIsTakenOverWhole) {
   EXPECT_EQ(planner.unassigned(), 0u);
 }
 
+TEST_F(RangePlannerTest, WhoeverTakesOverIsGivenTwiceAsLong) {
+  add(100'000);
+  next(1);
+  now += 1s;
+  const auto second = planner.split(now, 10ms);
+  ASSERT_TRUE(second);
+  now += 1900ms;
+  EXPECT_FALSE(planner.split(now, 10ms));
+  now += 200ms;
+  const auto third = planner.split(now, 10ms);
+  ASSERT_TRUE(third);
+  EXPECT_EQ(third->begin, 0u);
+  now += 4s;
+  EXPECT_FALSE(planner.split(now, 10ms));
+}
+
+TEST_F(RangePlannerTest, WhereAnswersTakeLongTheyAreWaitedForLonger) {
+  add(2'000);
+  const Assignment first = next(1);
+  now += 2s;
+  planner.advance(first.id, 2'000, now);
+  planner.finish(first.id);
+  add(2'000);
+  next(1);
+  now += 2900ms;
+  EXPECT_FALSE(planner.split(now, 10ms));
+  now += 200ms;
+  EXPECT_TRUE(planner.split(now, 10ms));
+}
+
+TEST_F(RangePlannerTest, AnOriginThatIsSlowToAnswerIsNotAskedForEver) {
+  struct Request {
+    Assignment assignment;
+    PlanClock::time_point answer;
+  };
+  for (const auto& first_byte : {1000ms, 1300ms, 2000ms, 20'000ms}) {
+    planner = RangePlanner(small_limits());
+    const PlanClock::time_point begin = now;
+    add(20'000);
+    std::vector<Request> open;
+    std::size_t requests = 0;
+    do {
+      now += 50ms;
+      std::erase_if(open, [&](const Request& request) {
+        if (request.answer > now) return false;
+        const std::size_t id = request.assignment.id;
+        if (planner.end(id) > request.assignment.begin) planner.advance(id, planner.end(id), now);
+        planner.finish(id);
+        return true;
+      });
+      while (open.size() < 4) {
+        auto assignment = planner.next(4, now);
+        if (!assignment) assignment = planner.split(now, 250ms);
+        if (!assignment) break;
+        open.push_back({*assignment, now + first_byte});
+        ++requests;
+      }
+    } while (!open.empty() && now < begin + 1h);
+    EXPECT_TRUE(open.empty()) << first_byte.count();
+    EXPECT_EQ(planner.unassigned(), 0u);
+    EXPECT_LT(requests, 60u) << first_byte.count();
+    EXPECT_LT(now - begin, 20 * first_byte) << first_byte.count();
+  }
+}
+
 TEST_F(RangePlannerTest, APostponedBlobIsNotSplit) {
   const std::size_t blob = add(100'000);
   const Assignment all = next(1);
