@@ -23,10 +23,10 @@ class Event {
 
   /// Returns after the next wake_one() or wake_all().
   boost::asio::awaitable<void> wait() { return wait_until(std::chrono::steady_clock::time_point::max()); }
-  /// The same, at `when` at the latest. For an event that a single coroutine waits for: waits until another time end.
+  /// The same, at `when` at the latest. Waits that have another end are cut short: with times, only one may wait.
   boost::asio::awaitable<void> wait_until(std::chrono::steady_clock::time_point when);
 
-  /// Wakes the one that has waited longest. They run later, not within this call.
+  /// Wakes the one that has waited longest. Who is woken runs later, not within this call.
   void wake_one() { timer_.cancel_one(); }
   /// Wakes all that wait now.
   void wake_all() { timer_.cancel(); }
