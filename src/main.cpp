@@ -14,6 +14,7 @@
 
 #include <csignal>
 #include <cstdio>
+#include <ios>
 #include <string>
 #include <vector>
 
@@ -86,7 +87,8 @@ int run(const ImportCommand& command) {
 int main(int argc, char** argv) try {
   forbid_dumps();
   meet_limits();
-  std::signal(SIGPIPE, SIG_IGN);  // a reader that is gone is an error like others
+  std::ios::sync_with_stdio(false);  // else std::cin takes a read error for the end
+  std::signal(SIGPIPE, SIG_IGN);     // a reader that is gone is an error like others
   const std::vector<std::string> arguments(argv + (argc > 0 ? 1 : 0), argv + argc);
   scrub_arguments(argc, argv);
   const ParsedCommand command = parse_command_line(arguments);

@@ -1,10 +1,10 @@
 #include <hawser/app/image_list.hpp>
+#include <hawser/app/standard_input.hpp>
 #include <hawser/util/error.hpp>
 #include <hawser/util/file.hpp>
 #include <hawser/util/text.hpp>
 
 #include <algorithm>
-#include <istream>
 #include <iterator>
 
 namespace hawser {
@@ -18,13 +18,9 @@ std::string_view without_comment(std::string_view line) {
   return line;
 }
 
-std::string read_all(std::istream& input) {
-  std::string text;
-  char buffer[4096];
-  while (input.read(buffer, sizeof buffer), input.gcount() > 0) {
-    text.append(buffer, static_cast<std::size_t>(input.gcount()));
-    if (text.size() > longest_list) throw Error(Errc::too_large, "the list of images on standard input is too long");
-  }
+std::string read_list(std::istream& input) {
+  std::string text = read_input(input, longest_list);
+  if (text.size() > longest_list) throw Error(Errc::too_large, "the list of images on standard input is too long");
   return text;
 }
 
@@ -58,7 +54,7 @@ std::vector<Reference> collect_images(const PullCommand& pull, std::istream& inp
   for (const std::string& image : pull.images) add(Reference::parse(image));
   for (const std::string& list : pull.lists) {
     const bool from_input = list == "-";
-    const std::string text = from_input ? read_all(input) : read_file(list, longest_list);
+    const std::string text = from_input ? read_list(input) : read_file(list, longest_list);
     for (Reference& image : parse_image_list(text, from_input ? "standard input" : list)) add(std::move(image));
   }
   if (images.empty()) throw Error(Errc::usage, "the list names no image");

@@ -1,20 +1,17 @@
 #include <hawser/app/login.hpp>
+#include <hawser/app/standard_input.hpp>
 #include <hawser/util/error.hpp>
-
-#include <istream>
 
 namespace hawser {
 namespace {
 
 constexpr std::size_t longest_password = 64 * 1024;  // tokens that stand in for passwords are long
 
-/// The first line of `input` without its end; reads no more than a password may be long.
+/// All of `input` but the end of its last line, as docker login has it: a password may be a file of many lines.
 std::string read_password(std::istream& input) {
-  std::string password;
-  for (int c = input.get(); c != std::istream::traits_type::eof() && c != '\n'; c = input.get()) {
-    if (password.size() == longest_password) throw Error(Errc::usage, "--password-stdin: the password is too long");
-    password += static_cast<char>(c);
-  }
+  std::string password = read_input(input, longest_password);
+  if (password.size() > longest_password) throw Error(Errc::usage, "--password-stdin: the password is too long");
+  if (password.ends_with('\n')) password.pop_back();
   if (password.ends_with('\r')) password.pop_back();
   return password;
 }

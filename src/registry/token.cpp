@@ -132,10 +132,12 @@ HttpRequest make_token_request(const TokenService& service, std::string_view sco
 }
 
 std::string basic_authorization(const Credentials& credentials) {
-  if (credentials.username.find(':') != std::string::npos || has_control(credentials.username) ||
-      has_control(credentials.password))
-    throw Error(Errc::usage, "the user name or password holds a character that HTTP cannot carry",
-                "a user name has no colon, and neither has line breaks");
+  if (credentials.username.find(':') != std::string::npos || has_control(credentials.username))
+    throw Error(Errc::usage, "the user name holds a character that HTTP cannot carry",
+                "a user name has no colon and no line breaks");
+  // A password may be a file of many lines, as Google's keys are, against the letter of RFC 7617.
+  if (credentials.password.find('\0') != std::string::npos)
+    throw Error(Errc::usage, "the password holds a NUL", "a text that was saved as UTF-16 does: save it as UTF-8");
   return "Basic " + base64_encode(credentials.username + ":" + credentials.password);
 }
 

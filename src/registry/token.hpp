@@ -47,7 +47,7 @@ HttpRequest make_token_request(const TokenService& service, std::string_view sco
                                const std::optional<Credentials>& credentials);
 
 /// The value of an Authorization header of the scheme Basic (RFC 7617). Throws Error{usage} where the user name
-/// holds a colon or one of the two a control character.
+/// holds a colon or a control character, or the password a NUL.
 std::string basic_authorization(const Credentials& credentials);
 
 /// Reads a token service's answer: `token` or `access_token`, `expires_in` (seconds, 60 where absent) counted from

@@ -35,15 +35,18 @@ TEST(Login, TheOptionGoesBeforeTheEnvironment) {
   EXPECT_EQ(resolve(options, "", "from-env").value().username, "me");
 }
 
-TEST(Login, StandardInputGivesOneLine) {
+TEST(Login, StandardInputIsThePasswordButForOneLineEnd) {
   AccessOptions options;
   options.username = "AWS";
   options.password_stdin = true;
-  EXPECT_EQ(resolve(options, "hush hush\r\nnext\n").value().password, "hush hush");
+  EXPECT_EQ(resolve(options, "hush hush\r\n").value().password, "hush hush");
+  EXPECT_EQ(resolve(options, "{\n\t\"key\": 1\n}\n").value().password, "{\n\t\"key\": 1\n}");
+  EXPECT_EQ(resolve(options, "hush\n\n").value().password, "hush\n");
   EXPECT_EQ(resolve(options, "no newline", "other").value().password, "no newline");
   EXPECT_THROW(resolve(options, "\n", "other"), Error);
   EXPECT_THROW(resolve(options, ""), Error);
-  EXPECT_THROW(resolve(options, std::string(70'000, 'x')), Error);
+  EXPECT_EQ(resolve(options, std::string(64 * 1024, 'x')).value().password.size(), 64U * 1024);
+  EXPECT_THROW(resolve(options, std::string(64 * 1024 + 1, 'x')), Error);
 }
 
 TEST(Login, AUserWithoutAPasswordIsToldTheWays) {

@@ -2,12 +2,14 @@
 
 import base64
 import json
+import os
+import subprocess
 
 import pytest
 
 from support import images
 from support.archive import Archive
-from support.hawser import AUTHENTICATION, NOT_FOUND
+from support.hawser import AUTHENTICATION, DISK, NOT_FOUND
 from support.registry import PASSWORD, USER
 
 WAYS = [(auth, tls) for auth in (None, "htpasswd", "token", "token-login") for tls in (False, True)]
@@ -37,6 +39,18 @@ def test_password_from_stdin(hawser, registries, auth, tls):
                         stdin=PASSWORD.encode() + b"\n")
     assert result.code == 0, result.err
     assert (hawser.directory / "i.tar").exists()
+
+
+@pytest.mark.parametrize("options", [["--username", USER, "--password-stdin", "image"], ["--from-file", "-"]])
+def test_standard_input_that_cannot_be_read(hawser, options):
+    directory = os.open(hawser.directory, os.O_RDONLY)
+    try:
+        result = subprocess.run([str(hawser.binary), "pull", *options], cwd=hawser.directory, stdin=directory,
+                                capture_output=True, text=True, timeout=60)
+    finally:
+        os.close(directory)
+    assert result.returncode == DISK, result.stderr
+    assert "cannot read standard input: Is a directory" in result.stderr
 
 
 def test_password_from_the_environment(hawser, registries):

@@ -39,6 +39,13 @@ TEST(DockerConfig, InlineCredentials) {
     EXPECT_FALSE(find(config, none)) << none;
 }
 
+TEST(DockerConfig, APasswordMayHaveLines) {
+  const std::string config = R"({"auths":{"europe-docker.pkg.dev":{"auth":"X2pzb25fa2V5OnsKICAiYSI6IDEKfQo="}}})";
+  const auto found = find(config, "europe-docker.pkg.dev");
+  EXPECT_EQ(found.value().username, "_json_key");
+  EXPECT_EQ(found.value().password, "{\n  \"a\": 1\n}\n");
+}
+
 TEST(DockerConfig, HostsAreComparedAsHosts) {
   EXPECT_TRUE(is_same_registry("LocalHost:5000", "localhost:5000"));
   EXPECT_TRUE(is_same_registry("quay.io:443", "Quay.io"));

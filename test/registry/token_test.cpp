@@ -80,12 +80,17 @@ TEST(Token, RefreshGrantKeepsTheSecretOutOfTheUrl) {
 
 TEST(Token, BasicRefusesWhatHttpCannotCarry) {
   EXPECT_THROW(basic_authorization({"a:b", "pw", {}}), Error);
-  EXPECT_THROW(basic_authorization({"a", "p\r\nX: y", {}}), Error);
+  EXPECT_THROW(basic_authorization({"a\r\nX: y", "pw", {}}), Error);
+  EXPECT_THROW(basic_authorization({"a", std::string("p\0w", 3), {}}), Error);
   EXPECT_EQ(basic_authorization({"a", "p:w", {}}), "Basic YTpwOnc=");
 }
 
 TEST(Token, ScopeOfTheChallengeOnlyWhereItReadsTheSameRepository) {
   EXPECT_EQ(choose_scope(std::nullopt, "a/b"), "repository:a/b:pull");
+TEST(Token, BasicCarriesAPasswordOfManyLines) {
+  EXPECT_EQ(basic_authorization({"_json_key", "{\r\n\t\"a\": 1\n}\n", {}}), "Basic X2pzb25fa2V5OnsNCgkiYSI6IDEKfQo=");
+}
+
   EXPECT_EQ(choose_scope("repository:a/b:metadata_read", "a/b"), "repository:a/b:metadata_read");
   EXPECT_EQ(choose_scope("repository:a/b:pull,metadata_read", "a/b"), "repository:a/b:pull,metadata_read");
   for (const char* scope : {"repository:a/b:pull,push", "repository:a/b:*", "repository:other:pull",

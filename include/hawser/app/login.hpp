@@ -15,8 +15,8 @@
 namespace hawser {
 
 /// The user name and password that the options name, nothing without --username. The password is that of
-/// --password, else the first line of `input` (--password-stdin), else `password_from_environment`. Throws
-/// Error{usage} where there is none.
+/// --password, else `input` to its end but for one line end (--password-stdin), else `password_from_environment`.
+/// Throws Error{usage} where there is none, Error{disk} where `input` can't be read.
 std::optional<Credentials> resolve_credentials(const AccessOptions& options, std::istream& input,
                                                const std::optional<std::string>& password_from_environment);
 
