@@ -100,6 +100,35 @@ std::optional<double> milliseconds_of(std::string_view unit) {
   return std::nullopt;
 }
 
+std::optional<unsigned char> hex_digit(char c) {
+  if (c >= '0' && c <= '9') return static_cast<unsigned char>(c - '0');
+  c = lower(c);
+  return c >= 'a' && c <= 'f' ? std::optional(static_cast<unsigned char>(c - 'a' + 10)) : std::nullopt;
+}
+
+/// The character that "%2f" at the beginning of `text` stands for.
+std::optional<char> percent_decoded(std::string_view text) {
+  if (text.size() < 3 || text[0] != '%') return std::nullopt;
+  const auto high = hex_digit(text[1]), low = hex_digit(text[2]);
+  return high && low ? std::optional(static_cast<char>((*high << 4) | *low)) : std::nullopt;
+}
+
+/// How long `secret` is at the beginning of `text`, any of its characters percent-encoded or a space "+"; 0 where
+/// something else stands there.
+std::size_t encoded_length(std::string_view text, std::string_view secret) {
+  std::size_t at = 0;
+  for (const char c : secret) {
+    if (at == text.size()) return 0;
+    if (percent_decoded(text.substr(at)) == c)
+      at += 3;
+    else if (text[at] == c || (text[at] == '+' && c == ' '))
+      ++at;
+    else
+      return 0;
+  }
+  return at;
+}
+
 }  // namespace
 
 std::string printable(std::string_view text, std::size_t limit) {
@@ -138,8 +167,13 @@ std::string printable_json(std::string_view json) {
 
 void blot_out(std::string& text, std::string_view secret) {
   if (secret.size() < 4) return;
-  for (std::size_t at = text.find(secret); at != std::string::npos; at = text.find(secret, at + 3))
-    text.replace(at, secret.size(), "***");
+  std::string result;
+  for (std::string_view rest = text; !rest.empty();) {
+    const std::size_t length = rest.starts_with(secret) ? secret.size() : encoded_length(rest, secret);
+    result += length > 0 ? std::string_view("***") : rest.substr(0, 1);
+    rest.remove_prefix(std::max<std::size_t>(length, 1));
+  }
+  text = std::move(result);
 }
 
 std::string counted(std::uint64_t count, std::string_view what) {

@@ -36,6 +36,13 @@ TEST_F(LogTest, SecretsAreMasked) {
   EXPECT_THAT(lines, ElementsAre("GET /?p=***&q=*** abc"));
 }
 
+TEST_F(LogTest, SecretsAreMaskedAsFormsCarryThem) {
+  Log log = make(Log::Level::verbose);
+  log.mask("re/fresh+me==");
+  log.detail("refresh_token=re%2Ffresh%2Bme%3D%3D&scope=x");
+  EXPECT_THAT(lines, ElementsAre("refresh_token=***&scope=x"));
+}
+
 TEST_F(LogTest, WhatIsShownIsPrintable) {
   make(Log::Level::normal).note("a\x1b[2Jb");
   ASSERT_EQ(lines.size(), 1U);

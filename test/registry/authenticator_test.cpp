@@ -276,6 +276,18 @@ TEST_F(AuthenticatorTest, AttackHttpRealmOfTlsRegistryGetsNothing) {
       .reply_with(Reply::of(401).with("WWW-Authenticate", "Bearer realm=\"" + registry.url("/token") + "\""));
   NetOptions net = test_net_options();
   net.ca_file = ca.file().string();
+TEST_F(AuthenticatorTest, AttackEchoedSecretOfAFormStaysOut) {
+  registry.auth().require_token(registry.url("/token"), {}, {}, "re/fresh+me==");
+  registry.on("POST", "/token")
+      .reply_with(Reply::error(400, "DENIED", "no, refresh_token=re%2Ffresh%2Bme%3D%3D or re%2ffresh%2bme%3d%3d"));
+  use(identity("re/fresh+me=="));
+  EXPECT_THAT(manifest_failure().text, HasSubstr("no, refresh_token=*** or ***"));
+  registry.auth().require_basic("me", "hu/sh+99=");
+  registry.on("GET", "*").skip(1).reply_with(Reply::error(403, "DENIED", "no, hu%2Fsh%2B99%3D"));
+  use(user_and_password("me", "hu/sh+99="));
+  EXPECT_THAT(manifest_failure().text, HasSubstr("no, ***"));
+}
+
   HttpClient secure_http(context.get_executor(), net);
   RegistryClient secure_client(secure_http, secure.origin(), user_and_password("user", "secret"));
   const Failure failure = failure_of([&] { run_coroutine(context, secure_client.get_manifest("a/b", "latest")); });

@@ -147,6 +147,19 @@ TEST(BlotOut, ReplacesEverySecretThatIsLongEnough) {
   EXPECT_EQ(blotted("****", "****"), "***");
 }
 
+TEST(BlotOut, FindsWhatIsPercentEncoded) {
+  const auto blotted = [](std::string text, std::string_view secret) {
+    blot_out(text, secret);
+    return text;
+  };
+  EXPECT_EQ(blotted("t=a%2Fb%2bc%3D&u=a/b%2Bc=", "a/b+c="), "t=***&u=***");
+  EXPECT_EQ(blotted("%61%2fb%2bc%3d", "a/b+c="), "***");
+  EXPECT_EQ(blotted("p=my+long%20word", "my long word"), "p=***");
+  EXPECT_EQ(blotted("50%off 50%25off", "50%off"), "*** ***");
+  EXPECT_EQ(blotted("%2525 %25", "%25%"), "%2525 %25");
+  EXPECT_EQ(blotted("a%2Fb%2 a%2Fb%2x", "a/b+c="), "a%2Fb%2 a%2Fb%2x");
+}
+
 TEST(Ascii, LowersAndComparesAsciiOnly) {
   EXPECT_EQ(ascii_lower("Content-TYPE\xc3\x84"), "content-type\xc3\x84");
   EXPECT_TRUE(equals_ignoring_case("WWW-Authenticate", "www-authenticate"));

@@ -21,8 +21,8 @@ std::string printable(std::string_view text, std::size_t limit = 300);
 /// bidirectional overrides, become \uXXXX, invalid UTF-8 becomes \ufffd.
 std::string printable_json(std::string_view json);
 
-/// Puts "***" in place of every `secret` in `text`. One of fewer than four characters stays: it would be found in
-/// innocent text.
+/// Puts "***" in place of every `secret` in `text`, as it is or percent-encoded, be it wholly or in part, as URLs and
+/// forms carry it. One of fewer than four characters stays: it would be found in innocent text.
 void blot_out(std::string& text, std::string_view secret);
 
 /// "1 layer", "3 layers"; `what` is an English noun whose plural ends in s.
