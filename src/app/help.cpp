@@ -72,7 +72,7 @@ Examples:
   hawser --from-file images.txt -o out/     a list of images, a tar each
   hawser --dry-run debian                   what would be fetched, and how much
 
-  A private registry (docker login's credentials are used, too):
+  A private registry (what docker login and podman login kept is used, too):
     hawser --username me --password-stdin harbor.example.com/team/app:1 < password.txt
   Amazon ECR:
     aws ecr get-login-password | hawser --username AWS --password-stdin \
@@ -88,6 +88,7 @@ Environment:
   HTTPS_PROXY, HTTP_PROXY, ALL_PROXY  proxies; NO_PROXY names hosts that are reached without
   HAWSER_PASSWORD                     password that belongs to --username
   DOCKER_CONFIG                       directory of docker login's config.json (default: ~/.docker)
+  REGISTRY_AUTH_FILE                  podman login's auth.json, where it is another than podman's own
 
 Exit codes:
   0 done   1 other   2 usage   3 authentication   4 not found   5 network   6 integrity

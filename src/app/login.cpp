@@ -16,12 +16,12 @@ std::string read_password(std::istream& input) {
   return password;
 }
 
-asio::awaitable<std::optional<Credentials>> find_and_mask(CredentialSource source, Log* log, std::string registry) {
-  std::optional<Credentials> found;
+asio::awaitable<Logins> find_and_mask(CredentialSource source, Log* log, std::string registry) {
+  Logins found;
   if (source) found = co_await source(std::move(registry));
-  if (found) {
-    log->mask(found->password);
-    log->mask(found->identity_token);
+  for (const Login& login : found.logins) {
+    log->mask(login.credentials.password);
+    log->mask(login.credentials.identity_token);
   }
   co_return found;
 }

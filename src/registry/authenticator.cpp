@@ -9,6 +9,9 @@
 #include <hawser/util/error.hpp>
 #include <hawser/util/text.hpp>
 
+#include <algorithm>
+#include <functional>
+
 #include <boost/asio/this_coro.hpp>
 
 namespace hawser {
@@ -42,7 +45,7 @@ Authenticator::Authenticator(HttpClient& http, Origin registry, CredentialSource
       clock_(std::move(clock)) {}
 
 void Authenticator::recall() {
-  if (service_ || !basic_.empty() || !notes_.recall) return;
+  if (service_ || basic_ || !notes_.recall) return;
   const auto note = notes_.recall(registry_.to_string());
   if (note) service_ = read_auth_note(registry_, *note);
   recalled_ = service_.has_value();
@@ -50,15 +53,15 @@ void Authenticator::recall() {
 }
 
 asio::awaitable<std::string> Authenticator::authorization(std::string repository) {
-  if (!basic_.empty()) co_return basic_;
+  if (basic_) co_return basic_of(repository);
   if (!service_) co_return std::string();
   const Token& token = tokens_[repository].token;
   if (token.usable(clock_())) co_return "Bearer " + token.value;
   const bool speculative = recalled_;
   // A note is only a file, which others may have written: it must not choose where a password goes.
   if (speculative && service_->realm.origin != registry_) {
-    co_await find_credentials();
-    if (*credentials_) co_return std::string();
+    co_await find_logins();
+    if (login_of(repository)) co_return std::string();
   }
   std::string value;
   std::exception_ptr failure;
@@ -85,7 +88,7 @@ asio::awaitable<std::string> Authenticator::answer(std::vector<Challenge> challe
                          std::string(bearer->param("service").value_or(""))};
     service_ = std::move(service);
     recalled_ = false;
-    basic_.clear();
+    basic_ = false;
     entry.scope = choose_scope(bearer->param("scope"), repository);
     entry.token = Token();
     std::string value = co_await obtain(repository);
@@ -96,32 +99,34 @@ asio::awaitable<std::string> Authenticator::answer(std::vector<Challenge> challe
     throw Error(Errc::unauthorized, what +
                                         ": the registry asks for authentication in a way that hawser does not know (" +
                                         schemes_of(challenges) + ")");
-  co_await find_credentials();
-  const std::optional<Credentials>& who = *credentials_;
-  if (!who || who->password.empty())
+  co_await find_logins();
+  std::string value = basic_of(repository);
+  if (value.empty())
     throw Error(Errc::unauthorized, what + ": authentication is needed", std::string(login_hint()));
-  std::string value = basic_authorization(*who);
-  if (value == used) refuse(what, {});
+  if (value == used) refuse(what, repository, {});
   service_.reset();
-  basic_ = value;
+  basic_ = true;
   co_return value;
 }
 
 void Authenticator::scrub(std::string& text) const {
-  for (const auto& [repository, entry] : tokens_) blot_out(text, entry.token.value);
-  if (!credentials_ || !*credentials_) return;
-  const Credentials& known = **credentials_;
-  // First, since a short password may be part of it by chance; without its padding, which not everyone repeats.
-  std::string basic = base64_encode(known.username + ":" + known.password);
-  basic.erase(basic.find_last_not_of('=') + 1);
-  blot_out(text, basic);
-  blot_out(text, known.identity_token);
-  blot_out(text, known.password);
+  std::vector<std::string> secrets;
+  for (const auto& [repository, entry] : tokens_) secrets.push_back(entry.token.value);
+  if (logins_) {
+    for (const auto& [part, known] : logins_->logins) {
+      std::string basic = base64_encode(known.username + ":" + known.password);
+      basic.erase(basic.find_last_not_of('=') + 1);  // not everyone repeats the padding
+      secrets.insert(secrets.end(), {basic, known.identity_token, known.password});
+    }
+  }
+  // The longest first: one may hold another, be it by chance.
+  std::ranges::stable_sort(secrets, std::ranges::greater{}, &std::string::size);
+  for (const std::string& secret : secrets) blot_out(text, secret);
 }
 
-void Authenticator::refuse(const std::string& what, const std::string& words) const {
+void Authenticator::refuse(const std::string& what, const std::string& repository, const std::string& words) const {
   const std::string tail = words.empty() ? "" : " (" + words + ")";
-  if (credentials_ && *credentials_)
+  if (login_of(repository))
     throw Error(Errc::unauthorized, what + ": the credentials were refused" + tail,
                 "check user name and password, and that this user may pull from the repository");
   throw Error(Errc::unauthorized, what + ": authentication is needed, or there is no such repository" + tail,
@@ -137,7 +142,8 @@ asio::awaitable<std::string> Authenticator::obtain(std::string repository) {
     } else if (service_) {
       co_await renew(entry, repository);
     } else {
-      co_return basic_;  // meanwhile the registry has named another way than tokens, or none
+      // Meanwhile the registry has named another way than tokens, or none.
+      co_return basic_ ? basic_of(repository) : std::string();
     }
     if (entry.failure) std::rethrow_exception(entry.failure);
     if (!entry.token.value.empty()) co_return "Bearer " + entry.token.value;
@@ -153,21 +159,21 @@ asio::awaitable<void> Authenticator::renew(Entry& entry, std::string repository)
   const FlightGuard guard(entry.flight);
   try {
     if (entry.scope.empty()) entry.scope = pull_scope(repository);
-    entry.token = co_await fetch(entry.scope);
+    entry.token = co_await fetch(repository, entry.scope);
   } catch (...) {
     entry.failure = std::current_exception();
   }
   entry.flight.reset();
 }
 
-asio::awaitable<Token> Authenticator::fetch(std::string scope) {
+asio::awaitable<Token> Authenticator::fetch(std::string repository, std::string scope) {
   const TokenService service = *service_;  // may be replaced while this waits
-  co_await find_credentials();
-  HttpRequest request = make_token_request(service, scope, *credentials_);
+  co_await find_logins();
+  HttpRequest request = make_token_request(service, scope, login_of(repository));
   HttpResponse response = co_await send_to_service(std::move(request));
   const HttpHead head = response.head();
   const std::string body = co_await response.read_all(max_token_answer);
-  if (head.status != 200) throw_service_error(service, head, body);
+  if (head.status != 200) throw_service_error(service, repository, head, body);
   co_return parse_token(body, head.header("Content-Type"), service, clock_(), std::chrono::system_clock::now());
 }
 
@@ -189,35 +195,45 @@ asio::awaitable<HttpResponse> Authenticator::send_to_service(HttpRequest request
   }
 }
 
-void Authenticator::throw_service_error(const TokenService& service, const HttpHead& head,
-                                        const std::string& body) const {
-  const bool refresh_grant = credentials_ && *credentials_ && !(*credentials_)->identity_token.empty();
+void Authenticator::throw_service_error(const TokenService& service, const std::string& repository,
+                                        const HttpHead& head, const std::string& body) const {
+  const Credentials* who = login_of(repository);
+  const bool refresh_grant = who && !who->identity_token.empty();
   const std::string what = "a token from " + service.realm.to_display();
   const Scrub scrub = [this](std::string& words) { this->scrub(words); };
   if (head.status == 401 || (head.status == 400 && refresh_grant))
-    refuse(what, parse_registry_errors(body, head.header("Content-Type"), scrub).words);
+    refuse(what, repository, parse_registry_errors(body, head.header("Content-Type"), scrub).words);
   throw_status_error(head, body, what, scrub);
 }
 
-asio::awaitable<void> Authenticator::find_credentials() {
-  while (!credentials_ && lookup_ && !lookup_->landed()) {
+asio::awaitable<void> Authenticator::find_logins() {
+  while (!logins_ && lookup_ && !lookup_->landed()) {
     const std::shared_ptr<Flight> flight = lookup_;
     co_await Flight::wait(flight);
     if (lookup_failure_) std::rethrow_exception(lookup_failure_);
   }
-  if (credentials_) co_return;
+  if (logins_) co_return;
   const asio::any_io_executor executor = co_await asio::this_coro::executor;
   lookup_ = std::make_shared<Flight>(executor);
   lookup_failure_ = nullptr;
   const FlightGuard guard(lookup_);
   try {
-    std::optional<Credentials> found;
+    Logins found;
     if (source_) found = co_await source_(registry_name(registry_));
-    credentials_.emplace(std::move(found));
+    logins_.emplace(std::move(found));
   } catch (...) {
     lookup_failure_ = std::current_exception();
   }
   if (lookup_failure_) std::rethrow_exception(lookup_failure_);
+}
+
+const Credentials* Authenticator::login_of(const std::string& repository) const {
+  return logins_ ? logins_->find(repository) : nullptr;
+}
+
+std::string Authenticator::basic_of(const std::string& repository) const {
+  const Credentials* who = login_of(repository);
+  return who && !who->password.empty() ? basic_authorization(*who) : std::string();
 }
 
 void Authenticator::remember_service() {

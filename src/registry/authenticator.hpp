@@ -27,7 +27,8 @@ namespace hawser {
 std::string registry_name(const Origin& origin);
 
 /// Authenticates at one registry for the whole call. Tokens are kept by repository and renewed before they end;
-/// however many requests need one at the same time, it is asked for once. Used on one thread.
+/// however many requests need one at the same time, it is asked for once. Each repository has the login that is meant
+/// for it, which none but its own requests carry. Used on one thread.
 class Authenticator {
  public:
   using Clock = std::function<std::chrono::steady_clock::time_point()>;
@@ -49,7 +50,7 @@ class Authenticator {
                                       std::string what);
 
   /// Throws the Error{unauthorized} of a 401 in spite of authentication; `words` are the registry's.
-  [[noreturn]] void refuse(const std::string& what, const std::string& words) const;
+  [[noreturn]] void refuse(const std::string& what, const std::string& repository, const std::string& words) const;
 
   /// Blots out of `text` whatever secret this registry may have been sent: password, identity token, the value of
   /// Basic, and the tokens of now.
@@ -68,12 +69,16 @@ class Authenticator {
 
   asio::awaitable<std::string> obtain(std::string repository);
   asio::awaitable<void> renew(Entry& entry, std::string repository);
-  asio::awaitable<Token> fetch(std::string scope);
+  asio::awaitable<Token> fetch(std::string repository, std::string scope);
   asio::awaitable<HttpResponse> send_to_service(HttpRequest request);
-  [[noreturn]] void throw_service_error(const TokenService& service, const HttpHead& head,
-                                        const std::string& body) const;
-  /// Returns once credentials_ says who we are. The source is asked once, however many wait; throws what it throws.
-  asio::awaitable<void> find_credentials();
+  [[noreturn]] void throw_service_error(const TokenService& service, const std::string& repository,
+                                        const HttpHead& head, const std::string& body) const;
+  /// Returns once logins_ says who we are. The source is asked once, however many wait; throws what it throws.
+  asio::awaitable<void> find_logins();
+  /// Who we are for `repository`; null before find_logins(), and where we are nobody.
+  const Credentials* login_of(const std::string& repository) const;
+  /// The value of Basic for `repository`; empty where there is no password for it.
+  std::string basic_of(const std::string& repository) const;
   void remember_service();
 
   HttpClient& http_;
@@ -81,13 +86,13 @@ class Authenticator {
   CredentialSource source_;
   AuthNotes notes_;
   Clock clock_;
-  std::optional<std::optional<Credentials>> credentials_;  // outer: looked up yet?
-  std::shared_ptr<Flight> lookup_;                         // set while the source is asked
-  std::exception_ptr lookup_failure_;                      // of the last time
+  std::optional<Logins> logins_;       // once they were looked up
+  std::shared_ptr<Flight> lookup_;     // set while the source is asked
+  std::exception_ptr lookup_failure_;  // of the last time
   std::optional<TokenService> service_;
   bool recalled_ = false;  // service_ is from the notes, not yet named in this call
   std::string noted_;      // the note given last
-  std::string basic_;      // Authorization value where the registry wants Basic
+  bool basic_ = false;     // the registry wants Basic
   std::map<std::string, Entry> tokens_;
   bool stopped_ = false;
 };

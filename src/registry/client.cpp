@@ -79,7 +79,8 @@ asio::awaitable<HttpResponse> RegistryClient::Impl::get(RedirectChain& chain, He
       // The response gives its connection up here: the token service may be at this very origin, and connections to
       // it are limited.
     }
-    if (answered) authenticator.refuse(what, parse_registry_errors(body, head.header("Content-Type"), scrub()).words);
+    if (answered)
+      authenticator.refuse(what, repository, parse_registry_errors(body, head.header("Content-Type"), scrub()).words);
     std::vector<Challenge> challenges = parse_challenges(head.all("WWW-Authenticate"));
     authorization = co_await authenticator.answer(std::move(challenges), repository, authorization, what);
     answered = true;

@@ -6,17 +6,23 @@
 namespace hawser {
 namespace {
 
-asio::awaitable<std::optional<Credentials>> look_up_on(asio::thread_pool* pool, std::string registry) {
-  std::optional<Credentials> found;
-  auto look_up = [&] { found = docker_config_credentials(registry); };
+asio::awaitable<Logins> look_up_on(asio::thread_pool* pool, std::string registry) {
+  Logins found;
+  auto look_up = [&] { found = docker_config_logins(registry); };
   co_await run_on(*pool, look_up);
   co_return found;
 }
 
 }  // namespace
 
-asio::awaitable<std::optional<Credentials>> known_credentials(std::optional<Credentials> credentials) {
-  co_return credentials;
+asio::awaitable<Logins> known_credentials(std::optional<Credentials> credentials) {
+  Logins known;
+  if (credentials) known.logins.push_back({{}, std::move(*credentials)});
+  co_return known;
+}
+
+asio::awaitable<Logins> known_logins(Logins logins) {
+  co_return logins;
 }
 
 CredentialSource docker_config_source(asio::thread_pool& pool) {

@@ -1,5 +1,6 @@
 #include "registry/credential_helper.hpp"
 #include "registry/docker_config.hpp"
+#include "registry/login_files.hpp"
 
 #include <hawser/registry/credentials.hpp>
 #include <hawser/util/file.hpp>
@@ -8,40 +9,28 @@
 #include <cstdlib>
 #include <filesystem>
 #include <system_error>
-#include <vector>
+
+#include <unistd.h>
 
 namespace hawser {
 namespace {
 
 constexpr std::size_t max_config = 1024 * 1024;
 
-std::filesystem::path from_environment(const char* name) {
-  const char* value = std::getenv(name);
-  return value ? value : "";
-}
-
-/// docker's file, then podman's.
-std::vector<std::filesystem::path> config_files() {
-  std::vector<std::filesystem::path> files;
-  if (const auto directory = from_environment("DOCKER_CONFIG"); !directory.empty()) {
-    files.push_back(directory / "config.json");
-  } else if (const auto home = from_environment("HOME"); !home.empty()) {
-    files.push_back(home / ".docker" / "config.json");
-  }
-  if (const auto runtime = from_environment("XDG_RUNTIME_DIR"); !runtime.empty())
-    files.push_back(runtime / "containers" / "auth.json");
-  return files;
-}
-
-std::optional<Credentials> find_in_file(const std::filesystem::path& path, std::string_view registry) {
-  std::error_code missing;
-  if (!std::filesystem::exists(path, missing) && !missing) return std::nullopt;
-  const auto config = parse_docker_config(read_file(path, max_config), path.string());
-  const std::string helper = find_credential_helper(config, registry);
-  if (!helper.empty()) {
-    if (auto credentials = ask_credential_helper(helper, docker_config_key(registry))) return credentials;
-  }
-  return find_inline_credentials(config, registry);
+/// Adds what a file knows of `registry`; returns whether that is enough for all of it.
+bool add_logins(Logins& found, const LoginFile& file, std::string_view registry) {
+  std::error_code error;
+  if (!std::filesystem::exists(file.path, error) && (!error || (file.guessed && error == std::errc::permission_denied)))
+    return false;
+  const auto config = parse_docker_config(read_file(file.path, max_config), file.path.string());
+  for (Login& login : find_partial_logins(config, registry)) found.logins.push_back(std::move(login));
+  std::optional<Credentials> whole;
+  if (const std::string helper = find_credential_helper(config, registry); !helper.empty())
+    whole = ask_credential_helper(helper, docker_config_key(registry));
+  if (!whole) whole = find_inline_credentials(config, registry);
+  if (!whole) return false;
+  found.logins.push_back({{}, std::move(*whole)});
+  return true;
 }
 
 /// One spelling for each registry.
@@ -57,10 +46,21 @@ bool is_same_registry(std::string_view a, std::string_view b) {
   return canonical_name(a) == canonical_name(b);
 }
 
-std::optional<Credentials> docker_config_credentials(std::string_view registry) {
-  for (const auto& path : config_files())
-    if (auto credentials = find_in_file(path, registry)) return credentials;
-  return std::nullopt;
+Logins docker_config_logins(std::string_view registry) {
+  Logins found;
+  for (const LoginFile& file : login_files(std::getenv, ::getuid()))
+    if (add_logins(found, file, registry)) break;
+  return found;
+}
+
+const Credentials* Logins::find(std::string_view repository) const {
+  for (const Login& login : logins) {
+    const std::string& part = login.part;
+    const bool below =
+        repository.starts_with(part) && (repository.size() == part.size() || repository[part.size()] == '/');
+    if (part.empty() || below) return &login.credentials;
+  }
+  return nullptr;
 }
 
 }  // namespace hawser

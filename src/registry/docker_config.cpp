@@ -5,6 +5,9 @@
 #include <hawser/util/base64.hpp>
 #include <hawser/util/error.hpp>
 
+#include <algorithm>
+#include <functional>
+
 #include <boost/json.hpp>
 
 namespace hawser {
@@ -12,11 +15,29 @@ namespace {
 
 constexpr std::string_view hub_key = "https://index.docker.io/v1/";
 
-/// Whether a key, "https://host/v1/" perhaps, is about `registry`.
-bool is_key_of(std::string_view key, std::string_view registry) {
-  for (const std::string_view scheme : {"https://", "http://"})
-    if (key.starts_with(scheme)) key.remove_prefix(scheme.size());
-  return is_same_registry(key.substr(0, key.find('/')), registry);
+/// What a key is about: "https://host/v1/", as docker had it once, and "host" about a registry, "host/team" about a
+/// part of one (containers-auth.json(5)).
+struct Key {
+  std::string_view host;
+  std::string_view part;
+};
+
+Key read_key(boost::json::string_view text) {
+  std::string_view key(text.data(), text.size());
+  bool url = false;
+  for (const std::string_view scheme : {"https://", "http://"}) {
+    if (!key.starts_with(scheme)) continue;
+    key.remove_prefix(scheme.size());
+    url = true;
+  }
+  while (key.ends_with('/')) key.remove_suffix(1);
+  const std::size_t slash = key.find('/');
+  if (slash == std::string_view::npos) return {key, {}};
+  return {key.substr(0, slash), url ? std::string_view() : key.substr(slash + 1)};
+}
+
+bool is_for_all_of(const Key& key, std::string_view registry) {
+  return key.part.empty() && is_same_registry(key.host, registry);
 }
 
 std::optional<Credentials> read_entry(const boost::json::object& entry) {
@@ -57,20 +78,31 @@ std::optional<Credentials> find_inline_credentials(const boost::json::object& co
     if (auto credentials = read_entry(*entry)) return credentials;
   }
   for (const auto& member : *auths) {
-    const std::string_view name(member.key().data(), member.key().size());
-    // "quay.io/team" is podman's way to name credentials of a part of a registry, not of all of it.
-    const bool partial = name.find("://") == std::string_view::npos && name.find('/') != std::string_view::npos;
-    if (partial || !member.value().is_object() || !is_key_of(name, registry)) continue;
+    if (!member.value().is_object() || !is_for_all_of(read_key(member.key()), registry)) continue;
     if (auto credentials = read_entry(member.value().get_object())) return credentials;
   }
   return std::nullopt;
 }
 
+std::vector<Login> find_partial_logins(const boost::json::object& config, std::string_view registry) {
+  std::vector<Login> logins;
+  const auto* auths = object_at(config, "auths");
+  if (!auths) return logins;
+  for (const auto& member : *auths) {
+    const Key key = read_key(member.key());
+    if (key.part.empty() || !member.value().is_object() || !is_same_registry(key.host, registry)) continue;
+    if (auto credentials = read_entry(member.value().get_object()))
+      logins.push_back({std::string(key.part), std::move(*credentials)});
+  }
+  std::ranges::stable_sort(logins, std::ranges::greater{}, [](const Login& login) { return login.part.size(); });
+  return logins;
+}
+
 std::string find_credential_helper(const boost::json::object& config, std::string_view registry) {
   if (const auto* helpers = json_object(config, "credHelpers")) {
     for (const auto& member : *helpers) {
-      const std::string_view name(member.key().data(), member.key().size());
-      if (is_key_of(name, registry) && member.value().is_string()) return std::string(member.value().get_string());
+      if (member.value().is_string() && is_for_all_of(read_key(member.key()), registry))
+        return std::string(member.value().get_string());
     }
   }
   return json_text(config, "credsStore");

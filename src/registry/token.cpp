@@ -110,8 +110,7 @@ std::string choose_scope(std::optional<std::string_view> challenged, std::string
   return scope == prefix ? pull_scope(repository) : scope;
 }
 
-HttpRequest make_token_request(const TokenService& service, std::string_view scope,
-                               const std::optional<Credentials>& credentials) {
+HttpRequest make_token_request(const TokenService& service, std::string_view scope, const Credentials* credentials) {
   if (credentials && !credentials->identity_token.empty()) {
     HttpRequest request("POST", service.realm);
     request.headers.emplace_back("Content-Type", "application/x-www-form-urlencoded");

@@ -42,9 +42,8 @@ std::string pull_scope(std::string_view repository);
 std::string choose_scope(std::optional<std::string_view> challenged, std::string_view repository);
 
 /// The request for a token of `scope`: GET, with Basic authentication where there are user name and password, or
-/// the refresh_token grant by POST where there is an identity token.
-HttpRequest make_token_request(const TokenService& service, std::string_view scope,
-                               const std::optional<Credentials>& credentials);
+/// the refresh_token grant by POST where there is an identity token. `credentials` is null for an anonymous one.
+HttpRequest make_token_request(const TokenService& service, std::string_view scope, const Credentials* credentials);
 
 /// The value of an Authorization header of the scheme Basic (RFC 7617). Throws Error{usage} where the user name
 /// holds a colon or a control character, or the password a NUL.

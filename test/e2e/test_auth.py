@@ -73,6 +73,22 @@ def test_password_that_docker_login_kept(hawser, registries, auth, tls):
     assert result.code == 0, result.err
 
 
+@pytest.mark.parametrize("auth,tls", LOGINS)
+def test_login_of_a_part_that_podman_kept(hawser, registries, auth, tls):
+    registry = registries(auth, tls)
+    inside, outside = (registry.push(name, images.many_layers(4), "v1") for name in ("part/image", "other/image"))
+    kept = hawser.directory / "home" / "auth.json"
+    subprocess.run(["podman", "login", "--authfile", kept, "--tls-verify=false", "--username", USER, "--password-stdin",
+                    f"{registry.host}/part"], input=PASSWORD, text=True, check=True, timeout=60)
+    assert list(json.loads(kept.read_text())["auths"]) == [f"{registry.host}/part"]
+    environment = {"REGISTRY_AUTH_FILE": str(kept)}
+    result = hawser.run("pull", *trust(registry), "-o", "i.tar", inside, environment=environment)
+    assert result.code == 0, result.err
+    result = hawser.run("pull", *trust(registry), "-o", "o.tar", inside, outside, environment=environment)
+    assert result.code == AUTHENTICATION, result.err
+    assert "other/image" in result.err and "part/image" not in result.err
+
+
 def test_password_on_the_command_line_is_warned_about(hawser, registries):
     registry = registries("htpasswd", True)
     reference = registry.push("auth/image", images.many_layers(4), "v1")

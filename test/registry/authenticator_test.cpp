@@ -32,6 +32,20 @@ class AuthenticatorTest : public RegistryFixture {
     return [token](std::string) { return known_credentials(Credentials{{}, {}, token}); };
   }
 
+  /// Knows the user "team" for the repositories below a, and nobody for others.
+  static asio::awaitable<Logins> login_of_a(std::string) {
+    Logins known;
+    known.logins.push_back({"a", {"team", "secret", {}}});
+    return known_logins(std::move(known));
+  }
+  /// What the requests whose path begins with `path` had as Authorization.
+  std::vector<std::string> shown_at(const std::string& path) const {
+    std::vector<std::string> shown;
+    for (const ScriptedRequest& request : registry.requests())
+      if (request.target.starts_with(path)) shown.push_back(request.header("Authorization"));
+    return shown;
+  }
+
   int fetched = 0;
 };
 
@@ -73,6 +87,42 @@ TEST_F(AuthenticatorTest, Basic) {
   manifest();
   manifest();
   EXPECT_EQ(registry.count("GET", "*"), 3u);  // challenged once
+}
+
+TEST_F(AuthenticatorTest, AttackALoginOfAPartIsNotShownForTheRest) {
+  registry.auth().require_basic("team", "secret");
+  use(login_of_a);
+  manifest();
+  const Failure failure = failure_of([&] { manifest("latest", "other/b"); });
+  EXPECT_EQ(failure.code, Errc::unauthorized);
+  EXPECT_THAT(failure.text, HasSubstr("authentication is needed"));
+  EXPECT_THAT(shown_at("/v2/other/"), testing::Each(""));
+  manifest();
+  EXPECT_EQ(registry.count("GET", "/v2/a/*"), 3u);  // challenged once
+}
+
+TEST_F(AuthenticatorTest, AttackALoginOfAPartGetsNoTokenForTheRest) {
+  registry.auth().require_token(registry.url("/token"));
+  registry.content().add_manifest("other/b", "latest", "{}", "application/vnd.oci.image.manifest.v1+json");
+  use(login_of_a);
+  manifest();
+  manifest("latest", "other/b");
+  manifest();
+  EXPECT_THAT(shown_at("/token"), testing::ElementsAre("Basic dGVhbTpzZWNyZXQ=", ""));
+  EXPECT_THAT(shown_at("/v2/a/b"), testing::ElementsAre("", "Bearer token-1", "Bearer token-1"));
+  EXPECT_THAT(shown_at("/v2/other/b"), testing::ElementsAre("Bearer token-2"));
+}
+
+TEST_F(AuthenticatorTest, AttackEchoedSecretsOfSeveralLoginsStayOut) {
+  registry.on("GET", "*")
+      .reply_with(Reply::error(401, "DENIED", "no, hush99 hush").with("WWW-Authenticate", "Basic realm=\"r\""));
+  use([](std::string) {
+    Logins known;
+    known.logins.push_back({"a", {"team", "hush", {}}});
+    known.logins.push_back({"", {"all", "hush99", {}}});
+    return known_logins(std::move(known));
+  });
+  EXPECT_THAT(manifest_failure().text, HasSubstr("no, *** ***"));
 }
 
 TEST_F(AuthenticatorTest, OneTokenForManyRequestsAtOnce) {
@@ -206,6 +256,18 @@ TEST_F(AuthenticatorTest, AttackEchoedSecretOfEveryRequestStaysOut) {
   }
 }
 
+TEST_F(AuthenticatorTest, AttackEchoedSecretOfAFormStaysOut) {
+  registry.auth().require_token(registry.url("/token"), {}, {}, "re/fresh+me==");
+  registry.on("POST", "/token")
+      .reply_with(Reply::error(400, "DENIED", "no, refresh_token=re%2Ffresh%2Bme%3D%3D or re%2ffresh%2bme%3d%3d"));
+  use(identity("re/fresh+me=="));
+  EXPECT_THAT(manifest_failure().text, HasSubstr("no, refresh_token=*** or ***"));
+  registry.auth().require_basic("me", "hu/sh+99=");
+  registry.on("GET", "*").skip(1).reply_with(Reply::error(403, "DENIED", "no, hu%2Fsh%2B99%3D"));
+  use(user_and_password("me", "hu/sh+99="));
+  EXPECT_THAT(manifest_failure().text, HasSubstr("no, ***"));
+}
+
 TEST_F(AuthenticatorTest, AttackEchoedSecretIsNotShownWhereItIsCut) {
   registry.auth().require_basic("me", "hush99");
   registry.on("GET", "*").skip(1).reply_with(Reply::error(403, std::string(397, 'x') + "hush99", ""));
@@ -276,18 +338,6 @@ TEST_F(AuthenticatorTest, AttackHttpRealmOfTlsRegistryGetsNothing) {
       .reply_with(Reply::of(401).with("WWW-Authenticate", "Bearer realm=\"" + registry.url("/token") + "\""));
   NetOptions net = test_net_options();
   net.ca_file = ca.file().string();
-TEST_F(AuthenticatorTest, AttackEchoedSecretOfAFormStaysOut) {
-  registry.auth().require_token(registry.url("/token"), {}, {}, "re/fresh+me==");
-  registry.on("POST", "/token")
-      .reply_with(Reply::error(400, "DENIED", "no, refresh_token=re%2Ffresh%2Bme%3D%3D or re%2ffresh%2bme%3d%3d"));
-  use(identity("re/fresh+me=="));
-  EXPECT_THAT(manifest_failure().text, HasSubstr("no, refresh_token=*** or ***"));
-  registry.auth().require_basic("me", "hu/sh+99=");
-  registry.on("GET", "*").skip(1).reply_with(Reply::error(403, "DENIED", "no, hu%2Fsh%2B99%3D"));
-  use(user_and_password("me", "hu/sh+99="));
-  EXPECT_THAT(manifest_failure().text, HasSubstr("no, ***"));
-}
-
   HttpClient secure_http(context.get_executor(), net);
   RegistryClient secure_client(secure_http, secure.origin(), user_and_password("user", "secret"));
   const Failure failure = failure_of([&] { run_coroutine(context, secure_client.get_manifest("a/b", "latest")); });

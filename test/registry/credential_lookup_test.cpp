@@ -20,7 +20,7 @@ class CredentialLookupTest : public RegistryFixture {
     ++fetched;
   }
   /// Credentials that are there only when `count` requests have come.
-  asio::awaitable<std::optional<Credentials>> after_requests(std::size_t count, std::optional<Credentials> then) {
+  asio::awaitable<Logins> after_requests(std::size_t count, std::optional<Credentials> then) {
     asio::steady_timer timer(context);
     for (int i = 0; i < 5'000 && registry.requests().size() < count; ++i) {
       timer.expires_after(std::chrono::milliseconds(2));
@@ -28,7 +28,9 @@ class CredentialLookupTest : public RegistryFixture {
     }
     ++asked;
     if (!then) throw Error(Errc::unauthorized, "the helper is out of order");
-    co_return then;
+    Logins known;
+    known.logins.push_back({{}, *then});
+    co_return known;
   }
   /// Fetches the manifest four times at once; returns what failed.
   std::vector<Errc> fetch_together() {

@@ -46,6 +46,46 @@ TEST(DockerConfig, APasswordMayHaveLines) {
   EXPECT_EQ(found.value().password, "{\n  \"a\": 1\n}\n");
 }
 
+TEST(DockerConfig, KeysOfPartsOfARegistry) {
+  const auto config = parse_docker_config(
+      R"({"auths":{"Quay.io/team":{"auth":"dGVhbTpwdw=="},"quay.io/team/app/":{"auth":"YXBwOnB3"},
+      "quay.io":{"auth":"d2hvbGU6cHc="},"https://quay.io/v1/":{"auth":"dXJsOnB3"},"docker.io/me":{"auth":"bWU6cHc="},
+      "quay.io/none":{},"quay.io/odd":7,"evil.example/quay.io":{"auth":"ZXZpbDpwdw=="}}})",
+      "f");
+  const auto found = find_partial_logins(config, "quay.io:443");
+  ASSERT_EQ(found.size(), 2U);
+  EXPECT_EQ(found[0].part, "team/app");
+  EXPECT_EQ(found[0].credentials.username, "app");
+  EXPECT_EQ(found[1].part, "team");
+  EXPECT_EQ(find_partial_logins(config, "docker.io").at(0).credentials.username, "me");
+  EXPECT_TRUE(find_partial_logins({}, "quay.io").empty());
+  EXPECT_EQ(find_inline_credentials(config, "quay.io")->username, "whole");
+  EXPECT_FALSE(find_inline_credentials(config, "docker.io"));
+}
+
+TEST(DockerConfig, AHelperIsForAllOfARegistry) {
+  const auto config = parse_docker_config(R"({"credHelpers":{"quay.io/team":"a","https://gcr.io/":"b"}})", "f");
+  EXPECT_EQ(find_credential_helper(config, "quay.io"), "");
+  EXPECT_EQ(find_credential_helper(config, "gcr.io"), "b");
+}
+
+TEST(Logins, AttackALoginOfAPartIsForItsRepositoriesAlone) {
+  Logins known;
+  known.logins.push_back({"team/app", {"app", "pw", {}}});
+  known.logins.push_back({"team", {"team", "pw", {}}});
+  const auto user = [&](std::string_view repository) {
+    const Credentials* found = known.find(repository);
+    return found ? found->username : "nobody";
+  };
+  for (const char* repository : {"team/app", "team/app/x"}) EXPECT_EQ(user(repository), "app") << repository;
+  for (const char* repository : {"team", "team/application", "team/x"})
+    EXPECT_EQ(user(repository), "team") << repository;
+  for (const char* repository : {"", "tea", "teams", "teams/app", "x/team"})
+    EXPECT_EQ(user(repository), "nobody") << repository;
+  known.logins.push_back({"", {"whole", "pw", {}}});
+  EXPECT_EQ(user("teams"), "whole");
+}
+
 TEST(DockerConfig, HostsAreComparedAsHosts) {
   EXPECT_TRUE(is_same_registry("LocalHost:5000", "localhost:5000"));
   EXPECT_TRUE(is_same_registry("quay.io:443", "Quay.io"));
@@ -81,10 +121,26 @@ class CredentialHelperTest : public testing::Test {
  protected:
   CredentialHelperTest() : old_path_(std::getenv("PATH")) {
     ::setenv("PATH", (directory_.path().string() + ":" + old_path_).c_str(), 1);
+    ::unsetenv("REGISTRY_AUTH_FILE");
   }
   ~CredentialHelperTest() override {
     ::setenv("PATH", old_path_.c_str(), 1);
-    for (const char* name : {"DOCKER_CONFIG", "XDG_RUNTIME_DIR"}) ::unsetenv(name);
+    for (const char* name : {"DOCKER_CONFIG", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME"}) ::unsetenv(name);
+  }
+
+  /// The environment has the directory's config.json, containers/auth.json and config/containers/auth.json.
+  void use_files() const {
+    ::setenv("DOCKER_CONFIG", directory_.path().c_str(), 1);
+    ::setenv("XDG_RUNTIME_DIR", directory_.path().c_str(), 1);
+    ::setenv("XDG_CONFIG_HOME", (directory_ / "config").c_str(), 1);
+    std::filesystem::create_directories(directory_ / "containers");
+    std::filesystem::create_directories(directory_ / "config" / "containers");
+  }
+  /// The user that the stored logins name for a repository of quay.io.
+  static std::string stored(const std::string& repository = "a", const std::string& registry = "quay.io") {
+    const Logins known = docker_config_logins(registry);
+    const Credentials* found = known.find(repository);
+    return found ? found->username : "nobody";
   }
 
   void install(const std::string& name, const std::string& script) {
@@ -149,8 +205,8 @@ TEST_F(CredentialHelperTest, ASlowHelperIsWaitedForOnThePool) {
   asio::thread_pool pool(1);
   // Only the network thread can make the helper answer: it must not be the one that waits.
   asio::post(context, [&] { asio::post(context, [&] { test::write_text(go, ""); }); });
-  const auto credentials = test::run_coroutine(context, docker_config_source(pool)("quay.io"));
-  EXPECT_EQ(credentials.value().username, "late");
+  const Logins known = test::run_coroutine(context, docker_config_source(pool)("quay.io"));
+  EXPECT_EQ(known.find("a")->username, "late");
 }
 
 TEST_F(CredentialHelperTest, WhatAHelperThrowsOnThePoolArrives) {
@@ -164,19 +220,52 @@ TEST_F(CredentialHelperTest, WhatAHelperThrowsOnThePoolArrives) {
 }
 
 TEST_F(CredentialHelperTest, SourceAsksHelperThenFileThenPodman) {
-  ::setenv("DOCKER_CONFIG", directory_.path().c_str(), 1);
-  ::setenv("XDG_RUNTIME_DIR", directory_.path().c_str(), 1);
-  EXPECT_FALSE(docker_config_credentials("quay.io"));
-  std::filesystem::create_directory(directory_ / "containers");
+  use_files();
+  EXPECT_EQ(stored(), "nobody");
+  std::ofstream(directory_ / "config" / "containers" / "auth.json") << R"({"auths":{"quay.io":{"auth":"b2xkOnB3"}}})";
+  EXPECT_EQ(stored(), "old");
   std::ofstream(directory_ / "containers" / "auth.json") << R"({"auths":{"quay.io":{"auth":"cG9kbWFuOnB3"}}})";
-  EXPECT_EQ(docker_config_credentials("quay.io")->username, "podman");
+  EXPECT_EQ(stored(), "podman");
   std::ofstream(directory_ / "config.json")
       << R"({"credHelpers":{"quay.io":"known"},"auths":{"ghcr.io":{"auth":"ZG9ja2VyOnB3"}}})";
   install("known", R"(echo '{"Username":"helped","Secret":"pw"}')");
-  EXPECT_EQ(docker_config_credentials("quay.io")->username, "helped");
-  EXPECT_EQ(docker_config_credentials("ghcr.io")->username, "docker");
+  EXPECT_EQ(stored(), "helped");
+  EXPECT_EQ(stored("a", "ghcr.io"), "docker");
   std::ofstream(directory_ / "config.json") << "{";
-  EXPECT_THROW(docker_config_credentials("quay.io"), Error);
+  EXPECT_THROW(stored(), Error);
+}
+
+TEST_F(CredentialHelperTest, ALoginOfAPartGoesBeforeThatOfAllInItsFileAndAfter) {
+  use_files();
+  std::ofstream(directory_ / "config.json") << R"({"auths":{"quay.io/team":{"auth":"dGVhbTpwdw=="}}})";
+  std::ofstream(directory_ / "containers" / "auth.json")
+      << R"({"auths":{"quay.io":{"auth":"d2hvbGU6cHc="},"quay.io/team/app":{"auth":"YXBwOnB3"}}})";
+  EXPECT_EQ(stored("team/x"), "team");
+  EXPECT_EQ(stored("team/app"), "team");  // the earlier file has one
+  EXPECT_EQ(stored("other"), "whole");
+  std::filesystem::remove(directory_ / "config.json");
+  EXPECT_EQ(stored("team/app"), "app");
+  EXPECT_EQ(stored("team/x"), "whole");
+}
+
+TEST_F(CredentialHelperTest, AClosedWayToPodmansFileIsNoError) {
+  use_files();
+  ::setenv("DOCKER_CONFIG", "/nonexistent", 1);
+  std::filesystem::permissions(directory_.path(), std::filesystem::perms::none);
+  // Root finds no way closed.
+  const bool root = ::geteuid() == 0;
+  if (root) {
+    ASSERT_EQ(::seteuid(65534), 0);
+  }
+  const std::string user = stored();
+  ::setenv("DOCKER_CONFIG", directory_.path().c_str(), 1);
+  const Errc code = test::code_of([] { stored(); });
+  if (root) {
+    ASSERT_EQ(::seteuid(0), 0);
+  }
+  std::filesystem::permissions(directory_.path(), std::filesystem::perms::owner_all);
+  EXPECT_EQ(user, "nobody");
+  EXPECT_EQ(code, Errc::disk);
 }
 
 }  // namespace

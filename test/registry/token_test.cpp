@@ -62,17 +62,19 @@ TEST(Token, IsUsableUntilAMarginBeforeItsEnd) {
 }
 
 TEST(Token, RequestCarriesServiceScopeAndAccount) {
-  const HttpRequest anonymous = make_token_request(service, "repository:a/b:pull", std::nullopt);
+  const HttpRequest anonymous = make_token_request(service, "repository:a/b:pull", nullptr);
   EXPECT_EQ(anonymous.url.target,
             "/token?x=1&client_id=hawser&scope=repository%3Aa%2Fb%3Apull&service=registry%20name");
   EXPECT_TRUE(anonymous.headers.empty());
-  const HttpRequest known = make_token_request(service, "s", Credentials{"us&er", "pw", {}});
+  const Credentials credentials{"us&er", "pw", {}};
+  const HttpRequest known = make_token_request(service, "s", &credentials);
   EXPECT_THAT(known.url.target, HasSubstr("&account=us%26er&"));
   EXPECT_EQ(known.headers.at(0).second, "Basic dXMmZXI6cHc=");
 }
 
 TEST(Token, RefreshGrantKeepsTheSecretOutOfTheUrl) {
-  const HttpRequest request = make_token_request(service, "s", Credentials{{}, {}, "se=cret"});
+  const Credentials credentials{{}, {}, "se=cret"};
+  const HttpRequest request = make_token_request(service, "s", &credentials);
   EXPECT_EQ(request.method, "POST");
   EXPECT_EQ(request.url, service.realm);
   EXPECT_THAT(request.body, HasSubstr("refresh_token=se%3Dcret"));
@@ -85,12 +87,12 @@ TEST(Token, BasicRefusesWhatHttpCannotCarry) {
   EXPECT_EQ(basic_authorization({"a", "p:w", {}}), "Basic YTpwOnc=");
 }
 
-TEST(Token, ScopeOfTheChallengeOnlyWhereItReadsTheSameRepository) {
-  EXPECT_EQ(choose_scope(std::nullopt, "a/b"), "repository:a/b:pull");
 TEST(Token, BasicCarriesAPasswordOfManyLines) {
   EXPECT_EQ(basic_authorization({"_json_key", "{\r\n\t\"a\": 1\n}\n", {}}), "Basic X2pzb25fa2V5OnsNCgkiYSI6IDEKfQo=");
 }
 
+TEST(Token, ScopeOfTheChallengeOnlyWhereItReadsTheSameRepository) {
+  EXPECT_EQ(choose_scope(std::nullopt, "a/b"), "repository:a/b:pull");
   EXPECT_EQ(choose_scope("repository:a/b:metadata_read", "a/b"), "repository:a/b:metadata_read");
   EXPECT_EQ(choose_scope("repository:a/b:pull,metadata_read", "a/b"), "repository:a/b:pull,metadata_read");
   for (const char* scope : {"repository:a/b:pull,push", "repository:a/b:*", "repository:other:pull",

@@ -14,14 +14,15 @@ namespace hawser {
 
 namespace asio = boost::asio;
 
-/// Finds the credentials for a registry ("docker.io", "localhost:5000"), or nothing for anonymous access. Called on
-/// the network thread, and only when the registry asks for authentication; what takes time is awaited.
-using CredentialSource = std::function<asio::awaitable<std::optional<Credentials>>(std::string registry)>;
+/// Finds what is known of a registry ("docker.io", "localhost:5000"): no login means anonymous access. Called on the
+/// network thread, and only when the registry asks for authentication; what takes time is awaited.
+using CredentialSource = std::function<asio::awaitable<Logins>(std::string registry)>;
 
-/// What a source returns that need not look: `credentials`.
-asio::awaitable<std::optional<Credentials>> known_credentials(std::optional<Credentials> credentials);
+/// What a source returns that need not look: `credentials` for all of the registry, or no login.
+asio::awaitable<Logins> known_credentials(std::optional<Credentials> credentials);
+asio::awaitable<Logins> known_logins(Logins logins);
 
-/// docker_config_credentials() as a source: files are read and helpers waited for on `pool`, which must outlive it.
+/// docker_config_logins() as a source: files are read and helpers waited for on `pool`, which must outlive it.
 CredentialSource docker_config_source(asio::thread_pool& pool);
 
 }  // namespace hawser

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace hawser {
 
@@ -15,14 +16,30 @@ struct Credentials {
   std::string identity_token;
 };
 
+/// Credentials for a registry or a part of it.
+struct Login {
+  /// "team" or "team/app": the repository of this name and those below it; empty for the whole registry.
+  std::string part;
+  Credentials credentials;
+};
+
+/// What is known of one registry.
+struct Logins {
+  std::vector<Login> logins;  ///< the ones to be preferred first
+
+  /// The credentials to show for `repository`: the first whose part it is in; null for anonymous access.
+  const Credentials* find(std::string_view repository) const;
+};
+
 /// Whether two texts name the same registry: in whatever case, with or without the port of https, and Docker Hub by
 /// any of its names.
 bool is_same_registry(std::string_view a, std::string_view b);
 
-/// The credentials that `docker login` keeps for `registry`: $DOCKER_CONFIG/config.json or ~/.docker/config.json, then
-/// $XDG_RUNTIME_DIR/containers/auth.json; `auths`, `credHelpers` and `credsStore` are understood. A file that can't
-/// be read or parsed is an Error{disk} or Error{usage} that names it and never quotes it. Blocks for as long as a
-/// helper thinks, up to its time limit.
-std::optional<Credentials> docker_config_credentials(std::string_view registry);
+/// What `docker login` and `podman login` keep for `registry`, in the order of login_files(): of each file the keys of
+/// `auths` that name a part of the registry, the longest first (containers-auth.json(5)), then the answer of the helper
+/// (`credHelpers`, `credsStore`) or else the registry's own key. The first file that has one for the whole registry is
+/// the last one read. A file that can't be read or parsed is an Error{disk} or Error{usage} that names it and never
+/// quotes it. Blocks for as long as a helper thinks, up to its time limit.
+Logins docker_config_logins(std::string_view registry);
 
 }  // namespace hawser
