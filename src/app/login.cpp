@@ -23,6 +23,7 @@ asio::awaitable<Logins> find_and_mask(CredentialSource source, Log* log, std::st
     log->mask(login.credentials.password);
     log->mask(login.credentials.identity_token);
   }
+  if (!found.missing_helpers.empty()) log->detail(found.missing_helpers_text());
   co_return found;
 }
 

@@ -102,7 +102,7 @@ asio::awaitable<std::string> Authenticator::answer(std::vector<Challenge> challe
   co_await find_logins();
   std::string value = basic_of(repository);
   if (value.empty())
-    throw Error(Errc::unauthorized, what + ": authentication is needed", std::string(login_hint()));
+    throw Error(Errc::unauthorized, what + ": authentication is needed", with_missing_helpers(login_hint()));
   if (value == used) refuse(what, repository, {});
   service_.reset();
   basic_ = true;
@@ -128,9 +128,9 @@ void Authenticator::refuse(const std::string& what, const std::string& repositor
   const std::string tail = words.empty() ? "" : " (" + words + ")";
   if (login_of(repository))
     throw Error(Errc::unauthorized, what + ": the credentials were refused" + tail,
-                "check user name and password, and that this user may pull from the repository");
+                with_missing_helpers("check user name and password, and that this user may pull from the repository"));
   throw Error(Errc::unauthorized, what + ": authentication is needed, or there is no such repository" + tail,
-              std::string(login_hint()));
+              with_missing_helpers(login_hint()));
 }
 
 asio::awaitable<std::string> Authenticator::obtain(std::string repository) {
@@ -234,6 +234,11 @@ const Credentials* Authenticator::login_of(const std::string& repository) const 
 std::string Authenticator::basic_of(const std::string& repository) const {
   const Credentials* who = login_of(repository);
   return who && !who->password.empty() ? basic_authorization(*who) : std::string();
+}
+
+std::string Authenticator::with_missing_helpers(std::string_view hint) const {
+  const std::string missing = logins_ ? logins_->missing_helpers_text() : std::string();
+  return (missing.empty() ? missing : missing + "; ") + std::string(hint);
 }
 
 void Authenticator::remember_service() {

@@ -79,6 +79,8 @@ class Authenticator {
   const Credentials* login_of(const std::string& repository) const;
   /// The value of Basic for `repository`; empty where there is no password for it.
   std::string basic_of(const std::string& repository) const;
+  /// `hint`, and before it what may be the reason that a login is missing or an old one.
+  std::string with_missing_helpers(std::string_view hint) const;
   void remember_service();
 
   HttpClient& http_;

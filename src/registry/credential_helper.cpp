@@ -111,19 +111,23 @@ bool is_valid_helper_name(std::string_view name) {
          std::all_of(name.begin(), name.end(), allowed);
 }
 
-std::optional<Credentials> ask_credential_helper(const std::string& name, const std::string& key,
-                                                 std::chrono::milliseconds time_limit) {
+HelperAnswer ask_credential_helper(const std::string& name, const std::string& key,
+                                   std::chrono::milliseconds time_limit) {
   if (!is_valid_helper_name(name))
     throw Error(Errc::usage,
                 "docker's configuration names a credential helper that can't be one: \"" + printable(name, 60) + "\"");
+  HelperAnswer result;
+  result.program = "docker-credential-" + name;
   const auto deadline = std::chrono::steady_clock::now() + time_limit;
-  Helper helper("docker-credential-" + name);
-  if (helper.error() == ENOENT) return std::nullopt;
+  Helper helper(result.program);
+  // EACCES is what comes of a directory in PATH that this user may not enter, too.
+  result.installed = helper.error() != ENOENT && helper.error() != EACCES;
+  if (!result.installed) return result;
   if (helper.error() != 0) helper.fail("it can't be started");
   helper.write(key);
   const std::string answer = helper.read(deadline);
   if (!helper.succeeded(deadline)) {
-    if (answer.find("credentials not found") != std::string::npos) return std::nullopt;
+    if (answer.find("credentials not found") != std::string::npos) return result;
     helper.fail("it failed");
   }
   const auto object = parse_json_object(answer);
@@ -131,7 +135,7 @@ std::optional<Credentials> ask_credential_helper(const std::string& name, const 
   Credentials credentials;
   credentials.username = json_text(*object, "Username");
   std::string secret = json_text(*object, "Secret");
-  if (secret.empty()) return std::nullopt;
+  if (secret.empty()) return result;
   // The protocol's way to say that the secret is an identity token.
   if (credentials.username == "<token>") {
     credentials.username.clear();
@@ -139,7 +143,8 @@ std::optional<Credentials> ask_credential_helper(const std::string& name, const 
   } else {
     credentials.password = std::move(secret);
   }
-  return credentials;
+  result.credentials = std::move(credentials);
+  return result;
 }
 
 }  // namespace hawser

@@ -13,10 +13,17 @@ namespace hawser {
 /// Whether `name` may become part of a program's name: letters, digits, '.', '_' and '-', no '-' or '.' in front.
 bool is_valid_helper_name(std::string_view name);
 
-/// Runs `docker-credential-<name> get`, found by PATH, with `key` on its standard input, and reads its answer.
-/// Nothing where the program is not installed or has no credentials for `key`. Blocks up to `time_limit`, then kills
-/// it. Throws Error{unauthorized} that names the program and never quotes its output where it fails.
-std::optional<Credentials> ask_credential_helper(const std::string& name, const std::string& key,
-                                                 std::chrono::milliseconds time_limit = std::chrono::seconds(30));
+/// What asking a helper came to.
+struct HelperAnswer {
+  std::string program;                     ///< "docker-credential-<name>"
+  bool installed = true;                   ///< false where PATH leads to no such program
+  std::optional<Credentials> credentials;  ///< nothing where it has none
+};
+
+/// Runs `docker-credential-<name> get`, found by PATH, with `key` on its standard input, and reads its answer. Blocks
+/// up to `time_limit`, then kills it. Throws Error{unauthorized} that names the program and never quotes its output
+/// where it fails.
+HelperAnswer ask_credential_helper(const std::string& name, const std::string& key,
+                                   std::chrono::milliseconds time_limit = std::chrono::seconds(30));
 
 }  // namespace hawser

@@ -6,6 +6,7 @@
 #include <hawser/util/file.hpp>
 #include <hawser/util/text.hpp>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <system_error>
@@ -25,8 +26,13 @@ bool add_logins(Logins& found, const LoginFile& file, std::string_view registry)
   const auto config = parse_docker_config(read_file(file.path, max_config), file.path.string());
   for (Login& login : find_partial_logins(config, registry)) found.logins.push_back(std::move(login));
   std::optional<Credentials> whole;
-  if (const std::string helper = find_credential_helper(config, registry); !helper.empty())
-    whole = ask_credential_helper(helper, docker_config_key(registry));
+  if (const std::string helper = find_credential_helper(config, registry); !helper.empty()) {
+    HelperAnswer answer = ask_credential_helper(helper, docker_config_key(registry));
+    whole = std::move(answer.credentials);
+    auto& missing = found.missing_helpers;
+    if (!answer.installed && std::ranges::find(missing, answer.program) == missing.end())
+      missing.push_back(answer.program);
+  }
   if (!whole) whole = find_inline_credentials(config, registry);
   if (!whole) return false;
   found.logins.push_back({{}, std::move(*whole)});
@@ -61,6 +67,15 @@ const Credentials* Logins::find(std::string_view repository) const {
     if (part.empty() || below) return &login.credentials;
   }
   return nullptr;
+}
+
+std::string Logins::missing_helpers_text() const {
+  if (missing_helpers.empty()) return {};
+  std::string names;
+  for (const std::string& helper : missing_helpers) names += (names.empty() ? "" : " and ") + helper;
+  return "docker's configuration names " + names +
+         (missing_helpers.size() == 1 ? ", which is not installed or not in PATH"
+                                      : ", which are not installed or not in PATH");
 }
 
 }  // namespace hawser

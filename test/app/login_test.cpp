@@ -104,6 +104,23 @@ TEST(Login, ASourceWarnsAndMasks) {
   EXPECT_EQ(lines[1], "*** ***");
 }
 
+TEST(Login, AMissingHelperIsToldToWhoWantsDetails) {
+  std::vector<std::string> lines;
+  Log log(Log::Level::verbose, [&](std::string_view line) { lines.emplace_back(line); });
+  const CredentialSource docker = [](std::string registry) {
+    Logins known;
+    if (registry == "quay.io") known.missing_helpers.push_back("docker-credential-ecr-login");
+    return known_logins(known);
+  };
+  std::istringstream input;
+  const auto source = credential_source({}, {Reference::parse("quay.io/a")}, {}, input, log, docker);
+  EXPECT_FALSE(ask(source, "other.io"));
+  EXPECT_TRUE(lines.empty());
+  EXPECT_FALSE(ask(source, "quay.io"));
+  EXPECT_THAT(lines, testing::ElementsAre("docker's configuration names docker-credential-ecr-login, which is not "
+                                          "installed or not in PATH"));
+}
+
 TEST(Login, CredentialsForSeveralRegistriesAreRefused) {
   const Credentials mine{"me", "hush", ""};
   EXPECT_THROW(credentials_for(mine, {Reference::parse("nginx"), Reference::parse("quay.io/a/b")}, {}), Error);

@@ -89,6 +89,20 @@ def test_login_of_a_part_that_podman_kept(hawser, registries, auth, tls):
     assert "other/image" in result.err and "part/image" not in result.err
 
 
+def test_credential_helper_that_is_not_installed(hawser, registries):
+    registry = registries("htpasswd", False)
+    reference = registry.push("auth/image", images.many_layers(4), "v1")
+    config = hawser.directory / "home" / ".docker" / "config.json"
+    config.parent.mkdir()
+    config.write_text(json.dumps({"credHelpers": {registry.host: "of-elsewhere"}}))
+    missing = "names docker-credential-of-elsewhere, which is not installed"
+    result = hawser.run("pull", *trust(registry), "-o", "i.tar", reference)
+    assert result.code == AUTHENTICATION, result.err
+    assert result.err.count(missing) == 1
+    verbose = hawser.run("pull", *trust(registry), "--verbose", "-o", "i.tar", reference)
+    assert verbose.err.count(missing) == 2
+
+
 def test_password_on_the_command_line_is_warned_about(hawser, registries):
     registry = registries("htpasswd", True)
     reference = registry.push("auth/image", images.many_layers(4), "v1")

@@ -125,6 +125,26 @@ TEST_F(AuthenticatorTest, AttackEchoedSecretsOfSeveralLoginsStayOut) {
   EXPECT_THAT(manifest_failure().text, HasSubstr("no, *** ***"));
 }
 
+TEST_F(AuthenticatorTest, AMissingHelperIsInTheHint) {
+  registry.auth().require_basic("user", "secret");
+  Logins known;
+  known.missing_helpers.push_back("docker-credential-ecr-login");
+  const CredentialSource source = [&](std::string) { return known_logins(known); };
+  use(source);
+  EXPECT_THAT(manifest_failure().hint, testing::AllOf(HasSubstr("names docker-credential-ecr-login, which is not"),
+                                                      HasSubstr("--password-stdin")));
+  known.logins.push_back({"", {"user", "old-one", {}}});
+  use(source);
+  EXPECT_THAT(manifest_failure().hint, HasSubstr("names docker-credential-ecr-login, which is not"));
+  registry.auth().require_token(registry.url("/token"));
+  registry.on("GET", "/v2/*")
+      .reply_with(Reply::error(401, "DENIED", "never")
+                      .with("WWW-Authenticate", "Bearer realm=\"" + registry.url("/token") + "\""));
+  known.logins.clear();
+  use(source);
+  EXPECT_THAT(manifest_failure().hint, HasSubstr("names docker-credential-ecr-login, which is not"));
+}
+
 TEST_F(AuthenticatorTest, OneTokenForManyRequestsAtOnce) {
   registry.auth().require_token(registry.url("/token"));
   use();

@@ -164,20 +164,47 @@ class CredentialHelperTest : public testing::Test {
 
 TEST_F(CredentialHelperTest, GivesUserAndSecret) {
   install("good", R"(read -r key; echo "{\"ServerURL\":\"$key\",\"Username\":\"$key-$1\",\"Secret\":\"pw\"}")");
-  const auto credentials = ask_credential_helper("good", "quay.io\n");
+  const auto credentials = ask_credential_helper("good", "quay.io\n").credentials;
   EXPECT_EQ(credentials->username, "quay.io-get");
   EXPECT_EQ(credentials->password, "pw");
 }
 
 TEST_F(CredentialHelperTest, GivesIdentityToken) {
   install("token", R"(echo '{"Username":"<token>","Secret":"it"}')");
-  EXPECT_EQ(ask_credential_helper("token", "quay.io")->identity_token, "it");
+  EXPECT_EQ(ask_credential_helper("token", "quay.io").credentials->identity_token, "it");
 }
 
-TEST_F(CredentialHelperTest, NothingWhereItKnowsNothingOrIsMissing) {
+TEST_F(CredentialHelperTest, NothingWhereItKnowsNothing) {
   install("none", "echo 'credentials not found in native keychain'; exit 1");
-  EXPECT_FALSE(ask_credential_helper("none", "quay.io"));
-  EXPECT_FALSE(ask_credential_helper("is-not-installed", "quay.io"));
+  const HelperAnswer answer = ask_credential_helper("none", "quay.io");
+  EXPECT_TRUE(answer.installed);
+  EXPECT_FALSE(answer.credentials);
+  install("empty", R"(echo '{"Username":"me","Secret":""}')");
+  EXPECT_FALSE(ask_credential_helper("empty", "quay.io").credentials);
+}
+
+TEST_F(CredentialHelperTest, OneThatIsNotInstalledIsToldAndNoFailure) {
+  std::ofstream(directory_ / "docker-credential-no-program") << "not executable";
+  for (const std::string name : {"is-not-installed", "no-program"}) {
+    const HelperAnswer answer = ask_credential_helper(name, "quay.io");
+    EXPECT_FALSE(answer.installed) << name;
+    EXPECT_FALSE(answer.credentials) << name;
+    EXPECT_EQ(answer.program, "docker-credential-" + name);
+  }
+}
+
+TEST_F(CredentialHelperTest, MissingOnesAreNamedOnceBesideWhatTheFilesHave) {
+  use_files();
+  std::ofstream(directory_ / "config.json") << R"({"credsStore":"is-not-installed"})";
+  std::ofstream(directory_ / "containers" / "auth.json")
+      << R"({"credHelpers":{"quay.io":"is-not-installed","gcr.io":"neither"},"auths":{"quay.io":{"auth":"bWU6cHc="}}})";
+  const Logins known = docker_config_logins("quay.io");
+  EXPECT_THAT(known.missing_helpers, testing::ElementsAre("docker-credential-is-not-installed"));
+  EXPECT_EQ(known.find("a")->username, "me");
+  EXPECT_EQ(docker_config_logins("gcr.io").missing_helpers_text(),
+            "docker's configuration names docker-credential-is-not-installed and docker-credential-neither, which are "
+            "not installed or not in PATH");
+  EXPECT_EQ(Logins().missing_helpers_text(), "");
 }
 
 TEST_F(CredentialHelperTest, FailuresAreErrorsWithoutItsOutput) {

@@ -26,9 +26,14 @@ struct Login {
 /// What is known of one registry.
 struct Logins {
   std::vector<Login> logins;  ///< the ones to be preferred first
+  /// Programs that keep credentials, as the configuration says, and are not installed: "docker-credential-ecr-login".
+  std::vector<std::string> missing_helpers;
 
   /// The credentials to show for `repository`: the first whose part it is in; null for anonymous access.
   const Credentials* find(std::string_view repository) const;
+  /// "docker's configuration names docker-credential-ecr-login, which is not installed or not in PATH"; empty where
+  /// none is missing.
+  std::string missing_helpers_text() const;
 };
 
 /// Whether two texts name the same registry: in whatever case, with or without the port of https, and Docker Hub by
