@@ -20,6 +20,8 @@
 #include <optional>
 #include <sstream>
 
+#include <unistd.h>
+
 namespace hawser {
 namespace {
 
@@ -80,6 +82,13 @@ Storage open_storage(const PullCommand& command, const std::vector<OutputPlan>& 
   return storage;
 }
 
+/// Layers hold bytes of all kinds, sequences that steer a terminal among them.
+void refuse_a_terminal(const PullCommand& command) {
+  if (command.output != "-" || ::isatty(STDOUT_FILENO) != 1) return;
+  throw Error(Errc::usage, "--output -: standard output is a terminal, and a tar does not go to one",
+              "redirect it to a file, or pipe it into docker load");
+}
+
 /// Tells the result on standard output, or where that is the archive's on standard error.
 void say(const PullCommand& command, const PullStatistics& statistics) {
   // With --quiet the log was silent.
@@ -108,6 +117,7 @@ void import_tars(const PullCommand& command, Storage& storage, Log& log) {
 
 ExitCode run_pull_command(const PullCommand& command, const std::optional<std::string>& environment_password) {
   const auto begin = std::chrono::steady_clock::now();
+  refuse_a_terminal(command);
   const std::vector<Reference> references = collect_images(command, std::cin);
   const std::vector<OutputPlan> plans = plan_outputs(command, references);
   Runtime runtime(command.style);

@@ -97,6 +97,31 @@ TEST_F(RegistryCommandTest, AnArchiveOnStandardOutputIsAllThatIsThere) {
   EXPECT_EQ(text.size() % 512, 0U);
 }
 
+TEST_F(RegistryCommandTest, AnArchiveDoesNotGoToATerminal) {
+  const int terminal = ::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+  ASSERT_GE(terminal, 0);
+  ASSERT_EQ(::grantpt(terminal) + ::unlockpt(terminal), 0);
+  const int its_other_end = ::open(::ptsname(terminal), O_RDWR | O_NOCTTY | O_CLOEXEC);
+  ASSERT_GE(its_other_end, 0);
+  pull.output = "-";
+  for (const bool dry_run : {false, true}) {
+    pull.dry_run = dry_run;
+    std::fflush(stdout);
+    const int before = ::dup(STDOUT_FILENO);
+    ::dup2(its_other_end, STDOUT_FILENO);
+    const Failure failure = pull_failure();
+    ::dup2(before, STDOUT_FILENO);
+    ::close(before);
+    EXPECT_EQ(failure.code, Errc::usage);
+    EXPECT_THAT(failure.text, HasSubstr("terminal"));
+    EXPECT_THAT(failure.hint, HasSubstr("docker load"));
+  }
+  ::close(its_other_end);
+  ::close(terminal);
+  EXPECT_THAT(registry.requests(), IsEmpty());
+  EXPECT_THAT(directory.names(), IsEmpty());
+}
+
 TEST_F(RegistryCommandTest, ADryRunMakesNoCache) {
   pull.dry_run = true;
   EXPECT_EQ(run_pull_command(pull, std::nullopt), ExitCode::done);

@@ -37,7 +37,7 @@ def answering(answer):
         listener.shutdown(socket.SHUT_RDWR)
 
 
-def output_on_a_terminal(hawser, *arguments) -> bytes:
+def output_on_a_terminal(hawser, *arguments, expect=OK) -> bytes:
     ours, theirs = pty.openpty()
     process = subprocess.Popen([hawser.binary, *map(str, arguments)], stdout=theirs, stderr=subprocess.DEVNULL,
                                cwd=hawser.directory, env=clean_environment(HOME=str(hawser.directory / "home")))
@@ -47,7 +47,7 @@ def output_on_a_terminal(hawser, *arguments) -> bytes:
         while data := os.read(ours, 65536):
             shown += data
     os.close(ours)
-    assert process.wait(60) == OK
+    assert process.wait(60) == expect
     return shown
 
 
@@ -66,6 +66,15 @@ def test_raw_on_a_terminal_is_printable_and_elsewhere_untouched(hawser, registry
     assert b"\\u009b2J \\u202e" in shown
     assert "\u009b".encode() not in shown and "\u202e".encode() not in shown
     assert json.loads(shown) == json.loads(config)
+
+
+@pytest.mark.parametrize("options", [[], ["--uncompressed"], ["--format", "oci-archive"], ["--no-cache"], ["--dry-run"]])
+def test_a_tar_does_not_go_to_a_terminal(hawser, registry, options):
+    reference = registry.push("commands/terminal", images.many_layers(1), "v1")
+    mark = registry.mark()
+    arguments = hawser.pull_arguments(registry, *options, reference, output="-")
+    assert output_on_a_terminal(hawser, *arguments, expect=USAGE) == b""
+    assert registry.accesses(mark) == []
 
 
 def test_json_of_inspect_is_printable(hawser, registry, hostile):
