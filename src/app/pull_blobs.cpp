@@ -101,6 +101,7 @@ asio::awaitable<bool> PullRun::take_cached(Output& output, const Digest& digest)
   };
   co_await run_on(pool_, take);
   if (!right) {
+    count_as_missing(digest);
     if (store->writable()) {
       const auto where = store->quarantine(*blob);
       log_.warning("the cached blob " + digest.short_string() + " is damaged; it was moved to " + where.string() +
@@ -113,6 +114,33 @@ asio::awaitable<bool> PullRun::take_cached(Output& output, const Digest& digest)
     observer_.blob_done(digest);
   }
   co_return true;
+}
+
+/// Hashes what the pull would hash before it takes it from the cache, for a dry run to count as the pull will.
+asio::awaitable<void> PullRun::check_cached(Output& output) {
+  if (!store_) co_return;
+  for (const auto& [digest, source] : output.blobs) {
+    if (stopped_) throw Error(Errc::cancelled, "stopped");
+    if (!checked_.insert(digest).second) continue;
+    const std::optional<StoredBlob> blob = store_->find(digest, source.descriptor.size);
+    if (!blob || (blob->known && !command_.verify_cache)) continue;
+    bool right = true;
+    auto hash = [&] { right = hashes_to(blob->file, blob->digest); };
+    co_await run_on(pool_, hash);
+    if (!right) count_as_missing(blob->digest);
+  }
+}
+
+/// The cache's blob is no use: its layer is fetched like one that was never there.
+void PullRun::count_as_missing(const Digest& digest) {
+  const auto correct = [](SurveyedLayer& layer) {
+    layer.complete = false;
+    layer.there = 0;
+  };
+  if (const auto surveyed = surveyed_.find(digest); surveyed != surveyed_.end()) correct(surveyed->second);
+  for (ImageResult& result : results_)
+    for (SurveyedLayer& layer : result.layers)
+      if (layer.digest == digest) correct(layer);
 }
 
 BlobJob PullRun::make_job(Output& output, const Digest& digest, bool& taken_on_the_way) {

@@ -151,6 +151,7 @@ asio::awaitable<void> PullRun::rehearse(Output& output) {
       accept_config(output, position, manifest, config);
     }
   }
+  co_await check_cached(output);
 }
 
 asio::awaitable<std::string> PullRun::fetch_config(const ResolvedImage& image, Descriptor descriptor) {

@@ -116,6 +116,29 @@ TEST_F(PullRunTest, ADamagedBlobOfTheCacheIsSetAsideAndFetchedAgain) {
   EXPECT_THAT(requests_for(image), ElementsAre(2, 1, 1));
 }
 
+TEST_F(PullRunTest, ADamagedBlobOfTheCacheCountsAsFetched) {
+  const TestImage image = add(1);
+  pull_through_cache();
+  write_text(cached(image.layers[0]), std::string(image.layers[0].size(), 'x'));
+  const auto expect_one_is_missing = [&](const LayerSums& sums) {
+    EXPECT_EQ(sums.cached_layers, 2U);
+    EXPECT_EQ(sums.cached_bytes, image.layers[1].size() + image.layers[2].size());
+    EXPECT_EQ(sums.to_fetch(), image.layers[0].size());
+  };
+  command.dry_run = true;
+  {
+    BlobStore store = cache(false);
+    expect_one_is_missing(pull_one({&store, nullptr}).sums());
+  }
+  command.dry_run = false;
+  {
+    BlobStore store = cache(false);
+    expect_one_is_missing(pull_one({&store, nullptr}).sums());
+  }
+  expect_one_is_missing(pull_through_cache().sums());
+  EXPECT_EQ(pull_through_cache().sums().cached_layers, 3U);
+}
+
 TEST_F(PullRunTest, WhatACacheForReadingLacksGoesThroughAStoreForTheCall) {
   const TestImage image = add(1);
   pull_through_cache();

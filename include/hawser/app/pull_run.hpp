@@ -66,6 +66,8 @@ class PullRun {
   asio::awaitable<void> bring(Output& output, Digest digest);
   asio::awaitable<void> take_or_fetch(Output& output, Digest digest);
   asio::awaitable<bool> take_cached(Output& output, const Digest& digest);
+  asio::awaitable<void> check_cached(Output& output);
+  void count_as_missing(const Digest& digest);
   BlobJob make_job(Output& output, const Digest& digest, bool& taken_on_the_way);
   asio::awaitable<void> rehearse(Output& output);
   asio::awaitable<std::string> fetch_config(const ResolvedImage& image, Descriptor descriptor);
@@ -94,6 +96,7 @@ class PullRun {
   std::vector<ImageResult> results_;
   std::map<Digest, SurveyedLayer> surveyed_;  // before anything was fetched
   std::set<Digest> fetched_;                  // by this run: hashed just now
+  std::set<Digest> checked_;                  // by a dry run: hashed where the pull would do so
   bool stopped_ = false;
 };
 
