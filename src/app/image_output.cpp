@@ -5,7 +5,9 @@
 #include <hawser/archive/layout_directory.hpp>
 #include <hawser/archive/output_file.hpp>
 #include <hawser/archive/stream_writer.hpp>
+#include <hawser/util/disk_space.hpp>
 #include <hawser/util/error.hpp>
+#include <hawser/util/reflink.hpp>
 
 #include <map>
 #include <mutex>
@@ -158,11 +160,19 @@ class StreamOutput final : public ImageOutput {
 
 }  // namespace
 
-void check_image_output(OutputFormat format, const std::filesystem::path& path) {
-  if (format == OutputFormat::oci_dir)
+void check_image_output(OutputFormat format, bool uncompressed, const std::filesystem::path& path,
+                        const std::vector<ArchiveImage>& images, const std::filesystem::path& blobs) {
+  const bool is_directory = format == OutputFormat::oci_dir;
+  if (uncompressed) check_uncompressed(images);
+  if (is_directory)
     check_layout_directory(path);
   else if (path != "-")
     check_output(path);
+  if (uncompressed) return;  // how long it will be is in none of its documents
+  const ArchiveLayout layout(archive_format(format), images);
+  if (path == "-") return;
+  const std::filesystem::path place = directory_of(resolved_output(path.has_filename() ? path : path.parent_path()));
+  if (is_directory || blobs.empty() || !can_share_blocks(blobs, place)) require_space(place, layout.total_size());
 }
 
 std::unique_ptr<ImageOutput> open_image_output(OutputFormat format, bool uncompressed,

@@ -12,6 +12,7 @@
 #include <hawser/util/error.hpp>
 #include <hawser/util/file.hpp>
 
+#include <cerrno>
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
@@ -32,11 +33,12 @@ namespace fs = std::filesystem;
 struct Storage {
   std::optional<BlobStore> cache;
   std::unique_ptr<TemporaryStore> temporary;
+  fs::path rehearsed;  // of a dry run: where the pull would have what it fetches
 
   bool keeps() const { return cache && cache->writable(); }
   PullStores stores() {
     BlobStore* own = temporary ? &temporary->store() : nullptr;
-    return {cache ? &*cache : own, keeps() ? &*cache : own};
+    return {cache ? &*cache : own, keeps() ? &*cache : own, rehearsed};
   }
 };
 
@@ -51,33 +53,72 @@ fs::path scratch_directory(const std::vector<OutputPlan>& plans) {
   return path == "-" ? fs::temp_directory_path() : directory_of(path);
 }
 
-/// What takes a call's blobs where no cache can; null where nothing needs to.
-std::unique_ptr<TemporaryStore> open_scratch(const PullCommand& command, const std::vector<OutputPlan>& plans) {
-  if (command.dry_run || goes_straight_into_output(command, plans)) return nullptr;
-  return std::make_unique<TemporaryStore>(scratch_directory(plans));
+/// Provides for what takes a call's blobs where no cache can; for nothing where nothing needs to.
+void add_scratch(Storage& storage, const PullCommand& command, const std::vector<OutputPlan>& plans) {
+  if (goes_straight_into_output(command, plans)) return;
+  if (command.dry_run)
+    storage.rehearsed = scratch_directory(plans);
+  else
+    storage.temporary = std::make_unique<TemporaryStore>(scratch_directory(plans));
+}
+
+bool may_write(const fs::path& directory) {
+  return ::access(directory.c_str(), W_OK | X_OK) == 0;
+}
+
+bool is_a_cache(const fs::path& directory) {
+  std::error_code ignored;
+  return fs::exists(directory / "oci-layout", ignored);
+}
+
+/// Refuses a cache that can't be made where there is none, and makes nothing. Returns the directory that is there.
+fs::path check_new_cache(const fs::path& directory) {
+  std::error_code ignored;
+  fs::path there = fs::absolute(directory);
+  while (!fs::exists(there, ignored) && there.has_relative_path()) there = there.parent_path();
+  if (!fs::is_directory(there, ignored)) throw disk_error(ENOTDIR, "make the cache", directory.native());
+  if (!may_write(there)) throw disk_error(errno, "make the cache", directory.native());
+  return there;
+}
+
+/// The cache of a dry run is read, and neither made nor written; it is refused where the pull's would be.
+void rehearse_cache(Storage& storage, const fs::path& directory) {
+  std::error_code ignored;
+  if (!fs::exists(directory, ignored)) {
+    storage.rehearsed = check_new_cache(directory);
+    return;
+  }
+  storage.cache.emplace(directory, false);
+  // What is a cache already is at least read.
+  if (may_write(directory))
+    storage.rehearsed = directory;
+  else if (const int error = errno; !is_a_cache(directory))
+    throw disk_error(error, "write into", directory.native());
 }
 
 Storage open_storage(const PullCommand& command, const std::vector<OutputPlan>& plans, Log& log) {
   Storage storage;
   if (!command.use_cache) {
-    storage.temporary = open_scratch(command, plans);
+    add_scratch(storage, command, plans);
     return storage;
   }
   try {
-    const bool create = !command.dry_run || fs::exists(command.cache_directory);
-    if (create) storage.cache.emplace(command.cache_directory, !command.dry_run);
+    if (command.dry_run)
+      rehearse_cache(storage, command.cache_directory);
+    else
+      storage.cache.emplace(command.cache_directory);
   } catch (const Error& error) {
     // A cache that can be read but not written still saves what it has.
-    if (error.code() != Errc::disk || !fs::exists(fs::path(command.cache_directory) / "oci-layout"))
+    if (error.code() != Errc::disk || !is_a_cache(command.cache_directory))
       throw Error(error.code(), error.what(),
                   error.hint().empty() ? "choose another directory with --cache-dir, or do without by --no-cache"
                                        : error.hint());
     storage.cache.emplace(command.cache_directory, false);
     log.warning(error.what());
   }
-  if (storage.cache && !storage.keeps() && !command.dry_run) {
+  if (!storage.keeps() && storage.rehearsed.empty()) {
     log.warning("the cache " + command.cache_directory + " can't be written; it is only read");
-    storage.temporary = open_scratch(command, plans);
+    add_scratch(storage, command, plans);
   }
   return storage;
 }

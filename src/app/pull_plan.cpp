@@ -168,18 +168,26 @@ const SurveyedLayer& PullRun::survey(const Descriptor& layer, bool attestation) 
   return surveyed_.emplace(layer.digest, std::move(surveyed)).first->second;
 }
 
+/// Where what is fetched goes, or in a dry run would go; empty: straight into the output.
+fs::path PullRun::arrivals_directory() const {
+  return arrivals_ ? arrivals_->directory() : rehearsed_;
+}
+
 /// Refuses to begin what the disk has no room for.
 void PullRun::check_space(const Output& output) const {
-  if (!arrivals_) return;
+  const fs::path blobs = arrivals_directory();
+  if (blobs.empty()) return;
+  // In a dry run the cache is open for reading only, and still where the pull would go on with what was begun.
+  const bool cache_takes = !arrivals_ && store_ && store_->directory() == blobs;
+  const BlobStore* begun = cache_takes ? store_ : arrivals_;
   std::uint64_t to_fetch = 0, all = 0;
   for (const auto& [digest, source] : output.blobs) {
     const std::uint64_t size = source.descriptor.size;
     all += size;
-    if ((store_ && store_->find(digest, size)) || arrivals_->find(digest, size)) continue;
-    to_fetch += size - std::min(arrivals_->resumable_bytes(digest, size), size);
+    if ((store_ && store_->find(digest, size)) || (begun && begun->find(digest, size))) continue;
+    to_fetch += size - (begun ? std::min(begun->resumable_bytes(digest, size), size) : 0);
   }
   fs::path place = output.plan.path == "-" ? fs::path() : fs::absolute(output.plan.path).parent_path();
-  const fs::path& blobs = arrivals_->directory();
   const bool twice =
       !place.empty() && on_same_filesystem(place, blobs) && (command_.uncompressed || !can_share_blocks(blobs, place));
   try {

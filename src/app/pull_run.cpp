@@ -39,6 +39,7 @@ PullRun::PullRun(asio::any_io_executor executor, asio::thread_pool& pool, const 
       session_(session),
       store_(stores.cache),
       arrivals_(stores.arrivals),
+      rehearsed_(std::move(stores.rehearsed)),
       observer_(observer),
       log_(log),
       fetcher_(executor, pool, session.http(), fetch_options(command, session.retry_limits()), observer),
@@ -116,7 +117,7 @@ asio::awaitable<void> PullRun::fill(Output& output) {
   auto open = [&] {
     check_space(output);
     output.image_output = open_image_output(command_.format, command_.uncompressed, output.plan.path, output.archive,
-                                            arrivals_ ? arrivals_->directory() : std::filesystem::path());
+                                            arrivals_directory());
   };
   co_await run_on(pool_, open);
   TaskGroup blobs(executor_, [&] { fetcher_.abandon(output.group); });
@@ -136,7 +137,11 @@ asio::awaitable<void> PullRun::fill(Output& output) {
 
 /// Refuses what the pull would refuse before it fetches a layer.
 asio::awaitable<void> PullRun::rehearse(Output& output) {
-  check_image_output(command_.format, output.plan.path);
+  auto check = [&] {
+    check_space(output);
+    check_image_output(command_.format, command_.uncompressed, output.plan.path, output.archive, arrivals_directory());
+  };
+  co_await run_on(pool_, check);
   for (std::size_t position = 0; position < output.images.size(); ++position) {
     for (const ArchiveManifest& manifest : output.images[position]->archive.manifests) {
       if (!has_image_config(manifest)) continue;

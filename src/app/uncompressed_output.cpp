@@ -44,19 +44,12 @@ class LayerConsumer final : public BlobConsumer {
   std::optional<Error> failure_;
 };
 
-/// Refuses what could not be loaded, before anything is fetched.
-void check(const ArchiveManifest& manifest) {
-  const std::string& type = manifest.manifest.config.media_type;
-  if (!is_image_config(type))
-    throw Error(Errc::unsupported, "--uncompressed takes container images only; this is " + printable(type));
-}
-
 class UncompressedOutput final : public ImageOutput {
  public:
   UncompressedOutput(const std::filesystem::path& path, std::vector<ArchiveImage> images) : images_(std::move(images)) {
+    check_uncompressed(images_);
     for (const ArchiveImage& image : images_) {
       for (const ArchiveManifest& manifest : image.manifests) {
-        check(manifest);
         add(manifest.manifest.config.digest);
         for (const Descriptor& layer : manifest.manifest.layers) {
           add(layer.digest);
@@ -121,6 +114,16 @@ class UncompressedOutput final : public ImageOutput {
 };
 
 }  // namespace
+
+void check_uncompressed(const std::vector<ArchiveImage>& images) {
+  for (const ArchiveImage& image : images) {
+    for (const ArchiveManifest& manifest : image.manifests) {
+      const std::string& type = manifest.manifest.config.media_type;
+      if (!is_image_config(type))
+        throw Error(Errc::unsupported, "--uncompressed takes container images only; this is " + printable(type));
+    }
+  }
+}
 
 std::unique_ptr<ImageOutput> open_uncompressed_output(const std::filesystem::path& path,
                                                       const std::vector<ArchiveImage>& images) {

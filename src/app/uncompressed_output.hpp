@@ -9,6 +9,9 @@
 
 namespace hawser {
 
+/// Throws Error{unsupported} where an image is no container image, before anything is fetched.
+void check_uncompressed(const std::vector<ArchiveImage>& images);
+
 /// Opens the tar at `path` ("-" is stdout). Throws Error{unsupported} where an image is no container image.
 std::unique_ptr<ImageOutput> open_uncompressed_output(const std::filesystem::path& path,
                                                       const std::vector<ArchiveImage>& images);

@@ -115,15 +115,38 @@ TEST(ImageOutput, WhatCannotBeWrittenIsKnownBeforeAnythingIs) {
   std::filesystem::create_directory(scratch / "directory");
   const File open_already(scratch / "open", O_RDWR | O_CREAT);
   std::filesystem::create_symlink("/proc/self/fd/" + std::to_string(open_already.fd()), scratch / "stdout");
+  const SampleImage sample = sample_image({"nginx:1"}, {noise(9000, 1)});
+  const auto check = [&](OutputFormat format, const std::filesystem::path& path, bool uncompressed = false) {
+    return code_of([&] { check_image_output(format, uncompressed, path, {sample.image}); });
+  };
   using enum OutputFormat;
   for (const OutputFormat format : {docker_archive, oci_archive, oci_dir}) {
-    EXPECT_EQ(code_of([&] { check_image_output(format, scratch / "new"); }), Errc{});
-    EXPECT_EQ(code_of([&] { check_image_output(format, scratch / "missing/new"); }), Errc::disk);
-    EXPECT_EQ(code_of([&] { check_image_output(format, scratch / "directory"); }), Errc::disk);
-    EXPECT_EQ(code_of([&] { check_image_output(format, scratch / "stdout"); }), Errc::disk);
+    EXPECT_EQ(check(format, scratch / "new"), Errc{});
+    EXPECT_EQ(check(format, scratch / "missing/new"), Errc::disk);
+    EXPECT_EQ(check(format, scratch / "directory"), Errc::disk);
+    EXPECT_EQ(check(format, scratch / "stdout"), Errc::disk);
   }
-  EXPECT_EQ(code_of([&] { check_image_output(docker_archive, "-"); }), Errc{});
+  EXPECT_EQ(check(docker_archive, scratch / "new", true), Errc{});
+  EXPECT_EQ(check(docker_archive, scratch / "directory", true), Errc::disk);
+  EXPECT_EQ(check(docker_archive, "-"), Errc{});
   EXPECT_FALSE(std::filesystem::exists(scratch / "new"));
+}
+
+TEST(ImageOutput, WhatHasNoRoomOrCannotBeInflatedIsKnownBeforehand) {
+  const TempDir scratch;
+  SampleImage sample = sample_image({"nginx:1"}, {noise(9000, 1)});
+  const auto check = [&](OutputFormat format, bool uncompressed, const std::string& path) {
+    return code_of([&] { check_image_output(format, uncompressed, path, {sample.image}); });
+  };
+  Manifest& manifest = sample.image.manifests.front().manifest;
+  manifest.layers.front().size = std::uint64_t{15} << 40;
+  using enum OutputFormat;
+  for (const OutputFormat format : {docker_archive, oci_archive, oci_dir})
+    EXPECT_EQ(check(format, false, scratch / "new"), Errc::disk_full);
+  EXPECT_EQ(check(docker_archive, false, "-"), Errc{});
+  manifest.config.media_type = "application/x-thing";
+  EXPECT_EQ(check(docker_archive, true, scratch / "new"), Errc::unsupported);
+  EXPECT_THAT(scratch.names(), testing::IsEmpty());
 }
 
 /// Standard output is a pipe for as long as this lives.

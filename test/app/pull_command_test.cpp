@@ -128,6 +128,22 @@ TEST_F(RegistryCommandTest, ADryRunMakesNoCache) {
   EXPECT_THAT(directory.names(), IsEmpty());
 }
 
+TEST_F(RegistryCommandTest, ADryRunRefusesACacheThatCanNotBeMade) {
+  write_text(directory / "file", "");
+  pull.cache_directory = (directory / "file/below/cache").string();
+  for (const bool dry_run : {true, false}) {
+    pull.dry_run = dry_run;
+    const Failure failure = pull_failure();
+    EXPECT_EQ(failure.code, Errc::disk);
+    EXPECT_THAT(failure.text, HasSubstr("file"));
+    EXPECT_THAT(failure.hint, HasSubstr("--cache-dir"));
+  }
+  pull.dry_run = true;
+  pull.cache_directory = (directory / "not/there/yet").string();
+  EXPECT_EQ(run_pull_command(pull, std::nullopt), ExitCode::done);
+  EXPECT_THAT(directory.names(), ElementsAre("file"));
+}
+
 TEST_F(RegistryCommandTest, ACacheThatIsSomethingElseIsAnErrorWithAHint) {
   std::filesystem::create_directory(directory / "cache");
   write_text(directory / "cache" / "diary", "precious");

@@ -209,6 +209,23 @@ TEST_F(PullRunTest, ADryRunRefusesAnImageOfAnotherPlatform) {
   EXPECT_EQ(pull_one({}).exit, ExitCode::not_found);
 }
 
+TEST_F(PullRunTest, ADryRunRefusesWhatHasNoRoom) {
+  const TestImage image = add(1);
+  references.clear();
+  const std::string size = "\"size\":" + std::to_string(image.layers[0].size());
+  add_changed(image, "huge", size, "\"size\":" + std::to_string(std::uint64_t{15} << 40));
+  command.dry_run = true;
+  EXPECT_EQ(pull_one({}).exit, ExitCode::disk);  // in the output
+  command.output = "-";
+  EXPECT_EQ(pull_one({}).exit, ExitCode::done);
+  PullStores stores;
+  stores.rehearsed = directory.path();
+  const ImageResult result = pull_one(stores);  // where the blobs would be
+  EXPECT_EQ(result.exit, ExitCode::disk);
+  EXPECT_THAT(result.error, HasSubstr("not enough space in " + directory.path().string()));
+  EXPECT_THAT(directory.names(), IsEmpty());
+}
+
 TEST_F(PullRunTest, AnImageOfAnotherPlatformLeavesNoArchive) {
   add(1);
   command.platform = Platform::parse("linux/s390x");

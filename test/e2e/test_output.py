@@ -242,20 +242,41 @@ def small_disk(hawser):
     subprocess.run(["umount", "-l", where], check=True)
 
 
-@pytest.mark.parametrize("place", ["output", "cache"])
-def test_disk_that_is_too_small(hawser, registry, small_disk, place):
+@pytest.mark.parametrize("run", [[], ["--dry-run"]], ids=["pull", "dry-run"])
+@pytest.mark.parametrize("place", ["output", "cache", "no cache"])
+def test_disk_that_is_too_small(hawser, registry, small_disk, place, run):
     image = images.Image([images.random_layer(4, 9_000_000)])
     reference = registry.push("output/full", image, "v1")
     options = ["--cache-dir", small_disk / "cache"] if place == "cache" else []
-    output = small_disk / "image.tar" if place == "output" else "image.tar"
-    arguments = hawser.pull_arguments(registry, reference, output=output)
+    output = "image.tar" if place == "cache" else small_disk / "image.tar"
+    arguments = hawser.pull_arguments(registry, *run, reference, output=output)
     if options:
         arguments[1:3] = options
+    elif place == "no cache":
+        arguments[1:3] = ["--no-cache"]
     result = hawser.run(*arguments)
     assert result.code == DISK, result.err
     assert "space" in result.err
     assert hawser.leftovers() == []
     assert not list(small_disk.glob("*.tar*"))
+    assert not run or not list(small_disk.iterdir())
+
+
+@pytest.mark.parametrize("there", [[], ["oci-layout"]], ids=["none", "one"])
+def test_a_dry_run_refuses_a_cache_as_the_pull_does(hawser, registry, small_disk, there):
+    reference = registry.push("output/no-cache", images.many_layers(1), "v1")
+    cache = small_disk / "some" / "cache"
+    for name in there:
+        cache.mkdir(parents=True)
+        (cache / name).write_text('{"imageLayoutVersion":"1.0.0"}')
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    for run in (["--dry-run"], []):
+        arguments = hawser.pull_arguments(registry, *run, reference)
+        arguments[1:3] = ["--cache-dir", cache]
+        result = hawser.run(*arguments)
+        assert result.code == (OK if there else DISK), result.err
+        assert ("only read" if there else "Read-only") in result.err
+        assert str(small_disk) in result.err
 
 
 def test_read_only_output_directory(hawser, registry, small_disk):

@@ -38,9 +38,6 @@ class ImageOutput {
   virtual void finish() = 0;
 };
 
-/// Throws what open_image_output() would throw where `path` can't be written, and writes nothing.
-void check_image_output(OutputFormat format, const std::filesystem::path& path);
-
 /// Opens the output at `path` ("-" is stdout) for `images`: in `format` with the registry's own bytes, or, where
 /// `uncompressed`, in the classic layout of `docker save`. `blobs` is the directory of the store, if any, whose files
 /// fill() will be given: a tar that can share blocks with them has no consumers, and its layers take no room of their
@@ -49,5 +46,9 @@ std::unique_ptr<ImageOutput> open_image_output(OutputFormat format, bool uncompr
                                                const std::filesystem::path& path,
                                                const std::vector<ArchiveImage>& images,
                                                const std::filesystem::path& blobs = {});
+
+/// Throws what open_image_output() would throw where the images can't be written, or have no room, and writes nothing.
+void check_image_output(OutputFormat format, bool uncompressed, const std::filesystem::path& path,
+                        const std::vector<ArchiveImage>& images, const std::filesystem::path& blobs = {});
 
 }  // namespace hawser

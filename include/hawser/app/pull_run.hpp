@@ -12,6 +12,7 @@
 #include <hawser/util/semaphore.hpp>
 #include <hawser/util/task_group.hpp>
 
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <set>
@@ -36,6 +37,7 @@ std::vector<OutputPlan> plan_outputs(const PullCommand& command, const std::vect
 struct PullStores {
   BlobStore* cache = nullptr;     ///< what was there before, perhaps for reading only; null: none
   BlobStore* arrivals = nullptr;  ///< takes what is fetched: the cache, or a store for this call; null: the output does
+  std::filesystem::path rehearsed = {};  ///< of a dry run: a directory on the filesystem where `arrivals` would be
 };
 
 /// Carries the plans out. Images of a batch run beside each other and share connections, tokens and blobs; one that
@@ -76,6 +78,7 @@ class PullRun {
   void check_foreign_layers(Output& output) const;
   void survey(Output& output);
   const SurveyedLayer& survey(const Descriptor& layer, bool attestation);
+  std::filesystem::path arrivals_directory() const;
   void check_space(const Output& output) const;
   std::vector<Error> record(const Output& output);
   void failed(const Output& output, const Error& error);
@@ -88,6 +91,7 @@ class PullRun {
   Session& session_;
   BlobStore* store_;
   BlobStore* arrivals_;
+  std::filesystem::path rehearsed_;
   TransferObserver& observer_;
   Log& log_;
   BlobFetcher fetcher_;
