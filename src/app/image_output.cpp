@@ -5,6 +5,7 @@
 #include <hawser/archive/layout_directory.hpp>
 #include <hawser/archive/output_file.hpp>
 #include <hawser/archive/stream_writer.hpp>
+#include <hawser/image/manifest.hpp>
 #include <hawser/util/disk_space.hpp>
 #include <hawser/util/error.hpp>
 #include <hawser/util/reflink.hpp>
@@ -12,6 +13,7 @@
 #include <map>
 #include <mutex>
 
+#include <boost/json.hpp>
 #include <unistd.h>
 
 namespace hawser {
@@ -184,6 +186,14 @@ std::unique_ptr<ImageOutput> open_image_output(OutputFormat format, bool uncompr
   ArchiveLayout layout(archive_format(format), images);
   if (path == "-") return std::make_unique<StreamOutput>(std::move(layout));
   return std::make_unique<TarOutput>(path, std::move(layout), blobs);
+}
+
+std::size_t images_in_layout(const std::filesystem::path& path) {
+  try {
+    return boost::json::parse(read_file(path / "index.json", max_manifest_size)).at("manifests").as_array().size();
+  } catch (const std::exception&) {
+    return 0;
+  }
 }
 
 }  // namespace hawser

@@ -125,8 +125,14 @@ asio::awaitable<void> PullRun::fill(Output& output) {
   for (const Digest& digest : output.image_output->missing())
     if (!output.config_digests.contains(digest)) blobs.start(bring_in_turn(output, digest));
   co_await blobs.join();
-  auto finish = [&] { output.image_output->finish(); };
+  bool alone = true;
+  auto finish = [&] {
+    output.image_output->finish();
+    if (command_.format == OutputFormat::oci_dir)
+      alone = images_in_layout(output.plan.path) <= output.plan.images.size();
+  };
   co_await run_on(pool_, finish);
+  for (const std::size_t image : output.plan.images) results_[image].alone = alone;
   std::vector<Error> unrecorded;
   auto enter = [&] { unrecorded = record(output); };
   co_await run_on(pool_, enter);

@@ -1,5 +1,7 @@
 #include <hawser/app/progress_view.hpp>
 #include <hawser/app/statistics.hpp>
+#include <hawser/image/reference.hpp>
+#include <hawser/util/error.hpp>
 #include <hawser/util/text.hpp>
 
 #include <algorithm>
@@ -79,27 +81,41 @@ void append_transfer(std::string& out, const PullStatistics& statistics) {
   out += '\n';
 }
 
-/// The command that loads the output of `images` images into an engine; empty where there is none.
-std::string load_command(OutputFormat format, const std::string& path, std::size_t images) {
+/// Whether `podman pull oci:` takes the directory: it makes the image's name of the path, "localhost/...".
+bool can_be_a_name(std::string_view path) {
+  if (path.find_first_of(":@") != std::string_view::npos) return false;
+  if (path.starts_with('/')) path.remove_prefix(1);
+  try {
+    (void)Reference::parse("localhost/" + std::string(path));
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+/// The command that loads the output of `images` images into an engine; empty where there is none. `alone`: whether
+/// there are no others in it.
+std::string load_command(OutputFormat format, const std::string& path, std::size_t images, bool alone) {
   // A name that can't be shown as it is can't be pasted either.
   if (printable(path, 4096) != path) return "";
   if (format == OutputFormat::docker_archive) return "docker load -i " + shell_quoted(path);
-  if (images > 1) return "";
+  if (images > 1 || !alone) return "";
   if (format == OutputFormat::oci_archive) return "podman load -i " + shell_quoted(path);
-  return path.find(':') == std::string::npos ? "podman pull oci:" + shell_quoted(path) : "";
+  return can_be_a_name(path) ? "podman pull oci:" + path : "";
 }
 
 /// Each output of images that succeeded once, in order.
 void append_outputs(std::string& out, const PullStatistics& statistics) {
-  std::vector<std::string> paths;
+  std::vector<const ImageResult*> saved;
   for (const ImageResult& image : statistics.images)
-    if (image.error.empty() && !image.output.empty() && image.output != "-") paths.push_back(image.output);
+    if (image.error.empty() && !image.output.empty() && image.output != "-") saved.push_back(&image);
   std::set<std::string> told;
-  for (const std::string& path : paths) {
+  for (const ImageResult* image : saved) {
+    const std::string& path = image->output;
     if (!told.insert(path).second) continue;
     out += "saved to " + printable(path, 4096) + "\n";
-    const auto images = static_cast<std::size_t>(std::ranges::count(paths, path));
-    if (const std::string load = load_command(statistics.format, path, images); !load.empty())
+    const auto images = static_cast<std::size_t>(std::ranges::count(saved, path, &ImageResult::output));
+    if (const std::string load = load_command(statistics.format, path, images, image->alone); !load.empty())
       out += "  " + load + "\n";
   }
 }

@@ -169,6 +169,21 @@ TEST_F(PullRunTest, WhatACacheForReadingLacksGoesStraightIntoATar) {
   EXPECT_THAT(requests_for(image), ElementsAre(2, 1, 1));
 }
 
+TEST_F(PullRunTest, ALayoutTellsWhetherItHasImagesOfEarlierCalls) {
+  add(1, "one");
+  command.format = OutputFormat::oci_dir;
+  command.output = (directory / "layout").string();
+  const auto is_alone = [&] {
+    TemporaryStore temporary(directory.path());
+    return pull_one({nullptr, &temporary.store()}).alone;
+  };
+  EXPECT_TRUE(is_alone());
+  EXPECT_TRUE(is_alone());  // in its own place
+  references.clear();
+  add(2, "two");
+  EXPECT_FALSE(is_alone());
+}
+
 TEST_F(PullRunTest, AnImageThatIsNotThereDoesNotStopTheOthers) {
   const TestImage image = add(1);
   ask_for("nothing");

@@ -52,12 +52,31 @@ TEST(Statistics, EachFormatIsLoadedByItsOwnAndStandardOutputByNobody) {
   statistics.format = OutputFormat::oci_archive;
   EXPECT_THAT(format_statistics(statistics), HasSubstr("  podman load -i 'my images/nginx.tar'\n"));
   statistics.format = OutputFormat::oci_dir;
-  EXPECT_THAT(format_statistics(statistics), HasSubstr("  podman pull oci:'my images/nginx.tar'\n"));
+  statistics.images.front().output = "/images/nginx";
+  EXPECT_THAT(format_statistics(statistics), HasSubstr("  podman pull oci:/images/nginx\n"));
   statistics.images.push_back(statistics.images.front());
   EXPECT_THAT(format_statistics(statistics), Not(HasSubstr("podman")));
   statistics.images.pop_back();
   statistics.images.front().output = "-";
   EXPECT_THAT(format_statistics(statistics), Not(HasSubstr("saved to")));
+}
+
+TEST(Statistics, PodmanIsOfferedALayoutOnlyWhereItTakesIt) {
+  PullStatistics statistics = sample();
+  statistics.format = OutputFormat::oci_dir;
+  ImageResult& image = statistics.images.front();
+  const auto is_offered = [&](const std::string& path) {
+    image.output = path;
+    return format_statistics(statistics).find("podman pull oci:" + path + "\n") != std::string::npos;
+  };
+  for (const char* path : {"layout", "/srv/images/layout", "a/b.c_d__e---f", "127.0.0.1_5000_a_b_v1"})
+    EXPECT_TRUE(is_offered(path)) << path;
+  for (const char* path : {"Layout", "my layout", "./layout", "../layout", "layout/", "layout:1", "a@b", "a..b",
+                           "-layout", "a+b", "\u00e4"})
+    EXPECT_FALSE(is_offered(path)) << path;
+  EXPECT_FALSE(is_offered(std::string(250, 'a')));
+  image.alone = false;
+  EXPECT_FALSE(is_offered("layout"));
 }
 
 ImageResult failure() {

@@ -68,7 +68,7 @@ def test_raw_on_a_terminal_is_printable_and_elsewhere_untouched(hawser, registry
     assert json.loads(shown) == json.loads(config)
 
 
-@pytest.mark.parametrize("options", [[], ["--uncompressed"], ["--format", "oci-archive"], ["--no-cache"], ["--dry-run"]])
+@pytest.mark.parametrize("options", [[], ["--uncompressed"], ["--format", "oci-archive"], ["--dry-run"]])
 def test_a_tar_does_not_go_to_a_terminal(hawser, registry, options):
     reference = registry.push("commands/terminal", images.many_layers(1), "v1")
     mark = registry.mark()

@@ -146,6 +146,25 @@ def test_podman_takes_oci_outputs_as_it_is_told(hawser, registry, podman, form):
     podman.remove(image.config.digest)
 
 
+@pytest.mark.parametrize("name", ["a.b_c__d---e", "Upper", "a+b", "..a", "with space", "two"])
+def test_podman_is_offered_a_layout_only_where_it_takes_it(hawser, registry, podman, name):
+    image = images.many_layers(2)
+    reference = registry.push("loaders/offered", image, "v1")
+    where = str(hawser.directory / name)
+    if name == "two":
+        hawser.pull(registry, "--format", "oci-dir", registry.push("loaders/offered", images.many_layers(1), "v2"),
+                    output=where)
+    said = hawser.pull(registry, "--format", "oci-dir", reference, output=where).out.decode()
+    if name == "a.b_c__d---e":
+        assert f"  podman pull oci:{where}\n" in said
+        podman.do("pull", f"oci:{where}")
+        podman.remove(image.config.digest)
+    else:
+        assert "podman" not in said
+        with pytest.raises(EngineError):
+            podman.do("pull", f"oci:{where}")
+
+
 def test_every_platform_loads(hawser, registry, docker, podman):
     index = images.six_platforms()
     reference = registry.push("load/six", index, "v1")

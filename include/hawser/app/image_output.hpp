@@ -51,4 +51,7 @@ std::unique_ptr<ImageOutput> open_image_output(OutputFormat format, bool uncompr
 void check_image_output(OutputFormat format, bool uncompressed, const std::filesystem::path& path,
                         const std::vector<ArchiveImage>& images, const std::filesystem::path& blobs = {});
 
+/// How many images the index.json of an image layout names; 0 where it can't be read.
+std::size_t images_in_layout(const std::filesystem::path& path);
+
 }  // namespace hawser

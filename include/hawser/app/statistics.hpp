@@ -46,6 +46,7 @@ struct ImageResult {
   std::string error;  ///< why it failed, without the reference; empty where it did not
   std::string hint;   ///< what the user can do about it
   bool told = false;  ///< whether the log has said why
+  bool alone = true;  ///< whether its output holds no images of earlier calls, as a layout may
 
   LayerSums sums() const;
 };
