@@ -122,6 +122,20 @@ void PullRun::check_foreign_layers(Output& output) const {
       }
 }
 
+/// Where an archive has two images of one name, loaders take one of them without a word about the other.
+void PullRun::check_names(const std::vector<ArchiveImage>& images) {
+  std::map<std::string, std::pair<std::size_t, const Reference*>> named;
+  for (std::size_t i = 0; i < images.size(); ++i)
+    for (const Reference& reference : images[i].references) {
+      if (!reference.tag) continue;
+      const auto& first = named.try_emplace(reference.name_with_tag(), i, &reference).first->second;
+      if (first.first == i) continue;
+      throw Error(Errc::usage,
+                  first.second->to_string() + " and " + reference.to_string() + " are different images of one name",
+                  "write each to an output of its own, or leave the tag of one out");
+    }
+}
+
 /// Checks the config of a manifest, and notes the platform where nothing else says it.
 ImageConfig PullRun::accept_config(Output& output, std::size_t position, const ArchiveManifest& manifest,
                                    const std::string& bytes) {

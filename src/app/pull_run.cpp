@@ -108,6 +108,7 @@ asio::awaitable<void> PullRun::fill(Output& output) {
   std::vector<ArchiveImage> images;
   for (const auto& image : output.images) images.push_back(image->archive);
   output.archive = merge_images(images);
+  check_names(output.archive);
   output.collect_blobs();
   survey(output);
   if (command_.dry_run) {

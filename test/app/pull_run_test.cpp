@@ -280,6 +280,34 @@ TEST_F(PullRunTest, ABlobOfTwoSizesIsRefusedInOneOutput) {
   EXPECT_THAT(directory.names(), IsEmpty());
 }
 
+TEST_F(PullRunTest, TwoImagesOfOneNameAreRefusedInOneOutput) {
+  const TestImage one = add(1, "one");
+  const TestImage two = make_image(2, {500});
+  add_image(registry.content(), "a/b", "two", two);
+  ask_for("one@" + two.manifest_digest().to_string());
+  for (const bool dry_run : {true, false}) {
+    command.dry_run = dry_run;
+    told.clear();
+    const auto results = pull({});
+    EXPECT_EQ(results[0].exit, ExitCode::usage);
+    EXPECT_EQ(results[1].exit, ExitCode::usage);
+    for (const Reference& reference : references)
+      EXPECT_THAT(told, Contains(HasSubstr(reference.to_string() + " "))) << dry_run;
+    EXPECT_THAT(requests_for(one), ElementsAre(0, 0, 0));
+    EXPECT_THAT(directory.names(), IsEmpty());
+  }
+  // In an output of its own each may have it.
+  command.output = directory.path().string();
+  for (const ImageResult& result : pull({})) EXPECT_EQ(result.exit, ExitCode::done) << result.error;
+}
+
+TEST_F(PullRunTest, OneImageTwiceUnderOneNameIsOne) {
+  const TestImage image = add(1, "one");
+  ask_for("one@" + image.manifest_digest().to_string());
+  for (const ImageResult& result : pull({})) EXPECT_EQ(result.exit, ExitCode::done) << result.error;
+  expect_holds(*command.output, image);
+}
+
 TEST_F(PullRunTest, AStoppedRunAsksForNothing) {
   add(1);
   const auto results = pull({}, true);

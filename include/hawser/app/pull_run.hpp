@@ -76,6 +76,7 @@ class PullRun {
   ImageConfig accept_config(Output& output, std::size_t position, const ArchiveManifest& manifest,
                             const std::string& bytes);
   void check_foreign_layers(Output& output) const;
+  static void check_names(const std::vector<ArchiveImage>& images);
   void survey(Output& output);
   const SurveyedLayer& survey(const Descriptor& layer, bool attestation);
   std::filesystem::path arrivals_directory() const;
