@@ -1,9 +1,12 @@
 #include <hawser/app/image_list.hpp>
 #include <hawser/util/error.hpp>
 
+#include <cerrno>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+#include <stdexcept>
+#include <streambuf>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -49,6 +52,39 @@ TEST(ImageList, WhatIsNamedTwiceIsPulledOnce) {
   const auto images = collect_images(pull, input);
   std::filesystem::remove(path);
   EXPECT_THAT(familiar(images), ElementsAre("nginx:latest", "redis:latest", "alpine:latest"));
+}
+
+/// Gives a text, and then fails as a broken disk does.
+class BrokenInput : public std::streambuf {
+ public:
+  explicit BrokenInput(std::string text) : text_(std::move(text)) {
+    setg(text_.data(), text_.data(), text_.data() + text_.size());
+  }
+
+ protected:
+  int_type underflow() override {
+    errno = EISDIR;
+    throw std::runtime_error("broken");
+  }
+
+ private:
+  std::string text_;
+};
+
+TEST(ImageList, AnErrorIsNotTheEndOfAList) {
+  PullCommand pull;
+  pull.lists = {"-"};
+  for (const char* text : {"", "nginx\nredis\n"}) {
+    BrokenInput broken(text);
+    std::istream input(&broken);
+    try {
+      collect_images(pull, input);
+      FAIL();
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), Errc::disk);
+      EXPECT_STREQ(error.what(), "cannot read standard input: Is a directory");
+    }
+  }
 }
 
 TEST(ImageList, MissingAndEmptyLists) {

@@ -181,6 +181,15 @@ def test_a_result_that_can_not_be_written_is_a_failure(hawser, registry):
             assert b"cannot write to standard output" in result.stderr, (arguments, place)
 
 
+def test_a_list_that_can_not_be_read_is_no_empty_list(hawser):
+    directory = os.open(hawser.directory, os.O_RDONLY | os.O_DIRECTORY)
+    result = subprocess.run([hawser.binary, "--from-file", "-"], stdin=directory, capture_output=True, timeout=60,
+                            cwd=hawser.directory, env=clean_environment(HOME=str(hawser.directory / "home")))
+    os.close(directory)
+    assert result.returncode == DISK, result.stderr
+    assert b"cannot read standard input: Is a directory" in result.stderr
+
+
 def test_secrets_do_not_show_in_proc(hawser):
     with answering(None) as host:
         for arguments, environment in ((["--password", "hush99"], {}), (["--password=hush99"], {}),
