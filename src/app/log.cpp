@@ -14,11 +14,19 @@ void Log::mask(std::string_view secret) {
   std::ranges::stable_sort(secrets_, std::ranges::greater{}, &std::string::size);
 }
 
+std::string Log::masked(std::string_view text) const {
+  std::string result(text);
+  for (const std::string& secret : secrets_) blot_out(result, secret);
+  return result;
+}
+
+Error Log::masked(const Error& error) const {
+  return {error.code(), masked(error.what()), masked(error.hint())};
+}
+
 void Log::show(Level level, std::string_view prefix, std::string_view text) const {
   if (level > level_) return;
-  std::string line(text);
-  for (const std::string& secret : secrets_) blot_out(line, secret);
-  sink_(printable(std::string(prefix) + line, 2000));
+  sink_(printable(std::string(prefix) + masked(text), 2000));
 }
 
 }  // namespace hawser

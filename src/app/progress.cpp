@@ -86,7 +86,7 @@ void Progress::tick(Time now) {
 }
 
 void Progress::message(std::string_view text) {
-  if (!finished_) show_line(printable(text, 2000));
+  if (!finished_) show_line(printable(mask_ ? mask_(text) : text, 2000));
 }
 
 void Progress::finish() {

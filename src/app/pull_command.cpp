@@ -174,6 +174,10 @@ ExitCode run_pull_command(const PullCommand& command, const std::optional<std::s
 
   PullStatistics statistics;
   statistics.images = pull.results();
+  for (ImageResult& image : statistics.images) {
+    image.error = runtime.log().masked(image.error);
+    image.hint = runtime.log().masked(image.hint);
+  }
   statistics.add(runtime.progress().state());
   statistics.elapsed = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin);
   statistics.dry_run = command.dry_run;

@@ -45,7 +45,10 @@ Runtime::Runtime(const OutputStyle& style)
       pool_(pool_size()),
       over_(std::make_shared<std::atomic<bool>>(false)),
       progress_(make_progress(style.quiet)),
-      log_(level_of(style), [this](std::string_view line) { progress_->message(line); }) {}
+      log_(level_of(style), [this](std::string_view line) { progress_->message(line); }) {
+  // What a registry says may hold what it was sent, also where no log says it.
+  progress_->mask_with([this](std::string_view text) { return log_.masked(text); });
+}
 
 Runtime::~Runtime() {
   pool_.join();
@@ -60,6 +63,15 @@ void Runtime::end_within_a_second(int signal) {
     restore_terminal();
     ::_exit(static_cast<int>(exit_code_of_signal(signal)));
   }).detach();
+}
+
+/// Who catches it shows it without the log.
+void Runtime::rethrow_masked(const std::exception_ptr& failure) const {
+  try {
+    std::rethrow_exception(failure);
+  } catch (const Error& error) {
+    throw log_.masked(error);
+  }
 }
 
 int Runtime::run(asio::awaitable<void> task, const std::function<void()>& on_stop) {
@@ -83,7 +95,7 @@ int Runtime::run(asio::awaitable<void> task, const std::function<void()>& on_sto
   // What is on the pool uses what the caller is about to destroy.
   if (signals.received() != 0) pool_.join();
   progress_->finish();
-  if (failure && signals.received() == 0) std::rethrow_exception(failure);
+  if (failure && signals.received() == 0) rethrow_masked(failure);
   return signals.received();
 }
 

@@ -43,6 +43,16 @@ TEST_F(LogTest, SecretsAreMaskedAsFormsCarryThem) {
   EXPECT_THAT(lines, ElementsAre("refresh_token=***&scope=x"));
 }
 
+TEST_F(LogTest, WhatIsShownElsewhereIsMaskedToo) {
+  Log log = make(Log::Level::errors);
+  log.mask("hush!");
+  EXPECT_EQ(log.masked("no hush! for\nhush!"), "no *** for\n***");
+  const Error error = log.masked(Error(Errc::malformed, "what is hush!?", "not hush!"));
+  EXPECT_EQ(error.code(), Errc::malformed);
+  EXPECT_STREQ(error.what(), "what is ***?");
+  EXPECT_EQ(error.hint(), "not ***");
+}
+
 TEST_F(LogTest, WhatIsShownIsPrintable) {
   make(Log::Level::normal).note("a\x1b[2Jb");
   ASSERT_EQ(lines.size(), 1U);

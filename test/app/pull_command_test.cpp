@@ -16,9 +16,11 @@
 namespace hawser::test {
 namespace {
 
+using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 
 class RegistryCommandTest : public testing::Test {
  protected:
@@ -169,6 +171,29 @@ TEST_F(RegistryCommandTest, AnImageThatIsNotThereIsItsExitCode) {
   pull.images = {registry.host() + "/a/b:nothing"};
   EXPECT_EQ(run_pull_command(pull, std::nullopt), ExitCode::not_found);
   EXPECT_FALSE(std::filesystem::exists(*pull.output));
+}
+
+TEST_F(RegistryCommandTest, AttackAnEchoedSecretIsShownByNoErrorAndNoResult) {
+  const std::string password = "hush99";
+  registry.auth().require_basic("me", password);
+  registry.content().add_manifest("a/b", "echo", R"({"schemaVersion":2,"mediaType":"application/hush99"})",
+                                  "application/vnd.oci.image.manifest.v1+json");
+  pull.images = {registry.host() + "/a/b:echo"};
+  inspect.image = pull.images.front();
+  pull.access.username = inspect.access.username = "me";
+  const Failure failure = failure_of([&] { run_inspect_command(inspect, password); });
+  EXPECT_THAT(failure.text, AllOf(HasSubstr("application/***"), Not(HasSubstr(password))));
+  for (const bool json : {false, true}) {
+    for (const bool quiet : {false, true}) {
+      pull.style.json = json;
+      pull.style.quiet = quiet;
+      testing::internal::CaptureStderr();
+      const std::string out = printed([&] { run_pull_command(pull, password); });
+      const std::string all = testing::internal::GetCapturedStderr() + out;
+      EXPECT_THAT(all, AllOf(HasSubstr("application/***"), Not(HasSubstr(password))));
+      if (json) EXPECT_THAT(out, HasSubstr("application/***"));
+    }
+  }
 }
 
 TEST_F(RegistryCommandTest, TagsAreListed) {

@@ -16,7 +16,7 @@ namespace hawser {
 std::vector<Reference> parse_image_list(std::string_view text, std::string_view name);
 
 /// Every image that `pull` names, on the command line first, then from its lists ("-" reads `input`), each once.
-/// Throws as parse_image_list() does, Error{disk} where a list or `input` can't be read, Error{usage} where there is no image.
+/// Throws as parse_image_list() does, Error{disk} where a list can't be read, Error{usage} where there is no image.
 std::vector<Reference> collect_images(const PullCommand& pull, std::istream& input);
 
 }  // namespace hawser

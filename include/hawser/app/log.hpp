@@ -1,6 +1,8 @@
 // What is said beside progress and results: warnings, and with --verbose what is being done.
 #pragma once
 
+#include <hawser/util/error.hpp>
+
 #include <functional>
 #include <string>
 #include <string_view>
@@ -18,6 +20,10 @@ class Log {
 
   /// Never shows `secret` from now on, as far as blot_out() goes.
   void mask(std::string_view secret);
+  /// `text` as it may be shown elsewhere: with the secrets masked.
+  std::string masked(std::string_view text) const;
+  /// The same error with its texts masked.
+  Error masked(const Error& error) const;
 
   void error(std::string_view text) const { show(Level::errors, "hawser: ", text); }
   /// What the user can do about the error just shown.

@@ -27,6 +27,8 @@ class Progress : public TransferObserver {
   void retrying(const std::string& what, const std::string& why, std::chrono::milliseconds delay) override;
   void connections(std::size_t count) override;
 
+  /// Has every line pass through `mask`, which takes secrets out.
+  void mask_with(std::function<std::string(std::string_view)> mask) { mask_ = std::move(mask); }
   /// Lets time pass: measures rates and shows what has changed. To be called about ten times a second.
   void tick(Time now);
   /// Shows a line for the user ("pulling nginx:latest").
@@ -45,6 +47,7 @@ class Progress : public TransferObserver {
 
  private:
   TransferState state_;
+  std::function<std::string(std::string_view)> mask_;
   Time now_{};
   std::string last_retry_;  ///< the same trouble of many connections is told once...
   Time last_retry_time_{};  ///< ...in a while

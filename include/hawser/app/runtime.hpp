@@ -6,6 +6,7 @@
 #include <hawser/app/progress.hpp>
 
 #include <atomic>
+#include <exception>
 #include <functional>
 #include <memory>
 
@@ -28,11 +29,12 @@ class Runtime {
 
   /// Runs `task` to its end on the calling thread, drawing progress meanwhile. On SIGINT or SIGTERM `on_stop` is
   /// called, which must make the task end soon; after a second's grace it is left as it is. Rethrows what the task
-  /// throws. Returns the signal that came, 0 where none did.
+  /// throws, secrets masked. Returns the signal that came, 0 where none did.
   int run(boost::asio::awaitable<void> task, const std::function<void()>& on_stop);
 
  private:
   void end_within_a_second(int signal);
+  [[noreturn]] void rethrow_masked(const std::exception_ptr& failure) const;
 
   boost::asio::io_context io_;
   boost::asio::thread_pool pool_;
