@@ -22,7 +22,7 @@ bool is_ignored(int signal) {
 struct SignalWatch::Impl : std::enable_shared_from_this<Impl> {
   Impl(const boost::asio::any_io_executor& executor, std::function<void(int)> on_stop_)
       : signals(executor, SIGINT, SIGTERM), others(executor), on_stop(std::move(on_stop_)) {
-    for (const int signal : {SIGTSTP, SIGHUP})
+    for (const int signal : {SIGTSTP, SIGHUP, SIGQUIT})
       if (!is_ignored(signal)) others.add(signal);
   }
 

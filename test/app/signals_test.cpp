@@ -4,6 +4,7 @@
 
 #include <boost/asio/io_context.hpp>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -47,6 +48,9 @@ pid_t start_child(int signal) {
   ::setpgid(0, 0);
   std::signal(SIGTSTP, SIG_DFL);
   std::signal(SIGHUP, SIG_DFL);
+  std::signal(SIGQUIT, SIG_DFL);
+  const rlimit no_core{0, 0};
+  ::setrlimit(RLIMIT_CORE, &no_core);
   boost::asio::io_context context;
   SignalWatch watch(context.get_executor(), [](int) { ::_exit(7); });
   ::raise(signal);
@@ -71,13 +75,15 @@ TEST(Signals, AStopStopsAndTheNextOneToo) {
   EXPECT_EQ(WEXITSTATUS(status), 7);
 }
 
-TEST(Signals, AClosedTerminalEndsTheProcess) {
-  const pid_t child = start_child(SIGHUP);
-  ASSERT_GE(child, 0);
-  int status = 0;
-  ASSERT_EQ(::waitpid(child, &status, 0), child);
-  ASSERT_TRUE(WIFSIGNALED(status));
-  EXPECT_EQ(WTERMSIG(status), SIGHUP);
+TEST(Signals, AClosedTerminalAndAQuitEndTheProcess) {
+  for (const int signal : {SIGHUP, SIGQUIT}) {
+    const pid_t child = start_child(signal);
+    ASSERT_GE(child, 0);
+    int status = 0;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    ASSERT_TRUE(WIFSIGNALED(status)) << signal;
+    EXPECT_EQ(WTERMSIG(status), signal);
+  }
 }
 
 TEST(Signals, WhatWasIgnoredStaysIgnored) {

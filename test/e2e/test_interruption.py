@@ -1,8 +1,11 @@
 """Stopped by the user, killed, and carried on: nothing half done under a final name, nothing fetched twice."""
 
+import contextlib
 import json
 import os
+import pty
 import signal
+import subprocess
 import time
 
 import pytest
@@ -10,7 +13,7 @@ import pytest
 from support import images
 from support.archive import Archive
 from support.hawser import INTEGRITY, INTERRUPTED, TERMINATED
-from support.process import wait_until
+from support.process import clean_environment, wait_until
 from support.throttle import Throttle
 
 SIZE = 30_000_000
@@ -48,6 +51,28 @@ def test_a_signal_stops_it_cleanly(hawser, slow, number, code, cache):
     assert result.code == code, result.err
     assert took < 5, f"{took:.1f} s to stop"  # the promise is one; a busy machine may need longer
     assert hawser.leftovers() == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGQUIT, signal.SIGHUP])
+def test_the_cursor_is_shown_again_when_a_signal_ends_it(hawser, slow, number):
+    registry, _, through = slow
+    _, reference = through(2_000_000)
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [hawser.binary, *map(str, hawser.pull_arguments(registry, reference))], cwd=hawser.directory, stderr=theirs,
+        stdout=subprocess.DEVNULL, env=clean_environment(HOME=str(hawser.directory / "home"), TERM="xterm"),
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL))
+    os.close(theirs)
+    shown = b""
+    with contextlib.suppress(OSError):  # EIO is the end of a terminal
+        while data := os.read(ours, 65536):
+            hidden = b"\x1b[?25l" in shown
+            shown += data
+            if not hidden and b"\x1b[?25l" in shown:
+                process.send_signal(number)
+    os.close(ours)
+    assert process.wait(30) == -number
+    assert shown.rindex(b"\x1b[?25h") > shown.rindex(b"\x1b[?25l")
 
 
 def test_a_signal_while_a_silent_peer_is_waited_for(hawser, slow):

@@ -1,4 +1,5 @@
-// SIGINT and SIGTERM: the first asks for a clean stop, the second ends the process. Ctrl-Z and a closed terminal.
+// SIGINT and SIGTERM: the first asks for a clean stop, the second ends the process. Ctrl-Z, Ctrl-\ and a closed
+// terminal.
 #pragma once
 
 #include <functional>
@@ -10,8 +11,8 @@ namespace hawser {
 
 /// Watches for SIGINT and SIGTERM while it lives, and keeps SIGPIPE from killing the process (a closed pipe is then
 /// a write error). On the first signal `on_stop` is called with its number, on the executor; on the second the
-/// terminal is restored and the process exits at once with 128 + signal. SIGTSTP and SIGHUP restore the terminal and
-/// then do what they do by default; where they were ignored, they stay so.
+/// terminal is restored and the process exits at once with 128 + signal. SIGTSTP, SIGHUP and SIGQUIT restore the
+/// terminal and then do what they do by default; where they were ignored, they stay so.
 class SignalWatch {
  public:
   SignalWatch(boost::asio::any_io_executor executor, std::function<void(int)> on_stop);
