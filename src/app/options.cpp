@@ -168,7 +168,11 @@ std::chrono::seconds parse_age(std::string_view text) {
   constexpr std::size_t century = 36500;
   if (text.ends_with('d')) return hours{24 * parse_number(text.substr(0, text.size() - 1), "--older-than", 0, century)};
   if (text.ends_with('h')) return hours{parse_number(text.substr(0, text.size() - 1), "--older-than", 0, 24 * century)};
-  return duration_cast<seconds>(parse_duration(text, "--older-than"));
+  try {
+    return duration_cast<seconds>(parse_duration(text, "--older-than"));
+  } catch (const Error&) {
+    throw usage("--older-than: \"" + printable(text, 60) + "\" is not an age, such as 12h or 30d");
+  }
 }
 
 /// A value that must not be empty.

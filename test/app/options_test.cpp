@@ -193,7 +193,8 @@ TEST(Options, NumbersOutOfRange) {
   EXPECT_THAT(refusal({"--stall-timeout", "0", "nginx"}), HasSubstr("--stall-timeout"));
   EXPECT_THAT(refusal({"--connect-timeout", "25h", "nginx"}), HasSubstr("--connect-timeout"));
   EXPECT_THAT(refusal({"--platform", "a/b/c/d/e", "nginx"}), HasSubstr("a/b/c/d/e"));
-  EXPECT_THAT(refusal({"cache", "prune", "--older-than", "1y"}), HasSubstr("--older-than"));
+  EXPECT_THAT(refusal({"cache", "prune", "--older-than", "1y"}),
+              HasSubstr("--older-than: \"1y\" is not an age, such as 12h or 30d"));
   EXPECT_THAT(refusal({"--format", "zip", "nginx"}), HasSubstr("oci-archive"));
 }
 
