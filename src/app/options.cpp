@@ -162,12 +162,11 @@ std::chrono::milliseconds parse_timeout(const Given& given, std::string_view nam
   return duration;
 }
 
-/// "30d", "12h", or whatever parse_duration() takes.
+/// "30d", "12h", up to a century, or whatever parse_duration() takes.
 std::chrono::seconds parse_age(std::string_view text) {
   using namespace std::chrono;
-  constexpr std::size_t century = 36500;
-  if (text.ends_with('d')) return hours{24 * parse_number(text.substr(0, text.size() - 1), "--older-than", 0, century)};
-  if (text.ends_with('h')) return hours{parse_number(text.substr(0, text.size() - 1), "--older-than", 0, 24 * century)};
+  if (text.ends_with('d')) return hours{24 * parse_number(text.substr(0, text.size() - 1), "--older-than", 0, 36500)};
+  if (text.ends_with('h')) return hours{parse_number(text.substr(0, text.size() - 1), "--older-than", 0, 24 * 36500)};
   try {
     return duration_cast<seconds>(parse_duration(text, "--older-than"));
   } catch (const Error&) {

@@ -11,7 +11,7 @@ namespace hawser {
 
 /// One challenge of a WWW-Authenticate header.
 struct Challenge {
-  std::string scheme;  ///< in lower case: "bearer", "basic"
+  std::string scheme;                                       ///< in lower case: "bearer", "basic"
   std::vector<std::pair<std::string, std::string>> params;  ///< names in lower case, values without quotes
 
   /// The first parameter of that (lower-case) name; nothing where there is none.

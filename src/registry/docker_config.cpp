@@ -86,7 +86,7 @@ std::optional<Credentials> find_inline_credentials(const boost::json::object& co
 
 std::vector<Login> find_partial_logins(const boost::json::object& config, std::string_view registry) {
   std::vector<Login> logins;
-  const auto* auths = object_at(config, "auths");
+  const auto* auths = json_object(config, "auths");
   if (!auths) return logins;
   for (const auto& member : *auths) {
     const Key key = read_key(member.key());

@@ -230,13 +230,13 @@ TEST_F(PullRunTest, ADryRunRefusesWhatHasNoRoom) {
   const std::string size = "\"size\":" + std::to_string(image.layers[0].size());
   add_changed(image, "huge", size, "\"size\":" + std::to_string(std::uint64_t{15} << 40));
   command.dry_run = true;
-  EXPECT_EQ(pull_one({}).exit, ExitCode::disk);  // in the output
+  EXPECT_EQ(pull_one({}).exit, ExitCode::local_disk);  // in the output
   command.output = "-";
   EXPECT_EQ(pull_one({}).exit, ExitCode::done);
   PullStores stores;
   stores.rehearsed = directory.path();
   const ImageResult result = pull_one(stores);  // where the blobs would be
-  EXPECT_EQ(result.exit, ExitCode::disk);
+  EXPECT_EQ(result.exit, ExitCode::local_disk);
   EXPECT_THAT(result.error, HasSubstr("not enough space in " + directory.path().string()));
   EXPECT_THAT(directory.names(), IsEmpty());
 }
