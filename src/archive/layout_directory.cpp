@@ -1,24 +1,20 @@
-#include "util/json.hpp"
-
 #include <hawser/archive/layout_directory.hpp>
 #include <hawser/archive/output_file.hpp>
-#include <hawser/image/annotation.hpp>
 #include <hawser/image/image_layout.hpp>
 #include <hawser/image/manifest.hpp>
 #include <hawser/util/disk_space.hpp>
 #include <hawser/util/error.hpp>
+#include <hawser/util/text.hpp>
 
 #include <algorithm>
 #include <cerrno>
 
-#include <boost/json.hpp>
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 
 namespace hawser {
 namespace fs = std::filesystem;
-namespace json = boost::json;
 namespace {
 
 /// Whether `path` holds an image layout; false where there is nothing. Throws where something else is there.
@@ -50,46 +46,7 @@ void write_document(const fs::path& path, std::string_view content) {
   output.commit();
 }
 
-/// Whether the entry `old` makes way for `added`.
-bool replaces(const Descriptor& added, const json::value& old) {
-  const auto own = [&](const char* key) {
-    const auto found = added.annotations.find(key);
-    return found == added.annotations.end() ? std::string() : found->second;
-  };
-  const std::string old_name = annotation_of(old, annotation::image_name);
-  const std::string old_tag = annotation_of(old, annotation::ref_name);
-  const std::string name = own(annotation::image_name), tag = own(annotation::ref_name);
-  if (!old_name.empty()) return old_name == name;
-  if (!old_tag.empty()) return old_tag == tag;
-  return json_text(old, "digest") == added.digest.to_string();
-}
-
 }  // namespace
-
-std::string merge_layout_index(const std::string& index, const std::vector<Descriptor>& added) {
-  std::optional<json::object> document = parse_json_object(index);
-  json::value* manifests = document ? document->if_contains("manifests") : nullptr;
-  const auto is_object = [](const json::value& entry) { return entry.is_object(); };
-  if (!manifests || !manifests->is_array() ||
-      !std::all_of(manifests->get_array().begin(), manifests->get_array().end(), is_object))
-    throw Error(Errc::malformed, "the index.json of the image layout is not an image index");
-  json::array kept;
-  for (json::value& old : manifests->get_array())
-    if (std::none_of(added.begin(), added.end(), [&](const Descriptor& each) { return replaces(each, old); }))
-      kept.push_back(std::move(old));
-  const auto is_taken = [&](const std::string& tag) {
-    return std::any_of(kept.begin(), kept.end(),
-                       [&](const json::value& old) { return annotation_of(old, annotation::ref_name) == tag; });
-  };
-  std::vector<Descriptor> fresh = added;
-  for (Descriptor& each : fresh) {
-    const auto tag = each.annotations.find(annotation::ref_name);
-    if (tag != each.annotations.end() && is_taken(tag->second)) tag->second = each.annotations[annotation::image_name];
-  }
-  for (const Descriptor& each : fresh) kept.push_back(descriptor_json(each));
-  *manifests = std::move(kept);
-  return json::serialize(*document);
-}
 
 void check_layout_directory(const fs::path& path) {
   const fs::path named = path.has_filename() ? path : path.parent_path();
@@ -145,16 +102,37 @@ void LayoutDirectory::write_documents() const {
       if (work_ != path_ || entry.path != "oci-layout") write_document(work_ / entry.path, *text);
 }
 
+/// The entries of the images, with their platforms: several of one name lie beside each other in a layout.
+std::vector<Descriptor> LayoutDirectory::index_entries() const {
+  std::vector<Descriptor> entries = layout_descriptors(images_);
+  for (Descriptor& entry : entries) {
+    const auto image = std::find_if(images_.begin(), images_.end(),
+                                    [&](const ArchiveImage& each) { return each.root().digest == entry.digest; });
+    entry.platform = image->root().platform;
+    if (!entry.platform) entry.platform = platform_in_layout(work_, entry.digest);
+  }
+  return entries;
+}
+
+/// The text of index.json with `added` in it.
+std::string LayoutDirectory::merged_index(const std::vector<Descriptor>& added) const {
+  const fs::path index = work_ / "index.json";
+  std::error_code ignored;
+  if (!fs::exists(index, ignored)) return layout_index(added);
+  const std::string old = read_file(index, max_manifest_size);
+  try {
+    return merge_layout_index(old, added, [&](const Digest& image) { return platform_in_layout(work_, image); });
+  } catch (const Error& error) {
+    throw error.in(printable(index.native()));
+  }
+}
+
 void LayoutDirectory::update_index() const {
   // Others who add to the layout wait here, so that no one's entries are lost.
   const File lock(work_, O_RDONLY | O_DIRECTORY);
   while (::flock(lock.fd(), LOCK_EX) != 0)
     if (errno != EINTR) break;  // a file system without locks: the last one to write wins
-  const fs::path index = work_ / "index.json";
-  const std::vector<Descriptor> added = layout_descriptors(images_);
-  std::error_code ignored;
-  write_document(index, fs::exists(index, ignored) ? merge_layout_index(read_file(index, max_manifest_size), added)
-                                                   : layout_index(added));
+  write_document(work_ / "index.json", merged_index(index_entries()));
 }
 
 void LayoutDirectory::finish() {

@@ -187,19 +187,35 @@ TEST(LayoutDirectory, WhatIsNoLayoutIsLeftAlone) {
   EXPECT_EQ(read_text(scratch / "mine/letter"), "dear");
 }
 
-TEST(MergeLayoutIndex, WhatItDoesNotKnowStays) {
-  const std::string old =
-      R"({"schemaVersion":2,"x":1,"manifests":[{"mediaType":"m","digest":"sha256:aa","size":1,"y":2}]})";
-  const Descriptor added = layout_descriptors({sample_image({"nginx:1"}, {"a"}).image}).front();
-  const auto merged = boost::json::parse(merge_layout_index(old, {added}));
-  EXPECT_EQ(merged.at("x").to_number<int>(), 1);
-  EXPECT_EQ(merged.at("manifests").at(0).at("y").to_number<int>(), 2);
-  EXPECT_EQ(merged.at("manifests").at(1).at("digest").as_string(), added.digest.to_string());
+/// An image of one layer with a manifest that can be parsed.
+SampleImage image_for(const std::string& reference, const std::string& architecture, const std::string& layer) {
+  SampleImage sample = sample_image({reference}, {layer});
+  ArchiveManifest& manifest = sample.image.manifests.front();
+  manifest.config_bytes = R"({"os":"linux","rootfs":{"type":"layers"},"architecture":")" + architecture + R"("})";
+  manifest.manifest.config.digest = Digest::of(manifest.config_bytes);
+  manifest.manifest.config.size = manifest.config_bytes.size();
+  manifest.bytes = R"({"schemaVersion":2,"mediaType":")" + manifest.manifest.media_type + R"(","config":)" +
+                   boost::json::serialize(descriptor_json(manifest.manifest.config)) + R"(,"layers":[)" +
+                   boost::json::serialize(descriptor_json(manifest.manifest.layers.front())) + "]}";
+  manifest.descriptor.digest = Digest::of(manifest.bytes);
+  manifest.descriptor.size = manifest.bytes.size();
+  return sample;
 }
 
-TEST(MergeLayoutIndex, WhatIsNoIndexIsRefused) {
-  for (const char* text : {"", "no", "[]", "{}", R"({"manifests":7})", R"({"schemaVersion":2,"manifests":[7]})"})
-    EXPECT_EQ(code_of([&] { merge_layout_index(text, {}); }), Errc::malformed) << text;
+TEST(LayoutDirectory, EachPlatformOfAnImageHasAnEntry) {
+  const TempDir scratch;
+  const SampleImage amd64 = image_for("nginx:1", "amd64", "one"), arm64 = image_for("nginx:1", "arm64", "two");
+  SampleImage newer = image_for("nginx:1", "amd64", "three");
+  newer.image.manifests.front().descriptor.platform = Platform::parse("linux/amd64");  // as an index has said
+  for (const SampleImage& sample : {amd64, arm64, newer}) write(scratch / "layout", sample);
+  const auto index = boost::json::parse(read_text(scratch / "layout/index.json"));
+  std::vector<std::string> entries;
+  for (const auto& entry : index.at("manifests").as_array())
+    entries.push_back(std::string(entry.at("platform").at("architecture").as_string()) + " " +
+                      std::string(entry.at("digest").as_string()));
+  EXPECT_THAT(entries, ElementsAre("arm64 " + arm64.image.root().digest.to_string(),
+                                   "amd64 " + newer.image.root().digest.to_string()));
+  EXPECT_THAT(tags_in(scratch / "layout"), ElementsAre("docker.io/library/nginx:1", "1"));
 }
 
 }  // namespace

@@ -107,8 +107,10 @@ def test_oci_archive_and_directory_hold_the_same(hawser, registry):
     archive.check_layout(image)
     layout.check_layout(image)
     assert "manifest.json" not in archive.files
-    assert archive.index == layout.index
-    (entry,) = archive.index
+    (entry,), (listed,) = archive.index, layout.index
+    platform = listed.pop("platform")
+    assert f"{platform['os']}/{platform['architecture']}" == HOST_PLATFORM
+    assert entry == listed
     assert entry["annotations"]["org.opencontainers.image.ref.name"] == "v1"
     assert entry["annotations"]["io.containerd.image.name"] == reference
 
@@ -142,6 +144,20 @@ def test_images_of_the_same_tag_have_names_of_their_own_in_a_layout(hawser, regi
     for layout in (hawser.directory / "layout", hawser.cache):
         names = [entry["annotations"]["org.opencontainers.image.ref.name"] for entry in Archive(layout).index]
         assert names == ["v1", second]
+
+
+def test_a_layout_keeps_each_platform_and_the_images_of_other_tools(hawser, registry, skopeo):
+    index, theirs = images.six_platforms(), images.many_layers(2)
+    reference = registry.push("output/platforms", index, "v1")
+    layout = hawser.directory / "layout"
+    skopeo.copy(f"docker://{registry.push('output/theirs', theirs, 'v1')}", f"oci:{layout}:v1", "--src-tls-verify=false")
+    for platform in ("linux/amd64", "linux/arm64", "linux/amd64"):
+        hawser.pull(registry, "--format", "oci-dir", "--platform", platform, reference, output="layout")
+    assert len(Archive(layout).index) == 3
+    for name, image in (("v1", theirs), (reference, index.image("linux/amd64")),
+                        (f"{reference}@linux/arm64", index.image("linux/arm64"))):
+        assert images.digest_of(skopeo.raw_manifest(f"oci:{layout}:{name}")) == image.digest
+        skopeo.copy(f"oci:{layout}:{name}", f"dir:{hawser.directory / 'home' / 'copy'}")
 
 
 def test_a_link_keeps_its_place(hawser, registry):

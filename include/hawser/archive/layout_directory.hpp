@@ -3,10 +3,14 @@
 
 #include <hawser/archive/archive_layout.hpp>
 #include <hawser/image/digest.hpp>
+#include <hawser/image/manifest.hpp>
+#include <hawser/image/platform.hpp>
 #include <hawser/util/file.hpp>
 
 #include <filesystem>
+#include <functional>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -38,6 +42,8 @@ class LayoutDirectory {
  private:
   void write_documents() const;
   void update_index() const;
+  std::vector<Descriptor> index_entries() const;
+  std::string merged_index(const std::vector<Descriptor>& added) const;
 
   std::filesystem::path path_;
   std::filesystem::path work_;  // where it is written: path_ itself, or a temporary beside it
@@ -50,13 +56,21 @@ class LayoutDirectory {
 /// Throws what LayoutDirectory does where `path` can't become one or be added to.
 void check_layout_directory(const std::filesystem::path& path);
 
-/// The text of `index` (an image layout's index.json) with `added` in it: entries of the same name
-/// (io.containerd.image.name, or org.opencontainers.image.ref.name where the old entry has no other) are replaced,
-/// everything else stays as it is. Throws Error{malformed} where `index` is no image index.
+/// What an image of a layout runs on where its entry doesn't say it; nothing where that can't be told.
+using PlatformLookup = std::function<std::optional<Platform>(const Digest& image)>;
+
+/// What the config of the image says, read from the blobs of the layout in the directory `layout`; nothing for an
+/// index, an artifact, and what can't be read.
+std::optional<Platform> platform_in_layout(const std::filesystem::path& layout, const Digest& image);
+
+/// The text of `index` (an image layout's index.json) with `added` in it, in place of entries of the same full name
+/// (io.containerd.image.name) and platform, and of those of the same digest and name; everything else stays as it is.
+/// An entry whose org.opencontainers.image.ref.name another one has gets its full name for it; where that has gone,
+/// too, the full name with @ and its platform, or at last its digest. Throws Error{malformed} where `index` is no image index.
 ///
-/// The cache edits its index.json by other rules (with_image() of src/store/image_index.hpp): there a name has an entry
-/// for each platform that was pulled, while here it stands for the image that was written last; and what can't be read
+/// The cache edits its index.json by rules of its own (with_image() of src/store/image_index.hpp): what can't be read
 /// is put aside there, while here it is someone's and refused.
-std::string merge_layout_index(const std::string& index, const std::vector<Descriptor>& added);
+std::string merge_layout_index(const std::string& index, const std::vector<Descriptor>& added,
+                               const PlatformLookup& look_up);
 
 }  // namespace hawser
