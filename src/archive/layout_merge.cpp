@@ -94,7 +94,11 @@ std::string merge_layout_index(const std::string& index, const std::vector<Descr
     kept.push_back(descriptor_json(each));
   }
   *manifests = std::move(kept);
-  return json::serialize(*document);
+  std::optional<std::string> text = json_document(*document);
+  if (!text)
+    throw Error(Errc::malformed, "the index.json of the image layout has a number that can't be written again",
+                "name another directory with --output");
+  return std::move(*text);
 }
 
 }  // namespace hawser

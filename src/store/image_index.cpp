@@ -29,13 +29,6 @@ std::optional<json::object> parse_index(std::string_view text) {
   return index;
 }
 
-// The text of `index`, where it can be read again: of a number past the greatest double the parser makes an infinity,
-// and JSON has none.
-std::optional<std::string> written(const json::object& index) {
-  std::string text = json::serialize(index);
-  return parse_index(text) ? std::optional(std::move(text)) : std::nullopt;
-}
-
 json::object to_json(const Descriptor& manifest, const std::string& name, const std::string& tag) {
   json::object entry = descriptor_json(manifest);
   json::value& annotations = entry["annotations"];
@@ -107,7 +100,7 @@ std::optional<std::string> with_image(std::string_view index, const Descriptor& 
     if (*place == entry) return std::string(index);
     *place = entry;
   }
-  return written(*document);
+  return json_document(*document, max_nesting);
 }
 
 std::optional<std::string> without_images(std::string_view index, const std::set<std::string>& digests) {
@@ -119,7 +112,7 @@ std::optional<std::string> without_images(std::string_view index, const std::set
       if (!digests.contains(json_text(entry, "digest"))) kept.push_back(entry);
     if (kept.size() != entries->get_array().size()) {
       *entries = std::move(kept);
-      return written(*document);
+      return json_document(*document, max_nesting);
     }
   }
   return std::string(index);

@@ -1,6 +1,7 @@
 #include "util/json.hpp"
 
 #include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
 
 namespace hawser {
 namespace json = boost::json;
@@ -23,6 +24,11 @@ std::optional<json::object> parse_json_object(std::string_view text, std::size_t
   json::value value = parse_json(text, error, max_depth);
   if (error || !value.is_object()) return std::nullopt;
   return std::move(value.get_object());
+}
+
+std::optional<std::string> json_document(const json::object& object, std::size_t max_depth) {
+  std::string text = json::serialize(object);
+  return parse_json_object(text, max_depth) ? std::optional(std::move(text)) : std::nullopt;
 }
 
 std::string json_text(const json::object& object, std::string_view key) {

@@ -22,6 +22,10 @@ boost::json::value parse_json(std::string_view text, boost::json::error_code& er
 /// The JSON object that `text` is; nothing where parse_json() fails or it is something else.
 std::optional<boost::json::object> parse_json_object(std::string_view text, std::size_t max_depth = max_json_depth);
 
+/// The text of `object`, where parse_json_object() can read it again; nothing where it can't: of a number past the
+/// greatest double the parser makes an infinity, and JSON has none.
+std::optional<std::string> json_document(const boost::json::object& object, std::size_t max_depth = max_json_depth);
+
 /// The string at `key`; empty where there is none or it is something else.
 std::string json_text(const boost::json::object& object, std::string_view key);
 /// The same of a value; empty where it is no object.

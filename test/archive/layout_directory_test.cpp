@@ -187,6 +187,17 @@ TEST(LayoutDirectory, WhatIsNoLayoutIsLeftAlone) {
   EXPECT_EQ(read_text(scratch / "mine/letter"), "dear");
 }
 
+TEST(LayoutDirectory, AnIndexThatCanNotBeWrittenAgainIsNamedAndStays) {
+  const TempDir scratch;
+  write(scratch / "layout", sample_image({"nginx:1"}, {noise(1000, 1)}));
+  const std::string odd = R"({"schemaVersion":2,"x":1e999,"manifests":[]})";
+  test::write_text(scratch / "layout/index.json", odd);
+  const auto failure = test::failure_of([&] { write(scratch / "layout", sample_image({"nginx:2"}, {"layer"})); });
+  EXPECT_EQ(failure.code, Errc::malformed);
+  EXPECT_THAT(failure.text, testing::StartsWith((scratch / "layout/index.json").string() + ": "));
+  EXPECT_EQ(read_text(scratch / "layout/index.json"), odd);
+}
+
 /// An image of one layer with a manifest that can be parsed.
 SampleImage image_for(const std::string& reference, const std::string& architecture, const std::string& layer) {
   SampleImage sample = sample_image({reference}, {layer});

@@ -119,5 +119,10 @@ TEST(MergeLayoutIndex, WhatIsNoIndexIsRefused) {
     EXPECT_EQ(code_of([&] { merge_layout_index(text, {}, nothing_known); }), Errc::malformed) << text;
 }
 
+TEST(MergeLayoutIndex, ANumberThatJsonCanNotHoldIsRefused) {
+  const std::string index = R"({"schemaVersion":2,"x":1e999,"manifests":[]})";
+  EXPECT_EQ(code_of([&] { merge_layout_index(index, {entry("new", "a:1", "1")}, nothing_known); }), Errc::malformed);
+}
+
 }  // namespace
 }  // namespace hawser

@@ -8,7 +8,7 @@ import pytest
 
 from support import images
 from support.archive import Archive
-from support.hawser import DISK, NOT_FOUND, OK, OTHER, USAGE
+from support.hawser import DISK, INTEGRITY, NOT_FOUND, OK, OTHER, USAGE
 from support.images import HOST_PLATFORM
 
 FORMATS = [pytest.param([], id="docker-archive"), pytest.param(["--uncompressed"], id="uncompressed"),
@@ -158,6 +158,17 @@ def test_a_layout_keeps_each_platform_and_the_images_of_other_tools(hawser, regi
                         (f"{reference}@linux/arm64", index.image("linux/arm64"))):
         assert images.digest_of(skopeo.raw_manifest(f"oci:{layout}:{name}")) == image.digest
         skopeo.copy(f"oci:{layout}:{name}", f"dir:{hawser.directory / 'home' / 'copy'}")
+
+
+def test_an_index_that_can_not_be_written_again_stays_as_it_is(hawser, registry):
+    references = [registry.push("output/odd", images.many_layers(n), f"v{n}") for n in (1, 2)]
+    hawser.pull(registry, "--format", "oci-dir", references[0], output="layout")
+    index = hawser.directory / "layout" / "index.json"
+    odd = index.read_text().replace('"schemaVersion":2', '"schemaVersion":2,"odd":1e999')
+    index.write_text(odd)
+    result = hawser.pull(registry, "--format", "oci-dir", references[1], output="layout", expect=INTEGRITY)
+    assert "layout/index.json" in result.err
+    assert index.read_text() == odd
 
 
 def test_a_link_keeps_its_place(hawser, registry):

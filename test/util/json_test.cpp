@@ -22,6 +22,13 @@ TEST(Json, NestingHasALimit) {
   EXPECT_FALSE(parse_json_object(nested(65), 64));
 }
 
+TEST(Json, WhatCanNotBeReadAgainIsNoDocument) {
+  EXPECT_EQ(json_document(parse_json_object(R"({"a":[1,"b"]})").value()), R"({"a":[1,"b"]})");
+  EXPECT_FALSE(json_document(parse_json_object(R"({"a":[-1e999]})").value()));
+  EXPECT_FALSE(json_document(parse_json_object(nested(40), 64).value()));
+  EXPECT_TRUE(json_document(parse_json_object(nested(40), 64).value(), 64));
+}
+
 TEST(Json, AValueOfAnyKindOrAnError) {
   boost::json::error_code error;
   EXPECT_TRUE(parse_json("[1]", error).is_array());

@@ -66,7 +66,8 @@ std::optional<Platform> platform_in_layout(const std::filesystem::path& layout, 
 /// The text of `index` (an image layout's index.json) with `added` in it, in place of entries of the same full name
 /// (io.containerd.image.name) and platform, and of those of the same digest and name; everything else stays as it is.
 /// An entry whose org.opencontainers.image.ref.name another one has gets its full name for it; where that has gone,
-/// too, the full name with @ and its platform, or at last its digest. Throws Error{malformed} where `index` is no image index.
+/// too, the full name with @ and its platform, or at last its digest. Throws Error{malformed} where `index` is no image
+/// index, or has a number past the greatest double.
 ///
 /// The cache edits its index.json by rules of its own (with_image() of src/store/image_index.hpp): what can't be read
 /// is put aside there, while here it is someone's and refused.
