@@ -105,6 +105,88 @@ bool PartialBlob::Impl::is_journal_overlong() const {
   return journal->size() > std::max(compaction_threshold, 4 * needed);
 }
 
+void PartialBlob::Impl::wrote(std::uint64_t begin, std::uint64_t end) {
+  const std::lock_guard guard(mutex);
+  end = std::min(end, size);
+  if (begin >= end || !journal) return;
+  present.insert(begin, end);
+  lock.heartbeat();
+
+  // Ranges arrive front to back: what comes mostly continues what is pending.
+  auto run = pending.upper_bound(begin);
+  if (run != pending.begin() && std::prev(run)->second == begin) {
+    run = std::prev(run);
+    run->second = end;
+  } else {
+    run = pending.insert_or_assign(begin, end).first;
+  }
+  if (pending.size() > max_pending) return flush_locked();
+  if (run->second - run->first < journal_step || journal->is_full()) return;
+  journal->append(JournalRecord::written, {{run->first, run->second}});
+  pending.erase(run);
+}
+
+void PartialBlob::Impl::checkpoint() {
+  const std::lock_guard one(slow);
+  std::vector<Interval> fresh;
+  {
+    const std::lock_guard guard(mutex);
+    if (!journal) return;
+    lock.heartbeat();
+    fresh = without(present, durable);
+  }
+  if (fresh.empty()) return;
+  file.sync();
+  sync_names();
+  try {
+    if (auto rewrite = begin_rewrite(fresh)) return finish_rewrite(std::move(*rewrite));
+  } catch (const DeletedUnderneath&) {
+    return;  // there is nothing left to resume from; commit() makes the cache again
+  }
+  {
+    const std::lock_guard guard(mutex);
+    flush_locked();
+    journal->append(JournalRecord::durable, fresh);
+    for (const auto& [begin, end] : fresh) durable.insert(begin, end);
+  }
+  // Only who holds `slow` puts another journal in this one's place, so it may be synced without `mutex`.
+  journal->sync();
+}
+
+std::optional<PartialBlob::Impl::Rewrite> PartialBlob::Impl::begin_rewrite(const std::vector<Interval>& fresh) {
+  const std::lock_guard guard(mutex);
+  if (!is_journal_overlong() || !lock.is_in_place()) return std::nullopt;
+  auto ingest = layout.find(StoreLayout::Part::ingest);
+  if (!ingest) return std::nullopt;
+  IntervalSet safe = durable;
+  for (const auto& [begin, end] : fresh) safe.insert(begin, end);
+  JournalFile next = JournalFile::write_new(*ingest, header(), to_set(without(present, safe)), safe);
+  return Rewrite{std::move(*ingest), std::move(next), present, std::move(safe)};
+}
+
+void PartialBlob::Impl::finish_rewrite(Rewrite rewrite) {
+  const std::string temporary = rewrite.journal.file().path().filename().string();
+  try {
+    rewrite.journal.sync();
+    const std::lock_guard guard(mutex);
+    rewrite.journal.append(JournalRecord::written, without(present, rewrite.recorded));
+    rewrite.journal.publish(rewrite.ingest, journal_name, Directory::Durable::no);
+    journal = std::move(rewrite.journal);
+    durable = std::move(rewrite.durable);
+    pending.clear();
+  } catch (const Error&) {
+    rewrite.ingest.remove(temporary);
+    throw;
+  }
+  rewrite.ingest.sync();
+}
+
+void PartialBlob::Impl::discard() {
+  const std::lock_guard one(slow);
+  const std::lock_guard guard(mutex);
+  surviving_deletion([&] { start_afresh(layout.make(StoreLayout::Part::ingest)); });
+}
+
 void PartialBlob::Impl::sync_names() {
   if (names_durable) return;
   if (const auto ingest = layout.find(StoreLayout::Part::ingest)) ingest->sync();
@@ -125,25 +207,7 @@ const IntervalSet& PartialBlob::present() const {
 }
 
 void PartialBlob::wrote(std::uint64_t begin, std::uint64_t end) {
-  Impl& self = *impl_;
-  const std::lock_guard guard(self.mutex);
-  end = std::min(end, self.size);
-  if (begin >= end || !self.journal) return;
-  self.present.insert(begin, end);
-  self.lock.heartbeat();
-
-  // Ranges arrive front to back: what comes mostly continues what is pending.
-  auto run = self.pending.upper_bound(begin);
-  if (run != self.pending.begin() && std::prev(run)->second == begin) {
-    run = std::prev(run);
-    run->second = end;
-  } else {
-    run = self.pending.insert_or_assign(begin, end).first;
-  }
-  if (self.pending.size() > max_pending) return self.flush_locked();
-  if (run->second - run->first < journal_step || self.journal->is_full()) return;
-  self.journal->append(JournalRecord::written, {{run->first, run->second}});
-  self.pending.erase(run);
+  impl_->wrote(begin, end);
 }
 
 void PartialBlob::flush() {
@@ -152,50 +216,11 @@ void PartialBlob::flush() {
 }
 
 void PartialBlob::checkpoint() {
-  Impl& self = *impl_;
-  const std::lock_guard slow(self.slow);
-  std::vector<Interval> fresh;
-  {
-    const std::lock_guard guard(self.mutex);
-    if (!self.journal) return;
-    self.lock.heartbeat();
-    fresh = without(self.present, self.durable);
-  }
-  if (fresh.empty()) return;
-  self.file.sync();
-  self.sync_names();
-
-  std::optional<Directory> ingest;
-  {
-    const std::lock_guard guard(self.mutex);
-    for (const auto& [begin, end] : fresh) self.durable.insert(begin, end);
-    if (self.is_journal_overlong() && self.lock.is_in_place()) ingest = self.layout.find(StoreLayout::Part::ingest);
-    if (ingest) {
-      const IntervalSet written = to_set(without(self.present, self.durable));
-      self.journal = JournalFile::write_new(*ingest, self.header(), written, self.durable);
-      self.pending.clear();
-    } else {
-      self.flush_locked();
-      self.journal->append(JournalRecord::durable, fresh);
-    }
-  }
-  // Only who holds `slow` puts another journal in this one's place, so it may be synced without `mutex`.
-  if (ingest) {
-    try {
-      self.journal->publish(*ingest, self.journal_name, Directory::Durable::yes);
-    } catch (const DeletedUnderneath&) {
-      // There is nothing left to resume from; commit() makes the cache again.
-    }
-  } else {
-    self.journal->sync();
-  }
+  impl_->checkpoint();
 }
 
 void PartialBlob::discard() {
-  Impl& self = *impl_;
-  const std::lock_guard slow(self.slow);
-  const std::lock_guard guard(self.mutex);
-  surviving_deletion([&] { self.start_afresh(self.layout.make(StoreLayout::Part::ingest)); });
+  impl_->discard();
 }
 
 PartialBlob::Committed PartialBlob::commit() {

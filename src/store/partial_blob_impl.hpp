@@ -23,11 +23,25 @@ struct PartialBlob::Impl {
 
   void open();
   void start_afresh(const Directory& ingest);
+  void wrote(std::uint64_t begin, std::uint64_t end);
+  void checkpoint();
+  void discard();
   /// Makes the names of the partial file and its journal durable, once. Under `slow`.
   void sync_names();
   void flush_locked();
   bool is_journal_overlong() const;
   JournalHeader header() const { return {digest, size, current_boot()}; }
+  /// A new journal on its way into the place of the old one, which stays in use until finish_rewrite() has put the new
+  /// one there: a kill may come in between.
+  struct Rewrite {
+    Directory ingest;
+    JournalFile journal;
+    IntervalSet recorded;  ///< what it has records of
+    IntervalSet durable;   ///< what is durable once it is in place
+  };
+  /// Begins one where the journal has grown too long; `fresh` is what has become durable since the last checkpoint.
+  std::optional<Rewrite> begin_rewrite(const std::vector<Interval>& fresh);
+  void finish_rewrite(Rewrite rewrite);
   Committed commit();
   bool move_into_place(const Directory& blobs);
   bool copy_into_place();

@@ -20,6 +20,8 @@ namespace hawser {
 /// it is used.
 class PartialBlob {
  public:
+  struct Impl;
+  explicit PartialBlob(std::unique_ptr<Impl> impl);
   PartialBlob(PartialBlob&&) noexcept;
   PartialBlob& operator=(PartialBlob&&) noexcept;
   ~PartialBlob();
@@ -50,9 +52,6 @@ class PartialBlob {
   void discard();
 
  private:
-  friend class BlobStore;
-  struct Impl;
-  explicit PartialBlob(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
 
