@@ -58,10 +58,7 @@ PartialBlob::Impl::~Impl() {
 
 void PartialBlob::Impl::open() {
   const Directory ingest = layout.make(StoreLayout::Part::ingest);
-  if (const auto found = ingest.status(partial_name); found && !S_ISREG(found->st_mode)) ingest.remove(partial_name);
-  auto opened = ingest.open_file(partial_name, O_RDWR | O_CREAT);
-  if (!opened) throw disk_error(ENOENT, "open", ingest.path_of(partial_name));
-  file = std::move(*opened);
+  file = open_partial(ingest);
   const auto content = read_journal(ingest, journal_name, digest, size);
   if (!content) return start_afresh(ingest);
 
@@ -79,6 +76,13 @@ void PartialBlob::Impl::open() {
   journal = JournalFile::create(ingest, journal_name, header(), to_set(without(present, durable)), durable,
                                 Directory::Durable::yes);
   if (file_size != size) file.truncate(size);
+}
+
+File PartialBlob::Impl::open_partial(const Directory& ingest) const {
+  if (const auto found = ingest.status(partial_name); found && !S_ISREG(found->st_mode)) ingest.remove(partial_name);
+  auto opened = ingest.open_file(partial_name, O_RDWR | O_CREAT);
+  if (!opened) throw disk_error(ENOENT, "open", ingest.path_of(partial_name));
+  return std::move(*opened);
 }
 
 void PartialBlob::Impl::start_afresh(const Directory& ingest) {
@@ -184,7 +188,20 @@ void PartialBlob::Impl::finish_rewrite(Rewrite rewrite) {
 void PartialBlob::Impl::discard() {
   const std::lock_guard one(slow);
   const std::lock_guard guard(mutex);
-  surviving_deletion([&] { start_afresh(layout.make(StoreLayout::Part::ingest)); });
+  surviving_deletion([&] {
+    const Directory ingest = layout.make(StoreLayout::Part::ingest);
+    if (!ingest.holds(partial_name, file)) {
+      // Under another name it is a blob by now, and what has its name may be somebody else's.
+      if (lock.is_in_place()) {
+        file = open_partial(ingest);
+      } else {
+        file = ingest.create_temporary();
+        ingest.remove(file.path().filename().string());
+      }
+      names_durable = false;
+    }
+    start_afresh(ingest);
+  });
 }
 
 void PartialBlob::Impl::sync_names() {

@@ -22,6 +22,8 @@ struct PartialBlob::Impl {
   Impl& operator=(const Impl&) = delete;
 
   void open();
+  /// The file under the partial's name; made where there is none.
+  File open_partial(const Directory& ingest) const;
   void start_afresh(const Directory& ingest);
   void wrote(std::uint64_t begin, std::uint64_t end);
   void checkpoint();

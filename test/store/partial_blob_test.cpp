@@ -354,6 +354,38 @@ TEST_F(PartialBlobTest, DiscardKeepsTheRightAndForgetsTheBytes) {
   EXPECT_EQ(begin(store, digest, content.size()).present().intervals(), (std::vector<Interval>{{10, 20}}));
 }
 
+TEST_F(PartialBlobTest, DiscardLeavesAFileThatHasItsFinalNameAlone) {
+  BlobStore store(cache());
+  {
+    PartialBlob partial = begin(store, digest, content.size());
+    fill(partial, content, 0, content.size());
+    // As a commit() leaves it whose last fsync fails.
+    std::filesystem::rename(ingest_path(digest, content.size(), ".partial"), blob_path(digest));
+    partial.discard();
+    EXPECT_EQ(read_text(blob_path(digest)), content);
+    EXPECT_EQ(partial.present().size(), 0U);
+    fill(partial, content, 0, content.size());
+    EXPECT_EQ(content_of(partial.commit().file), content);
+  }
+  EXPECT_EQ(read_text(blob_path(digest)), content);
+  EXPECT_TRUE(std::filesystem::is_empty(cache() / "ingest"));
+}
+
+TEST_F(PartialBlobTest, DiscardLeavesAnothersPartialFileAlone) {
+  BlobStore store(cache());
+  PartialBlob first = begin(store, digest, content.size());
+  fill(first, content, 0, 1000);
+  std::filesystem::remove_all(cache());
+  BlobStore other(cache());
+  PartialBlob second = begin(other, digest, content.size());
+  fill(second, content, 0, content.size());
+  first.discard();
+  EXPECT_EQ(read_text(ingest_path(digest, content.size(), ".partial")), content);
+  fill(first, content, 0, content.size());
+  EXPECT_EQ(content_of(first.commit().file), content);
+  EXPECT_EQ(content_of(second.commit().file), content);
+}
+
 TEST_F(PartialBlobTest, ABlobOfNoBytesCanBeCommitted) {
   BlobStore store(cache());
   PartialBlob partial = begin(store, Digest::of(""), 0);

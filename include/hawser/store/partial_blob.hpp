@@ -47,8 +47,9 @@ class PartialBlob {
     bool stored = true;
   };
   Committed commit();
-  /// Throws the bytes away (a partial that turned out wrong); the right is kept and present() is empty. Waits for
-  /// the disk.
+  /// Throws the bytes away (a partial that turned out wrong); the right is kept and present() is empty. Where the file
+  /// has lost its name, because commit() has failed after the rename say, file() is another one from now on, and what
+  /// it was stays as it is. Waits for the disk.
   void discard();
 
  private:
