@@ -54,6 +54,7 @@ class Pruner {
       : layout_(layout), locks_(locks), now_(now_in_nanoseconds()), age_(std::chrono::nanoseconds(age).count()) {}
 
   std::uint64_t run() {
+    prune_quarantine();  // before an index.json that can't be read goes there
     for (const Part part : {Part::blobs_sha256, Part::blobs_sha512, Part::ingest, Part::known, Part::notes, Part::root})
       prune_files(part, temporary_nanoseconds, is_temporary);
     prune_ingests();
@@ -61,7 +62,6 @@ class Pruner {
     if (!removed_.empty()) remove_from_image_index(layout_, locks_, removed_);
     prune_records();
     prune_files(Part::notes, age_, is_note_file);
-    prune_quarantine();
     return freed_;
   }
 

@@ -76,6 +76,21 @@ TEST_F(MaintenanceTest, PruneRemovesWhatWasNotUsedForThatLong) {
   EXPECT_NE(index.find(other_digest.to_string()), std::string::npos);
 }
 
+TEST_F(MaintenanceTest, PruneKeepsAnIndexThatItSetsAside) {
+  BlobStore store(cache());
+  store.put(digest, content);
+  const std::string unreadable = R"({"schemaVersion":2,"manifests":[)";
+  write_text(cache() / "index.json", unreadable);
+  store.prune(std::chrono::seconds(0));
+  EXPECT_FALSE(std::filesystem::exists(blob_path(digest)));
+  std::vector<std::string> kept;
+  for (const auto& entry : std::filesystem::directory_iterator(cache() / "quarantine"))
+    kept.push_back(read_text(entry.path()));
+  EXPECT_EQ(kept, std::vector<std::string>{unreadable});
+  store.prune(std::chrono::seconds(0));
+  EXPECT_TRUE(std::filesystem::is_empty(cache() / "quarantine"));
+}
+
 TEST_F(MaintenanceTest, PruneOfAllLeavesAnEmptyStore) {
   BlobStore store(cache());
   store.put(digest, content);
