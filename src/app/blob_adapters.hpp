@@ -5,28 +5,35 @@
 #include <hawser/store/partial_blob.hpp>
 #include <hawser/transfer/blob_job.hpp>
 #include <hawser/util/error.hpp>
+#include <hawser/util/file.hpp>
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
 
 namespace hawser {
 
-/// A blob that grows in the cache.
+/// A blob that grows in the cache. Where it is complete and the cache can't be made again, `homeless` gets its file.
 class StoreDestination final : public BlobDestination {
  public:
-  explicit StoreDestination(PartialBlob partial) : partial_(std::move(partial)) {}
+  StoreDestination(PartialBlob partial, std::function<void(File)> homeless)
+      : partial_(std::move(partial)), homeless_(std::move(homeless)) {}
 
   const File& file() const override { return partial_.file(); }
   std::uint64_t base() const override { return 0; }
   const IntervalSet& present() const override { return partial_.present(); }
   void wrote(std::uint64_t begin, std::uint64_t end) override { partial_.wrote(begin, end); }
   void checkpoint() override { partial_.checkpoint(); }
-  void commit() override { partial_.commit(); }
+  void commit() override {
+    PartialBlob::Committed committed = partial_.commit();
+    if (!committed.stored) homeless_(std::move(committed.file));
+  }
   void restart() override { partial_.discard(); }
 
  private:
   PartialBlob partial_;
+  std::function<void(File)> homeless_;
 };
 
 /// Keeps the bytes of a small blob, and passes them on to `next` where there is one.

@@ -80,9 +80,29 @@ asio::awaitable<void> PullRun::take_or_fetch(Output& output, Digest digest) {
   }
 }
 
+/// On a pool thread.
+void PullRun::take_into(Output& output, const Digest& digest, const File& blob) {
+  if (output.config_digests.contains(digest)) output.configs[digest] = read_config(blob);
+  output.image_output->fill(digest, blob);
+}
+
+/// The blob, where this run has fetched it and the cache could not take it.
+std::optional<File> PullRun::find_homeless(const Digest& digest) {
+  const std::lock_guard lock(homeless_mutex_);
+  const auto found = homeless_.find(digest);
+  if (found == homeless_.end()) return std::nullopt;
+  return File::duplicate(found->second.fd(), found->second.path());
+}
+
 /// Takes the blob from the cache where it is there and right. What was not hashed in this run must be known by its
 /// identity to be what was hashed when it was stored.
 asio::awaitable<bool> PullRun::take_cached(Output& output, const Digest& digest) {
+  const std::optional<File> homeless = find_homeless(digest);
+  if (homeless) {
+    auto take = [&] { take_into(output, digest, *homeless); };
+    co_await run_on(pool_, take);
+    co_return true;
+  }
   const bool fetched_by_us = fetched_.contains(digest);
   // A cache that is only read may have the blob, too, and damaged.
   BlobStore* const store = fetched_by_us ? arrivals_ : store_;
@@ -96,8 +116,7 @@ asio::awaitable<bool> PullRun::take_cached(Output& output, const Digest& digest)
     right = trusted || hashes_to(blob->file, digest);
     if (!right) return;
     if (!trusted) store->mark_verified(*blob);
-    if (output.config_digests.contains(digest)) output.configs[digest] = read_config(blob->file);
-    output.image_output->fill(digest, blob->file);
+    take_into(output, digest, blob->file);
   };
   co_await run_on(pool_, take);
   if (!right) {
@@ -156,7 +175,10 @@ BlobJob PullRun::make_job(Output& output, const Digest& digest, bool& taken_on_t
       auto acquired = arrivals_->acquire(digest, size);
       if (auto* partial = std::get_if<PartialBlob>(&acquired)) {
         fetched_.insert(digest);
-        return std::make_unique<StoreDestination>(std::move(*partial));
+        return std::make_unique<StoreDestination>(std::move(*partial), [this, digest](File file) {
+          const std::lock_guard lock(homeless_mutex_);
+          homeless_.insert_or_assign(digest, std::move(file));
+        });
       }
       if (std::holds_alternative<StoredBlob>(acquired)) return BlobReady{};
       return BlobHeld{};

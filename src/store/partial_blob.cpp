@@ -205,7 +205,8 @@ void PartialBlob::Impl::discard() {
 }
 
 void PartialBlob::Impl::sync_names() {
-  if (names_durable) return;
+  // Where the cache has been deleted, there are no names, and nobody resumes.
+  if (names_durable || !lock.is_in_place()) return;
   if (const auto ingest = layout.find(StoreLayout::Part::ingest)) ingest->sync();
   names_durable = true;
 }

@@ -89,7 +89,7 @@ bool PartialBlob::Impl::copy_into_place() {
     return true;
   } catch (const Error& error) {
     if (error.code() == Errc::digest_mismatch) throw;
-    return false;  // the cache can't be had back; the caller has the open file, and the image is not lost
+    return false;  // the cache can't be had back; the caller gets the open file, and fills its output from it
   }
 }
 

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pty
+import shutil
 import signal
 import subprocess
 import time
@@ -203,3 +204,18 @@ def test_without_a_cache_nothing_is_said_to_be_kept(hawser, slow):
     wait_until(lambda: throttle.carried > 500_000, 60, "the pull to be under way")
     run.signal(signal.SIGINT)
     assert "kept" not in run.wait(30).err
+
+
+@pytest.mark.parametrize("output", ["layout", "-"])
+def test_a_cache_that_can_not_be_made_again_costs_nothing_that_is_on_its_way(hawser, slow, output):
+    registry, image, through = slow
+    throttle, reference = through(10_000_000)
+    options = ["--format", "oci-dir" if output == "layout" else "oci-archive"]
+    run = hawser.start(*hawser.pull_arguments(registry, *options, reference, output=output))
+    wait_until(lambda: throttle.carried > 10_000_000, 60, "the pull to be under way")
+    shutil.rmtree(hawser.cache)
+    hawser.cache.write_text("a file where the cache was")
+    result = run.wait()
+    assert result.code == 0, result.err
+    Archive(hawser.directory / "layout" if output == "layout" else result.out).check_layout(image)
+    assert hawser.cache.is_file()

@@ -436,6 +436,7 @@ TEST_F(PartialBlobTest, ACacheThatCanNotBeMadeAgainDoesNotLoseTheBytes) {
   fill(partial, content, 0, content.size());
   std::filesystem::remove_all(cache());
   write_text(cache(), "a file where the cache was");
+  partial.checkpoint();
   const auto committed = partial.commit();
   EXPECT_FALSE(committed.stored);
   EXPECT_EQ(content_of(committed.file), content);

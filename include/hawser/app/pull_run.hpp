@@ -9,12 +9,15 @@
 #include <hawser/app/statistics.hpp>
 #include <hawser/store/blob_store.hpp>
 #include <hawser/transfer/blob_fetcher.hpp>
+#include <hawser/util/file.hpp>
 #include <hawser/util/semaphore.hpp>
 #include <hawser/util/task_group.hpp>
 
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -70,6 +73,8 @@ class PullRun {
   asio::awaitable<bool> take_cached(Output& output, const Digest& digest);
   asio::awaitable<void> check_cached(Output& output);
   void count_as_missing(const Digest& digest);
+  void take_into(Output& output, const Digest& digest, const File& blob);
+  std::optional<File> find_homeless(const Digest& digest);
   BlobJob make_job(Output& output, const Digest& digest, bool& taken_on_the_way);
   asio::awaitable<void> rehearse(Output& output);
   asio::awaitable<std::string> fetch_config(const ResolvedImage& image, Descriptor descriptor);
@@ -102,6 +107,8 @@ class PullRun {
   std::map<Digest, SurveyedLayer> surveyed_;  // before anything was fetched
   std::set<Digest> fetched_;                  // by this run: hashed just now
   std::set<Digest> checked_;                  // by a dry run: hashed where the pull would do so
+  std::mutex homeless_mutex_;                 // for pool threads
+  std::map<Digest, File> homeless_;           // of these, what a cache that was deleted could not take
   bool stopped_ = false;
 };
 
