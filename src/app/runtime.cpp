@@ -1,3 +1,5 @@
+#include "app/temporary_store.hpp"
+
 #include <hawser/app/exit_code.hpp>
 #include <hawser/app/runtime.hpp>
 #include <hawser/app/signals.hpp>
@@ -61,6 +63,7 @@ void Runtime::end_within_a_second(int signal) {
     std::this_thread::sleep_for(std::chrono::milliseconds(950));
     if (*over) return;
     restore_terminal();
+    remove_temporary_stores();
     ::_exit(static_cast<int>(exit_code_of_signal(signal)));
   }).detach();
 }

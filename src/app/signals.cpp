@@ -1,3 +1,5 @@
+#include "app/temporary_store.hpp"
+
 #include <hawser/app/exit_code.hpp>
 #include <hawser/app/progress.hpp>
 #include <hawser/app/signals.hpp>
@@ -35,6 +37,7 @@ struct SignalWatch::Impl : std::enable_shared_from_this<Impl> {
   void arrived(int signal) {
     if (first != 0) {
       restore_terminal();
+      remove_temporary_stores();
       ::_exit(static_cast<int>(exit_code_of_signal(signal)));
     }
     first = signal;

@@ -25,4 +25,8 @@ class TemporaryStore {
   std::optional<BlobStore> store_;
 };
 
+/// Removes the directories of all stores that there are, before the process ends without their destructors. Other
+/// threads may still be at work in them.
+void remove_temporary_stores() noexcept;
+
 }  // namespace hawser

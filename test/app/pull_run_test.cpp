@@ -327,6 +327,14 @@ TEST(TemporaryStore, GoesWithItsObjectAndAllItHolds) {
   EXPECT_THAT(directory.names(), IsEmpty());
 }
 
+TEST(TemporaryStore, GoesBeforeAnEndWithoutDestructorsToo) {
+  const TempDir parent;
+  TemporaryStore first(parent.path()), second(parent.path());
+  first.store().put(Digest::of("text"), "text");
+  remove_temporary_stores();
+  EXPECT_THAT(parent.names(), IsEmpty());
+}
+
 TEST(TemporaryStore, WhereThereIsNoPlaceForItThatIsSaid) {
   TempDir directory;
   const Failure failure = failure_of([&] { TemporaryStore temporary(directory / "nowhere"); });

@@ -86,6 +86,26 @@ def test_a_signal_while_a_silent_peer_is_waited_for(hawser, slow):
     assert hawser.leftovers() == []
 
 
+@pytest.mark.parametrize("signals", [1, 2])
+def test_a_signal_while_the_reader_of_standard_output_stands_still(hawser, registry, signals):
+    image = images.Image([images.random_layer(22, 5_000_000)])
+    reference = registry.push("slow/reader", image, "v1")
+    scratch = hawser.directory / "scratch"
+    scratch.mkdir()
+    command = [hawser.binary, *map(str, hawser.pull_arguments(registry, "--no-cache", reference, output="-"))]
+    run = subprocess.Popen(command, cwd=hawser.directory, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                           env=clean_environment(HOME=str(hawser.directory / "home"), TMPDIR=str(scratch)))
+    layer = image.layers[0].digest.partition(":")[2]
+    wait_until(lambda: any(scratch.glob(f".hawser-*/blobs/sha256/{layer}")), 60, "the layer to be there")
+    time.sleep(0.5)
+    for _ in range(signals):
+        run.send_signal(signal.SIGTERM)
+        time.sleep(0.1)
+    assert run.wait(30) == TERMINATED
+    run.stdout.close()
+    assert list(scratch.iterdir()) == []
+
+
 def test_a_signal_while_a_credential_helper_thinks(hawser, registries):
     registry = registries("htpasswd", False)
     reference = registry.push("slow/helper", images.many_layers(1), "v1")
