@@ -16,7 +16,14 @@ namespace {
 
 constexpr std::size_t block_size = 256 * 1024;
 
-[[noreturn]] void fail(archive* reader, std::string_view what) {
+/// Whether libarchive's error number is one that read(2) has given. Its own are -1, EILSEQ for what is no tar, EINVAL
+/// for a mistaken call and ENOMEM.
+bool is_errno_of_read(int number) {
+  return number > 0 && number != EILSEQ && number != EINVAL && number != ENOMEM;
+}
+
+[[noreturn]] void fail(archive* reader, std::string_view shown, std::string_view what) {
+  if (const int number = archive_errno(reader); is_errno_of_read(number)) throw disk_error(number, "read", shown);
   const char* reason = archive_error_string(reader);
   throw Error(Errc::malformed, std::string(what) + ": " + printable(reason ? reason : "it is broken"));
 }
@@ -48,7 +55,7 @@ std::size_t TarEntry::read(std::span<std::byte> buffer) {
   if (buffer.empty() || done_ == size_) return 0;
   auto* reader = static_cast<archive*>(reader_);
   const la_ssize_t count = archive_read_data(reader, buffer.data(), buffer.size());
-  if (count < 0) fail(reader, "the entry " + printable(path_) + " of the tar can't be read");
+  if (count < 0) fail(reader, tar_, "the entry " + printable(path_) + " of the tar can't be read");
   if (count == 0) throw Error(Errc::malformed, "the entry " + printable(path_) + " of the tar is truncated");
   done_ += static_cast<std::uint64_t>(count);
   check_ratio(reader);
@@ -68,14 +75,15 @@ void TarReader::each(const std::function<bool(TarEntry&)>& visit) const {
   archive_read_support_format_tar(reader.get());
   archive_read_support_filter_gzip(reader.get());
   archive_read_support_filter_zstd(reader.get());
-  if (archive_read_open_fd(reader.get(), file.fd(), block_size) != ARCHIVE_OK) fail(reader.get(), shown + " is no tar");
+  if (archive_read_open_fd(reader.get(), file.fd(), block_size) != ARCHIVE_OK)
+    fail(reader.get(), shown, shown + " is no tar");
 
   std::size_t count = 0;
   for (archive_entry* entry = nullptr;;) {
     const int result = archive_read_next_header(reader.get(), &entry);
     check_ratio(reader.get());
     if (result == ARCHIVE_EOF) return;
-    if (result < ARCHIVE_WARN) fail(reader.get(), shown + " can't be read as a tar");
+    if (result < ARCHIVE_WARN) fail(reader.get(), shown, shown + " can't be read as a tar");
     if (++count > limits_.max_entries)
       throw Error(Errc::too_large, shown + " has more than " + std::to_string(limits_.max_entries) + " entries");
     if (static_cast<std::uint64_t>(archive_filter_bytes(reader.get(), 0)) > limits_.max_tar_size)
@@ -86,7 +94,7 @@ void TarReader::each(const std::function<bool(TarEntry&)>& visit) const {
     const la_int64_t size = archive_entry_size(entry);
     if (size < 0 || static_cast<std::uint64_t>(size) > max_blob_size)
       throw Error(Errc::malformed, shown + " has an entry of an absurd size");
-    TarEntry current(reader.get(), path_of(entry), static_cast<std::uint64_t>(size));
+    TarEntry current(reader.get(), shown, path_of(entry), static_cast<std::uint64_t>(size));
     if (current.path().size() > limits_.max_path) continue;
     if (!visit(current)) return;
   }

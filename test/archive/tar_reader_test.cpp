@@ -83,5 +83,13 @@ TEST_F(TarReaderTest, SaysWhatItCannotRead) {
   EXPECT_EQ(test::code_of([&] { cut.each([](TarEntry& each) { return !data_of(each).empty(); }); }), Errc::malformed);
 }
 
+TEST_F(TarReaderTest, WhatTheDiskRefusesIsTheDisksError) {
+  const auto directory = test::failure_of([&] { paths(TarReader(scratch.path())); });
+  EXPECT_EQ(directory.code, Errc::disk);
+  EXPECT_EQ(directory.text, "cannot read " + scratch.path().string() + ": Is a directory");
+  // Nothing is mapped at the address 0.
+  EXPECT_EQ(test::code_of([&] { paths(TarReader("/proc/self/mem")); }), Errc::disk);
+}
+
 }  // namespace
 }  // namespace hawser

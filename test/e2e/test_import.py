@@ -76,3 +76,10 @@ def test_what_is_no_tar(hawser):
     (hawser.directory / "note.txt").write_text("not a tar\n" * 100)
     assert hawser.run("import", "--cache-dir", hawser.cache, "note.txt").code in (INTEGRITY, OTHER)
     assert hawser.run("import", "--cache-dir", hawser.cache, "nowhere.tar").code == DISK
+
+
+def test_a_directory_is_no_tar_and_can_not_be_read(hawser):
+    (hawser.directory / "saved").mkdir()
+    done = hawser.run("import", "--cache-dir", hawser.cache, "saved")
+    assert done.code == DISK
+    assert "saved: Is a directory" in done.err

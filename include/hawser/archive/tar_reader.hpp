@@ -28,13 +28,16 @@ class TarEntry {
  public:
   const std::string& path() const noexcept { return path_; }  ///< without a leading "./"
   std::uint64_t size() const noexcept { return size_; }       ///< bytes, as the header says
-  /// Reads up to `buffer.size()` bytes; 0 at the end. Throws Error{malformed} where the tar is broken or truncated.
+  /// Reads up to `buffer.size()` bytes; 0 at the end. Throws Error{malformed} where the tar is broken or truncated,
+  /// Error{disk} where the disk gives an error.
   std::size_t read(std::span<std::byte> buffer);
 
  private:
   friend class TarReader;
-  TarEntry(void* reader, std::string path, std::uint64_t size) : reader_(reader), path_(std::move(path)), size_(size) {}
+  TarEntry(void* reader, std::string_view tar, std::string path, std::uint64_t size)
+      : reader_(reader), tar_(tar), path_(std::move(path)), size_(size) {}
   void* reader_;
+  std::string_view tar_;  // the tar's path as errors show it
   std::string path_;
   std::uint64_t size_, done_ = 0;
 };
@@ -46,7 +49,7 @@ class TarReader {
 
   /// Calls `visit` for each regular file, in order, until it returns false. Links, devices and directories are passed
   /// over. Throws Error{malformed} where it is no tar or has a sparse file, Error{too_large} past a limit, Error{disk}
-  /// where the file can't be opened.
+  /// where the file can't be opened or read.
   void each(const std::function<bool(TarEntry&)>& visit) const;
   const std::filesystem::path& path() const noexcept { return path_; }
 
