@@ -108,7 +108,7 @@ class PullRun {
   std::set<Digest> fetched_;                  // by this run: hashed just now
   std::set<Digest> checked_;                  // by a dry run: hashed where the pull would do so
   std::mutex homeless_mutex_;                 // for pool threads
-  std::map<Digest, File> homeless_;           // of these, what a cache that was deleted could not take
+  std::map<Digest, File> homeless_;           // of what was fetched: what a cache that was deleted could not take
   bool stopped_ = false;
 };
 
