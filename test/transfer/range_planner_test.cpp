@@ -1,44 +1,11 @@
 #include "transfer/range_planner.hpp"
 
-#include <algorithm>
-#include <random>
-
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
+#include "range_planner_fixture.hpp"
 
 namespace hawser {
 namespace {
 
-using namespace std::chrono_literals;
-
 constexpr std::uint64_t kib = 1024, mib = 1024 * kib;
-constexpr PlanClock::time_point start{};
-
-RangeLimits small_limits() {
-  RangeLimits limits;
-  limits.min_chunk = 100;
-  limits.max_chunk = 1000;
-  limits.min_split = 50;
-  return limits;
-}
-
-class RangePlannerTest : public testing::Test {
- protected:
-  std::size_t add(std::uint64_t size, std::size_t group = 0) { return planner.add(size, {{0, size}}, group); }
-  Assignment next(std::size_t connections = 4) {
-    auto assignment = planner.next(connections, now);
-    EXPECT_TRUE(assignment.has_value());
-    return assignment.value_or(Assignment{});
-  }
-  bool idle(std::size_t connections = 4) { return !planner.next(connections, now).has_value(); }
-  void fetch(const Assignment& assignment) {
-    planner.advance(assignment.id, planner.end(assignment.id), now);
-    planner.finish(assignment.id);
-  }
-
-  RangePlanner planner{small_limits()};
-  PlanClock::time_point now = start;
-};
 
 TEST_F(RangePlannerTest, ChunksShrinkAsLessIsLeft) {
   add(10'000);
@@ -229,41 +196,6 @@ TEST_F(RangePlannerTest, WhereAnswersTakeLongTheyAreWaitedForLonger) {
   EXPECT_TRUE(planner.split(now, 10ms));
 }
 
-TEST_F(RangePlannerTest, AnOriginThatIsSlowToAnswerIsNotAskedForEver) {
-  struct Request {
-    Assignment assignment;
-    PlanClock::time_point answer;
-  };
-  for (const auto& first_byte : {1000ms, 1300ms, 2000ms, 20'000ms}) {
-    planner = RangePlanner(small_limits());
-    const PlanClock::time_point begin = now;
-    add(20'000);
-    std::vector<Request> open;
-    std::size_t requests = 0;
-    do {
-      now += 50ms;
-      std::erase_if(open, [&](const Request& request) {
-        if (request.answer > now) return false;
-        const std::size_t id = request.assignment.id;
-        if (planner.end(id) > request.assignment.begin) planner.advance(id, planner.end(id), now);
-        planner.finish(id);
-        return true;
-      });
-      while (open.size() < 4) {
-        auto assignment = planner.next(4, now);
-        if (!assignment) assignment = planner.split(now, 250ms);
-        if (!assignment) break;
-        open.push_back({*assignment, now + first_byte});
-        ++requests;
-      }
-    } while (!open.empty() && now < begin + 1h);
-    EXPECT_TRUE(open.empty()) << first_byte.count();
-    EXPECT_EQ(planner.unassigned(), 0u);
-    EXPECT_LT(requests, 60u) << first_byte.count();
-    EXPECT_LT(now - begin, 20 * first_byte) << first_byte.count();
-  }
-}
-
 TEST_F(RangePlannerTest, APostponedBlobIsNotSplit) {
   const std::size_t blob = add(100'000);
   const Assignment all = next(1);
@@ -356,54 +288,6 @@ TEST_F(RangePlannerTest, APostponedBlobIsDueLater) {
   EXPECT_EQ(planner.next_due(now), std::nullopt);
   EXPECT_EQ(next().blob, first);
 }
-
-/// Connections of random speed that break at random: every byte must come exactly once, and all must come.
-class CompletionTest : public testing::TestWithParam<unsigned> {};
-
-TEST_P(CompletionTest, EveryByteIsFetchedExactlyOnce) {
-  std::mt19937 random(GetParam());
-  const auto below = [&](std::uint64_t bound) {
-    return std::uniform_int_distribution<std::uint64_t>(0, bound - 1)(random);
-  };
-  RangeLimits limits = small_limits();
-  if (GetParam() % 3 == 0) limits.fixed_chunk = 1 + below(2'000);
-  RangePlanner planner(limits);
-  std::vector<std::vector<int>> fetched;
-  for (std::size_t blob = 0; blob < 5; ++blob) {
-    const std::uint64_t size = 1 + below(8'000);
-    fetched.emplace_back(size, 0);
-    planner.add(size, {{0, size}}, blob % 2);
-  }
-  std::vector<Assignment> open;
-  std::map<std::size_t, std::uint64_t> positions;
-  PlanClock::time_point now = start;
-  for (int step = 0; step < 200'000; ++step) {
-    now += 10ms;
-    if (open.size() < 6) {
-      auto assignment = planner.next(6, now);
-      if (!assignment) assignment = planner.split(now, 20ms);
-      if (assignment) {
-        positions[assignment->id] = assignment->begin;
-        open.push_back(*assignment);
-      }
-    }
-    if (open.empty()) break;
-    const auto index = static_cast<std::ptrdiff_t>(below(open.size()));
-    const Assignment assignment = open[static_cast<std::size_t>(index)];
-    std::uint64_t& position = positions[assignment.id];
-    const std::uint64_t until = std::min(planner.end(assignment.id), position + below(300));
-    for (; position < until; ++position) ++fetched[assignment.blob][position];
-    planner.advance(assignment.id, position, now);
-    if (position < planner.end(assignment.id) && below(20) != 0) continue;
-    planner.finish(assignment.id);
-    open.erase(open.begin() + index);
-  }
-  EXPECT_TRUE(open.empty());
-  EXPECT_EQ(planner.unassigned(), 0u);
-  for (const auto& blob : fetched) EXPECT_THAT(blob, testing::Each(1));
-}
-
-INSTANTIATE_TEST_SUITE_P(Seeds, CompletionTest, testing::Range(1u, 25u));
 
 }  // namespace
 }  // namespace hawser
