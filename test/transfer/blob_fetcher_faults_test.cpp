@@ -153,6 +153,15 @@ TEST_F(FetcherFaultsTest, OneConnectionTenTimesSlower) {
   EXPECT_TRUE(registry.unmet().empty());
 }
 
+TEST_F(FetcherFaultsTest, AnOriginThatIsSlowToAnswerIsWaitedFor) {
+  serve(pattern(4'000'000));
+  options.max_connections = 4;
+  registry.on("GET", path).with_fault([](Reply& reply) { reply.delay = std::chrono::milliseconds(900); });
+  expect_fetched();
+  EXPECT_LT(registry.requests().size(), 40u);  // workers that rob each other of the last ranges never end
+  EXPECT_TRUE(observer.retries.empty());
+}
+
 TEST_F(FetcherFaultsTest, ARetryContinuesWhereTheStreamBroke) {
   serve(pattern(50'000));
   registry.expect("GET", path).with_fault([](Reply& reply) { reply.truncate_after = 12'345; });
