@@ -4,7 +4,6 @@
 #include <hawser/util/text.hpp>
 
 #include <algorithm>
-#include <array>
 #include <string>
 #include <string_view>
 #include <variant>

@@ -2,7 +2,6 @@
 #include <hawser/util/error.hpp>
 
 #include <cerrno>
-#include <cstdint>
 #include <utility>
 
 #include <fcntl.h>

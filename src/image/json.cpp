@@ -6,7 +6,6 @@
 #include <hawser/util/error.hpp>
 #include <hawser/util/text.hpp>
 
-#include <algorithm>
 #include <set>
 #include <vector>
 

@@ -7,7 +7,6 @@
 #include <hawser/image/digest.hpp>
 #include <hawser/util/interval_set.hpp>
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>

@@ -3,7 +3,6 @@
 
 #include <hawser/util/error.hpp>
 
-#include <cerrno>
 
 #include <fcntl.h>
 #include <unistd.h>

@@ -9,7 +9,6 @@
 #include <hawser/store/blob_store.hpp>
 #include <hawser/util/error.hpp>
 
-#include <array>
 #include <map>
 #include <set>
 

@@ -2,6 +2,8 @@
 
 #include <csignal>
 
+#include <gmock/gmock.h>
+
 namespace hawser {
 namespace {
 

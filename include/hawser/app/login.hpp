@@ -6,7 +6,6 @@
 #include <hawser/image/reference.hpp>
 #include <hawser/registry/credential_source.hpp>
 
-#include <functional>
 #include <iosfwd>
 #include <optional>
 #include <string>

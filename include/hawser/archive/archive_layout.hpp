@@ -9,9 +9,7 @@
 #include <hawser/util/file.hpp>
 
 #include <cstdint>
-#include <optional>
 #include <string>
-#include <string_view>
 #include <variant>
 #include <vector>
 

@@ -1,7 +1,6 @@
 // Who we are at a registry.
 #pragma once
 
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
