@@ -296,5 +296,25 @@ TEST_F(BlobFetcherTest, AbandonEndsItsGroupOnly) {
   EXPECT_TRUE(stored() == bytes);
 }
 
+TEST_F(BlobFetcherTest, WhatTakesTheBytesIsLetGoThoughAWorkerStillWaits) {
+  serve(pattern(10'000));
+  registry.expect("GET", path).with_fault([](Reply& reply) { reply.delay = std::chrono::milliseconds(500); });
+  when_asked(1, [&] { engine().abandon(7); });
+  std::weak_ptr<BlobConsumer> taker;
+  const auto fetch_and_look = [&]() -> asio::awaitable<bool> {
+    BlobJob work = job();
+    work.group = 7;
+    work.consumer = std::make_shared<RecordingConsumer>();
+    taker = work.consumer;
+    try {
+      co_await engine().fetch(std::move(work));
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), Errc::cancelled);
+    }
+    co_return taker.expired();
+  };
+  EXPECT_TRUE(run_coroutine(context, fetch_and_look()));
+}
+
 }  // namespace
 }  // namespace hawser::test
