@@ -1,4 +1,5 @@
 #include "app/uncompressed_output.hpp"
+#include "util/json.hpp"
 
 #include <hawser/app/image_output.hpp>
 #include <hawser/archive/archive_writer.hpp>
@@ -190,8 +191,10 @@ std::unique_ptr<ImageOutput> open_image_output(OutputFormat format, bool uncompr
 
 std::size_t images_in_layout(const std::filesystem::path& path) {
   try {
-    return boost::json::parse(read_file(path / "index.json", max_manifest_size)).at("manifests").as_array().size();
-  } catch (const std::exception&) {
+    const auto index = parse_json_object(read_file(path / "index.json", max_manifest_size));
+    const auto* manifests = index ? index->if_contains("manifests") : nullptr;
+    return manifests && manifests->is_array() ? manifests->get_array().size() : 0;
+  } catch (const Error&) {
     return 0;
   }
 }

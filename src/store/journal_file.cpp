@@ -3,7 +3,6 @@
 
 #include <hawser/util/error.hpp>
 
-
 #include <fcntl.h>
 #include <unistd.h>
 
