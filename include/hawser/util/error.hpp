@@ -1,4 +1,5 @@
-// What can go wrong, in one enum. Exceptions that are no Error are mistakes of hawser itself, or std::bad_alloc.
+// What can go wrong, in one enum. What else is thrown is std::filesystem::filesystem_error (a disk's failure, too),
+// std::bad_alloc, or a mistake of hawser itself.
 #pragma once
 
 #include <stdexcept>
