@@ -18,7 +18,7 @@ add_library(hawser::compiler_flags ALIAS hawser_compiler_flags)
 target_compile_options(hawser_compiler_flags INTERFACE
   -Wall -Wextra -Wpedantic -Wconversion -Wshadow $<$<BOOL:${HAWSER_WERROR}>:-Werror>
   # g++ 12 sees overflows in std::string's own concatenation that are not there (GCC bugs 105329, 105651).
-  $<$<CXX_COMPILER_ID:GNU>:-Wno-array-bounds -Wno-restrict -Wno-stringop-overflow>)
+  $<$<CXX_COMPILER_ID:GNU>:-Wno-array-bounds -Wno-restrict -Wno-stringop-overflow -Wno-mismatched-new-delete>)
 
 if(HAWSER_SANITIZE)
   # Everything is built alike, so these are not on one target only.
@@ -38,6 +38,7 @@ if(HAWSER_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   set(CMAKE_CXX_COMPILER_LAUNCHER
     ${CMAKE_COMMAND} -E env
     CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
+    CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1  # checkouts share what was compiled
     ${HAWSER_CCACHE})
   add_compile_options($<$<COMPILE_LANG_AND_ID:CXX,GNU>:-fpch-preprocess>)
 endif()

@@ -1,5 +1,5 @@
 # bash completion for hawser                                  -*- shell-script -*-
-# test/app/documentation_test.cpp checks that it names every command and option.
+# test/cli/documented_tests_test.cpp checks that it names every command and option.
 
 _hawser() {
   local current previous command word

@@ -1,4 +1,4 @@
-# fish completion for hawser. test/app/documentation_test.cpp checks that it names every command and option.
+# fish completion for hawser. test/cli/documented_tests_test.cpp checks that it names every command and option.
 
 complete -c hawser -f
 

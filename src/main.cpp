@@ -1,16 +1,15 @@
 // hawser's executable: the steps of a run, in order.
-#include <hawser/app/cache_command.hpp>
-#include <hawser/app/exit_code.hpp>
-#include <hawser/app/harden.hpp>
-#include <hawser/app/help.hpp>
-#include <hawser/app/import_command.hpp>
-#include <hawser/app/options.hpp>
-#include <hawser/app/progress.hpp>
-#include <hawser/app/pull_command.hpp>
-#include <hawser/app/registry_commands.hpp>
-#include <hawser/app/standard_output.hpp>
+#include "cli/cache_command.hpp"
+#include "cli/exit_code.hpp"
+#include "cli/import_command.hpp"
+#include "cli/inspect.hpp"
+#include "cli/options.hpp"
+#include "cli/process.hpp"
+#include "cli/progress.hpp"
+#include "cli/pull_command.hpp"
+#include "util/text.hpp"
+
 #include <hawser/util/error.hpp>
-#include <hawser/util/text.hpp>
 
 #include <csignal>
 #include <cstdio>

@@ -1,7 +1,6 @@
 // Inflating layers, for --uncompressed.
+#include "archive/decompressor.hpp"
 #include "content.hpp"
-
-#include <hawser/archive/decompressor.hpp>
 
 #include <stdexcept>
 

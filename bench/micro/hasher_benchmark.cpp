@@ -1,7 +1,6 @@
 // The SHA-256 path: what every byte of a layer goes through.
 #include "content.hpp"
-
-#include <hawser/image/hasher.hpp>
+#include "image/hasher.hpp"
 
 #include <benchmark/benchmark.h>
 

@@ -1,8 +1,7 @@
 // The tar path: headers, and the copy of a cached blob into the archive.
+#include "archive/tar_header.hpp"
 #include "content.hpp"
-
-#include <hawser/archive/tar_header.hpp>
-#include <hawser/util/file.hpp>
+#include "util/file.hpp"
 
 #include <filesystem>
 

@@ -1,7 +1,9 @@
-#include <hawser/archive/decompressor.hpp>
+#include "archive/decompressor.hpp"
+
+#include "util/file.hpp"
+#include "util/text.hpp"
+
 #include <hawser/util/error.hpp>
-#include <hawser/util/file.hpp>
-#include <hawser/util/text.hpp>
 
 #include <algorithm>
 #include <string>

@@ -1,4 +1,5 @@
-#include <hawser/archive/output_file.hpp>
+#include "archive/output_file.hpp"
+
 #include <hawser/util/error.hpp>
 
 #include <cerrno>

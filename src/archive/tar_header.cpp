@@ -1,6 +1,8 @@
-#include <hawser/archive/tar_header.hpp>
+#include "archive/tar_header.hpp"
+
+#include "util/text.hpp"
+
 #include <hawser/util/error.hpp>
-#include <hawser/util/text.hpp>
 
 #include <algorithm>
 #include <cstddef>

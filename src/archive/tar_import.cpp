@@ -1,12 +1,13 @@
 // Passes over the documents of a saved image, from those of a fixed name down to its layers.
-#include "util/json.hpp"
+#include "archive/tar_import.hpp"
 
-#include <hawser/archive/archive_layout.hpp>
-#include <hawser/archive/tar_import.hpp>
-#include <hawser/image/annotation.hpp>
-#include <hawser/image/config.hpp>
+#include "archive/archive_layout.hpp"
+#include "image/image_layout.hpp"
+#include "image/manifest.hpp"
+#include "util/json.hpp"
+#include "util/text.hpp"
+
 #include <hawser/util/error.hpp>
-#include <hawser/util/text.hpp>
 
 #include <algorithm>
 #include <iterator>

@@ -1,7 +1,9 @@
-#include <hawser/archive/tar_reader.hpp>
+#include "archive/tar_reader.hpp"
+
+#include "util/file.hpp"
+#include "util/text.hpp"
+
 #include <hawser/util/error.hpp>
-#include <hawser/util/file.hpp>
-#include <hawser/util/text.hpp>
 
 #include <algorithm>
 #include <cerrno>

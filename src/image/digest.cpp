@@ -1,9 +1,10 @@
 // The one door through which a digest comes into being: nothing but a known algorithm and its hex digits passes.
+#include "image/hasher.hpp"
+#include "util/file.hpp"
+#include "util/text.hpp"
+
 #include <hawser/image/digest.hpp>
-#include <hawser/image/hasher.hpp>
 #include <hawser/util/error.hpp>
-#include <hawser/util/file.hpp>
-#include <hawser/util/text.hpp>
 
 #include <algorithm>
 

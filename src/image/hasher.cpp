@@ -1,5 +1,6 @@
 // SHA-2 through OpenSSL's EVP, which takes the processor's own instructions where there are any.
-#include <hawser/image/hasher.hpp>
+#include "image/hasher.hpp"
+
 #include <hawser/util/error.hpp>
 
 #include <algorithm>

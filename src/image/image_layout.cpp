@@ -1,7 +1,7 @@
-#include "util/json.hpp"
+#include "image/image_layout.hpp"
 
-#include <hawser/image/image_layout.hpp>
-#include <hawser/image/media_type.hpp>
+#include "image/manifest.hpp"
+#include "util/json.hpp"
 
 #include <boost/json.hpp>
 

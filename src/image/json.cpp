@@ -2,9 +2,9 @@
 #include "image/json.hpp"
 
 #include "util/json.hpp"
+#include "util/text.hpp"
 
 #include <hawser/util/error.hpp>
-#include <hawser/util/text.hpp>
 
 #include <set>
 #include <vector>

@@ -1,13 +1,60 @@
-// Manifests and indexes from a registry that may lie: one document, one meaning, or an error.
-#include "image/json.hpp"
+// Which media type means what, in one place.
+#include "image/manifest.hpp"
 
-#include <hawser/image/config.hpp>
-#include <hawser/image/manifest.hpp>
-#include <hawser/image/media_type.hpp>
+#include "image/json.hpp"
+#include "util/text.hpp"
+
 #include <hawser/util/error.hpp>
-#include <hawser/util/text.hpp>
 
 #include <algorithm>
+
+namespace hawser::media_type {
+namespace {
+
+constexpr std::string_view oci_nondistributable_tar = "application/vnd.oci.image.layer.nondistributable.v1.tar";
+constexpr std::string_view oci_nondistributable_gzip = "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip";
+constexpr std::string_view oci_nondistributable_zstd = "application/vnd.oci.image.layer.nondistributable.v1.tar+zstd";
+constexpr std::string_view docker_foreign_tar = "application/vnd.docker.image.rootfs.foreign.diff.tar";
+// Never registered, yet written by some builders.
+constexpr std::string_view docker_layer_zstd = "application/vnd.docker.image.rootfs.diff.tar.zstd";
+
+}  // namespace
+
+std::string essence(std::string_view content_type) {
+  return ascii_lower(trim(content_type.substr(0, content_type.find(';'))));
+}
+
+bool is_index(std::string_view type) {
+  return type == oci_index || type == docker_manifest_list;
+}
+
+bool is_manifest(std::string_view type) {
+  return type == oci_manifest || type == docker_manifest;
+}
+
+bool is_foreign_layer(std::string_view type) {
+  return type == docker_foreign_layer || type == docker_foreign_tar || type == oci_nondistributable_tar ||
+         type == oci_nondistributable_gzip || type == oci_nondistributable_zstd;
+}
+
+bool is_layer(std::string_view type) {
+  return type == oci_layer_gzip || type == docker_layer_gzip || type == oci_layer_tar || type == oci_layer_zstd ||
+         type == docker_layer_tar || type == docker_layer_zstd || is_foreign_layer(type);
+}
+
+Compression layer_compression(std::string_view type) {
+  if (type.ends_with("+gzip") || type.ends_with(".gzip")) return Compression::gzip;
+  if (type.ends_with("+zstd") || type.ends_with(".zstd")) return Compression::zstd;
+  return Compression::none;
+}
+
+std::string_view accept_manifests() {
+  return "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, "
+         "application/vnd.docker.distribution.manifest.list.v2+json, "
+         "application/vnd.docker.distribution.manifest.v2+json";
+}
+
+}  // namespace hawser::media_type
 
 namespace hawser {
 namespace {
@@ -223,6 +270,40 @@ const Descriptor& select_platform(const Index& index, const Platform& wanted) {
   const std::string there = list_platforms(index);
   throw Error(Errc::no_platform, "the image is not there for " + printable(wanted.to_string(), 100),
               there.empty() ? "its index names no platform at all" : "it is there for: " + there);
+}
+
+bool is_image_config(std::string_view type) {
+  // Docker wrote "application/octet-stream" for configs in its early days.
+  return type == media_type::oci_config || type == media_type::docker_config || type == "application/octet-stream";
+}
+
+ImageConfig parse_config(std::string_view bytes) {
+  const JsonDocument document("image config", bytes, max_manifest_size);
+  const boost::json::object& root = document.object();
+
+  ImageConfig config;
+  config.platform.os = document.text(root, "os");
+  config.platform.architecture = document.text(root, "architecture");
+  config.platform.variant = document.text(root, "variant");
+  config.platform.os_version = document.text(root, "os.version");
+  if (config.platform.architecture.empty()) document.refuse("it names no architecture");
+  config.platform = config.platform.normalised();
+
+  const boost::json::object* rootfs = document.optional_object(root, "rootfs");
+  if (rootfs == nullptr) document.refuse("it has no rootfs");
+  const std::string type = document.text(*rootfs, "type");
+  if (type != "layers") document.refuse("its rootfs is of type \"" + printable(type, 40) + "\", not \"layers\"");
+  // Null is what an image without layers has in Go's encoding.
+  const boost::json::array* diff_ids = document.optional_array(*rootfs, "diff_ids");
+  if (diff_ids == nullptr) return config;
+  if (diff_ids->size() > max_layers)
+    throw Error(Errc::too_large, "the image config lists " + std::to_string(diff_ids->size()) +
+                                     " layers; no more than " + std::to_string(max_layers) + " are taken");
+  for (const boost::json::value& id : *diff_ids) {
+    if (!id.is_string()) document.refuse("a diff ID of it is no text");
+    config.diff_ids.push_back(document.digest(id.get_string()));
+  }
+  return config;
 }
 
 }  // namespace hawser

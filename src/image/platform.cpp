@@ -1,7 +1,8 @@
 // Names of platforms made one, and what may stand in for what, as containerd's platforms package has it.
+#include "util/text.hpp"
+
 #include <hawser/image/platform.hpp>
 #include <hawser/util/error.hpp>
-#include <hawser/util/text.hpp>
 
 #include <algorithm>
 #include <utility>

@@ -1,7 +1,8 @@
 // Image references, by hand rather than by regular expression, so that an error can point at the character.
+#include "util/text.hpp"
+
 #include <hawser/image/reference.hpp>
 #include <hawser/util/error.hpp>
-#include <hawser/util/text.hpp>
 
 #include <algorithm>
 

@@ -1,7 +1,8 @@
 #include "net/connection.hpp"
 
+#include "util/text.hpp"
+
 #include <hawser/util/error.hpp>
-#include <hawser/util/text.hpp>
 
 #include <algorithm>
 #include <cerrno>

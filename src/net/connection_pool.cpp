@@ -1,7 +1,8 @@
 #include "net/connection_pool.hpp"
 
+#include "util/async.hpp"
+
 #include <hawser/util/error.hpp>
-#include <hawser/util/event.hpp>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>

@@ -3,8 +3,7 @@
 
 #include "net/connection.hpp"
 #include "net/connector.hpp"
-
-#include <hawser/net/http_client.hpp>
+#include "net/http_client.hpp"
 
 #include <chrono>
 #include <deque>

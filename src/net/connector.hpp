@@ -1,11 +1,11 @@
-// Makes connections: name resolution once a host, racing its addresses, proxies, TLS.
+// Hosts that hawser goes to only where the user named them: link-local addresses and the metadata services of clouds,
+// which give credentials to whoever asks from inside. A hostile registry could send requests there.
 #pragma once
 
 #include "net/connection.hpp"
+#include "net/http_client.hpp"
 #include "net/proxy.hpp"
 #include "net/tls_context.hpp"
-
-#include <hawser/net/http_client.hpp>
 
 #include <chrono>
 #include <functional>
@@ -14,13 +14,24 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/ip/address.hpp>
 #include <boost/asio/ip/tcp.hpp>
 
 namespace hawser {
+
+/// Whether `address` is link-local (169.254.0.0/16, fe80::/10) or a cloud's metadata service (fd00:ec2::254,
+/// fd20:ce::254, 100.100.100.200), also where IPv6 holds such an IPv4 address (mapped, compatible, translated, NAT64,
+/// 6to4).
+bool is_metadata_address(const boost::asio::ip::address& address);
+
+/// Whether `host` is such an address, in any of the spellings that resolvers take (decimal, octal, hexadecimal, a
+/// trailing dot), or a well-known name of a metadata service.
+bool is_metadata_host(std::string_view host);
 
 /// Orders addresses for racing: IPv6 and IPv4 alternate, the family that the resolver put first leads
 /// (RFC 8305, section 4).

@@ -1,8 +1,8 @@
-#include "net/port.hpp"
+#include "net/origin.hpp"
 
-#include <hawser/net/origin.hpp>
+#include "util/text.hpp"
+
 #include <hawser/util/error.hpp>
-#include <hawser/util/text.hpp>
 
 #include <algorithm>
 

@@ -1,9 +1,10 @@
 #include "net/proxy.hpp"
 
-#include "net/port.hpp"
+#include "net/origin.hpp"
+#include "net/response_decoder.hpp"
+#include "util/text.hpp"
 
 #include <hawser/util/error.hpp>
-#include <hawser/util/text.hpp>
 
 #include <cstdlib>
 
@@ -145,6 +146,158 @@ std::optional<Proxy> proxy_for(const Origin& origin, const Environment& environm
 std::string process_environment(const char* name) {
   const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): read before any thread starts
   return value ? value : "";
+}
+
+namespace {
+
+[[noreturn]] void refuse(const Proxy& proxy, const std::string& why, Errc code = Errc::proxy_failed) {
+  throw Error(code, "the proxy " + printable(proxy.host) + ":" + std::to_string(proxy.port) + " " + why,
+              "check HTTPS_PROXY, HTTP_PROXY and ALL_PROXY; NO_PROXY names hosts to reach without a proxy");
+}
+
+/// Reads exactly `size` bytes.
+asio::awaitable<std::string> read_exactly(Connection& connection, const Proxy& proxy, std::size_t size) {
+  std::string data(size, '\0');
+  std::size_t have = 0;
+  while (have < size) {
+    const std::span<std::byte> rest = std::as_writable_bytes(std::span(data.data() + have, size - have));
+    const std::size_t n = co_await connection.read_some(rest);
+    if (n == 0) refuse(proxy, "closed the connection");
+    have += n;
+  }
+  co_return data;
+}
+
+const char* socks_failure(unsigned char code) {
+  switch (code) {
+    case 1:
+      return "failed";
+    case 2:
+      return "does not allow the connection";
+    case 3:
+      return "cannot reach the network";
+    case 4:
+      return "cannot reach the host";
+    case 5:
+      return "was refused by the host";
+    case 6:
+      return "saw the connection time out";
+    default:
+      return "refused the connection";
+  }
+}
+
+/// Whether a proxy that answered CONNECT with `status` will say the same the next time.
+bool is_final(int status) {
+  return status / 100 == 4 && status != 408 && status != 429;
+}
+
+asio::awaitable<void> authenticate(Connection& connection, const Proxy& proxy) {
+  if (proxy.username.size() > 255 || proxy.password.size() > 255)
+    refuse(proxy, "takes no credentials that long", Errc::proxy_refused);
+  std::string request = "\x01";
+  request += static_cast<char>(proxy.username.size());
+  request += proxy.username;
+  request += static_cast<char>(proxy.password.size());
+  request += proxy.password;
+  co_await connection.write(request);
+  const std::string answer = co_await read_exactly(connection, proxy, 2);
+  if (answer[1] != 0) refuse(proxy, "refused its credentials", Errc::unauthorized);
+}
+
+/// The destination of a SOCKS request: address type, address, port.
+std::string socks_destination(const Proxy& proxy, const std::string& host, std::uint16_t port) {
+  std::string text;
+  boost::system::error_code ec;
+  const auto address = asio::ip::make_address(host, ec);
+  if (!ec && address.is_v4()) {
+    const auto bytes = address.to_v4().to_bytes();
+    text.append("\x01").append(bytes.begin(), bytes.end());
+  } else if (!ec) {
+    const auto bytes = address.to_v6().to_bytes();
+    text.append("\x04").append(bytes.begin(), bytes.end());
+  } else {
+    if (host.size() > 255) refuse(proxy, "takes no host name that long", Errc::proxy_refused);
+    text.append("\x03").append(1, static_cast<char>(host.size())).append(host);
+  }
+  text += static_cast<char>(port >> 8);
+  text += static_cast<char>(port & 0xff);
+  return text;
+}
+
+}  // namespace
+
+std::string proxy_authorization(const Proxy& proxy) {
+  if (proxy.username.empty() && proxy.password.empty()) return {};
+  return "Basic " + base64_encode(proxy.username + ":" + proxy.password);
+}
+
+void refuse_without_credentials(const Proxy& proxy) {
+  refuse(proxy, "wants credentials (407), or refused those in its URL", Errc::unauthorized);
+}
+
+asio::awaitable<void> open_http_tunnel(Connection& connection, const Proxy& proxy, const Origin& origin) {
+  const bool v6 = origin.host.find(':') != std::string::npos;
+  const std::string target = (v6 ? "[" + origin.host + "]" : origin.host) + ":" + std::to_string(origin.port);
+  std::string request = "CONNECT " + target + " HTTP/1.1\r\nHost: " + target + "\r\n";
+  if (const std::string authorization = proxy_authorization(proxy); !authorization.empty())
+    request += "Proxy-Authorization: " + authorization + "\r\n";
+  request += "\r\n";
+  co_await connection.write(request);
+
+  // Byte by byte: what follows the head belongs to the tunnel.
+  ResponseDecoder decoder(/*to_connect=*/true);
+  std::string input;
+  while (!decoder.head_done()) {
+    input += co_await read_exactly(connection, proxy, 1);
+    try {
+      decoder.feed_head(input);
+    } catch (const Error& error) {
+      refuse(proxy, std::string("did not answer as a proxy does: ") + error.what());
+    }
+  }
+  const int status = decoder.head().status;
+  if (status == 407) refuse_without_credentials(proxy);
+  if (status / 100 != 2)
+    refuse(proxy, "refused a tunnel to " + target + " (HTTP " + std::to_string(status) + ")",
+           is_final(status) ? Errc::proxy_refused : Errc::proxy_failed);
+}
+
+asio::awaitable<void> open_socks_tunnel(Connection& connection, const Proxy& proxy, std::string host,
+                                        std::uint16_t port) {
+  const bool with_user = !proxy.username.empty() || !proxy.password.empty();
+  const std::string greeting = with_user ? std::string("\x05\x02\x00\x02", 4) : std::string("\x05\x01\x00", 3);
+  co_await connection.write(greeting);
+  const std::string method = co_await read_exactly(connection, proxy, 2);
+  if (method[0] != 5) refuse(proxy, "does not speak SOCKS 5");
+  if (method[1] == 2 && with_user) {
+    co_await authenticate(connection, proxy);
+  } else if (method[1] != 0) {
+    refuse(proxy, "wants credentials", Errc::unauthorized);
+  }
+  const std::string request = std::string("\x05\x01\x00", 3) + socks_destination(proxy, host, port);
+  co_await connection.write(request);
+  const std::string head = co_await read_exactly(connection, proxy, 4);
+  if (head[1] != 0)
+    refuse(proxy, socks_failure(static_cast<unsigned char>(head[1])),
+           head[1] == 2 ? Errc::proxy_refused : Errc::proxy_failed);
+  std::size_t rest = 2;
+  switch (head[3]) {
+    case 1:
+      rest += 4;
+      break;
+    case 4:
+      rest += 16;
+      break;
+    case 3: {
+      const std::string length = co_await read_exactly(connection, proxy, 1);
+      rest += static_cast<unsigned char>(length[0]);
+      break;
+    }
+    default:
+      refuse(proxy, "answered with an unknown address type");
+  }
+  co_await read_exactly(connection, proxy, rest);
 }
 
 }  // namespace hawser

@@ -1,7 +1,7 @@
 // HTTP/1.1 responses from bytes (RFC 9112), without I/O: Beast's parser behind a face that costs no Beast.
 #pragma once
 
-#include <hawser/net/http_client.hpp>
+#include "net/http_client.hpp"
 
 #include <cstddef>
 #include <cstdint>

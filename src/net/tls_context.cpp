@@ -1,6 +1,6 @@
 #include "net/tls_context.hpp"
 
-#include <hawser/util/text.hpp>
+#include "util/text.hpp"
 
 #include <csignal>
 #include <filesystem>

@@ -1,7 +1,8 @@
 // Whom we trust, and the TLS sessions that later connections resume (RFC 8446, section 2.2).
 #pragma once
 
-#include <hawser/net/origin.hpp>
+#include "net/origin.hpp"
+
 #include <hawser/util/error.hpp>
 
 #include <map>

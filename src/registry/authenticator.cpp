@@ -1,20 +1,40 @@
 #include "registry/authenticator.hpp"
 
-#include "registry/auth_note.hpp"
-#include "registry/realm_policy.hpp"
+#include "registry/challenge.hpp"
 #include "registry/redirect.hpp"
 #include "registry/registry_error.hpp"
+#include "util/json.hpp"
+#include "util/text.hpp"
 
-#include <hawser/util/base64.hpp>
 #include <hawser/util/error.hpp>
-#include <hawser/util/text.hpp>
 
 #include <algorithm>
 #include <functional>
 
 #include <boost/asio/this_coro.hpp>
+#include <boost/json.hpp>
 
 namespace hawser {
+
+std::string write_auth_note(const Origin& registry, const TokenService& service) {
+  boost::json::object object;
+  object["registry"] = registry.to_string();
+  object["realm"] = service.realm.to_string();
+  object["service"] = service.service;
+  return boost::json::serialize(object);
+}
+
+std::optional<TokenService> read_auth_note(const Origin& registry, std::string_view note) {
+  const auto object = parse_json_object(note);
+  if (!object || json_text(*object, "registry") != registry.to_string()) return std::nullopt;
+  try {
+    TokenService service{checked_realm(registry, json_text(*object, "realm")), json_text(*object, "service")};
+    return service;
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
 namespace {
 
 const Challenge* find_scheme(const std::vector<Challenge>& challenges, std::string_view scheme) {

@@ -1,15 +1,12 @@
-// Answers a registry's challenges: with the user's name and password, or with tokens that a token service makes. The
-// only place that holds credentials, and so the only one that decides where they go: Basic to the registry's own
-// origin, or to the token service that this registry named and realm_policy allows.
+// What is noted of a registry between calls: where it had its tokens made. Never a secret.
 #pragma once
 
+#include "net/http_client.hpp"
+#include "net/origin.hpp"
 #include "registry/challenge.hpp"
-#include "registry/flight.hpp"
+#include "registry/credentials.hpp"
 #include "registry/token.hpp"
-
-#include <hawser/net/http_client.hpp>
-#include <hawser/registry/client.hpp>
-#include <hawser/registry/credential_source.hpp>
+#include "util/async.hpp"
 
 #include <chrono>
 #include <functional>
@@ -17,11 +14,26 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <boost/asio/awaitable.hpp>
 
 namespace hawser {
+
+/// Where speculation may start from: how a registry authenticated last time. The text that note() is given comes
+/// back from recall() in a later run; neither ever holds a secret.
+struct AuthNotes {
+  std::function<std::optional<std::string>(std::string_view registry)> recall;
+  std::function<void(std::string_view registry, std::string_view note)> note;
+};
+
+/// The note (a JSON object) that `registry` named `service`.
+std::string write_auth_note(const Origin& registry, const TokenService& service);
+
+/// The token service of a note; nothing where the note is broken, about another origin, or names a service that
+/// `registry` could not name today (realm_policy.hpp).
+std::optional<TokenService> read_auth_note(const Origin& registry, std::string_view note);
 
 /// The registry as the user knows it: "docker.io" for Docker Hub's hosts, else host[:port].
 std::string registry_name(const Origin& origin);

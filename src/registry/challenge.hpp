@@ -1,6 +1,8 @@
 // WWW-Authenticate taken apart (RFC 9110, section 11.6.1): what a registry wants before it answers.
 #pragma once
 
+#include "net/origin.hpp"
+
 #include <optional>
 #include <string>
 #include <string_view>
@@ -26,5 +28,10 @@ inline constexpr std::size_t max_challenge_params = 32;        ///< parameters o
 /// All challenges of the headers' values, in order. Never fails: what is no challenge is passed over up to the next
 /// comma, since a broken challenge must not hide a good one beside it.
 std::vector<Challenge> parse_challenges(const std::vector<std::string_view>& header_values);
+
+/// The token service that `registry` names by `realm`, where hawser may talk to it: over TLS unless the registry
+/// itself is plain HTTP, and no metadata host unless it is the registry's own. Throws Error{unauthorized}
+/// where not, and where the realm is no URL.
+Url checked_realm(const Origin& registry, std::string_view realm);
 
 }  // namespace hawser

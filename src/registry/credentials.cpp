@@ -1,16 +1,28 @@
-#include "registry/credential_helper.hpp"
-#include "registry/docker_config.hpp"
-#include "registry/login_files.hpp"
+#include "registry/credentials.hpp"
 
-#include <hawser/registry/credentials.hpp>
-#include <hawser/util/file.hpp>
-#include <hawser/util/text.hpp>
+#include "util/async.hpp"
+#include "util/file.hpp"
+#include "util/json.hpp"
+#include "util/text.hpp"
+
+#include <hawser/util/error.hpp>
 
 #include <algorithm>
+#include <cerrno>
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
+#include <functional>
+#include <string>
 #include <system_error>
+#include <utility>
 
+#include <boost/json.hpp>
+#include <fcntl.h>
+#include <poll.h>
+#include <spawn.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 namespace hawser {
@@ -76,6 +88,290 @@ std::string Logins::missing_helpers_text() const {
   return "docker's configuration names " + names +
          (missing_helpers.size() == 1 ? ", which is not installed or not in PATH"
                                       : ", which are not installed or not in PATH");
+}
+
+namespace {
+
+asio::awaitable<Logins> look_up_on(asio::thread_pool* pool, std::string registry) {
+  Logins found;
+  auto look_up = [&] { found = docker_config_logins(registry); };
+  co_await run_on(*pool, look_up);
+  co_return found;
+}
+
+}  // namespace
+
+asio::awaitable<Logins> known_credentials(std::optional<Credentials> credentials) {
+  Logins known;
+  if (credentials) known.logins.push_back({{}, std::move(*credentials)});
+  co_return known;
+}
+
+asio::awaitable<Logins> known_logins(Logins logins) {
+  co_return logins;
+}
+
+CredentialSource docker_config_source(asio::thread_pool& pool) {
+  return [pool = &pool](std::string registry) { return look_up_on(pool, std::move(registry)); };
+}
+
+std::vector<LoginFile> login_files(const std::function<const char*(const char*)>& environment, unsigned user) {
+  const auto variable = [&](const char* name) {
+    const char* value = environment(name);
+    return std::filesystem::path(value ? value : "");
+  };
+  std::vector<LoginFile> files;
+  const auto add = [&](std::filesystem::path path, bool guessed) {
+    if (std::ranges::find(files, path, &LoginFile::path) == files.end()) files.push_back({std::move(path), guessed});
+  };
+  const auto home = variable("HOME");
+  if (const auto file = variable("REGISTRY_AUTH_FILE"); !file.empty()) add(file, false);
+
+  if (const auto docker = variable("DOCKER_CONFIG"); !docker.empty())
+    add(docker / "config.json", false);
+  else if (!home.empty())
+    add(home / ".docker" / "config.json", false);
+
+  const std::filesystem::path podman = std::filesystem::path("containers") / "auth.json";
+  if (const auto runtime = variable("XDG_RUNTIME_DIR"); !runtime.empty())
+    add(runtime / podman, true);
+  else
+    add(std::filesystem::path("/run/containers") / std::to_string(user) / "auth.json", true);
+  if (const auto config = variable("XDG_CONFIG_HOME"); !config.empty())
+    add(config / podman, true);
+  else if (!home.empty())
+    add(home / ".config" / podman, true);
+  return files;
+}
+
+namespace {
+
+constexpr std::string_view hub_key = "https://index.docker.io/v1/";
+
+/// What a key is about: "https://host/v1/", as docker had it once, and "host" about a registry, "host/team" about a
+/// part of one (containers-auth.json(5)).
+struct Key {
+  std::string_view host;
+  std::string_view part;
+};
+
+Key read_key(boost::json::string_view text) {
+  std::string_view key(text.data(), text.size());
+  bool url = false;
+  for (const std::string_view scheme : {"https://", "http://"}) {
+    if (!key.starts_with(scheme)) continue;
+    key.remove_prefix(scheme.size());
+    url = true;
+  }
+  while (key.ends_with('/')) key.remove_suffix(1);
+  const std::size_t slash = key.find('/');
+  if (slash == std::string_view::npos) return {key, {}};
+  return {key.substr(0, slash), url ? std::string_view() : key.substr(slash + 1)};
+}
+
+bool is_for_all_of(const Key& key, std::string_view registry) {
+  return key.part.empty() && is_same_registry(key.host, registry);
+}
+
+std::optional<Credentials> read_entry(const boost::json::object& entry) {
+  Credentials credentials;
+  credentials.username = json_text(entry, "username");
+  credentials.password = json_text(entry, "password");
+  credentials.identity_token = json_text(entry, "identitytoken");
+  if (const auto decoded = base64_decode(json_text(entry, "auth")); decoded && !decoded->empty()) {
+    // docker pads the password with NULs in old files.
+    const std::string text = decoded->substr(0, decoded->find('\0'));
+    const std::size_t colon = text.find(':');
+    if (colon != std::string::npos) {
+      credentials.username = text.substr(0, colon);
+      credentials.password = text.substr(colon + 1);
+    }
+  }
+  if (credentials.password.empty() && credentials.identity_token.empty()) return std::nullopt;
+  return credentials;
+}
+
+}  // namespace
+
+std::string docker_config_key(std::string_view registry) {
+  return is_same_registry(registry, "docker.io") ? std::string(hub_key) : std::string(registry);
+}
+
+boost::json::object parse_docker_config(std::string_view text, const std::string& path) {
+  auto config = parse_json_object(text);
+  if (!config) throw Error(Errc::usage, path + " is not a JSON object", "repair it, or log in anew");
+  return std::move(*config);
+}
+
+std::optional<Credentials> find_inline_credentials(const boost::json::object& config, std::string_view registry) {
+  const auto* auths = json_object(config, "auths");
+  if (!auths) return std::nullopt;
+  const std::string key = docker_config_key(registry);
+  if (const auto* entry = json_object(*auths, key)) {
+    if (auto credentials = read_entry(*entry)) return credentials;
+  }
+  for (const auto& member : *auths) {
+    if (!member.value().is_object() || !is_for_all_of(read_key(member.key()), registry)) continue;
+    if (auto credentials = read_entry(member.value().get_object())) return credentials;
+  }
+  return std::nullopt;
+}
+
+std::vector<Login> find_partial_logins(const boost::json::object& config, std::string_view registry) {
+  std::vector<Login> logins;
+  const auto* auths = json_object(config, "auths");
+  if (!auths) return logins;
+  for (const auto& member : *auths) {
+    const Key key = read_key(member.key());
+    if (key.part.empty() || !member.value().is_object() || !is_same_registry(key.host, registry)) continue;
+    if (auto credentials = read_entry(member.value().get_object()))
+      logins.push_back({std::string(key.part), std::move(*credentials)});
+  }
+  std::ranges::stable_sort(logins, std::ranges::greater{}, [](const Login& login) { return login.part.size(); });
+  return logins;
+}
+
+std::string find_credential_helper(const boost::json::object& config, std::string_view registry) {
+  if (const auto* helpers = json_object(config, "credHelpers")) {
+    for (const auto& member : *helpers) {
+      if (member.value().is_string() && is_for_all_of(read_key(member.key()), registry))
+        return std::string(member.value().get_string());
+    }
+  }
+  return json_text(config, "credsStore");
+}
+
+}  // namespace hawser
+
+extern char** environ;
+
+namespace hawser {
+namespace {
+
+constexpr std::size_t max_answer = 64 * 1024;
+
+/// A running helper: one socket to it, which is its standard input and output.
+class Helper {
+ public:
+  explicit Helper(const std::string& program) : program_(program) {
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) fail("no socket");
+    socket_ = ends[0];
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, ends[1], STDIN_FILENO);
+    posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
+    posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+    std::string name = program, verb = "get";
+    char* argv[] = {name.data(), verb.data(), nullptr};
+    error_ = posix_spawnp(&pid_, program.c_str(), &actions, nullptr, argv, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    ::close(ends[1]);
+  }
+  Helper(const Helper&) = delete;
+  Helper& operator=(const Helper&) = delete;
+  ~Helper() {
+    ::close(socket_);
+    if (error_ == 0 && !reaped_) {
+      ::kill(pid_, SIGKILL);
+      ::waitpid(pid_, nullptr, 0);
+    }
+  }
+
+  /// errno of the start; 0 where it runs.
+  int error() const { return error_; }
+
+  void write(const std::string& text) const {
+    // A helper that reads nothing is no failure; what it says counts.
+    (void)::send(socket_, text.data(), text.size(), MSG_NOSIGNAL);
+    ::shutdown(socket_, SHUT_WR);
+  }
+
+  std::string read(std::chrono::steady_clock::time_point deadline) const {
+    std::string answer;
+    char chunk[4096];
+    for (;;) {
+      const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+      pollfd waiting{socket_, POLLIN, 0};
+      const int ready = left.count() <= 0 ? 0 : ::poll(&waiting, 1, static_cast<int>(left.count()));
+      if (ready == 0) fail("it took too long");
+      const ssize_t n = ready < 0 ? -1 : ::recv(socket_, chunk, sizeof chunk, 0);
+      if (n < 0 && errno == EINTR) continue;
+      if (n <= 0) return answer;  // a reset is the end, too: it read less than it was sent
+      answer.append(chunk, static_cast<std::size_t>(n));
+      if (answer.size() > max_answer) fail("its answer is too long");
+    }
+  }
+
+  /// Whether it ended with exit code 0.
+  bool succeeded(std::chrono::steady_clock::time_point deadline) {
+    for (;;) {
+      int status = 0;
+      const pid_t done = ::waitpid(pid_, &status, WNOHANG);
+      if (done == pid_ || (done < 0 && errno != EINTR)) {
+        reaped_ = true;
+        return done == pid_ && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+      }
+      if (std::chrono::steady_clock::now() > deadline) fail("it took too long");
+      ::usleep(2000);  // its output has ended: it is about to exit
+    }
+  }
+
+  [[noreturn]] void fail(const std::string& why) const {
+    throw Error(Errc::unauthorized, program_ + ", which docker's configuration names, gave no credentials: " + why,
+                "run it by hand, or give --username and --password-stdin");
+  }
+
+ private:
+  std::string program_;
+  pid_t pid_ = -1;
+  int socket_ = -1;
+  int error_ = 0;
+  bool reaped_ = false;
+};
+
+}  // namespace
+
+bool is_valid_helper_name(std::string_view name) {
+  const auto allowed = [](char c) { return is_ascii_alnum(c) || c == '.' || c == '_' || c == '-'; };
+  return !name.empty() && name.size() <= 100 && name.front() != '-' && name.front() != '.' &&
+         std::all_of(name.begin(), name.end(), allowed);
+}
+
+HelperAnswer ask_credential_helper(const std::string& name, const std::string& key,
+                                   std::chrono::milliseconds time_limit) {
+  if (!is_valid_helper_name(name))
+    throw Error(Errc::usage,
+                "docker's configuration names a credential helper that can't be one: \"" + printable(name, 60) + "\"");
+  HelperAnswer result;
+  result.program = "docker-credential-" + name;
+  const auto deadline = std::chrono::steady_clock::now() + time_limit;
+  Helper helper(result.program);
+  // EACCES is what comes of a directory in PATH that this user may not enter, too.
+  result.installed = helper.error() != ENOENT && helper.error() != EACCES;
+  if (!result.installed) return result;
+  if (helper.error() != 0) helper.fail("it can't be started");
+  helper.write(key);
+  const std::string answer = helper.read(deadline);
+  if (!helper.succeeded(deadline)) {
+    if (answer.find("credentials not found") != std::string::npos) return result;
+    helper.fail("it failed");
+  }
+  const auto object = parse_json_object(answer);
+  if (!object) helper.fail("its answer is not a JSON object");
+  Credentials credentials;
+  credentials.username = json_text(*object, "Username");
+  std::string secret = json_text(*object, "Secret");
+  if (secret.empty()) return result;
+  // The protocol's way to say that the secret is an identity token.
+  if (credentials.username == "<token>") {
+    credentials.username.clear();
+    credentials.identity_token = std::move(secret);
+  } else {
+    credentials.password = std::move(secret);
+  }
+  result.credentials = std::move(credentials);
+  return result;
 }
 
 }  // namespace hawser

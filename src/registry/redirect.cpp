@@ -1,9 +1,9 @@
 #include "registry/redirect.hpp"
 
-#include "net/metadata_host.hpp"
+#include "net/connector.hpp"
+#include "util/text.hpp"
 
 #include <hawser/util/error.hpp>
-#include <hawser/util/text.hpp>
 
 #include <algorithm>
 

@@ -2,7 +2,7 @@
 // where credentials may go.
 #pragma once
 
-#include <hawser/net/origin.hpp>
+#include "net/origin.hpp"
 
 #include <cstddef>
 #include <string_view>

@@ -1,14 +1,14 @@
 #include "registry/registry_error.hpp"
 
-#include "registry/web_page.hpp"
+#include "image/manifest.hpp"
+#include "net/http_client.hpp"
 #include "util/json.hpp"
+#include "util/text.hpp"
 
-#include <hawser/image/media_type.hpp>
-#include <hawser/net/retry_after.hpp>
 #include <hawser/util/error.hpp>
-#include <hawser/util/text.hpp>
 
 #include <algorithm>
+#include <string>
 
 #include <boost/json.hpp>
 
@@ -107,6 +107,16 @@ void throw_status_error(const HttpHead& head, std::string_view body, const std::
   if (status >= 400)
     throw Error(Errc::bad_request, text("the request was refused"), wants_tls ? "leave out --plain-http" : "");
   throw Error(Errc::malformed, text("unexpected answer"));
+}
+
+bool looks_like_html(std::string_view body, std::string_view content_type) {
+  const std::string type = media_type::essence(content_type);
+  if (type == "text/html" || type == "application/xhtml+xml") return true;
+  return !type.ends_with("json") && starts_like_html(body);
+}
+
+std::string_view web_page_hint() {
+  return "a captive portal or proxy may stand in between: open a web page in a browser, or check HTTPS_PROXY";
 }
 
 }  // namespace hawser

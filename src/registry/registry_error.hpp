@@ -1,7 +1,7 @@
 // What a registry says when it says no, turned into an Error for people (distribution-spec, "Error Codes").
 #pragma once
 
-#include <hawser/net/http_client.hpp>
+#include "net/http_client.hpp"
 
 #include <cstddef>
 #include <functional>
@@ -39,5 +39,11 @@ RegistryErrors parse_registry_errors(std::string_view body, std::string_view con
 
 /// How to log in, for people.
 std::string_view login_hint();
+
+/// Whether a body is a web page, by its media type or, where that says nothing of JSON, by its first character.
+bool looks_like_html(std::string_view body, std::string_view content_type);
+
+/// What to try where a web page came in place of an answer.
+std::string_view web_page_hint();
 
 }  // namespace hawser

@@ -1,11 +1,10 @@
 #include "registry/token.hpp"
 
-#include "registry/web_page.hpp"
+#include "registry/registry_error.hpp"
 #include "util/json.hpp"
+#include "util/text.hpp"
 
-#include <hawser/util/base64.hpp>
 #include <hawser/util/error.hpp>
-#include <hawser/util/text.hpp>
 
 #include <algorithm>
 

@@ -2,8 +2,8 @@
 // its OAuth2 form for identity tokens). Pure: the asking is Authenticator's.
 #pragma once
 
-#include <hawser/net/http_client.hpp>
-#include <hawser/registry/credentials.hpp>
+#include "net/http_client.hpp"
+#include "registry/credentials.hpp"
 
 #include <chrono>
 #include <cstddef>

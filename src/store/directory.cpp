@@ -1,5 +1,5 @@
 // openat(2) and its family, with errors that name the path.
-#include "directory.hpp"
+#include "store/directory.hpp"
 
 #include <hawser/util/error.hpp>
 

@@ -2,8 +2,9 @@
 // link inside is ever followed: the store's files may only be where the store put them.
 #pragma once
 
+#include "util/file.hpp"
+
 #include <hawser/util/error.hpp>
-#include <hawser/util/file.hpp>
 
 #include <optional>
 #include <string>

@@ -1,5 +1,5 @@
 // One small file a blob in known/: its text is the identity, its modification time the last use.
-#include "identities.hpp"
+#include "store/identities.hpp"
 
 #include <hawser/util/error.hpp>
 

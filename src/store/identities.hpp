@@ -1,7 +1,7 @@
 // By what a blob's file is recognised as the one that was hashed, and when the blob was last of use.
 #pragma once
 
-#include "store_layout.hpp"
+#include "store/store_layout.hpp"
 
 #include <hawser/image/digest.hpp>
 

@@ -1,10 +1,9 @@
 // Edits of index.json that keep what other tools have written there.
-#include "image_index.hpp"
+#include "store/image_index.hpp"
 
+#include "image/image_layout.hpp"
 #include "util/json.hpp"
 
-#include <hawser/image/annotation.hpp>
-#include <hawser/image/image_layout.hpp>
 #include <hawser/util/error.hpp>
 
 #include <algorithm>

@@ -1,11 +1,10 @@
 // index.json: which images the layout holds under which names (OCI image-spec, "Image Layout").
 #pragma once
 
-#include "lock_file.hpp"
-#include "store_layout.hpp"
-
-#include <hawser/image/manifest.hpp>
-#include <hawser/store/blob_store.hpp>
+#include "image/manifest.hpp"
+#include "store/blob_store.hpp"
+#include "store/lock_file.hpp"
+#include "store/store_layout.hpp"
 
 #include <optional>
 #include <set>

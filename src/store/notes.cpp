@@ -1,8 +1,9 @@
 // One file a note in notes/.
-#include "notes.hpp"
+#include "store/notes.hpp"
+
+#include "util/text.hpp"
 
 #include <hawser/util/error.hpp>
-#include <hawser/util/text.hpp>
 
 #include <algorithm>
 

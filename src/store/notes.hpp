@@ -1,7 +1,7 @@
 // Small texts that one run leaves for the next.
 #pragma once
 
-#include "store_layout.hpp"
+#include "store/store_layout.hpp"
 
 #include <optional>
 #include <string>

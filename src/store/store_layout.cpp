@@ -1,11 +1,11 @@
 // The store's directories: opened one component at a time, made with modes that keep others out.
-#include "store_layout.hpp"
+#include "store/store_layout.hpp"
 
-#include "notes.hpp"
+#include "image/image_layout.hpp"
+#include "store/notes.hpp"
+#include "util/text.hpp"
 
-#include <hawser/image/image_layout.hpp>
 #include <hawser/util/error.hpp>
-#include <hawser/util/text.hpp>
 
 #include <algorithm>
 #include <cerrno>

@@ -1,7 +1,7 @@
 // Where the store keeps what: the names in its directory, and the making of it (docs/formats.md).
 #pragma once
 
-#include "directory.hpp"
+#include "store/directory.hpp"
 
 #include <hawser/image/digest.hpp>
 #include <hawser/util/error.hpp>

@@ -1,12 +1,11 @@
 // A blob that is being fetched: what the lane's workers and the blob's follower share.
 #pragma once
 
+#include "transfer/blob_job.hpp"
 #include "transfer/foreign_urls.hpp"
 #include "transfer/range_planner.hpp"
-
-#include <hawser/transfer/blob_job.hpp>
-#include <hawser/transfer/retry.hpp>
-#include <hawser/util/event.hpp>
+#include "transfer/retry.hpp"
+#include "util/async.hpp"
 
 #include <exception>
 #include <memory>

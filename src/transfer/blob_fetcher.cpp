@@ -1,9 +1,9 @@
+#include "transfer/blob_fetcher.hpp"
+
+#include "image/hasher.hpp"
 #include "transfer/active_blob.hpp"
 #include "transfer/lane.hpp"
-
-#include <hawser/image/hasher.hpp>
-#include <hawser/transfer/blob_fetcher.hpp>
-#include <hawser/util/run_on.hpp>
+#include "util/async.hpp"
 
 #include <algorithm>
 #include <map>

@@ -1,6 +1,6 @@
 #include "transfer/foreign_urls.hpp"
 
-#include <hawser/net/origin.hpp>
+#include "net/origin.hpp"
 
 #include <utility>
 

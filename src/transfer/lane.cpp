@@ -1,8 +1,7 @@
 #include "transfer/lane.hpp"
 
-#include "transfer/verdict.hpp"
-
-#include <hawser/net/retry_after.hpp>
+#include "net/http_client.hpp"
+#include "transfer/retry.hpp"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>

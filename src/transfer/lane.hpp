@@ -2,12 +2,11 @@
 #pragma once
 
 #include "transfer/active_blob.hpp"
+#include "transfer/blob_fetcher.hpp"
 #include "transfer/concurrency.hpp"
 #include "transfer/range_planner.hpp"
 #include "transfer/rate_limiter.hpp"
-
-#include <hawser/transfer/blob_fetcher.hpp>
-#include <hawser/util/event.hpp>
+#include "util/async.hpp"
 
 #include <chrono>
 #include <map>

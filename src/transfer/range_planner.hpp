@@ -1,7 +1,7 @@
 // Decides what a free connection fetches next. Pure: no I/O, no clock but the times it is told.
 #pragma once
 
-#include <hawser/util/interval_set.hpp>
+#include "util/interval_set.hpp"
 
 #include <chrono>
 #include <cstdint>

@@ -1,4 +1,4 @@
-#include <hawser/util/background_sink.hpp>
+#include "util/background_sink.hpp"
 
 #include <algorithm>
 #include <stdexcept>

@@ -1,7 +1,9 @@
 // Whole reads and writes over POSIX descriptors: interrupted calls are repeated, short ones continued.
+#include "util/file.hpp"
+
+#include "util/text.hpp"
+
 #include <hawser/util/error.hpp>
-#include <hawser/util/file.hpp>
-#include <hawser/util/text.hpp>
 
 #include <algorithm>
 #include <array>
@@ -11,8 +13,11 @@
 #include <vector>
 
 #include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 namespace hawser {
@@ -225,6 +230,27 @@ void sync_directory(const std::filesystem::path& directory) {
   const File file(place, O_RDONLY | O_DIRECTORY);
   // Some network filesystems know no fsync of a directory and say EINVAL: there is nothing more to do there.
   if (uninterrupted([&] { return ::fsync(file.fd()); }) != 0 && errno != EINVAL) fail(errno, "flush", place);
+}
+
+void require_space(const std::filesystem::path& directory, std::uint64_t bytes) {
+  struct statvfs status {};
+  if (::statvfs(directory.c_str(), &status) != 0)
+    throw disk_error(errno, "ask for the free space of", directory.native());
+  // Some network file systems know no sizes and answer with zeros.
+  if (status.f_blocks == 0) return;
+  const std::uint64_t available = std::uint64_t{status.f_bavail} * status.f_frsize;
+  if (bytes <= available) return;
+  throw Error(Errc::disk_full,
+              "not enough space in " + directory.native() + ": " + format_bytes(bytes) + " needed, " +
+                  format_bytes(available) + " available",
+              "free some space, or choose another place with --output and --cache-dir");
+}
+
+bool can_share_blocks(const std::filesystem::path& from, const std::filesystem::path& to) {
+  const File source = File::unnamed(from, from);
+  const File target = File::unnamed(to, to);
+  // Empty files do: a filesystem that can't clone says so before it looks at them.
+  return source && target && ::ioctl(target.fd(), FICLONE, source.fd()) == 0;
 }
 
 }  // namespace hawser

@@ -1,5 +1,5 @@
 // The set of bytes behind resume: what is there, what is missing, how far the front reaches.
-#include <hawser/util/interval_set.hpp>
+#include "util/interval_set.hpp"
 
 #include <algorithm>
 #include <iterator>

@@ -1,6 +1,7 @@
 // Text from outside made harmless, and numbers read and written for people.
+#include "util/text.hpp"
+
 #include <hawser/util/error.hpp>
-#include <hawser/util/text.hpp>
 
 #include <algorithm>
 #include <array>
@@ -8,6 +9,8 @@
 #include <cmath>
 #include <cstdio>
 #include <optional>
+
+#include <openssl/evp.h>
 
 namespace hawser {
 namespace {
@@ -250,6 +253,33 @@ std::string_view trim(std::string_view text) {
   const std::size_t begin = text.find_first_not_of(" \t");
   if (begin == std::string_view::npos) return {};
   return text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
+}
+
+std::string base64_encode(std::string_view text) {
+  std::string encoded((text.size() + 2) / 3 * 4 + 1, '\0');
+  const int length =
+      EVP_EncodeBlock(reinterpret_cast<unsigned char*>(encoded.data()),
+                      reinterpret_cast<const unsigned char*>(text.data()), static_cast<int>(text.size()));
+  encoded.resize(static_cast<std::size_t>(length));
+  return encoded;
+}
+
+std::optional<std::string> base64_decode(std::string_view encoded) {
+  while (encoded.ends_with('=')) encoded.remove_suffix(1);
+  if (encoded.size() % 4 == 1) return std::nullopt;
+  for (const char c : encoded) {
+    const bool digit = is_ascii_alnum(c) || c == '+' || c == '/';
+    if (!digit) return std::nullopt;
+  }
+  std::string padded(encoded);
+  padded.append((4 - padded.size() % 4) % 4, '=');
+  std::string text(padded.size() / 4 * 3, '\0');
+  const int length =
+      EVP_DecodeBlock(reinterpret_cast<unsigned char*>(text.data()),
+                      reinterpret_cast<const unsigned char*>(padded.data()), static_cast<int>(padded.size()));
+  if (length < 0) return std::nullopt;
+  text.resize(encoded.size() * 3 / 4);
+  return text;
 }
 
 }  // namespace hawser

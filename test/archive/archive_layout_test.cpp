@@ -1,7 +1,8 @@
-#include "archive/sample_images.hpp"
+#include "archive/archive_layout.hpp"
 
-#include <hawser/archive/archive_layout.hpp>
-#include <hawser/archive/tar_header.hpp>
+#include "archive/sample_images.hpp"
+#include "archive/tar_header.hpp"
+
 #include <hawser/util/error.hpp>
 
 #include <gmock/gmock.h>

@@ -1,20 +1,271 @@
+#include "archive/classic_writer.hpp"
+
 #include "archive/compressed.hpp"
 #include "archive/sample_images.hpp"
+#include "archive/tar_header.hpp"
 #include "archive/tar_listing.hpp"
+#include "image/manifest.hpp"
+#include "util/file.hpp"
 
-#include <hawser/archive/classic_writer.hpp>
 #include <hawser/util/error.hpp>
 
 #include <algorithm>
 #include <functional>
 #include <numeric>
+#include <string>
 #include <thread>
 
+#include <boost/json.hpp>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 namespace hawser {
 namespace {
+
+using testing::ElementsAre;
+
+/// An image whose layers' blobs and tars are these texts.
+ClassicImage image_of(const std::vector<std::string>& tars, const std::vector<std::string>& names = {"nginx:1"}) {
+  const std::string config = "{\"n\":" + std::to_string(tars.size()) + "}";
+  ClassicImage image{
+      {},
+      {std::string(media_type::oci_manifest), {std::string(media_type::oci_config), Digest::of(config)}, {}},
+      {},
+      config};
+  for (const std::string& name : names) image.references.push_back(Reference::parse(name));
+  for (const std::string& tar : tars) {
+    image.manifest.layers.push_back({std::string(media_type::oci_layer_gzip), Digest::of("gz " + tar), tar.size()});
+    image.config.diff_ids.push_back(Digest::of(tar));
+  }
+  return image;
+}
+
+boost::json::value document(const ClassicLayout& layout, const std::string& path) {
+  for (const ClassicLayout::Document& each : layout.documents)
+    if (each.path == path) return boost::json::parse(each.text);
+  return nullptr;
+}
+
+TEST(ClassicLayout, ManifestJsonNamesConfigTagsAndLayers) {
+  const ClassicLayout layout({image_of({"a", "b"}, {"nginx:1", "quay.io/x/y:2"})});
+  const auto entry = document(layout, "manifest.json").at(0);
+  EXPECT_EQ(entry.at("Config").as_string(), Digest::of("{\"n\":2}").hex() + ".json");
+  EXPECT_EQ(boost::json::serialize(entry.at("RepoTags")), R"(["nginx:1","quay.io/x/y:2"])");
+  EXPECT_EQ(entry.at("Layers").at(0).as_string(), layout.layers[0].layer_path());
+  EXPECT_EQ(entry.at("Layers").at(1).as_string(), layout.layers[1].layer_path());
+}
+
+TEST(ClassicLayout, IdsAreChainIdsAndNameTheirParents) {
+  const ClassicLayout layout({image_of({"a", "b", "c"})});
+  const Digest a = Digest::of("a"), ab = chain_id(a, Digest::of("b"));
+  ASSERT_EQ(layout.layers.size(), 3U);
+  EXPECT_EQ(layout.layers[0].id, a.hex());
+  EXPECT_EQ(layout.layers[0].parent, "");
+  EXPECT_EQ(layout.layers[1].id, ab.hex());
+  EXPECT_EQ(layout.layers[1].parent, a.hex());
+  EXPECT_EQ(layout.layers[2].id, chain_id(ab, Digest::of("c")).hex());
+  EXPECT_EQ(ab, Digest::of(a.to_string() + " " + Digest::of("b").to_string()));
+}
+
+TEST(ClassicLayout, RepositoriesPointAtTheTopLayer) {
+  const ClassicLayout layout({image_of({"a", "b"}, {"nginx:1"}), image_of({"a"}, {"nginx:2"})});
+  const auto repositories = document(layout, "repositories");
+  EXPECT_EQ(repositories.at("nginx").at("1").as_string(), layout.layers[1].id);
+  EXPECT_EQ(repositories.at("nginx").at("2").as_string(), layout.layers[0].id);
+}
+
+TEST(ClassicLayout, ImagesShareLayersAndConfigs) {
+  const ClassicLayout layout({image_of({"a", "b"}), image_of({"a", "c"}, {"other:1"})});
+  EXPECT_EQ(layout.layers.size(), 3U);
+  EXPECT_EQ(layout.diff_ids.size(), 3U);
+  EXPECT_EQ(layout.documents.size(), 3U);  // manifest.json, repositories, one config
+}
+
+TEST(ClassicLayout, WithoutATagThereIsNoName) {
+  const ClassicLayout layout({image_of({"a"}, {"nginx@" + Digest::of("x").to_string()})});
+  EXPECT_TRUE(document(layout, "manifest.json").at(0).at("RepoTags").is_null());
+  EXPECT_TRUE(document(layout, "repositories").is_null());
+}
+
+TEST(ClassicLayout, AnImageWithoutLayersHasOnlyDocuments) {
+  const ClassicLayout layout({image_of({})});
+  EXPECT_TRUE(layout.layers.empty());
+  EXPECT_EQ(boost::json::serialize(document(layout, "manifest.json").at(0).at("Layers")), "[]");
+}
+
+TEST(ClassicLayout, ThePreambleIsWhatDockerExpectsInALayersDirectory) {
+  const ClassicLayout layout({image_of({"a", "b"})});
+  const ClassicLayer& top = layout.layers[1];
+  const auto entries = test::list_tar(layout.preamble(top) + std::string(tar_trailer_size, '\0'));
+  EXPECT_THAT(test::paths_of(entries), ElementsAre(top.id + "/", top.id + "/VERSION", top.id + "/json"));
+  const auto v1 = boost::json::parse(*test::data_of(entries, top.id + "/json"));
+  EXPECT_EQ(v1.at("id").as_string(), top.id);
+  EXPECT_EQ(v1.at("parent").as_string(), layout.layers[0].id);
+}
+
+TEST(ClassicLayout, WhatDoesNotFitTogetherIsRefused) {
+  const auto code_of = [](const std::vector<ClassicImage>& images) {
+    try {
+      (void)ClassicLayout(images);
+    } catch (const Error& error) {
+      return error.code();
+    }
+    return Errc{};
+  };
+  EXPECT_EQ(code_of({}), Errc::usage);
+  ClassicImage fewer = image_of({"a", "b"});
+  fewer.config.diff_ids.pop_back();
+  EXPECT_EQ(code_of({fewer}), Errc::malformed);
+  ClassicImage other = image_of({"a"});
+  other.config.diff_ids[0] = Digest::of("not a");
+  EXPECT_EQ(code_of({image_of({"a"}), other}), Errc::malformed);
+}
+
+using media_type::Compression;
+using test::code_of;
+using test::gzip;
+using test::zstd;
+
+/// A long layer's tar, which differs from place to place.
+std::string long_tar(char kind, std::size_t size = LayerInflater::long_layer + 2'012'345) {
+  std::string text;
+  text.reserve(size + 20);
+  for (std::size_t i = 0; text.size() < size; ++i) text += kind + std::to_string(i) + std::string(200, kind);
+  text.resize(size);
+  return text;
+}
+
+class LayerInflaterTest : public testing::Test {
+ protected:
+  void take(std::span<const std::byte> data) {
+    result.append(reinterpret_cast<const char*>(data.data()), data.size());
+    taken_on = std::this_thread::get_id();
+  }
+  LayerInflater open(DecompressLimits limits = {}) {
+    return {Compression::gzip, limits, [this](std::span<const std::byte> data) { take(data); }, threads};
+  }
+  static void feed(LayerInflater& inflater, std::string_view stream, std::size_t piece = 5000) {
+    for (std::size_t at = 0; at < stream.size(); at += piece) inflater.feed(as_bytes(stream.substr(at, piece)));
+  }
+  /// Whether the threads are free.
+  bool free() {
+    if (!threads.try_acquire()) return false;
+    threads.release();
+    return true;
+  }
+
+  std::binary_semaphore threads{1};
+  std::string result;
+  std::thread::id taken_on;
+};
+
+TEST_F(LayerInflaterTest, ALongLayerIsTakenOnAnotherThread) {
+  const std::string tar = long_tar('a');
+  for (const std::string& stream : {gzip(tar), zstd(tar), tar}) {
+    result.clear();
+    LayerInflater inflater = open();
+    feed(inflater, stream);
+    EXPECT_FALSE(free());
+    inflater.finish();
+    EXPECT_TRUE(result == tar);
+    EXPECT_NE(taken_on, std::this_thread::get_id());
+    EXPECT_EQ(inflater.bytes_in(), stream.size());
+    EXPECT_TRUE(free());
+  }
+}
+
+TEST_F(LayerInflaterTest, AShortOneIsNot) {
+  const std::string tar = long_tar('a', 100'000);
+  LayerInflater inflater = open();
+  feed(inflater, gzip(tar));
+  inflater.finish();
+  EXPECT_TRUE(result == tar);
+  EXPECT_EQ(taken_on, std::this_thread::get_id());
+}
+
+TEST_F(LayerInflaterTest, WithoutFreeThreadsItIsDoneOnOne) {
+  const std::string tar = long_tar('a');
+  LayerInflater inflater = open();
+  threads.acquire();
+  feed(inflater, gzip(tar));
+  inflater.finish();
+  threads.release();
+  EXPECT_TRUE(result == tar);
+  EXPECT_EQ(taken_on, std::this_thread::get_id());
+}
+
+TEST_F(LayerInflaterTest, AfterRestartNothingOldComes) {
+  const std::string wanted = long_tar('b');
+  LayerInflater inflater = open();
+  feed(inflater, gzip(long_tar('a')));
+  inflater.restart();
+  EXPECT_TRUE(free());
+  EXPECT_EQ(inflater.bytes_in(), 0U);
+  result.clear();
+  feed(inflater, gzip(wanted));
+  inflater.finish();
+  EXPECT_TRUE(result == wanted);
+}
+
+TEST_F(LayerInflaterTest, ALayerGivenUpLeavesItsThreads) {
+  {
+    LayerInflater inflater = open();
+    feed(inflater, gzip(long_tar('a')));
+    EXPECT_FALSE(free());
+  }
+  EXPECT_TRUE(free());
+}
+
+TEST_F(LayerInflaterTest, BrokenDataIsReportedAndRestartHelps) {
+  const std::string tar = long_tar('a');
+  std::string stream = gzip(tar);
+  LayerInflater inflater = open();
+  stream[stream.size() - 6] ^= 1;  // in the checksum
+  EXPECT_EQ(code_of([&] {
+              feed(inflater, stream);
+              inflater.finish();
+            }),
+            Errc::malformed);
+  inflater.restart();
+  result.clear();
+  feed(inflater, gzip(tar));
+  inflater.finish();
+  EXPECT_TRUE(result == tar);
+}
+
+TEST_F(LayerInflaterTest, TruncationIsReported) {
+  const std::string stream = gzip(long_tar('a'));
+  LayerInflater inflater = open();
+  feed(inflater, std::string_view(stream).substr(0, stream.size() - 4));
+  EXPECT_EQ(code_of([&] { inflater.finish(); }), Errc::malformed);
+}
+
+TEST_F(LayerInflaterTest, LimitsHoldForALongLayerToo) {
+  DecompressLimits limits;
+  limits.max_output = LayerInflater::long_layer + 1'000'000;
+  LayerInflater inflater = open(limits);
+  EXPECT_EQ(code_of([&] {
+              feed(inflater, gzip(long_tar('a')));
+              inflater.finish();
+            }),
+            Errc::too_large);
+  inflater.restart();  // nothing more reaches the sink
+  EXPECT_LE(result.size(), limits.max_output);
+}
+
+TEST_F(LayerInflaterTest, WhatTheSinkThrowsIsReported) {
+  std::size_t taken = 0;
+  const auto sink = [&](std::span<const std::byte> data) {
+    taken += data.size();
+    if (taken > LayerInflater::long_layer + 1'000'000) throw Error(Errc::disk_full, "no space");
+  };
+  LayerInflater inflater(Compression::gzip, {}, sink, threads);
+  EXPECT_EQ(code_of([&] {
+              feed(inflater, gzip(long_tar('a')));
+              inflater.finish();
+            }),
+            Errc::disk_full);
+}
 
 using test::code_of;
 using test::data_of;

@@ -1,9 +1,10 @@
+#include "archive/decompressor.hpp"
+
 #include "archive/compressed.hpp"
 #include "archive/sample_images.hpp"
+#include "util/file.hpp"
 
-#include <hawser/archive/decompressor.hpp>
 #include <hawser/util/error.hpp>
-#include <hawser/util/file.hpp>
 
 #include <algorithm>
 #include <optional>

@@ -1,6 +1,7 @@
+#include "archive/output_file.hpp"
+
 #include "archive/sample_images.hpp"
 
-#include <hawser/archive/output_file.hpp>
 #include <hawser/util/error.hpp>
 
 #include <fcntl.h>

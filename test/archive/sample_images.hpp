@@ -1,12 +1,11 @@
 // Small images made on the spot, and the directory that a test may write into.
 #pragma once
 
+#include "archive/archive_layout.hpp"
+#include "image/manifest.hpp"
 #include "support/failure.hpp"
 #include "support/temp_dir.hpp"
-
-#include <hawser/archive/archive_layout.hpp>
-#include <hawser/image/media_type.hpp>
-#include <hawser/util/file.hpp>
+#include "util/file.hpp"
 
 #include <cstdint>
 #include <cstdlib>

@@ -1,6 +1,7 @@
+#include "archive/tar_header.hpp"
+
 #include "archive/tar_listing.hpp"
 
-#include <hawser/archive/tar_header.hpp>
 #include <hawser/util/error.hpp>
 
 #include <gmock/gmock.h>

@@ -1,8 +1,8 @@
-// What `hawser import` takes from whole tars, of good and of ill will, is in test/app/import_*_test.cpp.
-#include "archive/sample_images.hpp"
+// What `hawser import` takes from whole tars, of good and of ill will, is in test/cli/import_command_test.cpp.
+#include "archive/tar_import.hpp"
 
-#include <hawser/archive/tar_header.hpp>
-#include <hawser/archive/tar_import.hpp>
+#include "archive/sample_images.hpp"
+#include "archive/tar_header.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

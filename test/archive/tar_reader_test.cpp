@@ -1,8 +1,8 @@
-// What `hawser import` makes of hostile tars is in test/app/import_attack_test.cpp.
-#include "archive/sample_images.hpp"
+// What `hawser import` makes of hostile tars is in test/cli/import_command_test.cpp.
+#include "archive/tar_reader.hpp"
 
-#include <hawser/archive/tar_header.hpp>
-#include <hawser/archive/tar_reader.hpp>
+#include "archive/sample_images.hpp"
+#include "archive/tar_header.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

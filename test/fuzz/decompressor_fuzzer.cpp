@@ -1,8 +1,8 @@
 // Compressed layers: output is bounded, and pieces of any length give the same bytes as the whole.
+#include "archive/decompressor.hpp"
 #include "check.hpp"
+#include "image/hasher.hpp"
 
-#include <hawser/archive/decompressor.hpp>
-#include <hawser/image/hasher.hpp>
 #include <hawser/util/error.hpp>
 
 #include <cstdint>

@@ -1,10 +1,10 @@
 // Digests and platforms: what is taken is written the same, and normalising twice changes nothing.
 #include "check.hpp"
+#include "util/text.hpp"
 
 #include <hawser/image/digest.hpp>
 #include <hawser/image/platform.hpp>
 #include <hawser/util/error.hpp>
-#include <hawser/util/text.hpp>
 
 #include <cstdint>
 

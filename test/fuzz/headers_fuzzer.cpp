@@ -1,12 +1,11 @@
 // The headers that hawser acts on: ranges, pauses, links, redirects, token realms. Each input is a line for each.
 #include "check.hpp"
-#include "net/metadata_host.hpp"
-#include "registry/content_range.hpp"
-#include "registry/link_header.hpp"
-#include "registry/realm_policy.hpp"
+#include "net/connector.hpp"
+#include "net/http_client.hpp"
+#include "registry/challenge.hpp"
+#include "registry/client.hpp"
 #include "registry/redirect.hpp"
 
-#include <hawser/net/retry_after.hpp>
 #include <hawser/util/error.hpp>
 
 #include <cstdint>

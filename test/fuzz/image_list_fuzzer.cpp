@@ -1,7 +1,7 @@
 // Lists of images: a reference a line, or an error that names the line.
 #include "check.hpp"
+#include "cli/image_list.hpp"
 
-#include <hawser/app/image_list.hpp>
 #include <hawser/util/error.hpp>
 
 #include <algorithm>

@@ -1,9 +1,7 @@
 // Manifests, indexes and configs: the first byte chooses the Content-Type, the rest is the document.
 #include "check.hpp"
+#include "image/manifest.hpp"
 
-#include <hawser/image/config.hpp>
-#include <hawser/image/manifest.hpp>
-#include <hawser/image/media_type.hpp>
 #include <hawser/util/error.hpp>
 
 #include <cstdint>

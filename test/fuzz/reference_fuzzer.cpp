@@ -1,10 +1,10 @@
 // References: what is taken keeps its meaning when written and read again, and makes a safe file name.
 #include "check.hpp"
+#include "pull/image_output.hpp"
+#include "util/text.hpp"
 
-#include <hawser/image/output_name.hpp>
 #include <hawser/image/reference.hpp>
 #include <hawser/util/error.hpp>
-#include <hawser/util/text.hpp>
 
 #include <cstdint>
 

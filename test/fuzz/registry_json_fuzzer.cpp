@@ -1,8 +1,7 @@
 // JSON from token services, from docker's config and from notes of an earlier run.
 #include "check.hpp"
-#include "registry/auth_note.hpp"
-#include "registry/credential_helper.hpp"
-#include "registry/docker_config.hpp"
+#include "registry/authenticator.hpp"
+#include "registry/credentials.hpp"
 #include "registry/token.hpp"
 
 #include <hawser/util/error.hpp>

@@ -2,9 +2,9 @@
 #include "check.hpp"
 #include "net/response_decoder.hpp"
 #include "registry/registry_error.hpp"
+#include "util/text.hpp"
 
 #include <hawser/util/error.hpp>
-#include <hawser/util/text.hpp>
 
 #include <array>
 #include <cstdint>

@@ -4,7 +4,7 @@
 #include "store/identities.hpp"
 #include "store/image_index.hpp"
 #include "store/journal.hpp"
-#include "store/process_identity.hpp"
+#include "store/lock_file.hpp"
 
 #include <cstdint>
 

@@ -1,7 +1,7 @@
 // Tars that someone hands to `hawser import`: whatever they hold, reading ends, in bounds, with a result or an Error.
+#include "archive/tar_import.hpp"
 #include "check.hpp"
 
-#include <hawser/archive/tar_import.hpp>
 #include <hawser/util/error.hpp>
 
 #include <array>

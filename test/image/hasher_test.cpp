@@ -1,7 +1,7 @@
+#include "image/hasher.hpp"
+
 #include "support/failure.hpp"
 #include "support/temp_dir.hpp"
-
-#include <hawser/image/hasher.hpp>
 
 #include <fcntl.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include <hawser/image/image_layout.hpp>
+#include "image/image_layout.hpp"
 
 #include <boost/json.hpp>
 #include <gtest/gtest.h>

@@ -1,11 +1,76 @@
-#include <hawser/image/manifest.hpp>
-#include <hawser/image/media_type.hpp>
+#include "image/manifest.hpp"
+
 #include <hawser/util/error.hpp>
 
 #include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
+
+namespace hawser::media_type {
+namespace {
+
+TEST(MediaType, ParametersAndCaseOfAContentTypeDoNotMatter) {
+  EXPECT_EQ(essence("Application/JSON; charset=utf-8"), "application/json");
+  EXPECT_EQ(essence(" text/html\t;a=b;c"), "text/html");
+  EXPECT_EQ(essence(oci_index), oci_index);
+  EXPECT_EQ(essence(""), "");
+  EXPECT_EQ(essence(";charset=utf-8"), "");
+}
+
+TEST(MediaType, TellsIndexesManifestsAndLayersApart) {
+  for (const auto type : {oci_index, docker_manifest_list}) {
+    EXPECT_TRUE(is_index(type));
+    EXPECT_FALSE(is_manifest(type) || is_layer(type));
+  }
+  for (const auto type : {oci_manifest, docker_manifest}) {
+    EXPECT_TRUE(is_manifest(type));
+    EXPECT_FALSE(is_index(type) || is_layer(type));
+  }
+  for (const std::string_view type : {std::string_view(""), docker_schema1, docker_schema1_signed, oci_config,
+                                      docker_config, std::string_view("application/json")})
+    EXPECT_FALSE(is_index(type) || is_manifest(type) || is_layer(type)) << type;
+}
+
+TEST(MediaType, KnowsLayersTheirCompressionAndWhetherTheyAreForeign) {
+  struct Case {
+    std::string_view type;
+    Compression compression;
+    bool foreign;
+  };
+  const Case cases[] = {
+      {oci_layer_tar, Compression::none, false},
+      {oci_layer_gzip, Compression::gzip, false},
+      {oci_layer_zstd, Compression::zstd, false},
+      {docker_layer_tar, Compression::none, false},
+      {docker_layer_gzip, Compression::gzip, false},
+      {"application/vnd.docker.image.rootfs.diff.tar.zstd", Compression::zstd, false},
+      {docker_foreign_layer, Compression::gzip, true},
+      {"application/vnd.docker.image.rootfs.foreign.diff.tar", Compression::none, true},
+      {"application/vnd.oci.image.layer.nondistributable.v1.tar", Compression::none, true},
+      {"application/vnd.oci.image.layer.nondistributable.v1.tar+gzip", Compression::gzip, true},
+      {"application/vnd.oci.image.layer.nondistributable.v1.tar+zstd", Compression::zstd, true},
+  };
+  for (const Case& c : cases) {
+    EXPECT_TRUE(is_layer(c.type)) << c.type;
+    EXPECT_EQ(layer_compression(c.type), c.compression) << c.type;
+    EXPECT_EQ(is_foreign_layer(c.type), c.foreign) << c.type;
+  }
+}
+
+TEST(MediaType, AcceptNamesEveryManifestTypeOnceAndOciFirst) {
+  const std::string accept(accept_manifests());
+  EXPECT_TRUE(accept.starts_with(oci_index));
+  for (const auto type : {oci_index, oci_manifest, docker_manifest_list, docker_manifest}) {
+    const auto at = accept.find(type);
+    ASSERT_NE(at, std::string::npos);
+    EXPECT_EQ(accept.find(type, at + 1), std::string::npos);
+  }
+  EXPECT_EQ(accept.find(docker_schema1), std::string::npos);
+}
+
+}  // namespace
+}  // namespace hawser::media_type
 
 namespace hawser {
 namespace {
@@ -302,6 +367,77 @@ TEST(SelectPlatform, ListsWhatThereIsWhereNothingFits) {
     EXPECT_EQ(error.hint(), "it is there for: linux/amd64, linux/arm/v7, linux/?[2j");
   }
   EXPECT_THROW(select_platform(Index{oci_index, {}}, Platform::parse("amd64")), Error);
+}
+
+const std::string id_a = Digest::of("a").to_string();
+const std::string id_b = Digest::of("b").to_string();
+
+Errc code_of(const std::string& bytes) {
+  try {
+    parse_config(bytes);
+  } catch (const Error& error) {
+    EXPECT_EQ(std::string(error.what()).find('\x1b'), std::string::npos);
+    return error.code();
+  }
+  ADD_FAILURE() << bytes.substr(0, 200);
+  return Errc::cancelled;
+}
+
+TEST(Config, ReadsADockerConfig) {
+  const auto read = parse_config(R"({"architecture":"arm","variant":"v6","os":"linux","container":"x",
+    "config":{"Env":["A=b"],"Labels":{"Name":"1","name":"2"}},"history":[{"created":"x"}],
+    "rootfs":{"type":"layers","diff_ids":[")" +
+                                 id_a + R"(",")" + id_b + R"("]}})");
+  EXPECT_EQ(read.platform.to_string(), "linux/arm/v6");
+  ASSERT_EQ(read.diff_ids.size(), 2U);
+  EXPECT_EQ(read.diff_ids[1].to_string(), id_b);
+}
+
+TEST(Config, ReadsAnOciConfigOfWindows) {
+  const auto read = parse_config(
+      R"({"architecture":"amd64","os":"windows","os.version":"10.0.1","rootfs":{"type":"layers","diff_ids":null}})");
+  EXPECT_EQ(read.platform.os, "windows");
+  EXPECT_EQ(read.platform.os_version, "10.0.1");
+  EXPECT_TRUE(read.diff_ids.empty());
+}
+
+TEST(Config, RefusesWhatIsMalformed) {
+  const std::string rootfs = R"("rootfs":{"type":"layers","diff_ids":[]})";
+  const std::string cases[] = {
+      "",
+      "[]",
+      "{}",
+      "<html>",
+      R"({"os":"linux",)" + rootfs + "}",
+      R"({"os":"linux","architecture":"amd64"})",
+      R"({"os":1,"architecture":"amd64",)" + rootfs + "}",
+      R"({"os":"linux","architecture":["amd64"],)" + rootfs + "}",
+      R"({"os":"linux","architecture":"amd64","architecture":"arm",)" + rootfs + "}",
+      R"({"os":"linux","architecture":"amd64","Architecture":"arm",)" + rootfs + "}",
+      R"({"os":"linux","architecture":"amd64","rootfs":[]})",
+      R"({"os":"linux","architecture":"amd64","rootfs":{"type":"base\u001b[2J"}})",
+      R"({"os":"linux","architecture":"amd64","rootfs":{"type":"layers","diff_ids":{}}})",
+      R"({"os":"linux","architecture":"amd64","rootfs":{"type":"layers","diff_ids":[1]}})",
+      R"({"os":"linux","architecture":"amd64","rootfs":{"type":"layers","diff_ids":["sha256:../x"]}})",
+  };
+  for (const std::string& text : cases) EXPECT_EQ(code_of(text), Errc::malformed) << text;
+}
+
+TEST(Config, HoldsToItsLimits) {
+  EXPECT_EQ(code_of(std::string(max_manifest_size + 1, ' ')), Errc::too_large);
+  std::string ids;
+  for (std::size_t i = 0; i <= max_layers; ++i) ids += (i ? ",\"" : "\"") + id_a + "\"";
+  EXPECT_EQ(code_of(R"({"os":"linux","architecture":"amd64","rootfs":{"type":"layers","diff_ids":[)" + ids + "]}}"),
+            Errc::too_large);
+  EXPECT_EQ(code_of(std::string(100'000, '[')), Errc::malformed);
+}
+
+TEST(ImageConfig, IsKnownByItsTypeOrTheOneOfDockersEarlyDays) {
+  EXPECT_TRUE(is_image_config("application/vnd.oci.image.config.v1+json"));
+  EXPECT_TRUE(is_image_config("application/vnd.docker.container.image.v1+json"));
+  EXPECT_TRUE(is_image_config("application/octet-stream"));
+  EXPECT_FALSE(is_image_config("application/vnd.oci.empty.v1+json"));
+  EXPECT_FALSE(is_image_config(""));
 }
 
 }  // namespace

@@ -1,6 +1,8 @@
-#include <hawser/net/origin.hpp>
+#include "net/origin.hpp"
+
+#include "util/text.hpp"
+
 #include <hawser/util/error.hpp>
-#include <hawser/util/text.hpp>
 
 #include <gtest/gtest.h>
 

@@ -1,8 +1,13 @@
 #include "net/proxy.hpp"
 
+#include "registry/registry_fixture.hpp"
+#include "support/scripted_proxy.hpp"
+
 #include <hawser/util/error.hpp>
 
+#include <cstdlib>
 #include <map>
+#include <tuple>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -117,3 +122,248 @@ TEST(ProxyFor, BadValuesAreNamedButNeverQuoted) {
 
 }  // namespace
 }  // namespace hawser
+
+namespace hawser::test {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Not;
+using testing::StartsWith;
+
+/// Sets a variable of the environment while it lives.
+class Variable {
+ public:
+  Variable(const char* name, const std::string& value) : name_(name) { ::setenv(name, value.c_str(), 1); }
+  ~Variable() { ::unsetenv(name_); }
+  Variable(const Variable&) = delete;
+  Variable& operator=(const Variable&) = delete;
+
+ private:
+  const char* name_;
+};
+
+class ProxyTunnelTest : public testing::Test {
+ protected:
+  ProxyTunnelTest() : registry(with_tls()) { registry.on("GET", "/ok").reply_with(Reply::of(200, "hello")); }
+
+  ScriptedOptions with_tls() {
+    ScriptedOptions options;
+    options.certificate = ca.issue(CertificateKind::valid);
+    return options;
+  }
+  ProxyScript script() const {
+    ProxyScript made;
+    made.upstream = registry.port();
+    return made;
+  }
+  asio::awaitable<std::string> exchange(HttpClient& http, Url url) {
+    HttpRequest request("GET", url);
+    HttpResponse response = co_await http.send(std::move(request));
+    std::string body = co_await response.read_all(1'000);
+    co_return body;
+  }
+  std::string get(const std::string& url) {
+    NetOptions options = test_net_options();
+    options.proxies_from_environment = true;
+    if (patience) {
+      options.stall_timeout = *patience;
+      options.slow_grace = 0ms;
+    }
+    options.verify_tls = false;  // the certificate is for loopback, the name that is asked for is not
+    HttpClient http(context.get_executor(), options);
+    return run_coroutine(context, exchange(http, Url::parse(url)));
+  }
+  /// As a pull does: from inside of a coroutine, where nothing else runs before the next wait.
+  asio::awaitable<void> warm_up_and_get(Url url) {
+    NetOptions options = test_net_options();
+    options.proxies_from_environment = true;
+    HttpClient http(context.get_executor(), options);
+    http.warm_up(url.origin, 24);
+    co_await exchange(http, url);
+  }
+  /// Fails behind a proxy at `url`, whose password must not show.
+  Failure failure(const std::string& url) {
+    const Variable variable("HTTPS_PROXY", url);
+    const Failure failure = failure_of([&] { get("https://registry.test/ok"); });
+    EXPECT_THAT(failure.text + failure.hint, Not(HasSubstr("secret")));
+    EXPECT_THAT(failure.text + failure.hint, Not(HasSubstr("c2VjcmV0")));
+    return failure;
+  }
+  static std::string url(const std::string& scheme, std::uint16_t port, const std::string& user = "user:secret@") {
+    return scheme + "://" + user + "127.0.0.1:" + std::to_string(port);
+  }
+
+  asio::io_context context;
+  TestCa ca;
+  ScriptedRegistry registry;
+  std::optional<std::chrono::milliseconds> patience;  // the stall timeout, a quarter of what opening may take
+};
+
+TEST_F(ProxyTunnelTest, ConnectTunnelsTls) {
+  ScriptedProxy proxy(script());
+  const Variable variable("HTTPS_PROXY", url("http", proxy.port()));
+  EXPECT_EQ(get("https://registry.test/ok"), "hello");
+  ASSERT_EQ(proxy.requests().size(), 1u);
+  EXPECT_THAT(proxy.requests()[0], StartsWith("CONNECT registry.test:443 HTTP/1.1\r\nHost: registry.test:443\r\n"));
+  EXPECT_THAT(proxy.requests()[0], HasSubstr("Proxy-Authorization: Basic dXNlcjpzZWNyZXQ="));
+  EXPECT_EQ(registry.requests().at(0).header("Proxy-Authorization"), "");
+  EXPECT_EQ(registry.requests().at(0).header("Host"), "registry.test");
+}
+
+TEST_F(ProxyTunnelTest, ConnectWithoutCredentialsSendsNone) {
+  ScriptedProxy proxy(script());
+  const Variable variable("HTTPS_PROXY", url("http", proxy.port(), ""));
+  EXPECT_EQ(get("https://registry.test:5000/ok"), "hello");
+  EXPECT_THAT(proxy.requests()[0], StartsWith("CONNECT registry.test:5000 "));
+  EXPECT_THAT(proxy.requests()[0], Not(HasSubstr("Proxy-Authorization")));
+}
+
+TEST_F(ProxyTunnelTest, PlainHttpIsAskedInAbsoluteForm) {
+  ScriptedRegistry proxy;
+  proxy.on("GET", "http://registry.test/ok").reply_with(Reply::of(200, "by proxy"));
+  const Variable variable("HTTP_PROXY", url("http", proxy.port()));
+  EXPECT_EQ(get("http://registry.test/ok"), "by proxy");
+  EXPECT_EQ(proxy.requests().at(0).header("Proxy-Authorization"), "Basic dXNlcjpzZWNyZXQ=");
+  EXPECT_EQ(proxy.requests().at(0).header("Host"), "registry.test");
+}
+
+TEST_F(ProxyTunnelTest, AProxyThatWantsCredentialsIsSaidToEitherWay) {
+  ScriptedRegistry proxy;
+  proxy.on("GET", "*").reply_with(Reply::of(407));
+  const Variable variable("HTTP_PROXY", url("http", proxy.port()));
+  const Failure refused = failure_of([&] { get("http://registry.test/ok"); });
+  ProxyScript script_407 = script();
+  script_407.answer = "HTTP/1.1 407 Authenticate\r\n\r\n";
+  ScriptedProxy tunnel(script_407);
+  const Failure by_tunnel = failure(url("http", tunnel.port()));
+  EXPECT_EQ(refused.code, Errc::unauthorized);
+  EXPECT_EQ(refused.code, by_tunnel.code);
+  EXPECT_EQ(refused.hint, by_tunnel.hint);
+  EXPECT_THAT(refused.text, HasSubstr("127.0.0.1:" + std::to_string(proxy.port()) + " wants credentials (407)"));
+  EXPECT_EQ(proxy.requests().size(), 1u);
+}
+
+TEST_F(ProxyTunnelTest, A407OfARegistryIsTheRegistrys) {
+  ScriptedRegistry plain;
+  plain.on("GET", "/407").reply_with(Reply::of(407, "x"));
+  EXPECT_EQ(get(plain.url("/407")), "x");
+}
+
+TEST_F(ProxyTunnelTest, AVariableThatIsNoProxyEndsItAtOnce) {
+  for (const char* value : {"https://p:3128", "foo://x", "http://127.0.0.1:99999"}) {
+    const Variable https("HTTPS_PROXY", value);
+    const Variable http("HTTP_PROXY", value);
+    for (const char* origin : {"https://registry.test", "http://registry.test"}) {
+      const Failure unusable = failure_of([&] { run_coroutine(context, warm_up_and_get(Url::parse(origin))); });
+      EXPECT_EQ(unusable.code, Errc::usage) << value;
+      EXPECT_THAT(unusable.text, HasSubstr("is no usable proxy")) << value;
+    }
+  }
+}
+
+TEST_F(ProxyTunnelTest, ConnectThatIsRefused) {
+  for (const auto& [answer, why, code] : std::vector<std::tuple<std::string, std::string, Errc>>{
+           {"HTTP/1.1 407 Authenticate\r\n\r\n", "407", Errc::unauthorized},
+           {"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno", "403", Errc::proxy_refused},
+           {"HTTP/1.1 405 Method\r\n\r\n", "405", Errc::proxy_refused},
+           {"HTTP/1.1 408 Timeout\r\n\r\n", "408", Errc::proxy_failed},
+           {"HTTP/1.1 429 Slow\r\n\r\n", "429", Errc::proxy_failed},
+           {"HTTP/1.1 502 Bad Gateway\r\n\r\n", "502", Errc::proxy_failed},
+           {"HTTP/1.1 200 O", "closed", Errc::proxy_failed}}) {
+    ProxyScript refusing = script();
+    refusing.answer = answer;
+    ScriptedProxy proxy(refusing);
+    const Failure refused = failure(url("http", proxy.port()));
+    EXPECT_EQ(refused.code, code) << refused.text;
+    EXPECT_THAT(refused.text, HasSubstr(why));
+    EXPECT_THAT(refused.text, HasSubstr("127.0.0.1:" + std::to_string(proxy.port())));
+    EXPECT_THAT(refused.hint, HasSubstr("HTTPS_PROXY"));
+  }
+  EXPECT_EQ(registry.requests().size(), 0u);
+}
+
+TEST_F(ProxyTunnelTest, ConnectAnsweredWithGarbage) {
+  ProxyScript strange = script();
+  strange.answer = "SSH-2.0-OpenSSH\r\n\r\n";
+  ScriptedProxy proxy(strange);
+  EXPECT_EQ(failure(url("http", proxy.port())).code, Errc::proxy_failed);
+}
+
+TEST_F(ProxyTunnelTest, AttackAProxyThatTricklesIsGivenUp) {
+  patience = 400ms;
+  const std::string opened = "HTTP/1.1 200 OK\r\n\r\n";
+  const std::string head_of_a_long_record("\x16\x03\x03\x3f\xf0\x02\x00\x3f\xec", 9);
+  const std::string no_tunnel = "the proxy opened no tunnel within ";
+  for (const auto& [scheme, answer, step] : std::vector<std::tuple<std::string, std::string, std::string>>{
+           {"http", "HTTP/1.1 200 OK\r\nX-Long: ", no_tunnel},
+           {"http", opened + head_of_a_long_record, "the TLS handshake was not done within "},
+           {"socks5h", std::string("\x05\x00\x05\x00\x00\x03\xff", 7), no_tunnel}}) {
+    ProxyScript trickling = script();
+    trickling.answer = answer + std::string(10'000, 'x');
+    trickling.trickle = true;
+    ScriptedProxy proxy(trickling);
+    const Failure late = failure(url(scheme, proxy.port()));
+    EXPECT_EQ(late.code, Errc::connect_failed) << late.text;
+    EXPECT_THAT(late.text, StartsWith("cannot connect to the proxy 127.0.0.1:" + std::to_string(proxy.port()) +
+                                      " for https://registry.test: " + step));
+    EXPECT_THAT(late.hint, HasSubstr("--stall-timeout"));
+  }
+}
+
+TEST_F(ProxyTunnelTest, SocksResolvesTheName) {
+  ScriptedProxy proxy(script());
+  const Variable variable("ALL_PROXY", url("socks5h", proxy.port(), ""));
+  EXPECT_EQ(get("https://registry.test/ok"), "hello");
+  EXPECT_THAT(proxy.requests(), ElementsAre("registry.test:443"));
+}
+
+TEST_F(ProxyTunnelTest, SocksTakesAddresses) {
+  ScriptedProxy proxy(script());
+  const Variable variable("ALL_PROXY", url("socks5", proxy.port(), ""));
+  EXPECT_EQ(get("https://192.0.2.1/ok"), "hello");
+  EXPECT_EQ(get("https://[2001:db8::1]:5000/ok"), "hello");
+  EXPECT_THAT(proxy.requests(), ElementsAre("address of 4 bytes:443", "address of 16 bytes:5000"));
+}
+
+TEST_F(ProxyTunnelTest, SocksWithCredentials) {
+  ProxyScript guarded = script();
+  guarded.user = "user";
+  guarded.password = "secret";
+  ScriptedProxy proxy(guarded);
+  {
+    const Variable variable("HTTPS_PROXY", url("socks5h", proxy.port()));
+    EXPECT_EQ(get("https://registry.test/ok"), "hello");
+  }
+  EXPECT_EQ(failure(url("socks5h", proxy.port(), "user:wrong@")).code, Errc::unauthorized);
+  EXPECT_THAT(failure(url("socks5h", proxy.port(), "")).text, HasSubstr("wants credentials"));
+}
+
+TEST_F(ProxyTunnelTest, SocksThatRefuses) {
+  for (int status = 1; status <= 7; ++status) {
+    ProxyScript refusing = script();
+    refusing.socks_status = static_cast<unsigned char>(status);
+    ScriptedProxy proxy(refusing);
+    EXPECT_EQ(failure(url("socks5h", proxy.port())).code, status == 2 ? Errc::proxy_refused : Errc::proxy_failed)
+        << status;
+  }
+  ProxyScript strange = script();
+  strange.answer = "HTTP/1.1 400 what?\r\n\r\n";
+  ScriptedProxy proxy(strange);
+  EXPECT_THAT(failure(url("socks5h", proxy.port())).text, HasSubstr("SOCKS"));
+}
+
+TEST_F(ProxyTunnelTest, AProxyThatIsNotThere) {
+  std::uint16_t port = 0;
+  {
+    ScriptedProxy proxy(script());
+    port = proxy.port();
+  }
+  const Failure gone = failure(url("http", port));
+  EXPECT_EQ(gone.code, Errc::connect_refused);
+  EXPECT_THAT(gone.text, HasSubstr("proxy"));
+}
+
+}  // namespace
+}  // namespace hawser::test

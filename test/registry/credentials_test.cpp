@@ -1,18 +1,23 @@
 // docker's configuration and the helpers it names: fake programs in a directory of the test's own.
-#include "registry/credential_helper.hpp"
-#include "registry/docker_config.hpp"
+#include "registry/credentials.hpp"
+
+#include "registry/registry_fixture.hpp"
 #include "support/failure.hpp"
 #include "support/run_coroutine.hpp"
 #include "support/temp_dir.hpp"
 
-#include <hawser/registry/credential_source.hpp>
 #include <hawser/util/error.hpp>
 
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <map>
+#include <string>
 
+#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -293,6 +298,110 @@ TEST_F(CredentialHelperTest, AClosedWayToPodmansFileIsNoError) {
   std::filesystem::permissions(directory_.path(), std::filesystem::perms::owner_all);
   EXPECT_EQ(user, "nobody");
   EXPECT_EQ(code, Errc::disk);
+}
+
+}  // namespace
+}  // namespace hawser
+
+namespace hawser::test {
+namespace {
+
+class CredentialLookupTest : public RegistryFixture {
+ protected:
+  CredentialLookupTest() {
+    serve_manifest();
+    registry.auth().require_basic("user", "secret");
+  }
+
+  asio::awaitable<void> fetch_and_count() {
+    co_await current().get_manifest("a/b", "latest");
+    ++fetched;
+  }
+  /// Credentials that are there only when `count` requests have come.
+  asio::awaitable<Logins> after_requests(std::size_t count, std::optional<Credentials> then) {
+    asio::steady_timer timer(context);
+    for (int i = 0; i < 5'000 && registry.requests().size() < count; ++i) {
+      timer.expires_after(std::chrono::milliseconds(2));
+      co_await timer.async_wait(asio::use_awaitable);
+    }
+    ++asked;
+    if (!then) throw Error(Errc::unauthorized, "the helper is out of order");
+    Logins known;
+    known.logins.push_back({{}, *then});
+    co_return known;
+  }
+  /// Fetches the manifest four times at once; returns what failed.
+  std::vector<Errc> fetch_together() {
+    std::vector<Errc> codes;
+    int done = 0;
+    for (int i = 0; i < 4; ++i)
+      asio::co_spawn(context, fetch_and_count(), [&](std::exception_ptr error) {
+        ++done;
+        if (error) codes.push_back(code_of([&] { std::rethrow_exception(error); }));
+      });
+    context.restart();
+    while (done < 4 && context.run_one() > 0) {
+    }
+    return codes;
+  }
+
+  int fetched = 0;
+  int asked = 0;
+};
+
+TEST_F(CredentialLookupTest, ASlowSourceOfCredentialsIsAskedOnceAndHoldsNobodyUp) {
+  use([this](std::string) { return after_requests(4, Credentials{"user", "secret", {}}); });
+  EXPECT_TRUE(fetch_together().empty());
+  EXPECT_EQ(fetched, 4);
+  EXPECT_EQ(asked, 1);
+}
+
+TEST_F(CredentialLookupTest, ASourceOfCredentialsThatFailsFailsAllWhoWait) {
+  use([this](std::string) { return after_requests(4, std::nullopt); });
+  EXPECT_EQ(fetch_together(), std::vector<Errc>(4, Errc::unauthorized));
+}
+
+}  // namespace
+}  // namespace hawser::test
+
+namespace hawser {
+namespace {
+
+using testing::ElementsAre;
+
+std::vector<LoginFile> files(std::map<std::string, std::string> variables) {
+  const auto environment = [&](const char* name) {
+    const auto found = variables.find(name);
+    return found == variables.end() ? nullptr : found->second.c_str();
+  };
+  return login_files(environment, 1000);
+}
+
+TEST(LoginFiles, DockersThenPodmans) {
+  EXPECT_THAT(
+      files({{"HOME", "/home/me"}, {"XDG_RUNTIME_DIR", "/run/user/1000"}}),
+      ElementsAre(LoginFile{"/home/me/.docker/config.json"}, LoginFile{"/run/user/1000/containers/auth.json", true},
+                  LoginFile{"/home/me/.config/containers/auth.json", true}));
+}
+
+TEST(LoginFiles, WithoutARuntimeDirectoryPodmanHasOneByUser) {
+  EXPECT_THAT(files({}), ElementsAre(LoginFile{"/run/containers/1000/auth.json", true}));
+}
+
+TEST(LoginFiles, VariablesNameOthers) {
+  EXPECT_THAT(
+      files({{"HOME", "/home/me"},
+             {"DOCKER_CONFIG", "/docker"},
+             {"REGISTRY_AUTH_FILE", "/secrets/auth.json"},
+             {"XDG_CONFIG_HOME", "/config"},
+             {"XDG_RUNTIME_DIR", ""}}),
+      ElementsAre(LoginFile{"/secrets/auth.json"}, LoginFile{"/docker/config.json"},
+                  LoginFile{"/run/containers/1000/auth.json", true}, LoginFile{"/config/containers/auth.json", true}));
+}
+
+TEST(LoginFiles, EachIsLookedIntoOnce) {
+  EXPECT_THAT(files({{"REGISTRY_AUTH_FILE", "/run/user/1/containers/auth.json"}, {"XDG_RUNTIME_DIR", "/run/user/1"}}),
+              ElementsAre(LoginFile{"/run/user/1/containers/auth.json"}));
 }
 
 }  // namespace

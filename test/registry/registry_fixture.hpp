@@ -1,13 +1,13 @@
 // What the tests of the registry client share: a client, a scripted registry, and ways to ask.
 #pragma once
 
+#include "net/http_client.hpp"
+#include "registry/client.hpp"
 #include "support/failure.hpp"
 #include "support/run_coroutine.hpp"
 #include "support/scripted_registry.hpp"
 #include "support/test_image.hpp"
 
-#include <hawser/net/http_client.hpp>
-#include <hawser/registry/client.hpp>
 #include <hawser/util/error.hpp>
 
 #include <string>

@@ -21,7 +21,7 @@ import time
 
 from harness import Registry, digest_of, environment, program
 
-# Network, integrity (bits were flipped twice) and rate limit: what the faults may well end in. See app/exit_code.hpp.
+# Network, integrity (bits were flipped twice) and rate limit: what the faults may well end in. See cli/exit_code.hpp.
 EXPLAINED = {5, 6, 7}
 EXPLAINED_WITH_TOKENS = {3}  # two tokens in a row expired at once
 KINDS = [  # of registries: layers, bytes of a layer, more options

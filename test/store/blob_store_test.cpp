@@ -1,8 +1,10 @@
+#include "store/blob_store.hpp"
+
 #include "store_fixture.hpp"
 
-#include <hawser/store/blob_store.hpp>
-
 #include <csignal>
+
+#include <gmock/gmock.h>
 
 namespace hawser {
 namespace {
@@ -230,6 +232,203 @@ TEST_F(BlobStoreTest, AStoreForReadingIsNeverWritten) {
 TEST_F(BlobStoreTest, AMissingStoreCanNotBeRead) {
   EXPECT_EQ(failure_of([&] { BlobStore store(cache(), false); }).code, Errc::disk);
   EXPECT_FALSE(std::filesystem::exists(cache()));
+}
+
+using test::in_child;
+using test::read_text;
+using test::sample;
+using test::write_text;
+
+class MaintenanceTest : public test::StoreTest {
+ protected:
+  const std::string content = sample(50'000);
+  const Digest digest = Digest::of(content);
+  const std::string other = sample(60'000, 2);
+  const Digest other_digest = Digest::of(other);
+
+  static void age(const std::filesystem::path& path, std::chrono::seconds by) {
+    std::filesystem::last_write_time(path, std::filesystem::file_time_type::clock::now() - by);
+  }
+  std::filesystem::path known_path(const Digest& of) const { return cache() / "known" / ("sha256-" + of.hex()); }
+};
+
+TEST_F(MaintenanceTest, ListsBlobsAndWhatCanBeResumed) {
+  BlobStore store(cache());
+  store.put(digest, content);
+  write_text(cache() / "blobs/sha256/README", "no blob");
+  {
+    PartialBlob partial = begin(store, other_digest, other.size());
+    fill(partial, other, 0, 1234);
+  }
+  const auto entries = store.list();
+  ASSERT_EQ(entries.size(), 2U);
+  EXPECT_EQ(entries[0].digest, digest);
+  EXPECT_EQ(entries[0].size, content.size());
+  EXPECT_TRUE(entries[0].complete);
+  EXPECT_EQ(entries[1].digest, other_digest);
+  EXPECT_EQ(entries[1].size, 1234U);
+  EXPECT_FALSE(entries[1].complete);
+}
+
+TEST_F(MaintenanceTest, VerifyQuarantinesWhatIsCorruptAndKnowsTheRest) {
+  BlobStore store(cache());
+  write_text(blob_path(digest), content);
+  store.put(other_digest, other);
+  std::string damaged = other;
+  damaged[100] = static_cast<char>(damaged[100] ^ 1);
+  write_text(blob_path(other_digest), damaged);
+  std::vector<std::uint64_t> seen;
+  const auto report = store.verify([&](const Digest&, std::uint64_t size) { seen.push_back(size); });
+  EXPECT_EQ(report.blobs, 2U);
+  EXPECT_EQ(report.bytes, content.size() + other.size());
+  EXPECT_EQ(report.corrupt, std::vector<Digest>{other_digest});
+  EXPECT_THAT(seen, ::testing::UnorderedElementsAre(content.size(), other.size()));
+  EXPECT_FALSE(store.find(other_digest, other.size()));
+  EXPECT_TRUE(store.find(digest, content.size())->known);
+}
+
+TEST_F(MaintenanceTest, PruneRemovesWhatWasNotUsedForThatLong) {
+  BlobStore store(cache());
+  store.put(digest, content);
+  store.put(other_digest, other);
+  store.record_image({"m", digest, content.size()}, "x:1", "1");
+  store.record_image({"m", other_digest, other.size()}, "y:1", "1");
+  age(known_path(digest), std::chrono::hours(2));
+  age(known_path(other_digest), std::chrono::hours(2));
+  EXPECT_TRUE(store.find(other_digest, other.size()));  // of use now
+  EXPECT_GE(store.prune(std::chrono::hours(1)), content.size());
+  EXPECT_FALSE(std::filesystem::exists(blob_path(digest)));
+  EXPECT_FALSE(std::filesystem::exists(known_path(digest)));
+  EXPECT_TRUE(std::filesystem::exists(blob_path(other_digest)));
+  const std::string index = read_text(cache() / "index.json");
+  EXPECT_EQ(index.find(digest.to_string()), std::string::npos);
+  EXPECT_NE(index.find(other_digest.to_string()), std::string::npos);
+}
+
+TEST_F(MaintenanceTest, PruneKeepsAnIndexThatItSetsAside) {
+  BlobStore store(cache());
+  store.put(digest, content);
+  const std::string unreadable = R"({"schemaVersion":2,"manifests":[)";
+  write_text(cache() / "index.json", unreadable);
+  store.prune(std::chrono::seconds(0));
+  EXPECT_FALSE(std::filesystem::exists(blob_path(digest)));
+  std::vector<std::string> kept;
+  for (const auto& entry : std::filesystem::directory_iterator(cache() / "quarantine"))
+    kept.push_back(read_text(entry.path()));
+  EXPECT_EQ(kept, std::vector<std::string>{unreadable});
+  store.prune(std::chrono::seconds(0));
+  EXPECT_TRUE(std::filesystem::is_empty(cache() / "quarantine"));
+}
+
+TEST_F(MaintenanceTest, PruneOfAllLeavesAnEmptyStore) {
+  BlobStore store(cache());
+  store.put(digest, content);
+  store.remember("note", "text");
+  write_text(cache() / "quarantine" / ("sha256-" + digest.hex() + ".01234567"), "corrupt");
+  write_text(cache() / "quarantine" / "index.json.01234567", "corrupt");
+  {
+    PartialBlob partial = begin(store, other_digest, other.size());
+    fill(partial, other, 0, 1234);
+  }
+  write_text(ingest_path(Digest::of("a"), 1, ".journal"), "orphan");
+  write_text(ingest_path(Digest::of("b"), ".lock"), "");
+  write_text(cache() / "ingest" / ".tmp-0123", "left by a dead process");
+  age(cache() / "ingest" / ".tmp-0123", std::chrono::hours(1));
+  write_text(cache() / "ingest" / ".tmp-4567", "of a living one");
+  store.prune(std::chrono::seconds(0));
+  EXPECT_TRUE(store.list().empty());
+  for (const char* part : {"blobs/sha256", "quarantine", "known", "notes"})
+    EXPECT_TRUE(std::filesystem::is_empty(cache() / part)) << part;
+  std::filesystem::remove(cache() / "ingest" / ".tmp-4567");
+  EXPECT_TRUE(std::filesystem::is_empty(cache() / "ingest"));
+}
+
+TEST_F(MaintenanceTest, PruneLeavesWhatIsNotOurs) {
+  BlobStore store(cache());
+  std::filesystem::create_directories(cache() / "notes" / "diary");
+  std::filesystem::create_directories(cache() / ".tmp-work");
+  const std::vector<std::filesystem::path> theirs = {
+      cache() / "notes/diary/day",        cache() / "notes/Shopping List", cache() / "quarantine/letter.txt",
+      cache() / ".tmp-work/file",         ingest_path(digest, ".partial"), ingest_path(digest, ".7x.partial"),
+      ingest_path(digest, ".007.journal")};
+  for (const auto& path : theirs) write_text(path, "precious");
+  for (const auto& path : {cache() / "notes/diary", cache() / ".tmp-work"}) age(path, std::chrono::hours(1));
+  store.prune(std::chrono::seconds(0));
+  for (const auto& path : theirs) EXPECT_TRUE(std::filesystem::exists(path)) << path;
+}
+
+/// What a user who is not root sees, where the test is root.
+class MaintenanceAsUserTest : public MaintenanceTest {
+ protected:
+  void SetUp() override {
+    if (::geteuid() != 0) GTEST_SKIP() << "only root can make files of others";
+    BlobStore store(cache());
+    store.put(digest, content);
+    store.put(other_digest, other);
+    std::filesystem::permissions(directory.path(), std::filesystem::perms::all);
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(cache()))
+      ASSERT_EQ(::chown(entry.path().c_str(), user, user), 0);
+    ASSERT_EQ(::chown(cache().c_str(), user, user), 0);
+    ASSERT_EQ(::chown(blob_path(digest).c_str(), 0, 0), 0);
+  }
+  static void as_user(const std::function<void()>& action) {
+    ASSERT_EQ(::seteuid(user), 0);
+    action();
+    ASSERT_EQ(::seteuid(0), 0);
+  }
+
+  static constexpr uid_t user = 65534;
+};
+
+TEST_F(MaintenanceAsUserTest, VerifyGoesOnAfterABlobThatCanNotBeRead) {
+  as_user([&] {
+    const auto report = BlobStore(cache()).verify();
+    EXPECT_EQ(report.blobs, 2U);
+    EXPECT_EQ(report.corrupt, std::vector<Digest>{digest});
+  });
+  EXPECT_FALSE(std::filesystem::exists(blob_path(digest)));
+  EXPECT_TRUE(std::filesystem::exists(blob_path(other_digest)));
+}
+
+TEST_F(MaintenanceAsUserTest, PruneGoesOnAfterABlobOfSomebodyElse) {
+  as_user([&] { BlobStore(cache()).prune(std::chrono::seconds(0)); });
+  EXPECT_TRUE(std::filesystem::exists(blob_path(digest)));
+  EXPECT_FALSE(std::filesystem::exists(blob_path(other_digest)));
+}
+
+TEST_F(MaintenanceTest, PruneKeepsWhatTheLivingHold) {
+  BlobStore store(cache());
+  store.put(digest, content);
+  auto blob = store.find(digest, content.size());
+  std::optional<PartialBlob> partial = begin(store, other_digest, other.size());
+  fill(*partial, other, 0, 40'000);
+  partial->checkpoint();
+  EXPECT_EQ(in_child([&] { BlobStore(cache()).prune(std::chrono::seconds(0)); }), 0);
+  EXPECT_TRUE(std::filesystem::exists(blob_path(digest)));
+  EXPECT_EQ(store.resumable_bytes(other_digest, other.size()), 40'000U);
+  blob.reset();
+  partial.reset();
+  store.prune(std::chrono::seconds(0));
+  EXPECT_FALSE(std::filesystem::exists(blob_path(digest)));
+  EXPECT_EQ(store.resumable_bytes(other_digest, other.size()), 0U);
+}
+
+TEST_F(MaintenanceTest, PruneKeepsARecentIngest) {
+  BlobStore store(cache());
+  {
+    PartialBlob partial = begin(store, digest, content.size());
+    fill(partial, content, 0, 1000);
+  }
+  store.prune(std::chrono::hours(1));
+  EXPECT_EQ(store.resumable_bytes(digest, content.size()), 1000U);
+  age(ingest_path(digest, content.size(), ".partial"), std::chrono::hours(2));
+  {
+    PartialBlob partial = begin(store, digest, content.size() + 1);
+    fill(partial, content, 0, 500);
+  }
+  store.prune(std::chrono::hours(1));
+  EXPECT_EQ(store.resumable_bytes(digest, content.size() + 1), 500U);
+  EXPECT_EQ(store.resumable_bytes(digest, content.size()), 0U);
 }
 
 }  // namespace

@@ -1,8 +1,7 @@
 #include "store/image_index.hpp"
 
+#include "image/image_layout.hpp"
 #include "store_fixture.hpp"
-
-#include <hawser/image/image_layout.hpp>
 
 #include <boost/json.hpp>
 

@@ -1,6 +1,6 @@
 #include "store/journal.hpp"
 
-#include <hawser/util/file.hpp>
+#include "util/file.hpp"
 
 #include <gtest/gtest.h>
 

@@ -2,9 +2,8 @@
 #pragma once
 
 #include "store/journal.hpp"
+#include "store/partial_blob.hpp"
 #include "store_fixture.hpp"
-
-#include <hawser/store/partial_blob.hpp>
 
 namespace hawser {
 

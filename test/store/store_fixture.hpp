@@ -1,10 +1,9 @@
 // What the tests of the store share: a store in a temporary directory, and blobs to put into it.
 #pragma once
 
+#include "store/blob_store.hpp"
 #include "support/failure.hpp"
 #include "support/temp_dir.hpp"
-
-#include <hawser/store/blob_store.hpp>
 
 #include <functional>
 

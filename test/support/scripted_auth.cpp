@@ -1,6 +1,6 @@
 #include "support/scripted_auth.hpp"
 
-#include <hawser/util/base64.hpp>
+#include "util/text.hpp"
 
 namespace hawser::test {
 

@@ -1,6 +1,6 @@
 #include "support/scripted_message.hpp"
 
-#include <hawser/util/text.hpp>
+#include "util/text.hpp"
 
 namespace hawser::test {
 

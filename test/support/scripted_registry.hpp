@@ -8,12 +8,11 @@
 //   … registry.requests() …
 #pragma once
 
+#include "net/origin.hpp"
 #include "support/scripted_auth.hpp"
 #include "support/scripted_content.hpp"
 #include "support/scripted_message.hpp"
 #include "support/test_certificates.hpp"
-
-#include <hawser/net/origin.hpp>
 
 #include <condition_variable>
 #include <cstddef>

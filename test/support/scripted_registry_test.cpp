@@ -1,10 +1,10 @@
 // That the scripted registry does what tests rely on: what it serves, and each of its faults as seen by the client.
 #include "support/scripted_registry.hpp"
 
+#include "net/http_client.hpp"
 #include "support/run_coroutine.hpp"
 #include "support/test_image.hpp"
 
-#include <hawser/net/http_client.hpp>
 #include <hawser/util/error.hpp>
 
 #include <boost/asio/io_context.hpp>

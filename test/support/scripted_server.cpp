@@ -1,6 +1,6 @@
 #include "support/scripted_server.hpp"
 
-#include <hawser/util/text.hpp>
+#include "util/text.hpp"
 
 #include <algorithm>
 #include <limits>

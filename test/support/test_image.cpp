@@ -1,6 +1,6 @@
 #include "support/test_image.hpp"
 
-#include <hawser/image/media_type.hpp>
+#include "image/manifest.hpp"
 
 #include <cstdio>
 #include <random>

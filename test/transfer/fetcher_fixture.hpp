@@ -3,8 +3,7 @@
 
 #include "registry/registry_fixture.hpp"
 #include "support/temp_dir.hpp"
-
-#include <hawser/transfer/blob_fetcher.hpp>
+#include "transfer/blob_fetcher.hpp"
 
 #include <atomic>
 

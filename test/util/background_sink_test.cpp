@@ -1,4 +1,5 @@
-#include <hawser/util/background_sink.hpp>
+#include "util/background_sink.hpp"
+
 #include <hawser/util/error.hpp>
 
 #include <atomic>

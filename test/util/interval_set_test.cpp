@@ -1,4 +1,4 @@
-#include <hawser/util/interval_set.hpp>
+#include "util/interval_set.hpp"
 
 #include <algorithm>
 #include <random>

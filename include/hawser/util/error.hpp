@@ -8,7 +8,7 @@
 
 namespace hawser {
 
-/// What kind of failure an Error is. The application maps each to an exit code (app/exit_code.hpp),
+/// What kind of failure an Error is. The application maps each to an exit code (cli/exit_code.hpp),
 /// the transfer engine decides from it whether to try again.
 enum class Errc {
   // The caller's words.

@@ -1,0 +1,107 @@
+// What an archive of images consists of: which entries, in which order, at which offsets, and what fills each.
+// All of it follows from the manifests, so the tar's layout is known before the first layer arrives.
+#pragma once
+
+#include "image/image_layout.hpp"
+#include "image/manifest.hpp"
+#include "util/file.hpp"
+
+#include <hawser/image/digest.hpp>
+#include <hawser/image/reference.hpp>
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include <boost/json/fwd.hpp>
+
+namespace hawser {
+
+/// A manifest that goes into an archive, with the bytes that the registry served.
+struct ArchiveManifest {
+  Descriptor descriptor;
+  std::string bytes;
+  Manifest manifest;
+  std::string config_bytes;  ///< empty: the config is filled as a blob, like a layer
+};
+
+/// An index that goes into an archive, with the bytes that the registry served.
+struct ArchiveIndex {
+  Descriptor descriptor;
+  std::string bytes;
+};
+
+/// An image under its names.
+struct ArchiveImage {
+  std::vector<Reference> references;
+  std::vector<ArchiveManifest> manifests;  ///< one; several only where `indexes` is not empty
+  std::vector<ArchiveIndex> indexes = {};  ///< for all platforms: the index that was asked for, then nested ones
+
+  /// What index.json points at: the index that was asked for, or the one manifest.
+  const Descriptor& root() const { return indexes.empty() ? manifests.front().descriptor : indexes.front().descriptor; }
+};
+
+/// The kinds of archive whose layers go in as the registry served them.
+enum class ArchiveFormat {
+  docker_archive,  ///< what `docker save` writes since 25.0: an OCI image layout with manifest.json beside it
+  oci_archive,     ///< an OCI image layout (image-spec, "Image Layout") as a tar
+};
+
+/// One entry of a tar.
+struct ArchiveEntry {
+  struct Directory {};
+
+  std::string path;  ///< a directory's ends in a slash
+  /// What fills it: nothing, the bytes themselves, or the blob of that digest.
+  std::variant<Directory, std::string, Digest> content;
+  std::uint64_t size = 0;           ///< bytes of data
+  std::uint64_t header_offset = 0;  ///< where the header is in the tar
+  std::uint64_t data_offset = 0;    ///< where the data begins in the tar
+  std::string header() const;       ///< the tar header's bytes
+  /// Throws Error{size_mismatch} where `source`, which is to fill the entry of a blob, is not as long as the entry.
+  void check_source(const File& source) const;
+};
+
+/// The entries of a tar, in their order, and where they lie. Small documents come first, so that who reads the tar
+/// as a stream meets them early; layers follow in the order of the manifests. A digest is there once.
+class ArchiveLayout {
+ public:
+  /// Lays the images out. Throws Error{usage} where `images` is empty or the format can't hold an index,
+  /// Error{malformed} where two descriptors give one digest different sizes.
+  ArchiveLayout(ArchiveFormat format, const std::vector<ArchiveImage>& images);
+
+  const std::vector<ArchiveEntry>& entries() const noexcept { return entries_; }
+  /// Bytes of the whole tar.
+  std::uint64_t total_size() const noexcept { return total_size_; }
+  /// The entry that the blob fills; null where none is.
+  const ArchiveEntry* find(const Digest& digest) const;
+
+ private:
+  void add(std::string path, decltype(ArchiveEntry::content) content, std::uint64_t size);
+  void add_blob(const Digest& digest, std::uint64_t size, const std::string* bytes);
+  void add_documents(const std::vector<ArchiveImage>& images);
+  void add_layers(const std::vector<ArchiveImage>& images);
+
+  std::vector<ArchiveEntry> entries_;
+  std::uint64_t total_size_ = 0;
+};
+
+/// An entry of index.json for each name of each image: the descriptor with io.containerd.image.name (the full name)
+/// and org.opencontainers.image.ref.name (the tag, or the full name where an entry before has that tag). An image
+/// without a tag gets the name domain/path@digest where that is the entry's own digest, else no annotation.
+std::vector<Descriptor> layout_descriptors(const std::vector<ArchiveImage>& images);
+
+/// The text of docker's manifest.json: Config, RepoTags in docker's familiar form (null without a tag), Layers.
+std::string docker_manifest(const std::vector<ArchiveImage>& images);
+
+/// The tags of `references` as docker writes them, without repetitions: "nginx:latest".
+std::vector<std::string> familiar_tags(const std::vector<Reference>& references);
+
+/// RepoTags of docker's manifest.json: familiar_tags(), or null where there are none.
+boost::json::value repo_tags(const std::vector<Reference>& references);
+
+/// Images of the same manifest (or index) made one, with the names of all; the order of first appearance.
+std::vector<ArchiveImage> merge_images(const std::vector<ArchiveImage>& images);
+
+}  // namespace hawser

@@ -1,0 +1,49 @@
+// A layer's tar out of its compressed form, as bytes arrive (RFC 1952, gzip; RFC 8878, zstd).
+#pragma once
+
+#include "image/manifest.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+
+namespace hawser {
+
+/// How much a compressed layer may become. A few kilobytes of gzip can hold megabytes, of zstd gigabytes.
+struct DecompressLimits {
+  std::uint64_t max_output = std::uint64_t{1} << 40;   ///< bytes in all
+  std::uint64_t max_ratio = 2048;                      ///< output ÷ input; deflate can't pass 1032 by its nature
+  std::uint64_t ratio_from = std::uint64_t{64} << 20;  ///< bytes of output up to which no ratio is asked
+};
+
+/// Inflates one stream: gzip of any number of members, zstd of any number of frames (skippable ones included), or
+/// nothing at all. What the stream is, its first bytes say; media types are sometimes wrong. Memory is bounded: some
+/// hundred kilobytes, for zstd the frame's window of at most 128 MiB. Checksums that the format has are checked.
+class Decompressor {
+ public:
+  using Sink = std::function<void(std::span<const std::byte>)>;
+
+  /// `claimed` is what the media type says; it decides only what an empty stream means.
+  explicit Decompressor(media_type::Compression claimed, DecompressLimits limits = {});
+  Decompressor(Decompressor&&) noexcept;
+  Decompressor& operator=(Decompressor&&) noexcept;
+  ~Decompressor();
+
+  /// Takes the next bytes and gives what comes of them to `sink`, at most 256 KiB at a time. Throws
+  /// Error{malformed} (broken data, wrong checksum), Error{too_large} (past a limit), Error{unsupported}
+  /// (bzip2, xz), after which the object is of no more use.
+  void feed(std::span<const std::byte> data, const Sink& sink);
+  /// Says that the stream is at its end; throws Error{malformed} where it is truncated.
+  void finish(const Sink& sink);
+
+  std::uint64_t bytes_in() const;
+  std::uint64_t bytes_out() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace hawser

@@ -1,0 +1,140 @@
+#include "cli/cache_command.hpp"
+
+#include "cli/statistics.hpp"
+#include "util/text.hpp"
+
+#include <hawser/util/error.hpp>
+
+#include <filesystem>
+#include <map>
+
+#include <boost/json.hpp>
+
+namespace hawser {
+namespace {
+
+namespace json = boost::json;
+
+/// A cache that is not there is a mistyped name rather than an empty cache to be made, and a directory of something
+/// else is none of ours.
+void check_is_cache(const std::string& directory) {
+  std::error_code error;
+  if (!std::filesystem::is_directory(directory, error))
+    throw Error(Errc::disk, "there is no cache at " + printable(directory, 4096), "name it with --cache-dir");
+  const auto marker = std::filesystem::symlink_status(std::filesystem::path(directory) / "oci-layout", error);
+  if (!std::filesystem::is_regular_file(marker))
+    throw Error(Errc::disk, printable(directory, 4096) + " is no cache of hawser: it has no file oci-layout",
+                "name the cache with --cache-dir");
+}
+
+/// Bytes of the image's layers and configs as its manifest says; of an index, of the manifests that the cache has.
+std::uint64_t image_bytes(const BlobStore& store, const Digest& digest, int depth = 0) {
+  constexpr int deepest = 4;
+  const std::optional<std::string> bytes = depth < deepest ? store.get(digest) : std::nullopt;
+  if (!bytes) return 0;
+  std::map<Digest, std::uint64_t> sizes;
+  std::uint64_t sum = 0;
+  try {
+    const auto document = parse_manifest(*bytes, "");
+    if (const auto* manifest = std::get_if<Manifest>(&document)) {
+      sizes[manifest->config.digest] = manifest->config.size;
+      for (const Descriptor& layer : manifest->layers) sizes[layer.digest] = layer.size;
+    } else {
+      for (const Descriptor& entry : std::get<Index>(document).manifests)
+        sizes[entry.digest] = image_bytes(store, entry.digest, depth + 1);
+    }
+  } catch (const Error&) {
+    return 0;  // of another tool
+  }
+  for (const auto& [blob, size] : sizes) sum += size;
+  return sum;
+}
+
+CacheOutcome list(const CacheCommand& command) {
+  const BlobStore store(command.cache_directory, false);
+  std::vector<CachedImage> images;
+  for (BlobStore::Image& image : store.images()) {
+    const std::uint64_t size = image_bytes(store, image.digest);
+    images.push_back({std::move(image), size});
+  }
+  return {cache_listing(images, store.list(), command.style.json)};
+}
+
+CacheOutcome verify(const CacheCommand& command, const std::function<void(std::string_view)>& progress) {
+  BlobStore store(command.cache_directory);
+  const auto report = store.verify([&](const Digest& digest, std::uint64_t size) {
+    if (progress) progress("verifying " + digest.short_string() + ", " + format_bytes(size));
+  });
+  return {verify_report(report, command.style), report.corrupt.empty() ? ExitCode::done : ExitCode::integrity};
+}
+
+CacheOutcome prune(const CacheCommand& command) {
+  BlobStore store(command.cache_directory);
+  const std::uint64_t freed = store.prune(command.older_than);
+  if (command.style.json) return {json::serialize(json::object{{"freed_bytes", freed}}) + "\n"};
+  return {command.style.quiet ? "" : "freed " + format_bytes(freed) + "\n"};
+}
+
+}  // namespace
+
+CacheOutcome run_cache_command(const CacheCommand& command, const std::function<void(std::string_view)>& progress) {
+  check_is_cache(command.cache_directory);
+  switch (command.action) {
+    case CacheCommand::Action::ls:
+      return list(command);
+    case CacheCommand::Action::verify:
+      return verify(command, progress);
+    case CacheCommand::Action::prune:
+      return prune(command);
+  }
+  return {};
+}
+
+std::string cache_listing(const std::vector<CachedImage>& images, const std::vector<BlobStore::Entry>& entries,
+                          bool as_json) {
+  std::uint64_t bytes = 0;
+  for (const auto& entry : entries) bytes += entry.size;
+  if (as_json) {
+    json::array named, blobs;
+    for (const auto& [image, size] : images)
+      named.push_back(json::object{{"name", image.name}, {"digest", image.digest.to_string()}, {"size", size}});
+    for (const auto& entry : entries)
+      blobs.push_back(
+          json::object{{"digest", entry.digest.to_string()}, {"size", entry.size}, {"complete", entry.complete}});
+    const json::object document{{"images", std::move(named)}, {"blobs", std::move(blobs)}, {"bytes", bytes}};
+    return printable_json(json::serialize(document)) + "\n";
+  }
+  std::string out;
+  if (!images.empty()) {
+    Table table({"IMAGE", "DIGEST", ">SIZE"});
+    for (const auto& [image, size] : images)
+      table.add({image.name, image.digest.to_string(), size > 0 ? format_bytes(size) : "-"});
+    out += table.to_string() + "\n";
+  }
+  if (!entries.empty()) {
+    Table table({"BLOB", ">SIZE", "STATE"});
+    for (const auto& entry : entries)
+      table.add({entry.digest.to_string(), format_bytes(entry.size), entry.complete ? "complete" : "resumable"});
+    out += table.to_string() + "\n";
+  }
+  return out + counted(images.size(), "image") + ", " + counted(entries.size(), "blob") + ", " + format_bytes(bytes) +
+         "\n";
+}
+
+std::string verify_report(const BlobStore::VerifyReport& report, const OutputStyle& style) {
+  if (style.json) {
+    json::array corrupt;
+    for (const Digest& digest : report.corrupt) corrupt.emplace_back(digest.to_string());
+    return json::serialize(
+               json::object{{"blobs", report.blobs}, {"bytes", report.bytes}, {"corrupt", std::move(corrupt)}}) +
+           "\n";
+  }
+  std::string out;
+  for (const Digest& digest : report.corrupt)
+    out += (report.quarantines ? "corrupt, quarantined: " : "corrupt: ") + digest.to_string() + "\n";
+  if (style.quiet) return out;
+  return out + counted(report.blobs, "blob") + ", " + format_bytes(report.bytes) + " verified, " +
+         std::to_string(report.corrupt.size()) + " corrupt\n";
+}
+
+}  // namespace hawser

@@ -1,0 +1,28 @@
+// Lists of images, for `--from-file`: a reference a line.
+#pragma once
+
+#include "cli/options.hpp"
+
+#include <hawser/image/reference.hpp>
+
+#include <cstddef>
+#include <iosfwd>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace hawser {
+
+/// The references in `text`, one a line; a byte order mark and blank lines are skipped, and from a "#" at the beginning
+/// of a line or after white space on, the rest of the line. Throws Error{bad_reference} that begins with "name:line: ".
+std::vector<Reference> parse_image_list(std::string_view text, std::string_view name);
+
+/// Every image that `pull` names, on the command line first, then from its lists ("-" reads `input`), each once.
+/// Throws as parse_image_list() does, Error{disk} where a list can't be read, Error{usage} where there is no image.
+std::vector<Reference> collect_images(const PullCommand& pull, std::istream& input);
+
+/// `input` to its end, or its first `limit` + 1 bytes where it is longer. Throws Error{disk} "cannot read standard
+/// input: ..." where that fails; std::cin tells so only without sync_with_stdio().
+std::string read_input(std::istream& input, std::size_t limit);
+
+}  // namespace hawser

@@ -1,0 +1,178 @@
+// How fast something goes, smoothed over a few seconds.
+#pragma once
+
+#include "transfer/observer.hpp"
+
+#include <hawser/image/digest.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+namespace hawser {
+
+/// The rate of a growing count over the last few seconds. Time is given by the caller.
+class RateMeter {
+ public:
+  using Time = std::chrono::steady_clock::time_point;
+
+  explicit RateMeter(std::chrono::milliseconds window = std::chrono::seconds{4}) : window_(window) {}
+
+  /// The count stands at `count` at `now`; neither goes backwards. A smaller count begins anew.
+  void sample(Time now, std::uint64_t count);
+  /// Units a second over the window, 0 where too little is known.
+  double per_second() const;
+  /// How long `remaining` more units take at that rate; nothing where it stands still.
+  std::optional<std::chrono::milliseconds> time_for(std::uint64_t remaining) const;
+
+ private:
+  struct Sample {
+    Time time;
+    std::uint64_t count;
+  };
+  std::chrono::milliseconds window_;
+  std::deque<Sample> samples_;
+};
+
+/// One blob of the plan.
+struct BlobState {
+  enum class Phase { waiting, active, elsewhere, cached, done };
+
+  Digest digest;
+  std::uint64_t size = 0;
+  std::uint64_t resumed = 0;   ///< bytes that an earlier run had left
+  std::uint64_t received = 0;  ///< bytes that came in this run and still count
+  Phase phase = Phase::waiting;
+  RateMeter rate = RateMeter{};
+
+  /// Bytes that are there, never more than the size.
+  std::uint64_t present() const;
+};
+
+/// Adds up what a transfer observer hears.
+class TransferState : public TransferObserver {
+ public:
+  using Time = RateMeter::Time;
+
+  /// What the blobs add up to.
+  struct Totals {
+    std::size_t blobs = 0, cached = 0;
+    std::uint64_t size = 0;           ///< bytes of all blobs
+    std::uint64_t present = 0;        ///< of these, bytes that are there
+    std::uint64_t resumed_bytes = 0;  ///< bytes of blobs that were there in part from the start
+  };
+
+  void blob_planned(const Digest& digest, std::uint64_t size, std::uint64_t present) override;
+  void blob_progress(const Digest& digest, std::uint64_t bytes) override;
+  void blob_restarted(const Digest& digest, const std::string& why) override;
+  void blob_waiting(const Digest& digest) override;
+  void blob_done(const Digest& digest) override;
+  void retrying(const std::string& what, const std::string& why, std::chrono::milliseconds delay) override;
+  void connections(std::size_t count) override;
+
+  /// Measures the rates; to be called several times a second.
+  void tick(Time now);
+
+  /// The blobs, in the order in which they were planned.
+  const std::vector<BlobState>& blobs() const { return blobs_; }
+  Totals totals() const;
+  const RateMeter& rate() const { return rate_; }
+  std::size_t connection_count() const { return connections_; }
+  std::size_t retries() const { return retries_; }
+  /// Bytes received in all, those that were thrown away included.
+  std::uint64_t received() const { return received_; }
+
+ private:
+  BlobState* find(const Digest& digest);
+
+  std::vector<BlobState> blobs_;
+  std::unordered_map<Digest, std::size_t> positions_;
+  RateMeter rate_;
+  std::uint64_t received_ = 0;
+  std::size_t connections_ = 0;
+  std::size_t retries_ = 0;
+};
+
+/// What a terminal has room for.
+struct ViewSize {
+  std::size_t width = 80;   ///< columns; no line is longer
+  std::size_t height = 24;  ///< lines at most
+};
+
+/// A line a layer with bar, bytes, speed and time left, and a total below. Where the layers are more than there is
+/// room for, the active ones come first and one line sums up the rest. ASCII only. Empty where nothing is planned.
+std::vector<std::string> render_progress(const TransferState& state, ViewSize size);
+
+/// The total alone, for logs: "28.1 MB of 49.2 MB (57%), 18.9 MB/s, 1.2 s left".
+std::string render_total(const TransferState& state);
+
+/// "done of all" in percent, rounded down, so that 100 is all of it; 100 of nothing.
+unsigned percent_of(std::uint64_t done, std::uint64_t all);
+
+/// Watches a transfer and shows it. Messages of the application go through it as well, so that they don't tear
+/// the picture. Every text is made printable before it is shown. Used on one thread.
+class Progress : public TransferObserver {
+ public:
+  using Time = TransferState::Time;
+
+  void blob_planned(const Digest& digest, std::uint64_t size, std::uint64_t present) override;
+  void blob_progress(const Digest& digest, std::uint64_t bytes) override;
+  void blob_restarted(const Digest& digest, const std::string& why) override;
+  void blob_waiting(const Digest& digest) override;
+  void blob_done(const Digest& digest) override;
+  void retrying(const std::string& what, const std::string& why, std::chrono::milliseconds delay) override;
+  void connections(std::size_t count) override;
+
+  /// Has every line pass through `mask`, which takes secrets out.
+  void mask_with(std::function<std::string(std::string_view)> mask) { mask_ = std::move(mask); }
+  /// Lets time pass: measures rates and shows what has changed. To be called about ten times a second.
+  void tick(Time now);
+  /// Shows a line for the user ("pulling nginx:latest").
+  void message(std::string_view text);
+  /// Shows the last state and leaves the terminal as it was. More calls do nothing.
+  void finish();
+
+  const TransferState& state() const { return state_; }
+
+ protected:
+  /// What a way of showing has to do. `line` is printable and has no newline.
+  virtual void show_line(const std::string& line) = 0;
+  virtual void show_tick(Time now) = 0;
+  virtual void show_done(const BlobState& blob) { (void)blob; }
+  virtual void show_end() = 0;
+
+ private:
+  TransferState state_;
+  std::function<std::string(std::string_view)> mask_;
+  Time now_{};
+  std::string last_retry_;  ///< the same trouble of many connections is told once...
+  Time last_retry_time_{};  ///< ...in a while
+  bool finished_ = false;
+};
+
+/// Where progress writes to: takes text, never fails.
+using TextSink = std::function<void(std::string_view)>;
+
+/// Redraws its lines in place with ANSI sequences; `size` is asked before each drawing.
+std::unique_ptr<Progress> make_terminal_progress(TextSink sink, std::function<ViewSize()> size);
+/// A line for each layer that is done, and a total every `interval`.
+std::unique_ptr<Progress> make_plain_progress(TextSink sink,
+                                              std::chrono::milliseconds interval = std::chrono::seconds{5});
+/// Shows nothing, but keeps the state.
+std::unique_ptr<Progress> make_quiet_progress();
+/// The one that fits standard error.
+std::unique_ptr<Progress> make_progress(bool quiet);
+
+/// Shows the cursor again where a terminal progress has hidden it; what is drawn later is drawn anew, below. Safe in a
+/// signal handler.
+void restore_terminal() noexcept;
+
+}  // namespace hawser

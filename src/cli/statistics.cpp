@@ -1,0 +1,284 @@
+#include "cli/statistics.hpp"
+
+#include "cli/progress.hpp"
+#include "util/text.hpp"
+
+#include <hawser/image/reference.hpp>
+#include <hawser/util/error.hpp>
+
+#include <algorithm>
+#include <set>
+
+#include <boost/json.hpp>
+
+namespace hawser {
+
+Table::Table(std::vector<std::string> heading) {
+  for (std::string& title : heading) {
+    right_.push_back(title.starts_with('>'));
+    if (right_.back()) title.erase(0, 1);
+  }
+  rows_.push_back(std::move(heading));
+}
+
+void Table::add(const std::vector<std::string>& cells) {
+  std::vector<std::string> row;
+  for (const std::string& cell : cells) row.push_back(printable(cell));
+  row.resize(right_.size());
+  rows_.push_back(std::move(row));
+}
+
+std::string Table::to_string() const {
+  std::vector<std::size_t> widths(right_.size());
+  for (const auto& row : rows_)
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  std::string out;
+  for (const auto& row : rows_) {
+    std::string line;
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      const std::string padding(widths[i] - row[i].size(), ' ');
+      if (i > 0) line += "  ";
+      line += right_[i] ? padding + row[i] : row[i] + padding;
+    }
+    line.erase(line.find_last_not_of(' ') + 1);
+    (out += line) += '\n';
+  }
+  return out;
+}
+
+namespace {
+
+namespace json = boost::json;
+
+std::size_t failures(const PullStatistics& statistics) {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(statistics.images, [](const ImageResult& image) { return !image.error.empty(); }));
+}
+
+std::uint64_t bytes_per_second(const PullStatistics& statistics) {
+  const auto milliseconds = statistics.elapsed.count();
+  if (milliseconds <= 0) return 0;
+  return static_cast<std::uint64_t>(static_cast<double>(statistics.received) * 1000 /
+                                    static_cast<double>(milliseconds));
+}
+
+std::string describe(const ImageResult& image) {
+  std::string text = printable(image.reference);
+  if (image.platforms.size() == 1) text += " (" + printable(image.platforms.front()) + ")";
+  if (image.platforms.size() > 1) text += " (" + counted(image.platforms.size(), "platform") + ")";
+  return text;
+}
+
+std::string describe(const SurveyedLayer& layer, bool listed) {
+  if (layer.complete) return "cached";
+  if (listed) return "as above";
+  return layer.there > 0 ? format_bytes(layer.there) + " there, to be resumed" : "to be fetched";
+}
+
+/// What a dry run has found out about the layers of an image. `listed`: those that an image before had, too.
+void append_layers(std::string& out, const ImageResult& image, std::set<Digest>& listed) {
+  constexpr std::size_t size_width = 8;  // "999.9 MB"
+  for (const SurveyedLayer& layer : image.layers) {
+    const std::string size = format_bytes(layer.size);
+    out += "  " + layer.digest.to_string() + "  " + std::string(size_width - std::min(size.size(), size_width), ' ') +
+           size + "  " + describe(layer, !listed.insert(layer.digest).second) +
+           (layer.attestation ? " (attestation)\n" : "\n");
+  }
+}
+
+void append_images(std::string& out, const PullStatistics& statistics) {
+  std::set<Digest> listed;
+  for (const ImageResult& image : statistics.images) {
+    out += describe(image) + ": ";
+    if (!image.error.empty()) {
+      out += (image.told ? "failed" : printable(image.error, 2000)) + "\n";
+      continue;
+    }
+    const LayerSums sums = image.sums();
+    out += counted(sums.layers, "layer") + ", " + format_bytes(sums.bytes);
+    if (image.digest) out += ", " + image.digest->to_string();
+    out += '\n';
+    if (statistics.dry_run) append_layers(out, image, listed);
+  }
+}
+
+void append_cache(std::string& out, const LayerSums& sums) {
+  if (sums.layers == 0) return;
+  out += "cache: " + std::to_string(sums.cached_layers) + " of " + counted(sums.layers, "layer") + " hit (" +
+         std::to_string(percent_of(sums.cached_layers, sums.layers)) + "%), " + format_bytes(sums.cached_bytes) +
+         " saved\n";
+}
+
+void append_transfer(std::string& out, const PullStatistics& statistics) {
+  out += "downloaded " + format_bytes(statistics.received) + " in " + format_duration(statistics.elapsed);
+  if (statistics.received > 0) out += ", " + format_bytes(bytes_per_second(statistics)) + "/s";
+  if (statistics.resumed > 0) out += ", " + format_bytes(statistics.resumed) + " resumed";
+  if (statistics.retries > 0) out += ", tried again " + counted(statistics.retries, "time");
+  out += '\n';
+}
+
+/// Whether `podman pull oci:` takes the directory: it makes the image's name of the path, "localhost/...".
+bool can_be_a_name(std::string_view path) {
+  if (path.find_first_of(":@") != std::string_view::npos) return false;
+  if (path.starts_with('/')) path.remove_prefix(1);
+  try {
+    (void)Reference::parse("localhost/" + std::string(path));
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+/// The command that loads the output of `images` images into an engine; empty where there is none. `alone`: whether
+/// there are no others in it.
+std::string load_command(OutputFormat format, const std::string& path, std::size_t images, bool alone) {
+  // A name that can't be shown as it is can't be pasted either.
+  if (printable(path, 4096) != path) return "";
+  if (format == OutputFormat::docker_archive) return "docker load -i " + shell_quoted(path);
+  if (images > 1 || !alone) return "";
+  if (format == OutputFormat::oci_archive) return "podman load -i " + shell_quoted(path);
+  return can_be_a_name(path) ? "podman pull oci:" + path : "";
+}
+
+/// Each output of images that succeeded once, in order.
+void append_outputs(std::string& out, const PullStatistics& statistics) {
+  std::vector<const ImageResult*> saved;
+  for (const ImageResult& image : statistics.images)
+    if (image.error.empty() && !image.output.empty() && image.output != "-") saved.push_back(&image);
+  std::set<std::string> told;
+  for (const ImageResult* image : saved) {
+    const std::string& path = image->output;
+    if (!told.insert(path).second) continue;
+    out += "saved to " + printable(path, 4096) + "\n";
+    const auto images = static_cast<std::size_t>(std::ranges::count(saved, path, &ImageResult::output));
+    if (const std::string load = load_command(statistics.format, path, images, image->alone); !load.empty())
+      out += "  " + load + "\n";
+  }
+}
+
+json::value text_or_null(const std::string& text) {
+  return text.empty() ? json::value(nullptr) : json::value(text);
+}
+
+json::object to_json(const ImageResult& image) {
+  const LayerSums sums = image.sums();
+  return {{"reference", image.reference},
+          {"platform", image.platforms.size() == 1 ? image.platforms.front() : std::string()},
+          {"platforms", json::array(image.platforms.begin(), image.platforms.end())},
+          {"digest", image.digest ? json::value(image.digest->to_string()) : json::value(nullptr)},
+          {"output", text_or_null(image.output)},
+          {"layers", sums.layers},
+          {"cached_layers", sums.cached_layers},
+          {"bytes", sums.bytes},
+          {"cached_bytes", sums.cached_bytes},
+          {"exit_code", static_cast<int>(image.exit)},
+          {"error", text_or_null(image.error)},
+          {"hint", text_or_null(image.hint)}};
+}
+
+}  // namespace
+
+void LayerSums::add(const SurveyedLayer& layer) {
+  if (!layer.attestation) ++layers;
+  bytes += layer.size;
+  if (!layer.complete) {
+    resumable_bytes += layer.there;
+    return;
+  }
+  if (!layer.attestation) ++cached_layers;
+  cached_bytes += layer.size;
+}
+
+LayerSums ImageResult::sums() const {
+  LayerSums sums;
+  for (const SurveyedLayer& layer : layers) sums.add(layer);
+  return sums;
+}
+
+LayerSums PullStatistics::sums() const {
+  LayerSums sums;
+  std::set<Digest> counted;
+  for (const ImageResult& image : images) {
+    if (!image.error.empty()) continue;
+    for (const SurveyedLayer& layer : image.layers)
+      if (counted.insert(layer.digest).second) sums.add(layer);
+  }
+  return sums;
+}
+
+void PullStatistics::add(const TransferState& transfer) {
+  received += transfer.received();
+  resumed += transfer.totals().resumed_bytes;
+  retries += transfer.retries();
+}
+
+ExitCode PullStatistics::exit() const {
+  std::vector<ExitCode> codes;
+  for (const ImageResult& image : images) codes.push_back(image.exit);
+  return most_severe(codes);
+}
+
+std::string format_statistics(const PullStatistics& statistics) {
+  const LayerSums sums = statistics.sums();
+  const std::size_t failed = failures(statistics), all = statistics.images.size();
+  std::string out;
+  append_images(out, statistics);
+  append_cache(out, sums);
+  if (statistics.dry_run) {
+    if (failed < all) out += "to download: " + format_bytes(sums.to_fetch());
+    if (sums.resumable_bytes > 0) out += ", " + format_bytes(sums.resumable_bytes) + " are left by an earlier run";
+    if (failed < all) out += '\n';
+  } else {
+    if (failed < all || statistics.received > 0) append_transfer(out, statistics);
+    append_outputs(out, statistics);
+  }
+  if (failed > 0 && all > 1) out += std::to_string(failed) + " of " + counted(all, "image") + " failed\n";
+  return out;
+}
+
+std::string format_failures(const PullStatistics& statistics) {
+  std::string out;
+  for (const ImageResult& image : statistics.images) {
+    if (image.error.empty()) continue;
+    out += "hawser: " + printable(image.reference) + ": " + printable(image.error, 2000) + "\n";
+    if (!image.hint.empty()) out += "        " + printable(image.hint, 2000) + "\n";
+  }
+  return out;
+}
+
+std::string statistics_json(const PullStatistics& statistics) {
+  const LayerSums sums = statistics.sums();
+  json::array images;
+  for (const ImageResult& image : statistics.images) images.emplace_back(to_json(image));
+  const json::object document{{"images", std::move(images)},
+                              {"layers", sums.layers},
+                              {"cached_layers", sums.cached_layers},
+                              {"bytes", sums.bytes},
+                              {"cached_bytes", sums.cached_bytes},
+                              {"to_fetch_bytes", sums.to_fetch()},
+                              {"received_bytes", statistics.received},
+                              {"resumed_bytes", statistics.dry_run ? sums.resumable_bytes : statistics.resumed},
+                              {"retries", statistics.retries},
+                              {"elapsed_seconds", static_cast<double>(statistics.elapsed.count()) / 1000},
+                              {"bytes_per_second", bytes_per_second(statistics)},
+                              {"dry_run", statistics.dry_run},
+                              {"exit_code", static_cast<int>(statistics.exit())}};
+  return printable_json(json::serialize(document)) + "\n";
+}
+
+std::string shell_quoted(std::string_view text) {
+  constexpr std::string_view plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:@%+=,-";
+  if (!text.empty() && text.find_first_not_of(plain) == std::string_view::npos && text.front() != '-')
+    return std::string(text);
+  // A word that begins with a dash would be taken for an option, quoted or not.
+  std::string quoted = text.starts_with('-') ? "'./" : "'";
+  for (const char c : text) {
+    if (c == '\'')
+      quoted += "'\\''";
+    else
+      quoted += c;
+  }
+  return quoted + "'";
+}
+
+}  // namespace hawser

@@ -1,0 +1,152 @@
+// Retry-After (RFC 9110, section 10.2.3): how long a server wants to be left alone.
+#pragma once
+
+#include "net/origin.hpp"
+
+#include <hawser/util/error.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+
+namespace hawser {
+
+/// Reads a Retry-After value, seconds or an HTTP date (IMF-fixdate, RFC 9110, section 5.6.7), as the time to wait
+/// from `now` on; a date that has passed is zero. Nothing where it is neither.
+std::optional<std::chrono::milliseconds> parse_retry_after(std::string_view value,
+                                                           std::chrono::system_clock::time_point now);
+
+/// A failure worth another try (rate_limited, server_error), with the pause that the server asked for. The pause is
+/// the server's wish as it stands: whoever honours it sets the limit.
+class RetryAfterError : public Error {
+ public:
+  RetryAfterError(Errc code, const std::string& message, std::string hint,
+                  std::optional<std::chrono::milliseconds> retry_after)
+      : Error(code, message, std::move(hint)), retry_after_(retry_after) {}
+
+  /// Nothing where the server named no time.
+  std::optional<std::chrono::milliseconds> retry_after() const noexcept { return retry_after_; }
+
+ private:
+  std::optional<std::chrono::milliseconds> retry_after_;
+};
+
+namespace asio = boost::asio;
+
+/// Bytes a second that a small document has to come with; see NetOptions::slow_grace.
+inline constexpr std::uint64_t least_rate = 256;
+
+/// How to reach origins.
+struct NetOptions {
+  bool verify_tls = true;
+  std::string ca_file;  ///< PEM file trusted beside the system's; empty: the system's alone
+  std::chrono::milliseconds connect_timeout{10'000};
+  std::chrono::milliseconds stall_timeout{15'000};  ///< no byte for so long is Error{stalled}
+  /// For so long, and for four stall timeouts, a head and a body taken by read_all() may come however slowly. From
+  /// then on fewer than least_rate bytes a second are Error{stalled}. A proxy's tunnel and the TLS handshake have as
+  /// long together, once the TCP connection is there; what takes longer is Error{connect_failed}.
+  std::chrono::milliseconds slow_grace{60'000};
+  bool proxies_from_environment = true;  ///< HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY
+  std::string user_agent;
+  std::size_t max_connections_per_origin = 64;  ///< requests beyond it wait
+  /// How many connections warm_up() opens in all once the first one's TCP handshake has shown the round trip;
+  /// empty: only as many as it was asked for.
+  std::function<std::size_t(std::chrono::microseconds)> connections_for_round_trip;
+  /// Told a line about each response: method, URL without its query, status, time. Empty: nobody is told.
+  std::function<void(const std::string&)> trace;
+};
+
+/// A request without a body, or with a small one (token requests).
+struct HttpRequest {
+  HttpRequest(std::string method_, Url url_) : method(std::move(method_)), url(std::move(url_)) {}
+
+  std::string method;
+  Url url;
+  std::vector<std::pair<std::string, std::string>> headers;
+  std::string body;
+};
+
+/// The head of a response.
+struct HttpHead {
+  int status = 0;
+  std::vector<std::pair<std::string, std::string>> headers;
+
+  /// The first header of that name (case does not matter); empty where there is none.
+  std::string_view header(std::string_view name) const;
+  /// All headers of that name, in order.
+  std::vector<std::string_view> all(std::string_view name) const;
+};
+
+/// A response whose body is still to be read. Destroying it gives its connection back to the pool where the body
+/// was read to its end, and closes it where not.
+class HttpResponse {
+ public:
+  HttpResponse(HttpResponse&&) noexcept;
+  HttpResponse& operator=(HttpResponse&&) = delete;
+  ~HttpResponse();
+
+  const HttpHead& head() const;
+  int status() const { return head().status; }
+  /// The URL that was asked.
+  const Url& url() const;
+  /// Content-Length, where the response has one.
+  std::optional<std::uint64_t> content_length() const;
+  /// Reads up to `buffer.size()` bytes of the body; 0 at its end. Throws Error{connection_lost} where the body
+  /// ends early, Error{stalled} after the stall timeout.
+  asio::awaitable<std::size_t> read_some(std::span<std::byte> buffer);
+  /// The whole body as text; throws Error{too_large} past `limit` bytes, Error{stalled} where it comes more slowly
+  /// than least_rate.
+  asio::awaitable<std::string> read_all(std::size_t limit);
+  /// Closes the connection: a read that waits ends in Error{cancelled}.
+  void cancel();
+
+ private:
+  friend class HttpClient;
+  struct Impl;
+  explicit HttpResponse(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+/// Sends requests; follows no redirects and retries nothing but a request that met a pooled connection which the
+/// server had closed meanwhile. Used on one thread.
+class HttpClient {
+ public:
+  /// Throws Error{disk} or Error{usage} where the CA file can't be used.
+  HttpClient(asio::any_io_executor executor, NetOptions options);
+  ~HttpClient();
+
+  /// Sends `request` on a pooled or new connection and returns when the response's head is there.
+  /// Throws Error of the network group (util/error.hpp) that names the origin.
+  asio::awaitable<HttpResponse> send(HttpRequest request);
+
+  /// The user named this host: it may be at a link-local or cloud metadata address. Any other host, such as one that a
+  /// redirect leads to, that has only such addresses is Error{redirect_refused}.
+  void allow_link_local(const std::string& host);
+  /// Opens connections to `origin` in the background until `count` are open, opening or in use, and more once the
+  /// round trip is known (NetOptions::connections_for_round_trip). Failures are silent: a request will meet them
+  /// again.
+  void warm_up(const Origin& origin, std::size_t count);
+  /// How long the last TCP handshake with `origin` took; nothing where none was made yet.
+  std::optional<std::chrono::microseconds> round_trip(const Origin& origin) const;
+  /// Connections to `origin` that are open and wait for a request.
+  std::size_t idle_connections(const Origin& origin) const;
+  /// Closes every connection; reads under way end in Error{cancelled}.
+  void close();
+
+ private:
+  struct Impl;
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace hawser

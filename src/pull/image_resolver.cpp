@@ -1,0 +1,180 @@
+#include "pull/image_resolver.hpp"
+
+#include "image/manifest.hpp"
+#include "util/text.hpp"
+
+#include <hawser/util/error.hpp>
+
+#include <set>
+
+namespace hawser {
+namespace {
+
+/// Manifests and indexes of one image, all platforms and their attestations together: how many, and their bytes.
+constexpr std::size_t max_documents = 512;
+constexpr std::size_t max_document_bytes = 64 * 1024 * 1024;
+
+/// A document and what it says.
+struct Document {
+  Document(Descriptor descriptor_, std::string bytes_, std::variant<Manifest, Index> content_)
+      : descriptor(std::move(descriptor_)), bytes(std::move(bytes_)), content(std::move(content_)) {}
+
+  Descriptor descriptor;
+  std::string bytes;
+  std::variant<Manifest, Index> content;
+};
+
+/// One resolution: follows the documents from the reference down.
+class Resolver {
+ public:
+  Resolver(Session& session, BlobStore* store, const Reference& reference, const PlatformChoice& choice)
+      : session_(session), store_(store), choice_(choice), wanted_(choice.platform.value_or(Platform::host())) {
+    result_.reference = reference;
+    result_.archive.references = {reference};
+  }
+
+  asio::awaitable<ResolvedImage> run() {
+    Document top = co_await fetch_top();
+    co_await take(std::move(top), 0);
+    if (result_.archive.manifests.empty())
+      throw Error(Errc::not_found, result_.reference.familiar() + " is an index without any image in it");
+    co_return std::move(result_);
+  }
+
+ private:
+  asio::awaitable<Document> fetch_top() {
+    const Reference& reference = result_.reference;
+    if (reference.digest) {
+      Descriptor descriptor{.media_type = "", .digest = *reference.digest};
+      Document document = co_await fetch(std::move(descriptor));
+      co_return document;
+    }
+    FetchedManifest fetched = co_await session_.get_manifest(reference, reference.manifest_selector());
+    Document document = parse(std::move(fetched));
+    co_return document;
+  }
+
+  /// The document of a digest, from the cache where it is there.
+  asio::awaitable<Document> fetch(Descriptor descriptor) {
+    if (store_) {
+      if (std::optional<std::string> cached = store_->get(descriptor.digest)) {
+        auto content = parse_manifest(*cached, descriptor.media_type);
+        complete(descriptor, content, cached->size());
+        count(cached->size());
+        Document document(std::move(descriptor), std::move(*cached), std::move(content));
+        co_return document;
+      }
+    }
+    FetchedManifest fetched = co_await session_.get_manifest(result_.reference, descriptor.digest.to_string());
+    if (descriptor.size != 0 && fetched.bytes.size() != descriptor.size)
+      throw Error(Errc::size_mismatch, "the manifest " + descriptor.digest.to_string() + " has " +
+                                           std::to_string(fetched.bytes.size()) + " bytes, not the " +
+                                           std::to_string(descriptor.size) + " that the index says");
+    Document document = parse(std::move(fetched));
+    document.descriptor.platform = descriptor.platform;
+    document.descriptor.annotations = descriptor.annotations;
+    co_return document;
+  }
+
+  Document parse(FetchedManifest fetched) {
+    auto content = parse_manifest(fetched.bytes, fetched.content_type);
+    Descriptor descriptor{.media_type = "", .digest = fetched.digest};
+    complete(descriptor, content, fetched.bytes.size());
+    count(fetched.bytes.size());
+    result_.fetched.emplace(fetched.digest, fetched.bytes);
+    return {std::move(descriptor), std::move(fetched.bytes), std::move(content)};
+  }
+
+  static void complete(Descriptor& descriptor, const std::variant<Manifest, Index>& content, std::size_t size) {
+    descriptor.media_type = std::visit([](const auto& document) { return document.media_type; }, content);
+    descriptor.size = size;
+  }
+
+  /// All documents are held until the image is complete, so a registry must not name them without end.
+  void count(std::size_t bytes) {
+    bytes_ += bytes;
+    if (++documents_ > max_documents || bytes_ > max_document_bytes)
+      throw Error(Errc::too_large, "its indexes name more than " + std::to_string(max_documents) +
+                                       " manifests, or ones of more than " + format_bytes(max_document_bytes));
+  }
+
+  asio::awaitable<void> take(Document document, int depth) {
+    if (auto* manifest = std::get_if<Manifest>(&document.content)) {
+      if (!comes_along(document.descriptor, *manifest)) check_is_image(*manifest);
+      ArchiveManifest entry{.descriptor = std::move(document.descriptor),
+                            .bytes = std::move(document.bytes),
+                            .manifest = std::move(*manifest),
+                            .config_bytes = {}};
+      result_.archive.manifests.push_back(std::move(entry));
+      co_return;
+    }
+    if (depth >= max_index_depth)
+      throw Error(Errc::malformed, result_.reference.familiar() + " is an index nested too deep");
+    result_.from_index = true;
+    const Index index = std::get<Index>(document.content);
+    if (!choice_.all) {
+      Descriptor chosen = select_platform(index, wanted_);
+      Document next = co_await fetch(std::move(chosen));
+      co_await take(std::move(next), depth + 1);
+      co_return;
+    }
+    ArchiveIndex entry{.descriptor = std::move(document.descriptor), .bytes = std::move(document.bytes)};
+    result_.archive.indexes.push_back(std::move(entry));
+    for (const Descriptor& descriptor : index.manifests) {
+      // Once each: an index may name a document twice, and a hostile one so often that nobody lives to see the end.
+      // All that the index names is taken, attestations too: its digest stays true only with all of its children.
+      if (!may_be_document(descriptor) || !seen_.insert(descriptor.digest).second) continue;
+      Document next = co_await fetch(descriptor);
+      co_await take(std::move(next), depth + 1);
+    }
+  }
+
+  /// Whether it is a manifest or an index, or says nothing of what it is.
+  static bool may_be_document(const Descriptor& descriptor) {
+    return media_type::is_manifest(descriptor.media_type) || media_type::is_index(descriptor.media_type) ||
+           descriptor.media_type.empty();
+  }
+
+  /// Whether the manifest is here only since its index names it.
+  bool comes_along(const Descriptor& descriptor, const Manifest& manifest) const {
+    return choice_.all && result_.from_index &&
+           (is_attestation(descriptor) || manifest.config.media_type == media_type::oci_empty);
+  }
+
+  Session& session_;
+  BlobStore* store_;
+  const PlatformChoice choice_;
+  Platform wanted_;
+  std::set<Digest> seen_;
+  std::size_t documents_ = 0;
+  std::size_t bytes_ = 0;  // of the documents
+  ResolvedImage result_;
+};
+
+}  // namespace
+
+asio::awaitable<ResolvedImage> resolve_image(Session& session, BlobStore* store, Reference reference,
+                                             PlatformChoice choice) {
+  Resolver resolver(session, store, reference, choice);
+  std::optional<Error> failure;
+  try {
+    ResolvedImage image = co_await resolver.run();
+    co_return image;
+  } catch (const Error& error) {
+    failure = error.in(reference.familiar());
+  }
+  throw *failure;
+}
+
+void check_config(const ImageConfig& config, const Manifest& manifest, const std::optional<Platform>& wanted,
+                  const std::string& image) {
+  if (config.diff_ids.size() != manifest.layers.size())
+    throw Error(Errc::malformed, image + ": the config names " + std::to_string(config.diff_ids.size()) +
+                                     " layers (diff IDs), the manifest " + std::to_string(manifest.layers.size()));
+  if (wanted && !platform_rank(config.platform, *wanted))
+    throw Error(Errc::no_platform,
+                image + " is for " + config.platform.to_string() + " only, not for " + wanted->to_string(),
+                "say --platform " + config.platform.to_string() + " if that is what you want");
+}
+
+}  // namespace hawser

@@ -1,0 +1,45 @@
+// From a reference to the manifests that it stands for.
+#pragma once
+
+#include "archive/archive_layout.hpp"
+#include "image/manifest.hpp"
+#include "pull/session.hpp"
+
+#include <hawser/image/platform.hpp>
+#include <hawser/image/reference.hpp>
+
+#include <map>
+#include <optional>
+#include <string>
+
+namespace hawser {
+
+/// Which of an image's platforms are wanted.
+struct PlatformChoice {
+  std::optional<Platform> platform;  ///< nothing: the host's
+  bool all = false;                  ///< every one that there is
+};
+
+/// An image as the registry has it: the bytes of its documents, and what they say.
+struct ResolvedImage {
+  Reference reference;
+  ArchiveImage archive;
+  /// The documents that were fetched, by digest: they belong into the cache once the image is complete.
+  std::map<Digest, std::string> fetched;
+  /// Whether an index chose the manifest: then its platform is known already. Where not, the config tells.
+  bool from_index = false;
+};
+
+/// Fetches the manifest of `reference`, and where that is an index, those of the platforms wanted; nested indexes are
+/// followed, attestations passed over. Documents that the cache has under their digest are not fetched again.
+/// More than 512 documents or 64 MiB of them are Error{too_large}. Throws Error{no_platform} with the platforms that
+/// there are, and what Session::get_manifest() throws.
+asio::awaitable<ResolvedImage> resolve_image(Session& session, BlobStore* store, Reference reference,
+                                             PlatformChoice choice);
+
+/// Checks the config of `manifest`: as many diff IDs as layers, and where `wanted` is given, a platform that can
+/// stand in for it. Throws Error{malformed}, Error{no_platform}; messages name `image`.
+void check_config(const ImageConfig& config, const Manifest& manifest, const std::optional<Platform>& wanted,
+                  const std::string& image);
+
+}  // namespace hawser

@@ -1,0 +1,163 @@
+#include "pull/session.hpp"
+
+#include "net/http_client.hpp"
+#include "transfer/blob_fetcher.hpp"
+#include "transfer/concurrency.hpp"
+#include "util/text.hpp"
+
+#include <hawser/util/error.hpp>
+#include <hawser/version.hpp>
+
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+namespace hawser {
+namespace {
+
+NetOptions net_options(const AccessOptions& access, std::optional<std::size_t> max_connections, const Log& log) {
+  NetOptions options;
+  options.verify_tls = !access.insecure;
+  options.ca_file = access.ca_file;
+  options.connect_timeout = access.connect_timeout;
+  options.stall_timeout = access.stall_timeout;
+  options.user_agent = std::string("hawser/") + version;
+  // One more than downloads use, so that a token or a manifest need not wait for the end of a layer.
+  options.max_connections_per_origin = max_connections.value_or(max_auto_connections + 1);
+  options.connections_for_round_trip = [max_connections](std::chrono::microseconds round_trip) {
+    return max_connections.value_or(initial_connections(round_trip));
+  };
+  if (log.is_verbose()) options.trace = [&log](const std::string& line) { log.detail(line); };
+  return options;
+}
+
+RetryLimits retry_limits_of(const AccessOptions& access) {
+  RetryLimits limits;
+  limits.attempts = access.retries;
+  return limits;
+}
+
+std::string note_name(std::string_view registry) {
+  std::string name = "auth-";
+  for (const char c : registry) name += is_ascii_lower(c) || is_ascii_digit(c) || c == '.' || c == '-' ? c : '_';
+  return name;
+}
+
+/// Whether a failure is what a registry answered, rather than that it could not be asked.
+bool is_answer(Errc code) {
+  return code == Errc::unauthorized || code == Errc::forbidden || code == Errc::not_found ||
+         code == Errc::rate_limited || code == Errc::server_error || code == Errc::bad_request;
+}
+
+}  // namespace
+
+Session::Session(asio::any_io_executor executor, const AccessOptions& access,
+                 std::optional<std::size_t> max_connections, CredentialSource credentials, BlobStore* store,
+                 TransferObserver& observer, const Log& log)
+    : executor_(executor),
+      access_(access),
+      credentials_(std::move(credentials)),
+      store_(store),
+      observer_(observer),
+      retry_(retry_limits_of(access)),
+      http_(executor, net_options(access, max_connections, log)) {}
+
+Session::~Session() = default;
+
+std::unique_ptr<RegistryClient> Session::make_client(const Reference& reference, bool tls) {
+  // Asked for by the name that the user gave: credentials are kept under it.
+  CredentialSource credentials;
+  if (credentials_) credentials = [this, domain = reference.domain](std::string) { return credentials_(domain); };
+  AuthNotes notes;
+  if (store_) {
+    notes.recall = [this](std::string_view registry) { return store_->recall(note_name(registry)); };
+    notes.note = [this](std::string_view registry, std::string_view text) {
+      store_->remember(note_name(registry), text);
+    };
+  }
+  Origin origin = Origin::from_host(reference.registry_host(), tls);
+  return std::make_unique<RegistryClient>(http_, std::move(origin), std::move(credentials), std::move(notes));
+}
+
+RegistryClient& Session::registry(const Reference& reference) {
+  Registry& registry = registries_[reference.registry_host()];
+  if (!registry.client) registry.client = make_client(reference, !access_.plain_http);
+  return *registry.client;
+}
+
+void Session::prepare(const Reference& reference) {
+  registry(reference).prepare();
+}
+
+bool Session::fall_back_to_http(const Reference& reference, const Error& error) {
+  Registry& registry = registries_[reference.registry_host()];
+  // Who names a CA means TLS; and what has spoken it once is no plain registry, whoever answers in its place now.
+  if (error.code() != Errc::no_tls || !reference.is_loopback() || !access_.ca_file.empty() || registry.answered ||
+      !registry.client->origin().tls)
+    return false;
+  retired_.push_back(std::move(registry.client));
+  registry.client = make_client(reference, false);
+  return true;
+}
+
+/// Runs what `start` starts until it succeeds or trying again is no use.
+template <typename Result, typename Start>
+asio::awaitable<Result> Session::patiently(const Reference& reference, std::string what, Start start) {
+  RetryBudget budget(retry_);
+  for (;;) {
+    std::optional<Error> failure;
+    std::optional<std::chrono::milliseconds> retry_after;
+    const RegistryClient* asked = &registry(reference);
+    try {
+      Result result = co_await start();
+      registries_[reference.registry_host()].answered = true;
+      co_return result;
+    } catch (const RetryAfterError& error) {
+      failure = error;
+      retry_after = error.retry_after();
+    } catch (const Error& error) {
+      failure = error;
+    }
+    if (is_answer(failure->code())) registries_[reference.registry_host()].answered = true;
+    // Another image's request may have found out meanwhile how the registry is spoken to.
+    if (asked != &registry(reference) || fall_back_to_http(reference, *failure)) continue;
+    if (stopped_ || !is_retriable(failure->code())) throw *failure;
+    const auto delay = budget.failed(retry_after, random_jitter());
+    const bool connected = http_.round_trip(asked->origin()).has_value();
+    if (!delay || budget.failures() > attempts_after(failure->code(), connected, retry_)) throw *failure;
+    observer_.retrying(what, failure->what(), *delay);
+    asio::steady_timer timer(executor_, *delay);
+    pauses_.insert(&timer);
+    boost::system::error_code ignored;
+    co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+    pauses_.erase(&timer);
+  }
+}
+
+asio::awaitable<FetchedManifest> Session::get_manifest(const Reference& reference, std::string selector) {
+  const auto start = [&] { return registry(reference).get_manifest(reference.path, selector); };
+  FetchedManifest manifest =
+      co_await patiently<FetchedManifest>(reference, "the manifest of " + reference.familiar(), start);
+  co_return manifest;
+}
+
+asio::awaitable<std::vector<std::string>> Session::list_tags(const Reference& reference) {
+  const auto start = [&] { return registry(reference).list_tags(reference.path); };
+  std::vector<std::string> tags =
+      co_await patiently<std::vector<std::string>>(reference, "the tags of " + reference.path, start);
+  co_return tags;
+}
+
+asio::awaitable<std::string> Session::get_blob(const Reference& reference, Descriptor descriptor) {
+  const auto start = [&] { return registry(reference).get_blob(reference.path, descriptor); };
+  std::string blob = co_await patiently<std::string>(reference, "the blob " + descriptor.digest.short_string(), start);
+  co_return blob;
+}
+
+void Session::stop() {
+  stopped_ = true;
+  for (auto* pause : pauses_) pause->cancel();
+  http_.close();
+}
+
+}  // namespace hawser

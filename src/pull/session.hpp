@@ -1,0 +1,77 @@
+// What all images of a call share: connections, tokens, registries, the cache.
+#pragma once
+
+#include "cli/options.hpp"
+#include "cli/runtime.hpp"
+#include "net/http_client.hpp"
+#include "registry/client.hpp"
+#include "registry/credentials.hpp"
+#include "store/blob_store.hpp"
+#include "transfer/observer.hpp"
+#include "transfer/retry.hpp"
+
+#include <hawser/image/reference.hpp>
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+
+#include <boost/asio/steady_timer.hpp>
+
+namespace hawser {
+
+/// Registries as the command's options want them reached. Used on one thread.
+class Session {
+ public:
+  /// `max_connections`: per registry, nothing for auto. `store` may be null: then nothing is remembered between
+  /// calls.
+  Session(asio::any_io_executor executor, const AccessOptions& access, std::optional<std::size_t> max_connections,
+          CredentialSource credentials, BlobStore* store, TransferObserver& observer, const Log& log);
+  ~Session();
+
+  HttpClient& http() { return http_; }
+  const RetryLimits& retry_limits() const { return retry_; }
+
+  /// The client of the reference's registry.
+  RegistryClient& registry(const Reference& reference);
+  /// Connects, and asks for a token, before anything else is known.
+  void prepare(const Reference& reference);
+
+  /// A manifest, tried again where that may help. A loopback registry that answers the first TLS handshake in
+  /// something other than TLS is spoken to in plain HTTP (as docker does), unless --ca-cert is given; others only with
+  /// --plain-http.
+  asio::awaitable<FetchedManifest> get_manifest(const Reference& reference, std::string selector);
+  asio::awaitable<std::vector<std::string>> list_tags(const Reference& reference);
+  /// A config or another small blob.
+  asio::awaitable<std::string> get_blob(const Reference& reference, Descriptor descriptor);
+
+  /// Ends everything under way with Error{cancelled}.
+  void stop();
+
+ private:
+  struct Registry {
+    std::unique_ptr<RegistryClient> client;
+    bool answered = false;  // to a request, whatever it said
+  };
+
+  template <typename Result, typename Start>
+  asio::awaitable<Result> patiently(const Reference& reference, std::string what, Start start);
+  bool fall_back_to_http(const Reference& reference, const Error& error);
+  std::unique_ptr<RegistryClient> make_client(const Reference& reference, bool tls);
+
+  asio::any_io_executor executor_;
+  AccessOptions access_;
+  CredentialSource credentials_;
+  BlobStore* store_;
+  TransferObserver& observer_;
+  RetryLimits retry_;
+  HttpClient http_;
+  std::map<std::string, Registry> registries_;            // by host
+  std::vector<std::unique_ptr<RegistryClient>> retired_;  // those that spoke TLS to a plain registry
+  std::set<asio::steady_timer*> pauses_;                  // before another try
+  bool stopped_ = false;
+};
+
+}  // namespace hawser

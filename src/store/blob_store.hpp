@@ -1,0 +1,132 @@
+// The cache on disk: an OCI image layout whose blobs were hashed before they got their names, and beside it
+// `ingest/`, where blobs grow and from where a later run goes on. docs/formats.md describes the files.
+#pragma once
+
+#include "image/manifest.hpp"
+#include "store/lock_file.hpp"
+#include "store/partial_blob.hpp"
+#include "store/store_layout.hpp"
+#include "util/file.hpp"
+
+#include <hawser/image/digest.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include <sys/stat.h>
+
+namespace hawser {
+
+/// A complete blob, open for reading. It stays readable when its file is deleted underneath.
+struct StoredBlob {
+  Digest digest;
+  File file;
+  struct stat status {};  ///< of the file when it was found
+  /// Whether the file is by inode, size and mtime the one that was hashed when it was stored. Where not, it must
+  /// be hashed again before it is used.
+  bool known = false;
+};
+
+/// Another process is fetching the blob just now.
+struct BlobBusy {};
+
+/// A content-addressed store of blobs. It keeps no state beside the disk: several threads and processes may use one
+/// directory at once.
+class BlobStore {
+ public:
+  /// Opens or creates the store at `directory`; with `writable` false nothing is ever written.
+  /// Throws Error{disk} where that can't be done, or where the directory's files are not a store's.
+  explicit BlobStore(std::filesystem::path directory, bool writable = true);
+  ~BlobStore();
+  BlobStore(BlobStore&&) noexcept;
+
+  const std::filesystem::path& directory() const;
+  bool writable() const;
+
+  /// The blob where it is complete and `size` bytes long. A file of another length is hashed: a wrong one is
+  /// quarantined, and for a right one `size` is refused, Error{size_mismatch}.
+  std::optional<StoredBlob> find(const Digest& digest, std::uint64_t size) const;
+  /// The blob complete, or the exclusive right to fetch it (with what an earlier run left), or busy. Never waits.
+  std::variant<StoredBlob, PartialBlob, BlobBusy> acquire(const Digest& digest, std::uint64_t size);
+  /// Bytes that an interrupted fetch of the blob has left, 0 where there are none; takes no lock.
+  std::uint64_t resumable_bytes(const Digest& digest, std::uint64_t size) const;
+  /// Stores a small document (manifest, index, config) whose digest the caller has checked. Durable on return.
+  void put(const Digest& digest, std::string_view content);
+  /// Reads a small document back, hashing it; nothing where it is not there or is no longer what its name says
+  /// (it is then quarantined).
+  std::optional<std::string> get(const Digest& digest, std::size_t limit = max_manifest_size) const;
+  /// Remembers that the file of `blob` was hashed since it was found and was right, so that `known` is true hereafter;
+  /// not where it was changed meanwhile. May run on a pool thread.
+  void mark_verified(const StoredBlob& blob);
+  /// Moves a blob that is not what its name says out of the way, to quarantine/; returns where it went, empty where
+  /// another file has its name by now.
+  std::filesystem::path quarantine(const StoredBlob& blob);
+
+  /// Enters an image into index.json under its full name (io.containerd.image.name and
+  /// org.opencontainers.image.ref.name), in place of an entry of the same name and platform.
+  void record_image(const Descriptor& manifest, const std::string& name, const std::string& tag);
+
+  /// A small text under a name (lower-case letters, digits, ".", "-", "_"), for what a later run may find useful
+  /// but can do without, such as how a registry authenticates. Failures to write are ignored.
+  void remember(std::string_view name, std::string_view text);
+  std::optional<std::string> recall(std::string_view name) const;
+
+  /// What `hawser cache` shows and does.
+  struct Entry {
+    Digest digest;
+    std::uint64_t size = 0;
+    bool complete = true;  ///< false: an ingest that a later run can resume
+  };
+  std::vector<Entry> list() const;
+  /// An image that index.json names.
+  struct Image {
+    std::string name;  ///< its full name, or where another tool has given none, its tag
+    Digest digest;     ///< of its manifest or index
+  };
+  /// The images by name; none where index.json can't be read.
+  std::vector<Image> images() const;
+  struct VerifyReport {
+    std::uint64_t blobs = 0, bytes = 0;
+    std::vector<Digest> corrupt;  ///< wrong, or not to be read
+    bool quarantines = true;      ///< the corrupt ones were quarantined; false in a store for reading
+  };
+  /// Hashes every blob; calls `progress` (digest, size) before each.
+  VerifyReport verify(const std::function<void(const Digest&, std::uint64_t)>& progress = {});
+  /// Removes blobs and ingests unused for at least `age`, quarantined files, and what dead processes left;
+  /// returns the bytes freed. What a living process holds is kept.
+  std::uint64_t prune(std::chrono::seconds age);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+struct BlobStore::Impl {
+  Impl(std::filesystem::path directory, bool writable) : layout(std::move(directory), writable) {}
+
+  StoreLayout layout;
+  LockSettings locks;
+
+  /// The blob's file, whatever its size; what is no regular file is quarantined.
+  std::optional<File> open_blob(const Digest& digest) const;
+  /// The right to fetch the blob, unless somebody else has it or has used it meanwhile.
+  std::variant<StoredBlob, PartialBlob, BlobBusy> begin(const BlobStore& store, const Digest& digest,
+                                                        std::uint64_t size) const;
+  /// Remembers that `file` was hashed since it had `status`, and was right.
+  void remember(const Digest& digest, const File& file, const struct stat& status) const noexcept;
+  /// Hashes the blob; one that is wrong or can't be read is quarantined. Nothing where there is none.
+  std::optional<bool> verify(const Digest& digest) const;
+  /// Quarantines what is under the blob's name, if the store is writable, and if it still is `file` where one is
+  /// given; empty where there is nothing.
+  std::filesystem::path quarantine(const Digest& digest, const File* file = nullptr) const;
+};
+
+}  // namespace hawser

@@ -1,0 +1,73 @@
+// One blob to fetch: where from, where to, and who wants to see its bytes go by.
+#pragma once
+
+#include "image/manifest.hpp"
+#include "registry/client.hpp"
+#include "util/file.hpp"
+#include "util/interval_set.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace hawser {
+
+/// Where a blob's bytes go. Called on the network thread, but for checkpoint() and commit(), which run on a pool
+/// thread (never two at once). Functions throw Error{disk, disk_full}.
+class BlobDestination {
+ public:
+  virtual ~BlobDestination() = default;
+
+  /// The file, and the offset in it of the blob's first byte.
+  virtual const File& file() const = 0;
+  virtual std::uint64_t base() const = 0;
+  /// Which bytes are there, from this run or an earlier one; what wrote() says is added.
+  virtual const IntervalSet& present() const = 0;
+  virtual void wrote(std::uint64_t begin, std::uint64_t end) = 0;
+  /// Makes what is present survive a power cut.
+  virtual void checkpoint() = 0;
+  /// All bytes are there and have been hashed.
+  virtual void commit() = 0;
+  /// The bytes are wrong: present() is to be empty again.
+  virtual void restart() = 0;
+};
+
+/// Sees the bytes of a blob in order, on pool threads (never two at once), right after they were hashed. They are
+/// verified only once done() is called.
+class BlobConsumer {
+ public:
+  virtual ~BlobConsumer() = default;
+
+  virtual void data(std::uint64_t offset, std::span<const std::byte> bytes) = 0;
+  /// The bytes seen so far may be wrong; they will come again from the beginning.
+  virtual void restart() = 0;
+  virtual void done() = 0;
+};
+
+/// The blob has been completed by somebody else meanwhile.
+struct BlobReady {};
+/// Somebody else is fetching it: ask again later.
+struct BlobHeld {};
+/// The answer to an attempt to get hold of a blob.
+using BlobAcquisition = std::variant<std::unique_ptr<BlobDestination>, BlobReady, BlobHeld>;
+
+/// What the fetcher needs to know of a blob.
+struct BlobJob {
+  BlobJob(Descriptor descriptor_, RegistryClient& registry_, std::string repository_)
+      : descriptor(std::move(descriptor_)), registry(&registry_), repository(std::move(repository_)) {}
+
+  Descriptor descriptor;
+  RegistryClient* registry;
+  std::string repository;
+  /// Fetch from these URLs, one after the other and without credentials, instead of from the registry (foreign layers).
+  std::vector<std::string> foreign_urls;
+  /// Fairness is among groups: the images of a batch.
+  std::size_t group = 0;
+  std::function<BlobAcquisition()> acquire;
+  std::shared_ptr<BlobConsumer> consumer;  ///< may be empty
+};
+
+}  // namespace hawser

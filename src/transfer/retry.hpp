@@ -1,0 +1,78 @@
+// What is tried again, how often and after what wait.
+#pragma once
+
+#include <hawser/util/error.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <optional>
+
+namespace hawser {
+
+/// How patient a pull is.
+struct RetryLimits {
+  std::size_t attempts = 8;                                ///< failures in a row, without progress, before giving up
+  std::chrono::milliseconds base{300};                     ///< upper bound of the first wait; it doubles each time
+  std::chrono::milliseconds longest{20'000};               ///< upper bound of any wait of our own
+  std::chrono::milliseconds longest_retry_after{120'000};  ///< a registry may ask for no longer wait than this
+};
+
+/// Whether a failure of this kind may pass when tried again: connections, names, TLS handshakes, stalls, truncated
+/// bodies, 408, 429 and 5xx. Certificates, credentials and other refusals stay what they are.
+bool is_retriable(Errc code);
+
+/// Failures in a row after which no further try is made: `limits.attempts`, but two where a connection was refused and
+/// `connected`, whether the origin has ever taken one, is false. That is a mistyped port more often than a registry
+/// that starts again.
+std::size_t attempts_after(Errc code, bool connected, const RetryLimits& limits);
+
+/// Counts failures and says how long to wait: exponential with full jitter, or what Retry-After asks for.
+class RetryBudget {
+ public:
+  explicit RetryBudget(RetryLimits limits) : limits_(limits) {}
+
+  /// After a failure: how long to wait before the next try, nothing where the budget is used up. `jitter` is
+  /// uniform in [0, 1).
+  std::optional<std::chrono::milliseconds> failed(std::optional<std::chrono::milliseconds> retry_after, double jitter);
+  /// Bytes have arrived: the budget is full again.
+  void progressed() { failures_ = 0; }
+  std::size_t failures() const { return failures_; }
+  /// Whether the next failure is one too many.
+  bool is_used_up() const { return failures_ >= limits_.attempts; }
+
+ private:
+  RetryLimits limits_;
+  std::size_t failures_ = 0;
+};
+
+/// Uniform in [0, 1), from the system's entropy.
+double random_jitter();
+
+/// A request for a blob, or for a range of it, that has failed, and what is known when it has.
+struct FailedRequest {
+  Errc code;                    ///< of the failure
+  bool stopped = false;         ///< the whole transfer is being stopped
+  bool ranged = false;          ///< a range was asked for
+  bool url_given_up = false;    ///< it was sent to a URL of the blob that is no longer asked
+  bool has_next_url = false;    ///< the blob has another URL that may be asked after this failure
+  bool is_news = true;          ///< begun after the failure that was counted last
+  std::size_t failures = 1;     ///< in a row, with this one
+  bool budget_used_up = false;  ///< they are one too many
+};
+
+/// What to do about it. In every case the range is back in the plan.
+enum class Verdict {
+  ignore,            ///< nothing: it tells nothing new
+  use_whole_bodies,  ///< ask this origin for no ranges any more
+  ask_next_url,      ///< ask for what is missing at the blob's next URL
+  fail,              ///< end the blob's fetch: another try would fail the same way
+  give_up,           ///< end the blob's fetch: it was tried often enough
+  retry,             ///< count the failure and try again after a wait
+};
+
+Verdict judge(const FailedRequest& failed);
+
+/// Whether the registry shows by this that it has too many of our connections.
+bool is_complaint(const FailedRequest& failed);
+
+}  // namespace hawser

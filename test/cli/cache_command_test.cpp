@@ -1,0 +1,150 @@
+#include "cli/cache_command.hpp"
+
+#include "support/temp_dir.hpp"
+
+#include <hawser/util/error.hpp>
+
+#include <filesystem>
+#include <fstream>
+
+#include <boost/json.hpp>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace hawser {
+namespace {
+
+using testing::HasSubstr;
+using Action = CacheCommand::Action;
+
+class CacheCommandTest : public testing::Test {
+ protected:
+  CacheCommandTest() { command.cache_directory = (directory / "cache").string(); }
+
+  void store(const std::string& content) { BlobStore(command.cache_directory).put(Digest::of(content), content); }
+  CacheOutcome run_quiet(Action action) {
+    command.style.quiet = true;
+    return run(action);
+  }
+  CacheOutcome run(Action action, bool json = false) {
+    command.action = action;
+    command.style.json = json;
+    return run_cache_command(command, [this](std::string_view line) { told.emplace_back(line); });
+  }
+
+  test::TempDir directory;
+  CacheCommand command;
+  std::vector<std::string> told;
+};
+
+TEST_F(CacheCommandTest, ACacheThatIsNotThereIsAnErrorAndNotMade) {
+  try {
+    run(Action::ls);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Errc::disk);
+    EXPECT_THAT(error.what(), HasSubstr(command.cache_directory));
+  }
+  EXPECT_FALSE(std::filesystem::exists(command.cache_directory));
+}
+
+TEST_F(CacheCommandTest, ADirectoryOfSomethingElseIsLeftAlone) {
+  const auto diary = std::filesystem::path(command.cache_directory) / "notes" / "diary";
+  std::filesystem::create_directories(diary.parent_path());
+  std::ofstream(diary) << "precious";
+  for (const Action action : {Action::ls, Action::verify, Action::prune}) {
+    try {
+      run(action);
+      FAIL();
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), Errc::disk);
+      EXPECT_THAT(error.what(), HasSubstr("no cache of hawser"));
+    }
+  }
+  EXPECT_TRUE(std::filesystem::exists(diary));
+  EXPECT_FALSE(std::filesystem::exists(std::filesystem::path(command.cache_directory) / "blobs"));
+}
+
+TEST_F(CacheCommandTest, AReportOfAStoreForReadingDoesNotSpeakOfQuarantine) {
+  BlobStore::VerifyReport report;
+  report.corrupt = {Digest::of("hello")};
+  EXPECT_THAT(verify_report(report, OutputStyle()), HasSubstr("corrupt, quarantined: sha256:"));
+  report.quarantines = false;
+  EXPECT_THAT(verify_report(report, OutputStyle()), HasSubstr("corrupt: sha256:"));
+}
+
+TEST_F(CacheCommandTest, LsListsBlobs) {
+  store("hello");
+  const CacheOutcome outcome = run(Action::ls);
+  EXPECT_EQ(outcome.exit, ExitCode::done);
+  EXPECT_THAT(outcome.text, HasSubstr(Digest::of("hello").to_string() + "   5 B  complete\n"));
+  EXPECT_THAT(outcome.text, HasSubstr("1 blob, 5 B\n"));
+  const auto document = boost::json::parse(run(Action::ls, true).text);
+  EXPECT_EQ(document.at("blobs").at(0).at("digest").as_string(), Digest::of("hello").to_string());
+  EXPECT_EQ(document.at("bytes").to_number<int>(), 5);
+}
+
+TEST_F(CacheCommandTest, LsListsImagesFirst) {
+  const std::string layer = "a layer", config = "{}";
+  const std::string manifest =
+      R"({"schemaVersion":2,"config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":")" +
+      Digest::of(config).to_string() +
+      R"(","size":2},"layers":[{"mediaType":"application/vnd.oci.image.layer.v1.tar","digest":")" +
+      Digest::of(layer).to_string() + R"(","size":7}]})";
+  store(manifest);
+  BlobStore cache(command.cache_directory);
+  cache.record_image({"application/vnd.oci.image.manifest.v1+json", Digest::of(manifest), manifest.size()},
+                     "docker.io/library/nginx:1", "1");
+  cache.record_image({"x/y", Digest::of("gone"), 4}, "docker.io/library/gone:1", "1");
+  const std::string text = run(Action::ls).text;
+  EXPECT_THAT(text, HasSubstr("docker.io/library/nginx:1  " + Digest::of(manifest).to_string() + "   9 B\n"));
+  EXPECT_THAT(text, HasSubstr("docker.io/library/gone:1   " + Digest::of("gone").to_string() + "     -\n"));
+  EXPECT_LT(text.find("IMAGE"), text.find("BLOB"));
+  EXPECT_THAT(text, HasSubstr("\n2 images, 1 blob, "));
+  const auto document = boost::json::parse(run(Action::ls, true).text);
+  EXPECT_EQ(document.at("images").at(1).at("name").as_string(), "docker.io/library/nginx:1");
+  EXPECT_EQ(document.at("images").at(1).at("size").to_number<int>(), 9);
+}
+
+TEST_F(CacheCommandTest, LsAsJsonHoldsNothingThatATerminalObeys) {
+  const std::string name = "nginx\x1b]0;\xc2\x9b\xe2\x80\xae";
+  const std::string text = cache_listing({{{name + "\xff", Digest::of("a")}, 0}}, {}, true);
+  EXPECT_THAT(text, HasSubstr(R"("nginx\u001b]0;\u009b\u202e\ufffd")"));
+  EXPECT_EQ(boost::json::parse(text).at("images").at(0).at("name").as_string(), name + "\xef\xbf\xbd");
+}
+
+TEST_F(CacheCommandTest, QuietSaysWhatIsWrongAlone) {
+  store("hello");
+  EXPECT_EQ(run_quiet(Action::verify).text, "");
+  const auto path = std::filesystem::path(command.cache_directory) / "blobs/sha256" / Digest::of("hello").hex();
+  std::filesystem::permissions(path, std::filesystem::perms::owner_all);
+  std::ofstream(path) << "jello";
+  EXPECT_EQ(run_quiet(Action::verify).text, "corrupt, quarantined: " + Digest::of("hello").to_string() + "\n");
+  EXPECT_EQ(run_quiet(Action::prune).text, "");
+}
+
+TEST_F(CacheCommandTest, VerifyFindsWhatIsCorrupt) {
+  store("hello");
+  store("world");
+  EXPECT_THAT(run(Action::verify).text, HasSubstr("2 blobs, 10 B verified, 0 corrupt\n"));
+  EXPECT_EQ(told.size(), 2U);
+  const auto path = std::filesystem::path(command.cache_directory) / "blobs/sha256" / Digest::of("hello").hex();
+  std::filesystem::permissions(path, std::filesystem::perms::owner_all);
+  std::ofstream(path) << "jello";
+  const CacheOutcome outcome = run(Action::verify);
+  EXPECT_EQ(outcome.exit, ExitCode::integrity);
+  EXPECT_THAT(outcome.text, HasSubstr("corrupt, quarantined: " + Digest::of("hello").to_string()));
+  EXPECT_EQ(boost::json::parse(run(Action::verify, true).text).at("blobs").to_number<int>(), 1);
+}
+
+TEST_F(CacheCommandTest, PruneMakesRoom) {
+  store("hello");
+  command.older_than = std::chrono::hours{1};
+  EXPECT_EQ(boost::json::parse(run(Action::prune, true).text).at("freed_bytes").to_number<int>(), 0);
+  command.older_than = std::chrono::seconds{0};
+  EXPECT_THAT(run(Action::prune).text, HasSubstr("freed "));
+  EXPECT_THAT(run(Action::ls).text, HasSubstr("0 blobs"));
+}
+
+}  // namespace
+}  // namespace hawser

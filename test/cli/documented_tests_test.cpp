@@ -1,0 +1,155 @@
+// The README, the man page and the shell completions must name what the option table has, and nothing else.
+#include "cli/options.hpp"
+#include "util/file.hpp"
+#include "util/text.hpp"
+
+#include <algorithm>
+#include <filesystem>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace hawser {
+namespace {
+
+using testing::HasSubstr;
+
+const std::filesystem::path source_directory = HAWSER_SOURCE_DIR;
+
+std::string text_of(const std::filesystem::path& path) {
+  return read_file(source_directory / path, 1 << 20);
+}
+
+bool is_name_character(char c) {
+  return (c >= 'a' && c <= 'z') || c == '-';
+}
+
+/// Every word that begins with `prefix`, without it.
+std::set<std::string> words_after(const std::string& text, const std::string& prefix) {
+  std::set<std::string> words;
+  for (auto at = text.find(prefix); at != std::string::npos; at = text.find(prefix, at + 1)) {
+    if (prefix.starts_with('-') && at > 0 && is_name_character(text[at - 1])) continue;
+    std::string word;
+    for (auto i = at + prefix.size(); i < text.size() && is_name_character(text[i]); ++i) word += text[i];
+    if (!word.empty()) words.insert(word);
+  }
+  return words;
+}
+
+std::set<std::string> all_options() {
+  std::set<std::string> names;
+  for (const OptionInfo& option : option_table()) names.emplace(option.name);
+  return names;
+}
+
+void expect_every_command(const std::string& text) {
+  for (const CommandInfo& command : command_table()) EXPECT_THAT(text, HasSubstr(std::string(command.name)));
+}
+
+TEST(Documentation, TheManPageNamesEveryOptionAndNoOther) {
+  std::string text = text_of("docs/hawser.1");
+  for (auto at = text.find("\\-"); at != std::string::npos; at = text.find("\\-", at)) text.erase(at, 1);
+  EXPECT_EQ(words_after(text, "--"), all_options());
+  expect_every_command(text);
+}
+
+TEST(Documentation, CompletionsNameEveryOptionAndNoOther) {
+  for (const char* path : {"completions/hawser.bash", "completions/_hawser"}) {
+    EXPECT_EQ(words_after(text_of(path), "--"), all_options()) << path;
+    expect_every_command(text_of(path));
+  }
+  const std::string fish = text_of("completions/hawser.fish");
+  EXPECT_EQ(words_after(fish, " -l "), all_options());
+  expect_every_command(fish);
+}
+
+/// The words of the lines between the explanation and the general "-*", by which completions pass over values.
+std::set<std::string> options_with_values(const std::string& text) {
+  const auto begin = text.find("The word after one of these is its value");
+  return words_after(text.substr(begin, text.find("-*", begin) - begin), "--");
+}
+
+TEST(Documentation, CompletionsDontTakeAValueForACommand) {
+  std::set<std::string> expected;
+  for (const OptionInfo& option : option_table())
+    if (!option.argument.empty()) expected.emplace(option.name);
+  for (const char* path : {"completions/hawser.bash", "completions/_hawser", "completions/hawser.fish"})
+    EXPECT_EQ(options_with_values(text_of(path)), expected) << path;
+}
+
+TEST(Documentation, TheReadmeNamesEveryOption) {
+  const std::string text = text_of("README.md");
+  const auto words = words_after(text, "--");
+  for (const std::string& option : all_options()) EXPECT_TRUE(words.contains(option)) << option;
+  expect_every_command(text);
+}
+
+/// "ResetOr503/LimitedConnections" and "ThePullStepsBack/0" are names of parameters, too.
+std::string without_parameter(std::string name, bool before) {
+  const std::size_t slash = name.find('/');
+  if (slash == std::string::npos) return name;
+  return before ? name.substr(slash + 1) : name.substr(0, slash);
+}
+
+std::set<std::string> unit_tests() {
+  std::set<std::string> names;
+  const testing::UnitTest& all = *testing::UnitTest::GetInstance();
+  for (int i = 0; i < all.total_test_suite_count(); ++i) {
+    const testing::TestSuite& suite = *all.GetTestSuite(i);
+    for (int j = 0; j < suite.total_test_count(); ++j)
+      names.insert(without_parameter(suite.name(), true) + "." +
+                   without_parameter(suite.GetTestInfo(j)->name(), false));
+  }
+  return names;
+}
+
+/// What stands behind each `prefix` of `text`: the letters, digits, underscores and dots.
+std::vector<std::string> words_behind(std::string_view text, std::string_view prefix) {
+  std::vector<std::string> words;
+  for (auto at = text.find(prefix); at != std::string_view::npos; at = text.find(prefix, at + 1)) {
+    const std::string_view rest = text.substr(at + prefix.size());
+    const auto is_end = [](char c) { return !is_ascii_alnum(c) && c != '_' && c != '.'; };
+    words.emplace_back(rest.begin(), std::find_if(rest.begin(), rest.end(), is_end));
+  }
+  return words;
+}
+
+std::set<std::string> end_to_end_tests() {
+  std::set<std::string> names;
+  for (const auto& file : std::filesystem::directory_iterator(source_directory / "test/e2e"))
+    if (file.path().extension() == ".py")
+      for (const std::string& name : words_behind(text_of(file.path()), "def ")) names.insert(name);
+  return names;
+}
+
+/// "Suite.Test", as GoogleTest has it: both with a capital, while "config.json" has none.
+bool is_unit_test(const std::string& word) {
+  const std::size_t dot = word.find('.');
+  const auto is_capital = [](char c) { return c >= 'A' && c <= 'Z'; };
+  return dot != std::string::npos && is_capital(word[0]) && dot + 1 < word.size() && is_capital(word[dot + 1]);
+}
+
+bool is_end_to_end_test(const std::string& word) {
+  return word.starts_with("test_") && word != "test_" && word.find('.') == std::string::npos;
+}
+
+TEST(DocumentedTests, AreThere) {
+  for (const char* document : {"docs/reliability.md", "SECURITY.md"}) {
+    std::set<std::string> units, scripts;
+    for (const std::string& word : words_behind(text_of(document), "`")) {
+      if (is_unit_test(word) && word != "Suite.Test") units.insert(word);  // that one says how names are made
+      if (is_end_to_end_test(word)) scripts.insert(word);
+    }
+    EXPECT_GT(units.size(), 20U) << document;
+    EXPECT_GT(scripts.size(), 5U) << document;
+    EXPECT_THAT(unit_tests(), testing::IsSupersetOf(units)) << document;
+    EXPECT_THAT(end_to_end_tests(), testing::IsSupersetOf(scripts)) << document;
+  }
+}
+
+}  // namespace
+}  // namespace hawser

@@ -1,0 +1,133 @@
+#include "cli/image_list.hpp"
+
+#include "support/failure.hpp"
+
+#include <hawser/util/error.hpp>
+
+#include <cerrno>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <stdexcept>
+#include <streambuf>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+namespace hawser {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+std::vector<std::string> familiar(const std::vector<Reference>& images) {
+  std::vector<std::string> names;
+  for (const Reference& image : images) names.push_back(image.familiar());
+  return names;
+}
+
+TEST(ImageList, ALineAReference) {
+  const auto images = parse_image_list("nginx\r\n\n  redis:7 # cache\n# all of it\n\tquay.io/a/b:1\t#x\nlast", "list");
+  EXPECT_THAT(familiar(images), ElementsAre("nginx:latest", "redis:7", "quay.io/a/b:1", "last:latest"));
+  EXPECT_TRUE(parse_image_list("", "list").empty());
+  EXPECT_THAT(familiar(parse_image_list("\xEF\xBB\xBFnginx\n", "list")), ElementsAre("nginx:latest"));
+}
+
+TEST(ImageList, ErrorsNameTheLine) {
+  try {
+    parse_image_list("nginx\nlibrary/UPPER\n", "images.txt");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Errc::bad_reference);
+    EXPECT_THAT(error.what(), testing::StartsWith("images.txt:2: "));
+  }
+  EXPECT_THROW(parse_image_list("nginx#no-comment", "list"), Error);
+}
+
+TEST(ImageList, WhatIsNamedTwiceIsPulledOnce) {
+  const auto path = std::filesystem::temp_directory_path() / ("hawser-list-" + std::to_string(::getpid()));
+  std::ofstream(path) << "redis\nnginx\n";
+  PullCommand pull;
+  pull.images = {"nginx", "docker.io/library/nginx:latest"};
+  pull.lists = {path.string(), "-"};
+  std::istringstream input("alpine\nredis\n");
+  const auto images = collect_images(pull, input);
+  std::filesystem::remove(path);
+  EXPECT_THAT(familiar(images), ElementsAre("nginx:latest", "redis:latest", "alpine:latest"));
+}
+
+/// Gives a text, and then fails as a broken disk does.
+class BrokenInput : public std::streambuf {
+ public:
+  explicit BrokenInput(std::string text) : text_(std::move(text)) {
+    setg(text_.data(), text_.data(), text_.data() + text_.size());
+  }
+
+ protected:
+  int_type underflow() override {
+    errno = EISDIR;
+    throw std::runtime_error("broken");
+  }
+
+ private:
+  std::string text_;
+};
+
+TEST(ImageList, AnErrorIsNotTheEndOfAList) {
+  PullCommand pull;
+  pull.lists = {"-"};
+  for (const char* text : {"", "nginx\nredis\n"}) {
+    BrokenInput broken(text);
+    std::istream input(&broken);
+    try {
+      collect_images(pull, input);
+      FAIL();
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), Errc::disk);
+      EXPECT_STREQ(error.what(), "cannot read standard input: Is a directory");
+    }
+  }
+}
+
+TEST(ImageList, MissingAndEmptyLists) {
+  std::istringstream input("# nothing\n");
+  PullCommand pull;
+  pull.lists = {"-"};
+  EXPECT_THROW(collect_images(pull, input), Error);
+  pull.lists = {"/nonexistent/list"};
+  try {
+    collect_images(pull, input);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Errc::disk);
+    EXPECT_THAT(error.what(), HasSubstr("/nonexistent/list"));
+  }
+}
+
+std::string read(const std::string& text, std::size_t limit = 100'000) {
+  std::istringstream input(text);
+  return read_input(input, limit);
+}
+
+TEST(StandardInput, IsReadToItsEnd) {
+  EXPECT_EQ(read(""), "");
+  EXPECT_EQ(read(std::string("a\r\nb\0c\n", 7)), std::string("a\r\nb\0c\n", 7));
+  EXPECT_EQ(read(std::string(10'000, 'x')), std::string(10'000, 'x'));
+}
+
+TEST(StandardInput, NoMoreIsReadThanShowsThatItIsTooLong) {
+  EXPECT_EQ(read("abcd", 4), "abcd");
+  EXPECT_EQ(read("abcde", 4), "abcde");
+  EXPECT_EQ(read("abcdefgh", 4), "abcde");
+}
+
+TEST(StandardInput, WhatCannotBeReadIsNoEmptyInput) {
+  std::ifstream directory("/");
+  const test::Failure failure = test::failure_of([&] { read_input(directory, 10); });
+  EXPECT_EQ(failure.code, Errc::disk);
+  EXPECT_EQ(failure.text, "cannot read standard input: Is a directory");
+}
+
+}  // namespace
+}  // namespace hawser

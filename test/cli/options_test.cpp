@@ -1,0 +1,339 @@
+#include "cli/options.hpp"
+
+#include <hawser/util/error.hpp>
+
+#include <set>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace hawser {
+namespace {
+
+TEST(OptionTable, RowsStandWhereTheirCommandsSay) {
+  for (const CommandInfo& command : command_table()) {
+    EXPECT_EQ(&command_info(command.command), &command);
+    EXPECT_EQ(find_command(command.name), &command);
+  }
+  EXPECT_EQ(find_command("nginx"), nullptr);
+}
+
+TEST(OptionTable, NamesAndLettersAreUnique) {
+  std::set<std::string_view> names;
+  std::set<char> letters;
+  for (const OptionInfo& option : option_table()) {
+    EXPECT_TRUE(names.insert(option.name).second) << option.name;
+    if (option.letter != 0) {
+      EXPECT_TRUE(letters.insert(option.letter).second) << option.letter;
+    }
+    EXPECT_NE(option.commands, 0U) << option.name;
+    EXPECT_FALSE(option.help.empty() || option.help.ends_with('.')) << option.name;
+  }
+}
+
+TEST(OptionTable, NearestIsNearOrNothing) {
+  ASSERT_NE(nearest_option("retrys"), nullptr);
+  EXPECT_EQ(nearest_option("retrys")->name, "retries");
+  EXPECT_EQ(nearest_option("outptu")->name, "output");
+  EXPECT_EQ(nearest_option("max-conn")->name, "max-connections");
+  EXPECT_EQ(nearest_option("xyzzy"), nullptr);
+  EXPECT_EQ(nearest_option(""), nullptr);
+}
+
+using namespace std::chrono_literals;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+
+using Arguments = std::vector<std::string>;
+
+template <typename Command>
+Command parse(const Arguments& arguments) {
+  return std::get<Command>(parse_command_line(arguments));
+}
+
+/// The error that parsing ends in: its message and hint in one text.
+std::string refusal(const Arguments& arguments) {
+  try {
+    parse_command_line(arguments);
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Errc::usage) << error.what();
+    return std::string(error.what()) + " | " + error.hint();
+  }
+  ADD_FAILURE() << "accepted: " << testing::PrintToString(arguments);
+  return {};
+}
+
+TEST(Options, PullIsTheDefaultCommand) {
+  EXPECT_THAT(parse<PullCommand>({"nginx"}).images, ElementsAre("nginx"));
+  EXPECT_THAT(parse<PullCommand>({"pull", "nginx", "redis:7"}).images, ElementsAre("nginx", "redis:7"));
+  EXPECT_THAT(parse<PullCommand>({"pull", "tags"}).images, ElementsAre("tags"));
+  EXPECT_THAT(parse<PullCommand>({"--quiet", "pull", "nginx"}).images, ElementsAre("nginx"));
+  EXPECT_THAT(parse<PullCommand>({"-o", "inspect", "nginx"}).images, ElementsAre("nginx"));
+}
+
+TEST(Options, PullDefaults) {
+  const auto pull = parse<PullCommand>({"nginx"});
+  EXPECT_FALSE(pull.platform);
+  EXPECT_FALSE(pull.output);
+  EXPECT_EQ(pull.format, OutputFormat::docker_archive);
+  EXPECT_FALSE(pull.max_downloads);
+  EXPECT_FALSE(pull.max_connections);
+  EXPECT_FALSE(pull.chunk_size);
+  EXPECT_FALSE(pull.limit_rate);
+  EXPECT_EQ(pull.cache_directory, "./docker_images_cache");
+  EXPECT_TRUE(pull.use_cache);
+  EXPECT_FALSE(pull.verify_cache || pull.uncompressed || pull.dry_run || pull.all_platforms);
+  EXPECT_FALSE(pull.access.username || pull.access.password || pull.access.insecure || pull.access.plain_http);
+  EXPECT_EQ(pull.access.retries, 10U);
+  EXPECT_EQ(pull.access.stall_timeout, 15s);
+  EXPECT_EQ(pull.access.connect_timeout, 10s);
+}
+
+TEST(Options, EveryOptionOfPullArrives) {
+  const auto pull = parse<PullCommand>({"--platform",
+                                        "linux/arm/v7",
+                                        "--max-concurrent-downloads=5",
+                                        "--max-connections",
+                                        "16",
+                                        "--chunk-size",
+                                        "4M",
+                                        "--limit-rate",
+                                        "500K",
+                                        "--username",
+                                        "me",
+                                        "--password",
+                                        "hush",
+                                        "--cache-dir",
+                                        "/c",
+                                        "--verify-cache",
+                                        "-o",
+                                        "x.tar",
+                                        "--uncompressed",
+                                        "--allow-foreign-layers",
+                                        "--plain-http",
+                                        "--insecure",
+                                        "--retries",
+                                        "3",
+                                        "--stall-timeout",
+                                        "500ms",
+                                        "--connect-timeout",
+                                        "2m",
+                                        "--from-file",
+                                        "a",
+                                        "--from-file",
+                                        "-",
+                                        "--json",
+                                        "-q",
+                                        "--import-tar",
+                                        "old.tar",
+                                        "nginx"});
+  ASSERT_TRUE(pull.platform);
+  EXPECT_EQ(pull.platform->to_string(), "linux/arm/v7");
+  EXPECT_EQ(pull.max_downloads, 5U);
+  EXPECT_EQ(pull.max_connections, 16U);
+  EXPECT_EQ(pull.chunk_size, 4U << 20);
+  EXPECT_EQ(pull.limit_rate, 500U << 10);
+  EXPECT_EQ(pull.access.username, "me");
+  EXPECT_EQ(pull.access.password, "hush");
+  EXPECT_EQ(pull.cache_directory, "/c");
+  EXPECT_TRUE(pull.verify_cache && pull.uncompressed && pull.allow_foreign_layers);
+  EXPECT_TRUE(pull.access.plain_http && pull.access.insecure);
+  EXPECT_EQ(pull.output, "x.tar");
+  EXPECT_EQ(pull.access.retries, 3U);
+  EXPECT_EQ(pull.access.stall_timeout, 500ms);
+  EXPECT_EQ(pull.access.connect_timeout, 2min);
+  EXPECT_THAT(pull.lists, ElementsAre("a", "-"));
+  EXPECT_THAT(pull.import_tars, ElementsAre("old.tar"));
+  EXPECT_TRUE(pull.style.json && pull.style.quiet);
+  EXPECT_THAT(pull.images, ElementsAre("nginx"));
+}
+
+TEST(Options, SpellingsOfOneOption) {
+  EXPECT_EQ(parse<PullCommand>({"--output=-", "nginx"}).output, "-");
+  EXPECT_EQ(parse<PullCommand>({"--output", "-", "nginx"}).output, "-");
+  EXPECT_EQ(parse<PullCommand>({"-o-", "nginx"}).output, "-");
+  EXPECT_EQ(parse<PullCommand>({"nginx", "-o", "-"}).output, "-");
+  EXPECT_EQ(parse<PullCommand>({"--max-connections", "auto", "nginx"}).max_connections, std::nullopt);
+  EXPECT_EQ(parse<PullCommand>({"--format", "oci-dir", "nginx"}).format, OutputFormat::oci_dir);
+  EXPECT_EQ(parse<PullCommand>({"--ca-cert", "ca.pem", "nginx"}).access.ca_file, "ca.pem");
+  EXPECT_FALSE(parse<PullCommand>({"--no-cache", "nginx"}).use_cache);
+}
+
+TEST(Options, OtherCommands) {
+  const auto inspect = parse<InspectCommand>({"inspect", "--config", "--platform", "arm64", "--json", "nginx"});
+  EXPECT_EQ(inspect.image, "nginx");
+  EXPECT_EQ(inspect.platform.value().to_string(), "linux/arm64");
+  EXPECT_TRUE(inspect.config && inspect.style.json);
+  EXPECT_TRUE(parse<InspectCommand>({"inspect", "--raw", "nginx"}).raw);
+  EXPECT_EQ(parse<TagsCommand>({"tags", "-u", "me", "--password-stdin", "quay.io/a/b"}).repository, "quay.io/a/b");
+  EXPECT_EQ(parse<CacheCommand>({"cache", "ls"}).action, CacheCommand::Action::ls);
+  EXPECT_EQ(parse<CacheCommand>({"cache", "verify", "--cache-dir", "d"}).cache_directory, "d");
+  EXPECT_EQ(parse<CacheCommand>({"cache", "prune"}).older_than, 24h * 30);
+  EXPECT_EQ(parse<CacheCommand>({"cache", "prune", "--older-than", "2d"}).older_than, 48h);
+  EXPECT_EQ(parse<CacheCommand>({"cache", "prune", "--older-than", "12h"}).older_than, 12h);
+  EXPECT_EQ(parse<CacheCommand>({"cache", "prune", "--older-than", "90"}).older_than, 90s);
+  EXPECT_EQ(parse<CacheCommand>({"cache", "prune", "--older-than", "0d"}).older_than, 0s);
+  EXPECT_THAT(parse<ImportCommand>({"import", "a.tar", "b.tar"}).files, ElementsAre("a.tar", "b.tar"));
+  EXPECT_THAT(parse<ImportCommand>({"--import-tar", "a.tar"}).files, ElementsAre("a.tar"));
+}
+
+TEST(Options, HelpAndVersion) {
+  EXPECT_EQ(parse<HelpCommand>({}).topic, std::nullopt);
+  EXPECT_EQ(parse<HelpCommand>({"-h"}).topic, std::nullopt);
+  EXPECT_EQ(parse<HelpCommand>({"help"}).topic, std::nullopt);
+  EXPECT_EQ(parse<HelpCommand>({"help", "tags"}).topic, CommandName::tags);
+  EXPECT_EQ(parse<HelpCommand>({"cache", "--help"}).topic, CommandName::cache);
+  EXPECT_NO_THROW(parse<VersionCommand>({"--version"}));
+  EXPECT_NO_THROW(parse<VersionCommand>({"version"}));
+  EXPECT_THAT(refusal({"help", "nonsense"}), HasSubstr("no help on nonsense"));
+  EXPECT_THAT(refusal({"help", "pull", "x"}), HasSubstr("help takes one command"));
+  EXPECT_THAT(refusal({"version", "x"}), HasSubstr("takes no argument"));
+}
+
+TEST(Options, UnknownOptionsSuggestTheNearest) {
+  EXPECT_THAT(refusal({"--platfrom", "x", "nginx"}), HasSubstr("did you mean --platform?"));
+  EXPECT_THAT(refusal({"--pasword-stdin", "nginx"}), HasSubstr("did you mean --password-stdin?"));
+  EXPECT_THAT(refusal({"--plat=linux/arm64", "nginx"}), HasSubstr("did you mean --platform?"));
+  EXPECT_THAT(refusal({"--zzzzzz", "nginx"}), Not(HasSubstr("did you mean")));
+  EXPECT_THAT(refusal({"-x", "nginx"}), HasSubstr("unknown option -x"));
+  EXPECT_THAT(refusal({"--hawser-words=x"}), HasSubstr("unknown option"));
+}
+
+TEST(Options, MissingAndSuperfluousValues) {
+  EXPECT_THAT(refusal({"nginx", "--platform"}), HasSubstr("--platform needs a value"));
+  EXPECT_THAT(refusal({"nginx", "--platform", "--quiet"}), HasSubstr("--platform needs a value"));
+  EXPECT_THAT(refusal({"--quiet=yes", "nginx"}), HasSubstr("--quiet takes no value"));
+  EXPECT_THAT(refusal({"--retries", "1", "--retries", "2", "nginx"}), HasSubstr("more than once"));
+  EXPECT_THAT(refusal({"--cache-dir", "", "nginx"}), HasSubstr("--cache-dir"));
+  EXPECT_THAT(refusal({""}), HasSubstr("empty"));
+}
+
+TEST(Options, NumbersOutOfRange) {
+  for (const char* number : {"0", "-1", "129", "3x", "", "99999999999999999999", "Auto"}) {
+    EXPECT_THAT(refusal({std::string("--max-connections=") + number, "nginx"}), HasSubstr("--max-connections"));
+    EXPECT_THAT(refusal({std::string("--max-concurrent-downloads=") + number, "nginx"}), HasSubstr("downloads"));
+  }
+  EXPECT_THAT(refusal({"--retries", "1001", "nginx"}), HasSubstr("from 0 to 1000"));
+  EXPECT_THAT(refusal({"--chunk-size", "1K", "nginx"}), HasSubstr("--chunk-size"));
+  EXPECT_THAT(refusal({"--chunk-size", "2G", "nginx"}), HasSubstr("--chunk-size"));
+  EXPECT_THAT(refusal({"--limit-rate", "0", "nginx"}), HasSubstr("--limit-rate"));
+  EXPECT_THAT(refusal({"--limit-rate", "fast", "nginx"}), HasSubstr("--limit-rate"));
+  EXPECT_THAT(refusal({"--stall-timeout", "0", "nginx"}), HasSubstr("--stall-timeout"));
+  EXPECT_THAT(refusal({"--connect-timeout", "25h", "nginx"}), HasSubstr("--connect-timeout"));
+  EXPECT_THAT(refusal({"--platform", "a/b/c/d/e", "nginx"}), HasSubstr("a/b/c/d/e"));
+  EXPECT_THAT(refusal({"cache", "prune", "--older-than", "1y"}),
+              HasSubstr("--older-than: \"1y\" is not an age, such as 12h or 30d"));
+  EXPECT_THAT(refusal({"--format", "zip", "nginx"}), HasSubstr("oci-archive"));
+}
+
+TEST(Options, CombinationsThatMakeNoSense) {
+  const std::vector<std::pair<Arguments, std::string>> cases{
+      {{"--all-platforms", "nginx"}, "needs --format"},
+      {{"--all-platforms", "--format=oci-dir", "--platform=arm64", "nginx"}, "--platform exclude"},
+      {{"--uncompressed", "--format=oci-archive", "nginx"}, "docker-archive only"},
+      {{"--format=oci-dir", "-o", "-", "nginx"}, "standard output"},
+      {{"--json", "-o", "-", "nginx"}, "both want standard output"},
+      {{"--from-file", "-", "--from-file", "-"}, "more than once"},
+      {{"--from-file", "-", "-u", "a", "--password-stdin"}, "both want standard input"},
+      {{"--no-cache", "--verify-cache", "nginx"}, "exclude each other"},
+      {{"--no-cache", "--import-tar", "x", "nginx"}, "exclude each other"},
+      {{"--dry-run", "--import-tar", "x", "nginx"}, "exclude each other"},
+      {{"--password", "x", "--password-stdin", "-u", "a", "nginx"}, "exclude each other"},
+      {{"--password", "x", "nginx"}, "--password needs --username"},
+      {{"--password-stdin", "nginx"}, "--password-stdin needs --username"},
+      {{"-u", "a:b", "nginx"}, "colon"},
+      {{"--insecure", "--ca-cert", "x", "nginx"}, "exclude each other"},
+      {{"-q", "-v", "nginx"}, "exclude each other"},
+      {{"--quiet"}, "which image?"},
+      {{"inspect"}, "one image"},
+      {{"inspect", "a", "b"}, "one image"},
+      {{"inspect", "--raw", "--json", "a"}, "exclude each other"},
+      {{"import", "-"}, "standard input"},
+      {{"--import-tar", "-", "nginx"}, "standard input"},
+      {{"tags"}, "one repository"},
+      {{"tags", "quay.io:443/a/b:1"}, "without a tag"},
+      {{"tags", "nginx@sha256:0"}, "without a tag"},
+      {{"--chunk-size", "1", "nginx"}, "1 is not between 64K and 1G"},
+      {{"--limit-rate", "1", "nginx"}, "1 is not between 1K and 1T"},
+      {{"cache"}, "one of ls"},
+      {{"cache", "shrink"}, "not shrink"},
+      {{"cache", "ls", "--older-than", "1d"}, "for cache prune"},
+      {{"import"}, "tars to import"},
+  };
+  for (const auto& [arguments, words] : cases)
+    EXPECT_THAT(refusal(arguments), HasSubstr(words)) << testing::PrintToString(arguments);
+}
+
+TEST(Options, OptionsOfAnotherCommandAreRefused) {
+  EXPECT_THAT(refusal({"tags", "--platform", "arm64", "nginx"}), HasSubstr("--platform is no option of hawser tags"));
+  EXPECT_THAT(refusal({"cache", "ls", "--username", "a"}), HasSubstr("no option of hawser cache"));
+  EXPECT_THAT(refusal({"--older-than", "1d", "nginx"}), HasSubstr("no option of hawser pull"));
+}
+
+TEST(Options, PasswordsAreNeverQuoted) {
+  EXPECT_THAT(refusal({"--password=hush", "nginx"}), Not(HasSubstr("hush")));
+  EXPECT_THAT(refusal({"--passwort=hush", "nginx"}), Not(HasSubstr("hush")));
+  EXPECT_THAT(refusal({"--password-stdin=hush", "-u", "a", "nginx"}), Not(HasSubstr("hush")));
+  EXPECT_THAT(refusal({"tags", "--password=hush", "-u", "a"}), Not(HasSubstr("hush")));
+}
+
+TEST(Options, WhatIsShownOfArgumentsIsPrintable) {
+  EXPECT_THAT(refusal({"--\x1b[2J", "nginx"}), Not(HasSubstr("\x1b")));
+  EXPECT_THAT(refusal({"--retries=\x1b[2J", "nginx"}), Not(HasSubstr("\x1b")));
+}
+
+using testing::HasSubstr;
+using testing::Not;
+
+TEST(Help, NamesEveryCommandAndEveryOptionOfPull) {
+  const std::string text = help_text(std::nullopt);
+  for (const CommandInfo& command : command_table()) EXPECT_THAT(text, HasSubstr(std::string(command.name)));
+  for (const OptionInfo& option : option_table())
+    if ((option.commands & command_bit(CommandName::pull)) != 0) {
+      EXPECT_THAT(text, HasSubstr("--" + std::string(option.name)));
+    }
+}
+
+TEST(Help, OfACommandNamesItsOptionsAlone) {
+  for (const CommandInfo& command : command_table()) {
+    const std::string text = help_text(command.command);
+    EXPECT_THAT(text, HasSubstr("Usage: hawser " + std::string(command.name)));
+    for (const OptionInfo& option : option_table())
+      if ((option.commands & command_bit(command.command)) != 0) {
+        EXPECT_THAT(text, HasSubstr("--" + std::string(option.name)));
+      }
+  }
+  EXPECT_THAT(help_text(CommandName::tags), Not(HasSubstr("--platform")));
+}
+
+TEST(Help, TheSummaryFollowsTheUsageAfterOneEmptyLine) {
+  EXPECT_THAT(help_text(CommandName::tags),
+              testing::StartsWith("Usage: hawser tags [options] REPOSITORY\n\nList the tags"));
+}
+
+TEST(Help, OfTheCacheSaysWhatItsActionsDo) {
+  for (const char* action : {"\n  ls ", "\n  verify ", "\n  prune "})
+    EXPECT_THAT(help_text(CommandName::cache), HasSubstr(action));
+}
+
+TEST(Help, KeepsToTheWidth) {
+  for (const std::size_t width : {72U, 80U, 100U}) {
+    std::istringstream lines(help_text(CommandName::import, width));
+    for (std::string line; std::getline(lines, line);) {
+      EXPECT_LE(line.size(), width) << line;
+      EXPECT_FALSE(line.ends_with(' ')) << line;
+    }
+  }
+}
+
+TEST(Help, VersionIsOneLine) {
+  EXPECT_THAT(version_text(), testing::MatchesRegex("hawser [0-9]+\\.[0-9]+\\.[0-9]+\n"));
+}
+
+}  // namespace
+}  // namespace hawser

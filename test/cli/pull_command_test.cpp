@@ -1,0 +1,221 @@
+// Commands that ask a registry, from the parsed command line to their exit code and what they print.
+#include "cli/pull_command.hpp"
+
+#include "cli/inspect.hpp"
+#include "registry/registry_fixture.hpp"
+#include "support/temp_dir.hpp"
+
+#include <cstdio>
+#include <cstdlib>
+#include <functional>
+
+#include <boost/json.hpp>
+#include <fcntl.h>
+#include <unistd.h>
+
+namespace hawser::test {
+namespace {
+
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+
+class RegistryCommandTest : public testing::Test {
+ protected:
+  RegistryCommandTest() {
+    // What docker login has kept on this machine is no business of the test's.
+    ::setenv("DOCKER_CONFIG", directory.path().c_str(), 1);
+    image = make_image(1, {40'000, 3'000});
+    add_image(registry.content(), "a/b", "latest", image);
+    pull.images = {registry.host() + "/a/b"};
+    pull.platform = Platform::parse("linux/amd64");
+    pull.cache_directory = (directory / "cache").string();
+    pull.output = (directory / "image.tar").string();
+    inspect.image = registry.host() + "/a/b";
+    tags.repository = registry.host() + "/a/b";
+    for (AccessOptions* access : {&pull.access, &inspect.access, &tags.access}) {
+      access->plain_http = true;
+      access->retries = 0;
+    }
+    for (OutputStyle* style : {&pull.style, &inspect.style, &tags.style}) style->quiet = true;
+  }
+  ~RegistryCommandTest() override { ::unsetenv("DOCKER_CONFIG"); }
+
+  /// What `action` writes to standard output.
+  std::string printed(const std::function<void()>& action) const {
+    std::fflush(stdout);
+    const int before = ::dup(STDOUT_FILENO);
+    const int file = ::open((directory / "stdout").c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    ::dup2(file, STDOUT_FILENO);
+    ::close(file);
+    action();
+    std::fflush(stdout);
+    ::dup2(before, STDOUT_FILENO);
+    ::close(before);
+    std::string text = read_text(directory / "stdout");
+    std::filesystem::remove(directory / "stdout");
+    return text;
+  }
+  Failure pull_failure() {
+    return failure_of([&] { run_pull_command(pull, std::nullopt); });
+  }
+
+  TempDir directory;
+  ScriptedRegistry registry;
+  TestImage image;
+  PullCommand pull;
+  InspectCommand inspect;
+  TagsCommand tags;
+};
+
+TEST_F(RegistryCommandTest, QuietPullsWriteTheirFileAlone) {
+  EXPECT_THAT(printed([&] { EXPECT_EQ(run_pull_command(pull, std::nullopt), ExitCode::done); }), IsEmpty());
+  EXPECT_THAT(read_text(*pull.output), HasSubstr(image.layers[0]));
+  EXPECT_THAT(directory.names(), ElementsAre("cache", "image.tar"));
+}
+
+TEST_F(RegistryCommandTest, ThePullsResultIsJsonOnRequest) {
+  pull.style.json = true;
+  const std::string text = printed([&] { EXPECT_EQ(run_pull_command(pull, std::nullopt), ExitCode::done); });
+  const auto document = boost::json::parse(text);
+  EXPECT_EQ(document.at("exit_code").to_number<int>(), 0);
+  EXPECT_EQ(document.at("images").at(0).at("digest").as_string(), image.manifest_digest().to_string());
+}
+
+TEST_F(RegistryCommandTest, WithoutACacheAStoreForTheCallIsUsedAndRemoved) {
+  pull.use_cache = false;
+  pull.format = OutputFormat::oci_dir;
+  pull.output = (directory / "layout").string();
+  EXPECT_EQ(run_pull_command(pull, std::nullopt), ExitCode::done);
+  EXPECT_THAT(directory.names(), ElementsAre("layout"));
+}
+
+TEST_F(RegistryCommandTest, AnArchiveOnStandardOutputIsAllThatIsThere) {
+  pull.output = "-";
+  const std::string text = printed([&] { EXPECT_EQ(run_pull_command(pull, std::nullopt), ExitCode::done); });
+  EXPECT_THAT(text, HasSubstr(image.layers[1]));
+  EXPECT_EQ(text.size() % 512, 0U);
+}
+
+TEST_F(RegistryCommandTest, AnArchiveDoesNotGoToATerminal) {
+  const int terminal = ::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+  ASSERT_GE(terminal, 0);
+  ASSERT_EQ(::grantpt(terminal) + ::unlockpt(terminal), 0);
+  const int its_other_end = ::open(::ptsname(terminal), O_RDWR | O_NOCTTY | O_CLOEXEC);
+  ASSERT_GE(its_other_end, 0);
+  pull.output = "-";
+  for (const bool dry_run : {false, true}) {
+    pull.dry_run = dry_run;
+    std::fflush(stdout);
+    const int before = ::dup(STDOUT_FILENO);
+    ::dup2(its_other_end, STDOUT_FILENO);
+    const Failure failure = pull_failure();
+    ::dup2(before, STDOUT_FILENO);
+    ::close(before);
+    EXPECT_EQ(failure.code, Errc::usage);
+    EXPECT_THAT(failure.text, HasSubstr("terminal"));
+    EXPECT_THAT(failure.hint, HasSubstr("docker load"));
+  }
+  ::close(its_other_end);
+  ::close(terminal);
+  EXPECT_THAT(registry.requests(), IsEmpty());
+  EXPECT_THAT(directory.names(), IsEmpty());
+}
+
+TEST_F(RegistryCommandTest, ADryRunMakesNoCache) {
+  pull.dry_run = true;
+  EXPECT_EQ(run_pull_command(pull, std::nullopt), ExitCode::done);
+  EXPECT_THAT(directory.names(), IsEmpty());
+}
+
+TEST_F(RegistryCommandTest, ADryRunRefusesACacheThatCanNotBeMade) {
+  write_text(directory / "file", "");
+  pull.cache_directory = (directory / "file/below/cache").string();
+  for (const bool dry_run : {true, false}) {
+    pull.dry_run = dry_run;
+    const Failure failure = pull_failure();
+    EXPECT_EQ(failure.code, Errc::disk);
+    EXPECT_THAT(failure.text, HasSubstr("file"));
+    EXPECT_THAT(failure.hint, HasSubstr("--cache-dir"));
+  }
+  pull.dry_run = true;
+  pull.cache_directory = (directory / "not/there/yet").string();
+  EXPECT_EQ(run_pull_command(pull, std::nullopt), ExitCode::done);
+  EXPECT_THAT(directory.names(), ElementsAre("file"));
+}
+
+TEST_F(RegistryCommandTest, ACacheThatIsSomethingElseIsAnErrorWithAHint) {
+  std::filesystem::create_directory(directory / "cache");
+  write_text(directory / "cache" / "diary", "precious");
+  const Failure failure = pull_failure();
+  EXPECT_EQ(failure.code, Errc::disk);
+  EXPECT_THAT(failure.hint, HasSubstr("--cache-dir"));
+  EXPECT_THAT(registry.requests(), IsEmpty());
+}
+
+TEST_F(RegistryCommandTest, TarsAreImportedIntoACacheAlone) {
+  EXPECT_EQ(run_pull_command(pull, std::nullopt), ExitCode::done);
+  pull.import_tars = {*pull.output};
+  pull.output = (directory / "second.tar").string();
+  pull.cache_directory = (directory / "other").string();
+  const std::size_t before = registry.count("GET", "/v2/a/b/blobs/*");
+  EXPECT_EQ(run_pull_command(pull, std::nullopt), ExitCode::done);
+  EXPECT_EQ(registry.count("GET", "/v2/a/b/blobs/*"), before);
+  pull.use_cache = false;
+  EXPECT_EQ(pull_failure().code, Errc::disk);
+}
+
+TEST_F(RegistryCommandTest, AnImageThatIsNotThereIsItsExitCode) {
+  pull.images = {registry.host() + "/a/b:nothing"};
+  EXPECT_EQ(run_pull_command(pull, std::nullopt), ExitCode::not_found);
+  EXPECT_FALSE(std::filesystem::exists(*pull.output));
+}
+
+TEST_F(RegistryCommandTest, AttackAnEchoedSecretIsShownByNoErrorAndNoResult) {
+  const std::string password = "hush99";
+  registry.auth().require_basic("me", password);
+  registry.content().add_manifest("a/b", "echo", R"({"schemaVersion":2,"mediaType":"application/hush99"})",
+                                  "application/vnd.oci.image.manifest.v1+json");
+  pull.images = {registry.host() + "/a/b:echo"};
+  inspect.image = pull.images.front();
+  pull.access.username = inspect.access.username = "me";
+  const Failure failure = failure_of([&] { run_inspect_command(inspect, password); });
+  EXPECT_THAT(failure.text, AllOf(HasSubstr("application/***"), Not(HasSubstr(password))));
+  for (const bool json : {false, true}) {
+    for (const bool quiet : {false, true}) {
+      pull.style.json = json;
+      pull.style.quiet = quiet;
+      testing::internal::CaptureStderr();
+      const std::string out = printed([&] { run_pull_command(pull, password); });
+      const std::string all = testing::internal::GetCapturedStderr() + out;
+      EXPECT_THAT(all, AllOf(HasSubstr("application/***"), Not(HasSubstr(password))));
+      EXPECT_EQ(out.find("application/***") != std::string::npos, json);
+    }
+  }
+}
+
+TEST_F(RegistryCommandTest, TagsAreListed) {
+  add_image(registry.content(), "a/b", "v2", image);
+  EXPECT_EQ(printed([&] { EXPECT_EQ(run_tags_command(tags, std::nullopt), ExitCode::done); }), "latest\nv2\n");
+  tags.repository = registry.host() + "/no/where";
+  EXPECT_EQ(failure_of([&] { run_tags_command(tags, std::nullopt); }).code, Errc::not_found);
+}
+
+TEST_F(RegistryCommandTest, InspectShowsTheManifestTheConfigAndTheBytes) {
+  const auto shown = [&] {
+    return printed([&] { EXPECT_EQ(run_inspect_command(inspect, std::nullopt), ExitCode::done); });
+  };
+  EXPECT_THAT(shown(), HasSubstr(image.manifest_digest().to_string()));
+  inspect.raw = true;
+  EXPECT_EQ(shown(), image.manifest);
+  inspect.raw = false;
+  inspect.config = true;
+  EXPECT_THAT(shown(), HasSubstr("diff_ids"));
+  inspect.image += ":nothing";
+  EXPECT_EQ(failure_of([&] { run_inspect_command(inspect, std::nullopt); }).code, Errc::not_found);
+}
+
+}  // namespace
+}  // namespace hawser::test

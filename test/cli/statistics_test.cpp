@@ -1,0 +1,225 @@
+#include "cli/statistics.hpp"
+
+#include <boost/json.hpp>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace hawser {
+namespace {
+
+TEST(Table, ColumnsAreAsWideAsTheyNeedToBe) {
+  Table table({"NAME", ">SIZE", "TYPE"});
+  table.add({"a", "5", "x"});
+  table.add({"longer name", "12345", "y"});
+  EXPECT_EQ(table.to_string(),
+            "NAME          SIZE  TYPE\n"
+            "a                5  x\n"
+            "longer name  12345  y\n");
+}
+
+TEST(Table, CellsArePrintableAndMissingOnesEmpty) {
+  Table table({"A", "B"});
+  table.add({"\x1b"});
+  EXPECT_EQ(table.to_string(), "A  B\n?\n");
+}
+
+using testing::HasSubstr;
+using testing::Not;
+
+/// A layer of 25 MB that the cache has, one of 10 MB of which 1 MB is left to resume, and so on.
+const SurveyedLayer cached{Digest::of("cached"), 25'000'000, 25'000'000, true};
+const SurveyedLayer resumable{Digest::of("resumable"), 10'000'000, 1'000'000};
+const SurveyedLayer missing{Digest::of("missing"), 21'000'000};
+const SurveyedLayer attestation{Digest::of("attestation"), 2'000, 0, false, true};
+
+PullStatistics sample() {
+  PullStatistics statistics;
+  ImageResult image;
+  image.reference = "nginx:1.21";
+  image.platforms = {"linux/amd64"};
+  image.digest = Digest::of("manifest");
+  image.output = "my images/nginx.tar";
+  image.layers = {cached, resumable, missing};
+  statistics.images.push_back(image);
+  statistics.received = 30'000'000;
+  statistics.resumed = 1'000'000;
+  statistics.retries = 2;
+  statistics.elapsed = std::chrono::seconds{3};
+  return statistics;
+}
+
+TEST(Statistics, TextSaysHitsPercentAndWhatWasSaved) {
+  const std::string text = format_statistics(sample());
+  EXPECT_THAT(text, HasSubstr("nginx:1.21 (linux/amd64): 3 layers, 56.0 MB, " + Digest::of("manifest").to_string()));
+  EXPECT_THAT(text, HasSubstr("cache: 1 of 3 layers hit (33%), 25.0 MB saved\n"));
+  EXPECT_THAT(text, HasSubstr("downloaded 30.0 MB in 3.0 s, 10.0 MB/s, 1.0 MB resumed, tried again 2 times\n"));
+  EXPECT_THAT(text, HasSubstr("saved to my images/nginx.tar\n  docker load -i 'my images/nginx.tar'\n"));
+}
+
+TEST(Statistics, AnOutputOfSeveralImagesIsNamedOnce) {
+  PullStatistics statistics = sample();
+  statistics.images.push_back(statistics.images.front());
+  const std::string text = format_statistics(statistics);
+  EXPECT_EQ(text.find("saved to"), text.rfind("saved to"));
+}
+
+TEST(Statistics, EachFormatIsLoadedByItsOwnAndStandardOutputByNobody) {
+  PullStatistics statistics = sample();
+  statistics.format = OutputFormat::oci_archive;
+  EXPECT_THAT(format_statistics(statistics), HasSubstr("  podman load -i 'my images/nginx.tar'\n"));
+  statistics.format = OutputFormat::oci_dir;
+  statistics.images.front().output = "/images/nginx";
+  EXPECT_THAT(format_statistics(statistics), HasSubstr("  podman pull oci:/images/nginx\n"));
+  statistics.images.push_back(statistics.images.front());
+  EXPECT_THAT(format_statistics(statistics), Not(HasSubstr("podman")));
+  statistics.images.pop_back();
+  statistics.images.front().output = "-";
+  EXPECT_THAT(format_statistics(statistics), Not(HasSubstr("saved to")));
+}
+
+TEST(Statistics, PodmanIsOfferedALayoutOnlyWhereItTakesIt) {
+  PullStatistics statistics = sample();
+  statistics.format = OutputFormat::oci_dir;
+  ImageResult& image = statistics.images.front();
+  const auto is_offered = [&](const std::string& path) {
+    image.output = path;
+    return format_statistics(statistics).find("podman pull oci:" + path + "\n") != std::string::npos;
+  };
+  for (const char* path : {"layout", "/srv/images/layout", "a/b.c_d__e---f", "127.0.0.1_5000_a_b_v1"})
+    EXPECT_TRUE(is_offered(path)) << path;
+  for (const char* path : {"Layout", "my layout", "./layout", "../layout", "layout/", "layout:1", "a@b", "a..b",
+                           "-layout", "a+b", "\u00e4"})
+    EXPECT_FALSE(is_offered(path)) << path;
+  EXPECT_FALSE(is_offered(std::string(250, 'a')));
+  image.alone = false;
+  EXPECT_FALSE(is_offered("layout"));
+}
+
+ImageResult failure() {
+  ImageResult failed;
+  failed.reference = "gone:1";
+  failed.error = "no such image \x1b[2J";
+  failed.hint = "it is there for: linux/arm64";
+  failed.exit = ExitCode::not_found;
+  failed.told = true;
+  failed.layers = {missing};
+  return failed;
+}
+
+TEST(Statistics, FailuresAreListedAndDecideTheExitCode) {
+  PullStatistics statistics = sample();
+  EXPECT_EQ(statistics.exit(), ExitCode::done);
+  statistics.images.push_back(failure());
+  const std::string text = format_statistics(statistics);
+  EXPECT_THAT(text, HasSubstr("\ngone:1: failed\n"));
+  EXPECT_THAT(text, HasSubstr("1 of 2 images failed\n"));
+  EXPECT_EQ(statistics.exit(), ExitCode::not_found);
+  const auto document = boost::json::parse(statistics_json(statistics)).as_object();
+  const auto& image = document.at("images").as_array().at(1).as_object();
+  EXPECT_EQ(image.at("hint").as_string(), "it is there for: linux/arm64");
+  EXPECT_TRUE(image.at("output").is_null());
+}
+
+TEST(Statistics, WhatTheLogHasNotSaidIsSaid) {
+  PullStatistics statistics;
+  statistics.images.push_back(failure());
+  statistics.images.back().error = "not written, since other:1 failed";
+  statistics.images.back().told = false;
+  EXPECT_EQ(format_statistics(statistics), "gone:1: not written, since other:1 failed\n");
+}
+
+TEST(Statistics, WhyAnImageFailedIsToldWithWhatCanBeDone) {
+  PullStatistics statistics;
+  statistics.images.push_back(failure());
+  EXPECT_THAT(format_failures(statistics), testing::MatchesRegex("hawser: gone:1: no such image [^\\x1b]*\n"
+                                                                 "        it is there for: linux/arm64\n"));
+}
+
+TEST(Statistics, WhereNothingCameOfItThereIsLittleToSay) {
+  PullStatistics statistics;
+  statistics.images.push_back(failure());
+  EXPECT_EQ(format_statistics(statistics), "gone:1: failed\n");
+  statistics.dry_run = true;
+  EXPECT_EQ(format_statistics(statistics), "gone:1: failed\n");
+}
+
+TEST(Statistics, ADryRunListsTheLayersAndSaysWhatIsLeftToFetch) {
+  PullStatistics statistics = sample();
+  statistics.dry_run = true;
+  const std::string text = format_statistics(statistics);
+  EXPECT_THAT(text, HasSubstr("\n  " + cached.digest.to_string() + "   25.0 MB  cached\n  " +
+                              resumable.digest.to_string() + "   10.0 MB  1.0 MB there, to be resumed\n  " +
+                              missing.digest.to_string() + "   21.0 MB  to be fetched\n"));
+  EXPECT_THAT(text, HasSubstr("to download: 30.0 MB, 1.0 MB are left by an earlier run\n"));
+  EXPECT_THAT(text, Not(HasSubstr("saved to")));
+  const auto document = boost::json::parse(statistics_json(statistics)).as_object();
+  EXPECT_EQ(document.at("to_fetch_bytes").to_number<int>(), 30'000'000);
+  EXPECT_EQ(document.at("resumed_bytes").to_number<int>(), 1'000'000);
+}
+
+TEST(Statistics, WhatImagesShareCountsOnce) {
+  PullStatistics statistics = sample();
+  statistics.dry_run = true;
+  statistics.images.push_back(statistics.images.front());
+  statistics.images.push_back(failure());  // is not fetched at all
+  const std::string text = format_statistics(statistics);
+  EXPECT_THAT(text, HasSubstr("cache: 1 of 3 layers hit (33%), 25.0 MB saved\n"));
+  EXPECT_THAT(text, HasSubstr(missing.digest.to_string() + "   21.0 MB  as above\n"));
+  EXPECT_THAT(text, HasSubstr("to download: 30.0 MB, "));
+  EXPECT_THAT(text, HasSubstr("1 of 3 images failed\n"));
+  EXPECT_EQ(statistics.sums().bytes, 56'000'000U);
+}
+
+TEST(Statistics, ManyPlatformsAreCountedAndAttestationsAreNoLayers) {
+  PullStatistics statistics = sample();
+  ImageResult& image = statistics.images.front();
+  image.platforms = {"linux/amd64", "linux/arm64"};
+  image.layers.push_back(attestation);
+  EXPECT_THAT(format_statistics(statistics), HasSubstr("nginx:1.21 (2 platforms): 3 layers, 56.0 MB"));
+  EXPECT_EQ(statistics.sums().to_fetch(), 30'002'000U);
+  const auto document = boost::json::parse(statistics_json(statistics)).as_object();
+  const auto& entry = document.at("images").as_array().at(0).as_object();
+  EXPECT_EQ(entry.at("platform").as_string(), "");
+  EXPECT_EQ(entry.at("platforms").as_array().size(), 2U);
+}
+
+TEST(Statistics, JsonHoldsTheSame) {
+  const auto document = boost::json::parse(statistics_json(sample())).as_object();
+  EXPECT_EQ(document.at("layers").to_number<int>(), 3);
+  EXPECT_EQ(document.at("cached_layers").to_number<int>(), 1);
+  EXPECT_EQ(document.at("to_fetch_bytes").to_number<int>(), 30'000'000);
+  EXPECT_EQ(document.at("received_bytes").to_number<int>(), 30'000'000);
+  EXPECT_EQ(document.at("bytes_per_second").to_number<int>(), 10'000'000);
+  EXPECT_EQ(document.at("elapsed_seconds").to_number<double>(), 3.0);
+  EXPECT_EQ(document.at("exit_code").to_number<int>(), 0);
+  const auto& image = document.at("images").as_array().at(0).as_object();
+  EXPECT_EQ(image.at("reference").as_string(), "nginx:1.21");
+  EXPECT_EQ(image.at("platform").as_string(), "linux/amd64");
+  EXPECT_EQ(image.at("digest").as_string(), Digest::of("manifest").to_string());
+  EXPECT_EQ(image.at("output").as_string(), "my images/nginx.tar");
+  EXPECT_TRUE(image.at("error").is_null());
+}
+
+TEST(Statistics, TransferCountsAreTakenOver) {
+  TransferState transfer;
+  transfer.blob_planned(Digest::of("x"), 100, 40);
+  transfer.blob_progress(Digest::of("x"), 60);
+  transfer.retrying("", "", std::chrono::seconds{0});
+  PullStatistics statistics;
+  statistics.add(transfer);
+  EXPECT_EQ(statistics.received, 60U);
+  EXPECT_EQ(statistics.resumed, 40U);
+  EXPECT_EQ(statistics.retries, 1U);
+}
+
+TEST(Statistics, ShellQuoting) {
+  EXPECT_EQ(shell_quoted("library_nginx_latest.tar"), "library_nginx_latest.tar");
+  EXPECT_EQ(shell_quoted("a b"), "'a b'");
+  EXPECT_EQ(shell_quoted("it's"), "'it'\\''s'");
+  EXPECT_EQ(shell_quoted("$(rm)"), "'$(rm)'");
+  EXPECT_EQ(shell_quoted(""), "''");
+  EXPECT_EQ(shell_quoted("-x.tar"), "'./-x.tar'");
+}
+
+}  // namespace
+}  // namespace hawser

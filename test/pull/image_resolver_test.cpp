@@ -1,0 +1,118 @@
+// From a reference to its manifests, against a scripted registry, and how much a hostile one may name.
+#include "pull/image_resolver.hpp"
+
+#include "cli/progress.hpp"
+#include "image/manifest.hpp"
+#include "registry/registry_fixture.hpp"
+
+namespace hawser::test {
+namespace {
+
+using testing::HasSubstr;
+
+class ImageResolverTest : public testing::Test {
+ protected:
+  ImageResolverTest() { access.plain_http = true; }
+
+  ResolvedImage resolve(bool all, const std::string& tag = "latest") {
+    Session session(context.get_executor(), access, 1, {}, nullptr, *progress, log);
+    PlatformChoice choice;
+    choice.platform = Platform::parse("linux/amd64");
+    choice.all = all;
+    const Reference reference = Reference::parse(registry.host() + "/a/b:" + tag);
+    return run_coroutine(context, resolve_image(session, nullptr, reference, choice));
+  }
+  Failure failure(bool all, const std::string& tag = "latest") {
+    return failure_of([&] { resolve(all, tag); });
+  }
+
+  static std::string entry(const Digest& digest, std::size_t size, std::string_view type,
+                           const std::string& architecture = "amd64") {
+    return "{\"mediaType\":\"" + std::string(type) + "\",\"digest\":\"" + digest.to_string() +
+           "\",\"size\":" + std::to_string(size) + R"(,"platform":{"os":"linux","architecture":")" + architecture +
+           "\"}}";
+  }
+  /// Puts an index of these entries into the registry; returns its own entry. `padding` makes it larger.
+  std::string add_index(const std::string& tag, const std::string& entries, std::size_t padding = 0) {
+    const std::string bytes = "{\"schemaVersion\":2,\"mediaType\":\"" + std::string(media_type::oci_index) +
+                              "\",\"manifests\":[" + entries + "]" + std::string(padding, ' ') + "}";
+    const Digest digest = registry.content().add_manifest("a/b", tag, bytes, std::string(media_type::oci_index));
+    return entry(digest, bytes.size(), media_type::oci_index);
+  }
+  std::string add_manifest(std::uint64_t seed, const std::string& architecture = "amd64") {
+    const TestImage image = make_image(seed, 0, 0);
+    const std::string bytes = image.manifest + std::string(seed, ' ');  // a digest of its own
+    const Digest digest = registry.content().add_manifest("a/b", "", bytes, std::string(media_type::oci_manifest));
+    return entry(digest, bytes.size(), media_type::oci_manifest, architecture);
+  }
+
+  asio::io_context context;
+  ScriptedRegistry registry;
+  AccessOptions access;
+  std::unique_ptr<Progress> progress = make_quiet_progress();
+  Log log{Log::Level::errors, [](std::string_view) {}};
+};
+
+TEST_F(ImageResolverTest, AnIndexGivesThePlatformOrAll) {
+  add_index("latest", add_manifest(1) + "," + add_manifest(2, "arm64"));
+  const ResolvedImage one = resolve(false);
+  EXPECT_TRUE(one.from_index);
+  EXPECT_EQ(one.archive.manifests.size(), 1U);
+  EXPECT_EQ(one.fetched.size(), 2U);
+  const ResolvedImage all = resolve(true);
+  EXPECT_EQ(all.archive.manifests.size(), 2U);
+  EXPECT_EQ(all.archive.indexes.size(), 1U);
+}
+
+TEST_F(ImageResolverTest, ADocumentNamedTwiceIsFetchedOnce) {
+  const std::string manifest = add_manifest(1);
+  add_index("latest", manifest + "," + add_index("", manifest));
+  EXPECT_EQ(resolve(true).archive.manifests.size(), 1U);
+  EXPECT_EQ(registry.count("GET", "*"), 3U);
+}
+
+TEST_F(ImageResolverTest, AttackIndexesWithoutEndAreRefused) {
+  std::string entries;
+  for (std::size_t i = 0; i < 600; ++i) entries += (i == 0 ? "" : ",") + add_index("", "", i);
+  add_index("latest", entries);
+  EXPECT_EQ(failure(true).code, Errc::too_large);
+  EXPECT_LE(registry.count("GET", "*"), 513U);
+}
+
+TEST_F(ImageResolverTest, AttackManifestsOfTooManyBytesAreRefused) {
+  std::string entries;
+  for (std::size_t i = 0; i < 20; ++i) entries += (i == 0 ? "" : ",") + add_index("", "", 4'000'000 + i);
+  add_index("latest", entries);
+  const Failure refused = failure(true);
+  EXPECT_EQ(refused.code, Errc::too_large);
+  EXPECT_THAT(refused.text, HasSubstr("67.1 MB"));
+}
+
+TEST_F(ImageResolverTest, AttackIndexesNestedTooDeepAreRefused) {
+  std::string inner = add_manifest(1);
+  for (int depth = 0; depth < 4; ++depth) inner = add_index("deepest", inner);
+  EXPECT_EQ(resolve(false, "deepest").archive.manifests.size(), 1U);
+  add_index("deeper", inner);
+  for (const bool all : {false, true}) {
+    const Failure refused = failure(all, "deeper");
+    EXPECT_EQ(refused.code, Errc::malformed);
+    EXPECT_THAT(refused.text, HasSubstr("nested too deep"));
+  }
+}
+
+// No index can hold its own digest; one that claims to is found out by its bytes.
+TEST_F(ImageResolverTest, AttackAnIndexThatHoldsItselfIsRefused) {
+  const Digest claimed = Digest::of("itself");
+  const std::string bytes = "{\"schemaVersion\":2,\"manifests\":[" + entry(claimed, 0, media_type::oci_index) + "]}";
+  registry.on("GET", "*").reply_with(Reply::of(200, bytes, std::string(media_type::oci_index)));
+  for (const bool all : {false, true}) EXPECT_EQ(failure(all).code, Errc::digest_mismatch);
+}
+
+TEST_F(ImageResolverTest, AnIndexWithoutImagesIsNotFound) {
+  add_index("latest", "");
+  EXPECT_EQ(failure(true).code, Errc::not_found);
+  EXPECT_EQ(failure(false).code, Errc::no_platform);
+}
+
+}  // namespace
+}  // namespace hawser::test
