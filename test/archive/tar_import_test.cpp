@@ -1,4 +1,4 @@
-// What `hawser import` takes from whole tars, of good and of ill will, is in test/cli/import_command_test.cpp.
+// What `hawser import` takes from whole tars, of good and of ill will, is in test/pull/import_test.cpp.
 #include "archive/tar_import.hpp"
 
 #include "archive/sample_images.hpp"

@@ -1,4 +1,4 @@
-// What `hawser import` makes of hostile tars is in test/cli/import_command_test.cpp.
+// What `hawser import` makes of hostile tars is in test/pull/import_test.cpp.
 #include "archive/tar_reader.hpp"
 
 #include "archive/sample_images.hpp"
