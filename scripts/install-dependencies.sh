@@ -11,16 +11,16 @@ set -euo pipefail
 build=(g++ cmake ninja-build ccache pkg-config git ca-certificates
        libboost1.81-dev libboost-json1.81-dev libboost-program-options1.81-dev libboost-url1.81-dev
        libssl-dev zlib1g-dev libzstd-dev libisal-dev libarchive-dev
-       libgtest-dev libgmock-dev)
+       libgtest-dev libgmock-dev python3)
 # What the demonstration of scripts/run.sh needs: a registry, images, a loader.
 demo=(docker-registry busybox-static podman runc skopeo golang-github-containers-common
-      python3 python3-cryptography python3-jwt python3-bcrypt python3-zstandard)
+      python3-cryptography python3-jwt python3-bcrypt python3-zstandard)
 # The engines that the end-to-end tests load into, and the proxies that they pull through.
 test=("${demo[@]}" docker.io containerd
       python3-pytest openssl xz-utils zstd umoci time squid microsocks util-linux procps
       mount xfsprogs btrfs-progs)
 bench=(libbenchmark-dev skopeo podman aria2 docker-registry iproute2 iptables time openssl util-linux
-       python3 python3-cryptography python3-zstandard)
+       python3-cryptography python3-zstandard)
 fuzz=(clang libclang-rt-14-dev)
 coverage=(gcovr)
 

@@ -47,9 +47,6 @@ without_aslr=()
 if setarch -R true 2>/dev/null; then without_aslr=(setarch -R); fi
 
 passed=0 failed=0 skipped=0 broken=()
-count() {  # count FILE ATTRIBUTE: the attribute of the JUnit file's <testsuite>
-  sed -n "/<testsuite/,/>/s/.*[[:space:]]$2=\"\([0-9]*\)\".*/\1/p" "$1" | head -n 1
-}
 for preset in "${presets[@]}"; do
   echo "== $preset"
   if ! { cmake --preset "$preset" && cmake --build --preset "$preset"; }; then
@@ -57,7 +54,7 @@ for preset in "${presets[@]}"; do
     continue
   fi
   results=$root/build/$preset/test-results.xml
-  rm -f "$results"
+  rm -rf "$results" "build/$preset/results"
   selection=()
   [ -z "$quick" ] || selection=(--label-exclude "e2e|soak")
   runner=()
@@ -69,10 +66,8 @@ for preset in "${presets[@]}"; do
     broken+=("$preset: ctest gave no results")
     continue
   fi
-  all=$(count "$results" tests)
-  bad=$(count "$results" failures)
-  out=$(($(count "$results" skipped) + $(count "$results" disabled)))
-  passed=$((passed + all - bad - out))
+  read -r good bad out < <(scripts/count_tests.py "$results" "build/$preset/results")
+  passed=$((passed + good))
   failed=$((failed + bad))
   skipped=$((skipped + out))
   if [ "$status" -ne 0 ] && [ "$bad" -eq 0 ]; then broken+=("$preset: ctest ended with $status"); fi
