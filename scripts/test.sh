@@ -62,11 +62,10 @@ for preset in "${presets[@]}"; do
   status=0
   "${runner[@]}" ctest --preset "$preset" --parallel "$(nproc)" "${selection[@]}" \
     --output-junit "$results" --no-tests=error || status=$?
-  if [ ! -s "$results" ]; then
+  if ! read -r good bad out < <(scripts/count_tests.py "$results" "build/$preset/results"); then
     broken+=("$preset: ctest gave no results")
     continue
   fi
-  read -r good bad out < <(scripts/count_tests.py "$results" "build/$preset/results")
   passed=$((passed + good))
   failed=$((failed + bad))
   skipped=$((skipped + out))
