@@ -33,9 +33,9 @@ int run(const VersionCommand&) {
 }
 
 int run(const CacheCommand& command) {
-  const auto progress = make_progress(command.style.quiet);
-  const CacheOutcome outcome = run_cache_command(command, [&](std::string_view line) { progress->message(line); });
-  progress->finish();
+  Progress progress(command.style.quiet);
+  const CacheOutcome outcome = run_cache_command(command, [&](std::string_view line) { progress.message(line); });
+  progress.finish();
   write_out(outcome.text);
   return static_cast<int>(outcome.exit);
 }
@@ -73,10 +73,10 @@ int report(const std::exception& failure) {
 }
 
 int run(const ImportCommand& command) {
-  const auto progress = make_progress(command.style.quiet);
+  Progress progress(command.style.quiet);
   const ImportOutcome outcome = run_import_command(
-      command, [&](std::string_view line) { progress->message(line); }, [](const Error& error) { report(error); });
-  progress->finish();
+      command, [&](std::string_view line) { progress.message(line); }, [](const Error& error) { report(error); });
+  progress.finish();
   write_out(outcome.text);
   return static_cast<int>(outcome.exit);
 }

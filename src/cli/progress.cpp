@@ -3,8 +3,10 @@
 #include "util/text.hpp"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstdlib>
+#include <span>
 
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -90,11 +92,7 @@ void TransferState::retrying(const std::string&, const std::string&, std::chrono
   ++retries_;
 }
 
-void TransferState::connections(std::size_t count) {
-  connections_ = count;
-}
-
-void TransferState::tick(Time now) {
+void TransferState::measure(Time now) {
   rate_.sample(now, received_);
   for (BlobState& blob : blobs_)
     if (blob.phase == Phase::active) blob.rate.sample(now, blob.received);
@@ -113,8 +111,6 @@ TransferState::Totals TransferState::totals() const {
 }
 
 namespace {
-
-using Phase = BlobState::Phase;
 
 constexpr std::size_t name_width = 12;    // as many digits of a digest, without its algorithm
 constexpr std::size_t percent_width = 5;  // " 100%"
@@ -179,25 +175,21 @@ std::string time_text(const RateMeter& rate, std::uint64_t remaining) {
   return time && remaining > 0 ? format_duration(*time) : "";
 }
 
+/// What is said of a blob in each phase, by number.
+constexpr std::array<std::string_view, 5> phase_words{"active", "by another process", "waiting", "done", "cached"};
+
+std::string_view word_of(Phase phase) {
+  return phase_words[static_cast<std::size_t>(phase)];
+}
+
 Row blob_row(const BlobState& blob) {
-  Row row{blob.digest.hex().substr(0, name_width), blob.present(), blob.size};
-  switch (blob.phase) {
-    case Phase::active:
-      row.rate = rate_text(blob.rate);
-      row.rest = blob.present() == blob.size ? "verifying" : time_text(blob.rate, blob.size - blob.present());
-      break;
-    case Phase::waiting:
-      row.rest = blob.resumed > 0 ? "resuming" : "waiting";
-      break;
-    case Phase::elsewhere:
-      row.rest = "by another process";
-      break;
-    case Phase::cached:
-      row.rest = "cached";
-      break;
-    case Phase::done:
-      row.rest = "done";
-      break;
+  const std::uint64_t present = blob.present();
+  Row row{blob.digest.hex().substr(0, name_width), present, blob.size};
+  if (blob.phase == Phase::active) {
+    row.rate = rate_text(blob.rate);
+    row.rest = present == blob.size ? "verifying" : time_text(blob.rate, blob.size - present);
+  } else {
+    row.rest = blob.phase == Phase::waiting && blob.resumed > 0 ? "resuming" : word_of(blob.phase);
   }
   return row;
 }
@@ -208,44 +200,15 @@ Row total_row(const TransferState& state) {
           time_text(state.rate(), totals.size - totals.present)};
 }
 
-/// How many connections there are, as an addition to `rest`; empty where there are none.
-std::string connections_text(const TransferState& state, const std::string& rest) {
-  const std::size_t count = state.connection_count();
-  if (count == 0) return "";
-  return (rest.empty() ? "" : ", ") + counted(count, "connection");
-}
-
-/// How urgently a blob is to be seen: what moves first.
-int urgency(Phase phase) {
-  switch (phase) {
-    case Phase::active:
-      return 0;
-    case Phase::elsewhere:
-      return 1;
-    case Phase::waiting:
-      return 2;
-    case Phase::done:
-      return 3;
-    case Phase::cached:
-      return 4;
-  }
-  return 5;
-}
-
-/// "and 37 more: 20 done, 12 waiting".
-std::string rest_line(const std::vector<const BlobState*>& rest, std::size_t width) {
-  const auto count = [&](Phase phase) {
-    return std::ranges::count_if(rest, [&](const BlobState* blob) { return blob->phase == phase; });
-  };
+/// "and 37 more: 12 waiting, 20 done".
+std::string rest_line(std::span<const BlobState* const> rest, std::size_t width) {
+  std::array<std::size_t, phase_words.size()> counts{};
+  for (const BlobState* blob : rest) ++counts[static_cast<std::size_t>(blob->phase)];
   std::string line = "and " + std::to_string(rest.size()) + " more";
   const char* separator = ": ";
-  for (const auto& [phase, word] : {std::pair{Phase::active, "active"},
-                                    {Phase::elsewhere, "by another process"},
-                                    {Phase::waiting, "waiting"},
-                                    {Phase::done, "done"},
-                                    {Phase::cached, "cached"}}) {
-    if (count(phase) == 0) continue;
-    line += separator + std::to_string(count(phase)) + " " + word;
+  for (std::size_t i = 0; i < counts.size(); ++i) {
+    if (counts[i] == 0) continue;
+    ((line += separator) += std::to_string(counts[i]) + " ") += phase_words[i];
     separator = ", ";
   }
   return line.substr(0, width);
@@ -260,13 +223,14 @@ unsigned percent_of(std::uint64_t done, std::uint64_t all) {
 
 std::vector<std::string> render_progress(const TransferState& state, ViewSize size) {
   if (state.blobs().empty() || size.width == 0 || size.height == 0) return {};
-  std::vector<const BlobState*> shown, rest;
+  std::vector<const BlobState*> shown;
   for (const BlobState& blob : state.blobs()) shown.push_back(&blob);
   const std::size_t room = size.height - 1;  // the total has the last line
+  std::string others;
   if (shown.size() > room) {
-    std::ranges::stable_sort(shown, {}, [](const BlobState* blob) { return urgency(blob->phase); });
+    std::ranges::stable_sort(shown, {}, &BlobState::phase);
     const std::size_t kept = room == 0 ? 0 : room - 1;
-    rest.assign(shown.begin() + static_cast<std::ptrdiff_t>(kept), shown.end());
+    others = rest_line(std::span(shown).subspan(kept), size.width);
     shown.resize(kept);
     // Those that stay keep the order of the image, so that lines don't jump about.
     std::ranges::sort(shown, {}, [&](const BlobState* blob) { return blob - state.blobs().data(); });
@@ -277,15 +241,18 @@ std::vector<std::string> render_progress(const TransferState& state, ViewSize si
   // No narrower than a time may become, so that the bars don't change their width all the time.
   std::size_t rest_width = time_width;
   for (const Row& row : rows) rest_width = std::max(rest_width, row.rest.size());
-  const std::string connections = connections_text(state, rows.back().rest);
-  const std::size_t wider = std::max(rest_width, rows.back().rest.size() + connections.size());
-  if (bar_width(wider, size.width) >= handsome_bar) {
-    rows.back().rest += connections;
-    rest_width = wider;
+  std::string& total = rows.back().rest;
+  if (const std::size_t count = state.connection_count(); count > 0) {
+    const std::string with_connections = total + (total.empty() ? "" : ", ") + counted(count, "connection");
+    const std::size_t wider = std::max(rest_width, with_connections.size());
+    if (bar_width(wider, size.width) >= handsome_bar) {
+      total = with_connections;
+      rest_width = wider;
+    }
   }
   std::vector<std::string> lines;
   for (const Row& row : rows) lines.push_back(lay_out(row, bar_width(rest_width, size.width), size.width));
-  if (!rest.empty() && room > 0) lines.insert(lines.end() - 1, rest_line(rest, size.width));
+  if (!others.empty() && room > 0) lines.insert(lines.end() - 1, others);
   return lines;
 }
 
@@ -302,13 +269,17 @@ std::string render_total(const TransferState& state) {
 namespace {
 
 constexpr std::chrono::seconds retry_silence{5};  // the same retry is not told again for so long
+constexpr std::chrono::seconds total_interval{5};
+constexpr std::chrono::milliseconds redraw_interval{100};
 
-class QuietProgress final : public Progress {
- protected:
-  void show_line(const std::string&) override {}
-  void show_tick(Time) override {}
-  void show_end() override {}
-};
+// ECMA-48 and the DEC private modes that every terminal of today knows.
+constexpr std::string_view hide_cursor = "\x1b[?25l";
+constexpr std::string_view show_cursor = "\x1b[?25h";
+constexpr std::string_view clear_to_end_of_line = "\x1b[K";
+constexpr std::string_view clear_to_end_of_screen = "\x1b[J";
+
+std::atomic<bool> cursor_hidden{false};
+static_assert(std::atomic<bool>::is_always_lock_free, "restore_terminal() is called by signal handlers");
 
 /// Writes all of `text` to standard error; what can't be written is lost.
 void write_to_stderr(std::string_view text) {
@@ -326,215 +297,113 @@ ViewSize terminal_size() {
   return {std::max<std::size_t>(size.ws_col, 2) - 1, std::max<std::size_t>(size.ws_row, 2) - 1};
 }
 
-bool stderr_is_a_terminal() {
+Progress::Style fitting_style(bool quiet) {
+  if (quiet) return Progress::Style::quiet;
   const char* term = std::getenv("TERM");
-  return ::isatty(STDERR_FILENO) == 1 && term != nullptr && std::string_view(term) != "dumb";
+  const bool draws = ::isatty(STDERR_FILENO) == 1 && term != nullptr && std::string_view(term) != "dumb";
+  return draws ? Progress::Style::terminal : Progress::Style::plain;
+}
+
+/// Moves to the first of the lines that were drawn. Where the terminal has become narrower, it has wrapped them.
+std::string back_to_top(const std::vector<std::string>& drawn, ViewSize size) {
+  std::size_t rows = 0;
+  const std::size_t terminal_width = size.width + 1;
+  for (const std::string& line : drawn) rows += line.empty() ? 1 : (line.size() + terminal_width - 1) / terminal_width;
+  return rows > 0 ? "\r\x1b[" + std::to_string(rows) + "A" : "\r";
 }
 
 }  // namespace
 
-void Progress::blob_planned(const Digest& digest, std::uint64_t size, std::uint64_t present) {
-  state_.blob_planned(digest, size, present);
-}
+Progress::Progress(bool quiet) : Progress(fitting_style(quiet), write_to_stderr, terminal_size) {}
 
-void Progress::blob_progress(const Digest& digest, std::uint64_t bytes) {
-  state_.blob_progress(digest, bytes);
+Progress::Progress(Style style, TextSink sink, std::function<ViewSize()> size)
+    : style_(style), sink_(std::move(sink)), size_(std::move(size)) {}
+
+Progress::~Progress() {
+  release_cursor();
 }
 
 void Progress::blob_restarted(const Digest& digest, const std::string& why) {
-  state_.blob_restarted(digest, why);
+  TransferState::blob_restarted(digest, why);
   message(digest.short_string() + ": fetched again, " + why);
 }
 
 void Progress::blob_waiting(const Digest& digest) {
-  state_.blob_waiting(digest);
+  TransferState::blob_waiting(digest);
   message(digest.short_string() + ": another process is fetching it, waiting");
 }
 
 void Progress::blob_done(const Digest& digest) {
-  state_.blob_done(digest);
-  const auto blob = std::ranges::find(state_.blobs(), digest, &BlobState::digest);
-  if (blob != state_.blobs().end() && blob->phase == BlobState::Phase::done) show_done(*blob);
+  TransferState::blob_done(digest);
+  const BlobState* blob = find(digest);
+  if (style_ == Style::plain && blob != nullptr && blob->phase == Phase::done)
+    message(digest.short_string() + ": done, " + format_bytes(blob->size));
 }
 
 void Progress::retrying(const std::string& what, const std::string& why, std::chrono::milliseconds delay) {
-  state_.retrying(what, why, delay);
+  TransferState::retrying(what, why, delay);
   if (why == last_retry_ && now_ - last_retry_time_ < retry_silence) return;
   last_retry_ = why;
   last_retry_time_ = now_;
   message(what + ": " + why + "; trying again in " + format_duration(delay));
 }
 
-void Progress::connections(std::size_t count) {
-  state_.connections(count);
-}
-
 void Progress::tick(Time now) {
   if (finished_) return;
   now_ = now;
-  state_.tick(now);
-  show_tick(now);
+  measure(now);
+  if (style_ == Style::quiet || blobs().empty() || now < next_) return;
+  if (style_ == Style::plain) return show_totals(now);
+  next_ = now + redraw_interval;
+  draw({});
+}
+
+/// How much there is to do, as soon as something is planned, and then now and again how much of it is done.
+void Progress::show_totals(Time now) {
+  const Totals sums = totals();
+  if (next_ == Time{}) {
+    std::string line = counted(sums.blobs, "blob") + ", " + format_bytes(sums.size);
+    if (sums.cached > 0) line += ", " + std::to_string(sums.cached) + " cached";
+    if (sums.resumed_bytes > 0) line += ", " + format_bytes(sums.resumed_bytes) + " left by an earlier run";
+    message(line);
+  } else if (sums.present < sums.size) {
+    message(render_total(*this));
+  } else {
+    return;
+  }
+  next_ = now + total_interval;
 }
 
 void Progress::message(std::string_view text) {
-  if (!finished_) show_line(printable(mask_ ? mask_(text) : text, 2000));
+  if (finished_ || style_ == Style::quiet) return;
+  const std::string line = printable(mask_ ? mask_(text) : text, 2000) + "\n";
+  style_ == Style::plain ? sink_(line) : draw(line);
 }
 
 void Progress::finish() {
   if (finished_) return;
-  show_end();
+  if (style_ == Style::terminal && !blobs().empty()) draw({});
   finished_ = true;
+  release_cursor();
 }
 
-std::unique_ptr<Progress> make_quiet_progress() {
-  return std::make_unique<QuietProgress>();
-}
-
-std::unique_ptr<Progress> make_progress(bool quiet) {
-  if (quiet) return make_quiet_progress();
-  if (stderr_is_a_terminal()) return make_terminal_progress(write_to_stderr, terminal_size);
-  return make_plain_progress(write_to_stderr);
-}
-
-namespace {
-
-class PlainProgress final : public Progress {
- public:
-  PlainProgress(TextSink sink, std::chrono::milliseconds interval) : sink_(std::move(sink)), interval_(interval) {}
-
- protected:
-  void show_line(const std::string& line) override { sink_(line + "\n"); }
-
-  void show_done(const BlobState& blob) override {
-    sink_(blob.digest.short_string() + ": done, " + format_bytes(blob.size) + "\n");
-  }
-
-  void show_tick(Time now) override {
-    if (state().blobs().empty()) return;
-    announce_plan(now);
-    const auto totals = state().totals();
-    if (now < next_ || totals.present == totals.size) return;
-    next_ = now + interval_;
-    sink_(render_total(state()) + "\n");
-  }
-
-  void show_end() override {}
-
- private:
-  /// Once, as soon as something is planned: how much there is to do.
-  void announce_plan(Time now) {
-    if (announced_) return;
-    announced_ = true;
-    next_ = now + interval_;
-    const auto totals = state().totals();
-    std::string line = counted(totals.blobs, "blob") + ", " + format_bytes(totals.size);
-    if (totals.cached > 0) line += ", " + std::to_string(totals.cached) + " cached";
-    if (totals.resumed_bytes > 0) line += ", " + format_bytes(totals.resumed_bytes) + " left by an earlier run";
-    sink_(line + "\n");
-  }
-
-  TextSink sink_;
-  std::chrono::milliseconds interval_;
-  Time next_{};
-  bool announced_ = false;
-};
-
-}  // namespace
-
-std::unique_ptr<Progress> make_plain_progress(TextSink sink, std::chrono::milliseconds interval) {
-  return std::make_unique<PlainProgress>(std::move(sink), interval);
-}
-
-namespace {
-
-// ECMA-48 and the DEC private modes that every terminal of today knows.
-constexpr std::string_view hide_cursor = "\x1b[?25l";
-constexpr std::string_view show_cursor = "\x1b[?25h";
-constexpr std::string_view clear_to_end_of_line = "\x1b[K";
-constexpr std::string_view clear_to_end_of_screen = "\x1b[J";
-constexpr std::chrono::milliseconds redraw_interval{100};
-
-std::atomic<bool> cursor_hidden{false};
-static_assert(std::atomic<bool>::is_always_lock_free, "restore_terminal() is called by signal handlers");
-
-class TerminalProgress final : public Progress {
- public:
-  TerminalProgress(TextSink sink, std::function<ViewSize()> size) : sink_(std::move(sink)), size_(std::move(size)) {}
-  ~TerminalProgress() override { release_cursor(); }
-  TerminalProgress(const TerminalProgress&) = delete;
-  TerminalProgress& operator=(const TerminalProgress&) = delete;
-
- protected:
-  void show_line(const std::string& line) override {
-    std::string text = back_to_top(size_());
-    text += clear_to_end_of_screen;
-    (text += line) += '\n';
-    append_block(text, size_());
-    sink_(text);
-  }
-
-  void show_tick(Time now) override {
-    if (now < next_ || state().blobs().empty()) return;
-    next_ = now + redraw_interval;
-    draw();
-  }
-
-  void show_end() override {
-    if (!state().blobs().empty()) draw();
+/// Draws the lines of the transfer in place of those drawn before, below `line_above`, which stays.
+void Progress::draw(std::string_view line_above) {
+  // Where restore_terminal() has been called meanwhile, a shell has written below what was drawn.
+  if (!blobs().empty() && !cursor_hidden.exchange(true)) {
     drawn_.clear();
-    release_cursor();
+    sink_(hide_cursor);
   }
+  const ViewSize size = size_();
+  std::string text = back_to_top(drawn_, size);
+  if (!line_above.empty()) (text += clear_to_end_of_screen) += line_above;
+  drawn_ = render_progress(*this, size);
+  for (const std::string& line : drawn_) ((text += line) += clear_to_end_of_line) += '\n';
+  sink_(text += clear_to_end_of_screen);
+}
 
- private:
-  void draw() {
-    // Where restore_terminal() has been called meanwhile, a shell has written below what was drawn.
-    if (hidden_ && !cursor_hidden) drawn_.clear();
-    if (!hidden_ || !cursor_hidden) {
-      sink_(hide_cursor);
-      hidden_ = true;
-      cursor_hidden = true;
-    }
-    const ViewSize size = size_();
-    std::string text = back_to_top(size);
-    append_block(text, size);
-    text += clear_to_end_of_screen;
-    sink_(text);
-  }
-
-  /// Moves to the first line of what was drawn. Where the terminal has become narrower, it has wrapped those lines.
-  std::string back_to_top(ViewSize size) const {
-    std::size_t rows = 0;
-    const std::size_t terminal_width = size.width + 1;
-    for (const std::string& line : drawn_)
-      rows += line.empty() ? 1 : (line.size() + terminal_width - 1) / terminal_width;
-    std::string text = "\r";
-    if (rows > 0) text += "\x1b[" + std::to_string(rows) + "A";
-    return text;
-  }
-
-  void append_block(std::string& text, ViewSize size) {
-    drawn_ = render_progress(state(), size);
-    for (const std::string& line : drawn_) ((text += line) += clear_to_end_of_line) += '\n';
-  }
-
-  void release_cursor() {
-    if (!hidden_) return;
-    sink_(show_cursor);
-    hidden_ = false;
-    cursor_hidden = false;
-  }
-
-  TextSink sink_;
-  std::function<ViewSize()> size_;
-  std::vector<std::string> drawn_;
-  Time next_{};
-  bool hidden_ = false;
-};
-
-}  // namespace
-
-std::unique_ptr<Progress> make_terminal_progress(TextSink sink, std::function<ViewSize()> size) {
-  return std::make_unique<TerminalProgress>(std::move(sink), std::move(size));
+void Progress::release_cursor() {
+  if (style_ == Style::terminal && cursor_hidden.exchange(false)) sink_(show_cursor);
 }
 
 void restore_terminal() noexcept {

@@ -1,4 +1,4 @@
-// How fast something goes, smoothed over a few seconds.
+// What a transfer has come to, and how that is shown on standard error.
 #pragma once
 
 #include "transfer/observer.hpp"
@@ -10,7 +10,6 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -44,7 +43,8 @@ class RateMeter {
 
 /// One blob of the plan.
 struct BlobState {
-  enum class Phase { waiting, active, elsewhere, cached, done };
+  /// Those that are to be seen first come first.
+  enum class Phase { active, elsewhere, waiting, done, cached };
 
   Digest digest;
   std::uint64_t size = 0;
@@ -76,10 +76,10 @@ class TransferState : public TransferObserver {
   void blob_waiting(const Digest& digest) override;
   void blob_done(const Digest& digest) override;
   void retrying(const std::string& what, const std::string& why, std::chrono::milliseconds delay) override;
-  void connections(std::size_t count) override;
+  void connections(std::size_t count) override { connections_ = count; }
 
   /// Measures the rates; to be called several times a second.
-  void tick(Time now);
+  void measure(Time now);
 
   /// The blobs, in the order in which they were planned.
   const std::vector<BlobState>& blobs() const { return blobs_; }
@@ -90,9 +90,10 @@ class TransferState : public TransferObserver {
   /// Bytes received in all, those that were thrown away included.
   std::uint64_t received() const { return received_; }
 
- private:
+ protected:
   BlobState* find(const Digest& digest);
 
+ private:
   std::vector<BlobState> blobs_;
   std::unordered_map<Digest, std::size_t> positions_;
   RateMeter rate_;
@@ -117,19 +118,29 @@ std::string render_total(const TransferState& state);
 /// "done of all" in percent, rounded down, so that 100 is all of it; 100 of nothing.
 unsigned percent_of(std::uint64_t done, std::uint64_t all);
 
-/// Watches a transfer and shows it. Messages of the application go through it as well, so that they don't tear
+/// Shows a transfer on standard error. Messages of the application go through it as well, so that they don't tear
 /// the picture. Every text is made printable before it is shown. Used on one thread.
-class Progress : public TransferObserver {
+class Progress : public TransferState {
  public:
-  using Time = TransferState::Time;
+  enum class Style {
+    quiet,     ///< nothing
+    plain,     ///< a line for each layer that is done, and a total every few seconds
+    terminal,  ///< lines that are redrawn in place with ANSI sequences
+  };
+  using TextSink = std::function<void(std::string_view)>;
 
-  void blob_planned(const Digest& digest, std::uint64_t size, std::uint64_t present) override;
-  void blob_progress(const Digest& digest, std::uint64_t bytes) override;
+  /// In the style that fits standard error.
+  explicit Progress(bool quiet);
+  /// `sink` takes the text, in place of standard error, and `size` is asked before each drawing.
+  Progress(Style style, TextSink sink, std::function<ViewSize()> size);
+  ~Progress() override;
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+
   void blob_restarted(const Digest& digest, const std::string& why) override;
   void blob_waiting(const Digest& digest) override;
   void blob_done(const Digest& digest) override;
   void retrying(const std::string& what, const std::string& why, std::chrono::milliseconds delay) override;
-  void connections(std::size_t count) override;
 
   /// Has every line pass through `mask`, which takes secrets out.
   void mask_with(std::function<std::string(std::string_view)> mask) { mask_ = std::move(mask); }
@@ -140,36 +151,21 @@ class Progress : public TransferObserver {
   /// Shows the last state and leaves the terminal as it was. More calls do nothing.
   void finish();
 
-  const TransferState& state() const { return state_; }
-
- protected:
-  /// What a way of showing has to do. `line` is printable and has no newline.
-  virtual void show_line(const std::string& line) = 0;
-  virtual void show_tick(Time now) = 0;
-  virtual void show_done(const BlobState& blob) { (void)blob; }
-  virtual void show_end() = 0;
-
  private:
-  TransferState state_;
+  void show_totals(Time now);
+  void draw(std::string_view line_above);
+  void release_cursor();
+
+  Style style_;
+  TextSink sink_;
+  std::function<ViewSize()> size_;
   std::function<std::string(std::string_view)> mask_;
-  Time now_{};
-  std::string last_retry_;  ///< the same trouble of many connections is told once...
-  Time last_retry_time_{};  ///< ...in a while
+  Time now_{}, next_{};             // next_: when something is to be shown again
+  std::vector<std::string> drawn_;  // lines on the terminal, the cursor stands below
+  std::string last_retry_;          // the same trouble of many connections is told once...
+  Time last_retry_time_{};          // ...in a while
   bool finished_ = false;
 };
-
-/// Where progress writes to: takes text, never fails.
-using TextSink = std::function<void(std::string_view)>;
-
-/// Redraws its lines in place with ANSI sequences; `size` is asked before each drawing.
-std::unique_ptr<Progress> make_terminal_progress(TextSink sink, std::function<ViewSize()> size);
-/// A line for each layer that is done, and a total every `interval`.
-std::unique_ptr<Progress> make_plain_progress(TextSink sink,
-                                              std::chrono::milliseconds interval = std::chrono::seconds{5});
-/// Shows nothing, but keeps the state.
-std::unique_ptr<Progress> make_quiet_progress();
-/// The one that fits standard error.
-std::unique_ptr<Progress> make_progress(bool quiet);
 
 /// Shows the cursor again where a terminal progress has hidden it; what is drawn later is drawn anew, below. Safe in a
 /// signal handler.

@@ -179,7 +179,7 @@ ExitCode run_pull_command(const PullCommand& command, const std::optional<std::s
     image.error = runtime.log().masked(image.error);
     image.hint = runtime.log().masked(image.hint);
   }
-  statistics.add(runtime.progress().state());
+  statistics.add(runtime.progress());
   statistics.elapsed = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin);
   statistics.dry_run = command.dry_run;
   statistics.format = command.format;

@@ -73,10 +73,10 @@ Runtime::Runtime(const OutputStyle& style)
     : io_(1),
       pool_(pool_size()),
       over_(std::make_shared<std::atomic<bool>>(false)),
-      progress_(make_progress(style.quiet)),
-      log_(level_of(style), [this](std::string_view line) { progress_->message(line); }) {
+      progress_(style.quiet),
+      log_(level_of(style), [this](std::string_view line) { progress_.message(line); }) {
   // What a registry says may hold what it was sent, also where no log says it.
-  progress_->mask_with([this](std::string_view text) { return log_.masked(text); });
+  progress_.mask_with([this](std::string_view text) { return log_.masked(text); });
 }
 
 Runtime::~Runtime() {
@@ -116,7 +116,7 @@ int Runtime::run(asio::awaitable<void> task, const std::function<void()>& on_sto
       if (!ec) io_.stop();
     });
   });
-  asio::co_spawn(io_, draw(*progress_, drawing), asio::detached);
+  asio::co_spawn(io_, draw(progress_, drawing), asio::detached);
   asio::co_spawn(io_, std::move(task), [&](std::exception_ptr thrown) {
     failure = std::move(thrown);
     io_.stop();  // what is still waiting (idle connections, timers) is of no use any more
@@ -124,7 +124,7 @@ int Runtime::run(asio::awaitable<void> task, const std::function<void()>& on_sto
   io_.run();
   // What is on the pool uses what the caller is about to destroy.
   if (signals.received() != 0) pool_.join();
-  progress_->finish();
+  progress_.finish();
   if (failure && signals.received() == 0) rethrow_masked(failure);
   return signals.received();
 }

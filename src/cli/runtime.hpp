@@ -59,7 +59,7 @@ class Runtime {
 
   boost::asio::any_io_executor executor() { return io_.get_executor(); }
   boost::asio::thread_pool& pool() { return pool_; }
-  Progress& progress() { return *progress_; }
+  Progress& progress() { return progress_; }
   Log& log() { return log_; }
 
   /// Runs `task` to its end on the calling thread, drawing progress meanwhile. On SIGINT or SIGTERM `on_stop` is
@@ -74,7 +74,7 @@ class Runtime {
   boost::asio::io_context io_;
   boost::asio::thread_pool pool_;
   std::shared_ptr<std::atomic<bool>> over_;  // set once nothing can block any more
-  std::unique_ptr<Progress> progress_;
+  Progress progress_;
   Log log_;
 };
 

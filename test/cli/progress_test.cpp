@@ -7,6 +7,12 @@ namespace hawser {
 namespace {
 
 using namespace std::chrono_literals;
+using testing::AllOf;
+using testing::EndsWith;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+using testing::StartsWith;
 
 const RateMeter::Time start{};
 
@@ -127,14 +133,6 @@ TEST(TransferState, BlobsThatWereNotPlannedAreCountedButNotShown) {
   EXPECT_EQ(state.received(), 10U);
 }
 
-using namespace std::chrono_literals;
-using testing::AllOf;
-using testing::EndsWith;
-using testing::HasSubstr;
-using testing::IsEmpty;
-using testing::Not;
-using testing::StartsWith;
-
 Digest blob(int number) {
   return Digest::of(std::to_string(number));
 }
@@ -155,7 +153,7 @@ TransferState sample_state() {
   state.blob_done(blob(4));
   for (int i = 0; i <= 10; ++i) {
     state.blob_progress(blob(0), i == 0 ? 0 : 1'000'000);
-    state.tick(start + i * 1s);
+    state.measure(start + i * 1s);
   }
   state.connections(2);
   return state;
@@ -245,14 +243,6 @@ TEST(ProgressView, PercentIsNeverHundredBeforeTheEnd) {
   EXPECT_EQ(percent_of(10, 10), 100U);
 }
 
-using namespace std::chrono_literals;
-using testing::EndsWith;
-using testing::HasSubstr;
-using testing::IsEmpty;
-using testing::Not;
-using testing::StartsWith;
-
-
 std::size_t count(std::string_view text, std::string_view part) {
   std::size_t found = 0;
   for (auto at = text.find(part); at != std::string_view::npos; at = text.find(part, at + 1)) ++found;
@@ -262,59 +252,59 @@ std::size_t count(std::string_view text, std::string_view part) {
 class PlainProgress : public testing::Test {
  protected:
   std::string out;
-  std::unique_ptr<Progress> progress = make_plain_progress([this](std::string_view text) { out += text; }, 5s);
+  Progress progress{Progress::Style::plain, [this](std::string_view text) { out += text; }, {}};
 };
 
 TEST_F(PlainProgress, TellsThePlanEachLayerAndNowAndThenATotal) {
-  progress->tick(start);
+  progress.tick(start);
   EXPECT_THAT(out, IsEmpty());
-  progress->blob_planned(a, 1'000'000, 0);
-  progress->blob_planned(b, 500'000, 500'000);
-  progress->tick(start + 1s);
+  progress.blob_planned(a, 1'000'000, 0);
+  progress.blob_planned(b, 500'000, 500'000);
+  progress.tick(start + 1s);
   EXPECT_EQ(out, "2 blobs, 1.5 MB, 1 cached\n");
-  progress->blob_progress(a, 500'000);
-  progress->tick(start + 2s);
+  progress.blob_progress(a, 500'000);
+  progress.tick(start + 2s);
   EXPECT_EQ(count(out, "\n"), 1U);
-  progress->tick(start + 6s);
+  progress.tick(start + 6s);
   EXPECT_THAT(out, HasSubstr("1.0 MB of 1.5 MB (66%)"));
-  progress->blob_progress(a, 500'000);
-  progress->blob_done(a);
-  progress->blob_done(b);
-  progress->finish();
+  progress.blob_progress(a, 500'000);
+  progress.blob_done(a);
+  progress.blob_done(b);
+  progress.finish();
   EXPECT_THAT(out, EndsWith(a.short_string() + ": done, 1.0 MB\n"));
   EXPECT_THAT(out, Not(HasSubstr("\x1b")));
 }
 
 TEST_F(PlainProgress, SaysWhatIsWaitedForAndWhy) {
-  progress->blob_planned(a, 10, 0);
-  progress->blob_waiting(a);
-  progress->blob_restarted(a, "its bytes had changed");
-  progress->retrying("https://r.example", "connection reset", 2s);
+  progress.blob_planned(a, 10, 0);
+  progress.blob_waiting(a);
+  progress.blob_restarted(a, "its bytes had changed");
+  progress.retrying("https://r.example", "connection reset", 2s);
   EXPECT_THAT(out, HasSubstr("another process is fetching it"));
   EXPECT_THAT(out, HasSubstr("fetched again, its bytes had changed"));
   EXPECT_THAT(out, HasSubstr("https://r.example: connection reset; trying again in"));
 }
 
 TEST_F(PlainProgress, TheSameTroubleOfManyConnectionsIsToldOnce) {
-  progress->tick(start + 1min);
-  for (int i = 0; i < 16; ++i) progress->retrying("https://r.example", "connection reset", 2s);
+  progress.tick(start + 1min);
+  for (int i = 0; i < 16; ++i) progress.retrying("https://r.example", "connection reset", 2s);
   EXPECT_EQ(count(out, "connection reset"), 1U);
-  progress->tick(start + 2min);
-  progress->retrying("https://r.example", "connection reset", 2s);
+  progress.tick(start + 2min);
+  progress.retrying("https://r.example", "connection reset", 2s);
   EXPECT_EQ(count(out, "connection reset"), 2U);
-  EXPECT_EQ(progress->state().retries(), 17U);
+  EXPECT_EQ(progress.retries(), 17U);
 }
 
 TEST_F(PlainProgress, EscapeSequencesNeverReachTheTerminal) {
-  progress->message("evil \x1b[2J\x07 text");
-  progress->retrying("x", "\x1b]0;title\x07", 1s);
+  progress.message("evil \x1b[2J\x07 text");
+  progress.retrying("x", "\x1b]0;title\x07", 1s);
   EXPECT_THAT(out, Not(HasSubstr("\x1b")));
   EXPECT_THAT(out, Not(HasSubstr("\x07")));
 }
 
 TEST_F(PlainProgress, NothingIsSaidAfterTheEnd) {
-  progress->finish();
-  progress->message("late");
+  progress.finish();
+  progress.message("late");
   EXPECT_THAT(out, IsEmpty());
 }
 
@@ -322,8 +312,8 @@ class TerminalProgress : public testing::Test {
  protected:
   std::string out;
   ViewSize size{79, 23};
-  std::unique_ptr<Progress> progress =
-      make_terminal_progress([this](std::string_view text) { out += text; }, [this] { return size; });
+  std::optional<Progress> progress{std::in_place, Progress::Style::terminal,
+                                   [this](std::string_view text) { out += text; }, [this] { return size; }};
 
   /// What was written since the last call.
   std::string written() { return std::exchange(out, {}); }
@@ -391,13 +381,15 @@ TEST_F(TerminalProgress, WithoutAPlanTheTerminalIsLeftAlone) {
 }
 
 TEST(QuietProgress, KeepsTheState) {
-  const auto progress = make_quiet_progress();
-  progress->blob_planned(a, 100, 0);
-  progress->blob_progress(a, 60);
-  progress->message("unseen");
-  progress->tick(start);
-  progress->finish();
-  EXPECT_EQ(progress->state().totals().present, 60U);
+  std::string out;
+  Progress progress(Progress::Style::quiet, [&](std::string_view text) { out += text; }, {});
+  progress.blob_planned(a, 100, 0);
+  progress.blob_progress(a, 60);
+  progress.message("unseen");
+  progress.tick(start);
+  progress.finish();
+  EXPECT_EQ(progress.totals().present, 60U);
+  EXPECT_THAT(out, IsEmpty());
 }
 
 }  // namespace

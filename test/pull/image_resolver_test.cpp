@@ -15,7 +15,7 @@ class ImageResolverTest : public testing::Test {
   ImageResolverTest() { access.plain_http = true; }
 
   ResolvedImage resolve(bool all, const std::string& tag = "latest") {
-    Session session(context.get_executor(), access, 1, {}, nullptr, *progress, log);
+    Session session(context.get_executor(), access, 1, {}, nullptr, progress, log);
     PlatformChoice choice;
     choice.platform = Platform::parse("linux/amd64");
     choice.all = all;
@@ -49,7 +49,7 @@ class ImageResolverTest : public testing::Test {
   asio::io_context context;
   ScriptedRegistry registry;
   AccessOptions access;
-  std::unique_ptr<Progress> progress = make_quiet_progress();
+  TransferState progress;
   Log log{Log::Level::errors, [](std::string_view) {}};
 };
 

@@ -40,9 +40,9 @@ class PullRunTest : public testing::Test {
   std::vector<ImageResult> pull(PullStores stores, bool stopped = false) {
     asio::io_context context;
     asio::thread_pool pool(2);
-    Session session(context.get_executor(), command.access, 2, {}, nullptr, *progress, log);
+    Session session(context.get_executor(), command.access, 2, {}, nullptr, progress, log);
     PullRun run(context.get_executor(), pool, command, references, plan_outputs(command, references), session, stores,
-                *progress, log);
+                progress, log);
     if (stopped) run.stop();
     run_coroutine(context, run.run());
     pool.join();
@@ -85,7 +85,7 @@ class PullRunTest : public testing::Test {
   PullCommand command;
   std::vector<Reference> references;
   std::vector<std::string> told;
-  std::unique_ptr<Progress> progress = make_quiet_progress();
+  TransferState progress;
   Log log{Log::Level::normal, [this](std::string_view line) { told.emplace_back(line); }};
 };
 

@@ -57,7 +57,7 @@ class SessionTest : public testing::Test {
 
   Session& session() {
     if (!session_)
-      session_ = std::make_unique<Session>(context.get_executor(), access, 1, credentials, nullptr, *progress, log);
+      session_ = std::make_unique<Session>(context.get_executor(), access, 1, credentials, nullptr, progress, log);
     return *session_;
   }
   /// What asking for the manifest, or the tags, comes to.
@@ -74,7 +74,7 @@ class SessionTest : public testing::Test {
   ScriptedRegistry registry;
   AccessOptions access;
   CredentialSource credentials;
-  std::unique_ptr<Progress> progress = make_quiet_progress();
+  TransferState progress;
   Log log{Log::Level::errors, [](std::string_view) {}};
   std::unique_ptr<Session> session_;
 };
@@ -83,7 +83,7 @@ TEST_F(SessionTest, WhatMayPassIsTriedAgainAndTold) {
   registry.expect("GET", "*").times(2).reply_with(Reply::of(503).with("Retry-After", "0"));
   EXPECT_EQ(manifest(registry.host()).code, Errc{});
   EXPECT_EQ(registry.count("GET", "*"), 3U);
-  EXPECT_EQ(progress->state().retries(), 2U);
+  EXPECT_EQ(progress.retries(), 2U);
 }
 
 TEST_F(SessionTest, TheBudgetOfRetriesEnds) {
@@ -120,7 +120,7 @@ TEST_F(SessionTest, StoppingEndsAPauseBetweenTries) {
   registry.on("GET", "*").reply_with(Reply::of(503).with("Retry-After", "100"));
   asio::steady_timer soon(context, std::chrono::milliseconds(50));
   const std::function<void(const boost::system::error_code&)> stop = [&](const boost::system::error_code&) {
-    if (progress->state().retries() > 0) return session().stop();
+    if (progress.retries() > 0) return session().stop();
     soon.expires_after(std::chrono::milliseconds(10));
     soon.async_wait(stop);
   };
