@@ -12,7 +12,8 @@ void PlanPull(benchmark::State& state, std::size_t blobs, std::uint64_t blob_byt
   std::size_t ranges = 0;
   for (auto _ : state) {
     RangePlanner planner{RangeLimits{}};
-    for (std::size_t i = 0; i < blobs; ++i) planner.add(blob_bytes, {{0, blob_bytes}}, 0);
+    OriginState origin(Origin(), std::chrono::milliseconds(20), {1, 64});
+    for (std::size_t i = 0; i < blobs; ++i) planner.add(blob_bytes, {{0, blob_bytes}}, 0, {PlannedSource(origin)});
     std::vector<std::optional<Assignment>> busy(connections);
     PlanClock::time_point now{};
     for (std::size_t idle = 0; idle < connections;) {
@@ -24,8 +25,8 @@ void PlanPull(benchmark::State& state, std::size_t blobs, std::uint64_t blob_byt
           planner.finish(assignment->id);
           ++ranges;
         }
-        assignment = planner.next(connections, now);
-        if (!assignment) assignment = planner.split(now, std::chrono::milliseconds(100));
+        assignment = planner.next(origin, connections, now);
+        if (!assignment) assignment = planner.split(origin, now, std::chrono::milliseconds(100));
         if (!assignment) ++idle;
       }
     }

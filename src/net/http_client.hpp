@@ -67,20 +67,23 @@ struct NetOptions {
   std::function<void(const std::string&)> trace;
 };
 
+/// Names and values, in order.
+using Headers = std::vector<std::pair<std::string, std::string>>;
+
 /// A request without a body, or with a small one (token requests).
 struct HttpRequest {
   HttpRequest(std::string method_, Url url_) : method(std::move(method_)), url(std::move(url_)) {}
 
   std::string method;
   Url url;
-  std::vector<std::pair<std::string, std::string>> headers;
+  Headers headers;
   std::string body;
 };
 
 /// The head of a response.
 struct HttpHead {
   int status = 0;
-  std::vector<std::pair<std::string, std::string>> headers;
+  Headers headers;
 
   /// The first header of that name (case does not matter); empty where there is none.
   std::string_view header(std::string_view name) const;

@@ -52,7 +52,8 @@ PullRun::PullRun(asio::any_io_executor executor, asio::thread_pool& pool, const 
       rehearsed_(std::move(stores.rehearsed)),
       observer_(observer),
       log_(log),
-      fetcher_(executor, pool, session.http(), fetch_options(command, session.retry_limits()), observer),
+      fetcher_(executor, pool.get_executor(), facts_of(session.http()), fetch_options(command, session.retry_limits()),
+               observer),
       places_(executor, outputs_at_once),
       blob_places_(executor, blobs_at_once),
       results_(references_.size()) {
@@ -571,12 +572,21 @@ void PullRun::count_as_missing(const Digest& digest) {
       if (layer.digest == digest) correct(layer);
 }
 
+/// Where a blob is to be had: of a foreign layer the URLs one after the other, of all others the registry.
+std::vector<RankedSource> PullRun::sources_of(const Descriptor& descriptor, const Reference& reference) {
+  std::vector<RankedSource> sources;
+  if (media_type::is_foreign_layer(descriptor.media_type))
+    for (auto& source : foreign_sources(session_.http(), descriptor.urls))
+      sources.push_back({std::move(source), static_cast<unsigned>(sources.size())});
+  if (sources.empty()) sources.push_back({session_.registry(reference).source(reference.path), 0});
+  return sources;
+}
+
 BlobJob PullRun::make_job(Output& output, const Digest& digest, bool& taken_on_the_way) {
   const Output::Source& source = output.blobs.at(digest);
   const Reference& reference = output.images[source.position]->reference;
-  BlobJob job(source.descriptor, session_.registry(reference), reference.path);
+  BlobJob job(source.descriptor, sources_of(source.descriptor, reference));
   job.group = output.group;
-  if (media_type::is_foreign_layer(source.descriptor.media_type)) job.foreign_urls = source.descriptor.urls;
   job.consumer = output.image_output->consumer(digest);
   taken_on_the_way = job.consumer != nullptr;
   if (arrivals_) {

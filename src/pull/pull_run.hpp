@@ -127,6 +127,7 @@ class PullRun {
   void count_as_missing(const Digest& digest);
   void take_into(Output& output, const Digest& digest, const File& blob);
   std::optional<File> find_homeless(const Digest& digest);
+  std::vector<RankedSource> sources_of(const Descriptor& descriptor, const Reference& reference);
   BlobJob make_job(Output& output, const Digest& digest, bool& taken_on_the_way);
   asio::awaitable<void> rehearse(Output& output);
   asio::awaitable<std::string> fetch_config(const ResolvedImage& image, Descriptor descriptor);

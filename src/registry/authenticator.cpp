@@ -156,9 +156,9 @@ void Authenticator::refuse(const std::string& what, const std::string& repositor
 asio::awaitable<std::string> Authenticator::obtain(std::string repository) {
   Entry& entry = tokens_[repository];  // nodes of a map stay where they are
   for (;;) {
-    if (entry.flight && !entry.flight->landed()) {
-      const std::shared_ptr<Flight> flight = entry.flight;
-      co_await Flight::wait(flight);
+    if (entry.asking && !entry.asking->is_open()) {
+      const std::shared_ptr<Latch> asking = entry.asking;
+      co_await Latch::wait(asking);
     } else if (service_) {
       co_await renew(entry, repository);
     } else {
@@ -174,16 +174,16 @@ asio::awaitable<std::string> Authenticator::obtain(std::string repository) {
 
 asio::awaitable<void> Authenticator::renew(Entry& entry, std::string repository) {
   const asio::any_io_executor executor = co_await asio::this_coro::executor;
-  entry.flight = std::make_shared<Flight>(executor);
+  entry.asking = std::make_shared<Latch>(executor);
   entry.failure = nullptr;
-  const FlightGuard guard(entry.flight);
+  const LatchGuard guard(entry.asking);
   try {
     if (entry.scope.empty()) entry.scope = pull_scope(repository);
     entry.token = co_await fetch(repository, entry.scope);
   } catch (...) {
     entry.failure = std::current_exception();
   }
-  entry.flight.reset();
+  entry.asking.reset();
 }
 
 asio::awaitable<Token> Authenticator::fetch(std::string repository, std::string scope) {
@@ -227,16 +227,16 @@ void Authenticator::throw_service_error(const TokenService& service, const std::
 }
 
 asio::awaitable<void> Authenticator::find_logins() {
-  while (!logins_ && lookup_ && !lookup_->landed()) {
-    const std::shared_ptr<Flight> flight = lookup_;
-    co_await Flight::wait(flight);
+  while (!logins_ && lookup_ && !lookup_->is_open()) {
+    const std::shared_ptr<Latch> asking = lookup_;
+    co_await Latch::wait(asking);
     if (lookup_failure_) std::rethrow_exception(lookup_failure_);
   }
   if (logins_) co_return;
   const asio::any_io_executor executor = co_await asio::this_coro::executor;
-  lookup_ = std::make_shared<Flight>(executor);
+  lookup_ = std::make_shared<Latch>(executor);
   lookup_failure_ = nullptr;
-  const FlightGuard guard(lookup_);
+  const LatchGuard guard(lookup_);
   try {
     Logins found;
     if (source_) found = co_await source_(registry_name(registry_));

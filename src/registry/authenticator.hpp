@@ -75,8 +75,8 @@ class Authenticator {
   struct Entry {
     std::string scope;
     Token token;
-    std::shared_ptr<Flight> flight;  // set while the token is asked for
-    std::exception_ptr failure;      // of the last flight
+    std::shared_ptr<Latch> asking;  // set while the token is asked for
+    std::exception_ptr failure;     // of the last time
   };
 
   asio::awaitable<std::string> obtain(std::string repository);
@@ -101,7 +101,7 @@ class Authenticator {
   AuthNotes notes_;
   Clock clock_;
   std::optional<Logins> logins_;       // once they were looked up
-  std::shared_ptr<Flight> lookup_;     // set while the source is asked
+  std::shared_ptr<Latch> lookup_;      // set while the source is asked
   std::exception_ptr lookup_failure_;  // of the last time
   std::optional<TokenService> service_;
   bool recalled_ = false;  // service_ is from the notes, not yet named in this call

@@ -2,9 +2,10 @@
 #include "registry/client.hpp"
 
 #include "image/manifest.hpp"
-#include "net/connector.hpp"
+#include "registry/blob_source.hpp"
 #include "registry/redirect.hpp"
 #include "registry/registry_error.hpp"
+#include "util/async.hpp"
 #include "util/json.hpp"
 #include "util/text.hpp"
 
@@ -57,8 +58,36 @@ Url next_page(const Url& page, std::string_view link, const std::string& what) {
 
 }  // namespace
 
-asio::awaitable<HttpResponse> RegistryClient::Impl::get(RedirectChain& chain, Headers headers, std::string repository,
-                                                        std::string what) {
+/// What requests share.
+struct RegistryClient::Inside {
+  Inside(HttpClient& http_, Origin origin_, CredentialSource credentials, AuthNotes notes)
+      : http(http_), origin(origin_), authenticator(http_, origin_, std::move(credentials), std::move(notes)) {
+    http.allow_link_local(origin.host);
+  }
+
+  /// "quay.io/a/b", for messages.
+  std::string name_of(const std::string& repository) const { return registry_name(origin) + "/" + repository; }
+  Url url(std::string target) const { return Url{origin, std::move(target)}; }
+
+  /// Keeps this registry's secrets out of what servers say; not to outlive this.
+  Scrub scrub() const {
+    return [this](std::string& words) { authenticator.scrub(words); };
+  }
+
+  /// GET with authentication and redirects; `chain` tells afterwards where the answer came from. Returns the answer
+  /// of whatever status but a redirect or the registry's 401. `what` is what is asked for.
+  asio::awaitable<HttpResponse> get(RedirectChain& chain, Headers headers, std::string repository, std::string what);
+  asio::awaitable<FetchedManifest> get_manifest(std::string repository, std::string selector);
+  asio::awaitable<std::vector<std::string>> list_tags(std::string repository);
+
+  HttpClient& http;
+  Origin origin;
+  Authenticator authenticator;
+  std::optional<Origin> redirect_origin;  // where the last redirect of a blob led
+};
+
+asio::awaitable<HttpResponse> RegistryClient::Inside::get(RedirectChain& chain, Headers headers, std::string repository,
+                                                          std::string what) {
   std::string authorization = co_await authenticator.authorization(repository);
   bool answered = false;
   for (;;) {
@@ -88,7 +117,7 @@ asio::awaitable<HttpResponse> RegistryClient::Impl::get(RedirectChain& chain, He
   }
 }
 
-asio::awaitable<FetchedManifest> RegistryClient::Impl::get_manifest(std::string repository, std::string selector) {
+asio::awaitable<FetchedManifest> RegistryClient::Inside::get_manifest(std::string repository, std::string selector) {
   const std::string what = "manifest " + selector + " of " + name_of(repository);
   RedirectChain chain(url("/v2/" + repository + "/manifests/" + selector));
   Headers headers;
@@ -116,7 +145,7 @@ asio::awaitable<FetchedManifest> RegistryClient::Impl::get_manifest(std::string 
   co_return manifest;
 }
 
-asio::awaitable<std::vector<std::string>> RegistryClient::Impl::list_tags(std::string repository) {
+asio::awaitable<std::vector<std::string>> RegistryClient::Inside::list_tags(std::string repository) {
   const std::string what = "tags of " + name_of(repository);
   std::vector<std::string> tags;
   Url page = url("/v2/" + repository + "/tags/list?n=1000");
@@ -139,47 +168,30 @@ asio::awaitable<std::vector<std::string>> RegistryClient::Impl::list_tags(std::s
 }
 
 RegistryClient::RegistryClient(HttpClient& http, Origin origin, CredentialSource credentials, AuthNotes notes)
-    : impl_(std::make_shared<Impl>(http, std::move(origin), std::move(credentials), std::move(notes))) {}
+    : inside_(std::make_shared<Inside>(http, std::move(origin), std::move(credentials), std::move(notes))) {}
 
 RegistryClient::~RegistryClient() {
-  impl_->authenticator.stop();
+  inside_->authenticator.stop();
 }
 
 const Origin& RegistryClient::origin() const {
-  return impl_->origin;
-}
-
-Origin RegistryClient::blob_origin() const {
-  return impl_->redirect_origin.value_or(impl_->origin);
+  return inside_->origin;
 }
 
 void RegistryClient::prepare() {
-  impl_->http.warm_up(impl_->origin, 1);
-  impl_->authenticator.recall();
+  inside_->http.warm_up(inside_->origin, 1);
+  inside_->authenticator.recall();
 }
 
 asio::awaitable<FetchedManifest> RegistryClient::get_manifest(std::string repository, std::string selector) {
-  const std::shared_ptr<Impl> impl = impl_;
-  FetchedManifest manifest = co_await impl->get_manifest(std::move(repository), std::move(selector));
+  const std::shared_ptr<Inside> inside = inside_;
+  FetchedManifest manifest = co_await inside->get_manifest(std::move(repository), std::move(selector));
   co_return manifest;
 }
 
-asio::awaitable<BlobStream> RegistryClient::open_blob(std::string repository, Digest digest,
-                                                      std::optional<Interval> range) {
-  const std::shared_ptr<Impl> impl = impl_;
-  BlobStream stream = co_await impl->open_blob(std::move(repository), std::move(digest), range);
-  co_return stream;
-}
-
-asio::awaitable<std::string> RegistryClient::get_blob(std::string repository, Descriptor descriptor) {
-  const std::shared_ptr<Impl> impl = impl_;
-  std::string content = co_await impl->get_blob(std::move(repository), std::move(descriptor));
-  co_return content;
-}
-
 asio::awaitable<std::vector<std::string>> RegistryClient::list_tags(std::string repository) {
-  const std::shared_ptr<Impl> impl = impl_;
-  std::vector<std::string> tags = co_await impl->list_tags(std::move(repository));
+  const std::shared_ptr<Inside> inside = inside_;
+  std::vector<std::string> tags = co_await inside->list_tags(std::move(repository));
   co_return tags;
 }
 
@@ -239,137 +251,7 @@ std::optional<std::string> find_next_link(const std::vector<std::string_view>& h
   return std::nullopt;
 }
 
-std::optional<ContentRange> parse_content_range(std::string_view value) {
-  value = trim(value);
-  const std::size_t space = value.find(' ');
-  if (space == std::string_view::npos || !equals_ignoring_case(value.substr(0, space), "bytes")) return std::nullopt;
-  const std::string_view rest = trim(value.substr(space));
-  const std::size_t dash = rest.find('-'), slash = rest.find('/');
-  if (dash == std::string_view::npos || slash == std::string_view::npos || slash < dash) return std::nullopt;
-  const auto number = parse_whole<std::uint64_t>;
-  const auto first = number(rest.substr(0, dash)), last = number(rest.substr(dash + 1, slash - dash - 1));
-  if (!first || !last || *first > *last) return std::nullopt;
-  ContentRange range{*first, *last, std::nullopt};
-  if (rest.substr(slash + 1) == "*") return range;
-  range.complete = number(rest.substr(slash + 1));
-  if (!range.complete || *range.complete <= *last) return std::nullopt;
-  return range;
-}
-
-std::string range_header(Interval range) {
-  return "bytes=" + std::to_string(range.begin) + "-" + std::to_string(range.end - 1);
-}
-
-std::string find_range_fault(const HttpHead& head, Interval range) {
-  const std::string_view value = head.header("Content-Range");
-  if (value.empty()) return "206 without Content-Range";
-  const auto actual = parse_content_range(value);
-  if (!actual) return "unusable Content-Range \"" + printable(value, 80) + "\"";
-  if (actual->first != range.begin || actual->last != range.end - 1)
-    return range_header(range) + " answered with \"" + printable(value, 80) + "\"";
-  const std::string_view length = head.header("Content-Length");
-  if (!length.empty() && parse_whole<std::uint64_t>(length) != range.size())
-    return range_header(range) + " answered with " + printable(length, 40) + " bytes";
-  return {};
-}
-
 namespace {
-
-/// A body longer than this costs more to read than a new connection.
-constexpr std::size_t max_discarded = 64 * 1024;
-
-}  // namespace
-
-asio::awaitable<void> discard_body(HttpResponse& response) {
-  const auto length = response.content_length();
-  if (!length || *length > max_discarded) co_return;
-  try {
-    co_await response.read_all(max_discarded);
-  } catch (const Error&) {
-    // The connection is closed then.
-  }
-}
-
-asio::awaitable<std::string> read_error_body(HttpResponse& response) {
-  std::string body;
-  try {
-    body = co_await response.read_all(max_error_body);
-  } catch (const Error&) {
-    body.clear();  // the status says enough
-  }
-  co_return body;
-}
-
-asio::awaitable<BlobStream> accept_blob_response(HttpResponse response, std::optional<Interval> range, std::string what,
-                                                 Scrub scrub) {
-  const int status = response.status();
-  if (status == 200) {
-    // Retriable: the portal may be passed meanwhile, and what has arrived stays.
-    if (looks_like_html({}, response.head().header("Content-Type")))
-      throw Error(Errc::protocol, what + ": a web page came in its place", std::string(web_page_hint()));
-    BlobStream stream{std::move(response), 0, false};
-    co_return stream;
-  }
-  if (status == 206 && range) {
-    const std::string fault = find_range_fault(response.head(), *range);
-    if (!fault.empty()) throw Error(Errc::range_not_honoured, what + ": " + fault);
-    BlobStream stream{std::move(response), range->begin, true};
-    co_return stream;
-  }
-  const HttpHead head = response.head();
-  const std::string body = co_await read_error_body(response);
-  if (range && (status == 400 || status == 416)) {
-    const std::string words = parse_registry_errors(body, head.header("Content-Type"), scrub).words;
-    throw Error(Errc::range_not_honoured, what + ": the request for a part of it was refused (HTTP " +
-                                              std::to_string(status) + (words.empty() ? ")" : ", " + words + ")"));
-  }
-  throw_status_error(head, body, what, scrub);
-}
-
-namespace {
-
-/// What the manifest gives as a URL; one that is none stays so however often it is tried.
-Url parse_layer_url(const std::string& url) {
-  try {
-    return Url::parse(url);
-  } catch (const Error& error) {
-    throw Error(Errc::malformed,
-                std::string("a foreign layer is said to be at no URL that can be asked: ") + error.what(),
-                error.hint());
-  }
-}
-
-}  // namespace
-
-asio::awaitable<BlobStream> open_foreign_blob(HttpClient& http, std::string url, std::optional<Interval> range) {
-  Url start = parse_layer_url(url);
-  if (is_metadata_host(start.origin.host))
-    throw Error(Errc::redirect_refused,
-                "a foreign layer is said to be at a link-local or cloud metadata address: " + start.to_display());
-  RedirectChain chain(std::move(start));
-  for (;;) {
-    HttpRequest request("GET", chain.current());
-    if (range) request.headers.emplace_back("Range", range_header(*range));
-    HttpResponse response = co_await http.send(std::move(request));
-    if (!is_redirect(response.status())) {
-      std::string what = "foreign layer at " + chain.current().to_display();
-      Scrub nothing_to_hide;
-      BlobStream stream =
-          co_await accept_blob_response(std::move(response), range, std::move(what), std::move(nothing_to_hide));
-      co_return stream;
-    }
-    chain.follow(response.head().header("Location"));
-    co_await discard_body(response);
-  }
-}
-
-namespace {
-
-Headers range_headers(const std::optional<Interval>& range) {
-  Headers headers;
-  if (range) headers.emplace_back("Range", range_header(*range));
-  return headers;
-}
 
 /// Whether a status says that a redirect's target has had its time (a signed URL that ended, a moved object).
 bool is_spent(int status) {
@@ -378,39 +260,81 @@ bool is_spent(int status) {
 
 }  // namespace
 
-asio::awaitable<BlobStream> RegistryClient::Impl::open_blob(std::string repository, Digest digest,
-                                                            std::optional<Interval> range) {
+/// The blobs of one repository, and where redirects have led.
+class RegistryClient::Repository final : public BlobSource, public std::enable_shared_from_this<Repository> {
+ public:
+  Repository(std::shared_ptr<Inside> inside, std::string name) : inside_(std::move(inside)), name_(std::move(name)) {}
+
+  std::string name() const override { return inside_->name_of(name_); }
+  BlobLocation location(const Digest& digest) const override;
+  asio::awaitable<BlobStream> open(Digest digest, std::optional<Interval> range) override;
+
+ private:
+  struct Target {
+    Url url;
+    std::optional<std::chrono::system_clock::time_point> until;
+    bool has_ended() const { return until && std::chrono::system_clock::now() >= *until; }
+  };
+
+  Url url_of(const Digest& digest) const { return inside_->url("/v2/" + name_ + "/blobs/" + digest.to_string()); }
+  bool is_known(const Digest& digest) const;
+  /// The blob from where an earlier redirect led; nothing where that place no longer has it.
+  asio::awaitable<std::optional<BlobStream>> open_at_target(Digest digest, std::optional<Interval> range,
+                                                            std::string what);
+  /// The blob by way of the registry.
+  asio::awaitable<BlobStream> open_afresh(Digest digest, std::optional<Interval> range, std::string what);
+
+  std::shared_ptr<Inside> inside_;
+  std::string name_;
+  std::map<Digest, Target> targets_;
+  std::map<Digest, std::shared_ptr<Latch>> being_resolved_;  // targets under way
+};
+
+BlobLocation RegistryClient::Repository::location(const Digest& digest) const {
+  if (is_known(digest)) return {targets_.at(digest).url, targets_.at(digest).until};
+  BlobLocation expected{url_of(digest)};
+  // A registry that keeps its blobs elsewhere keeps them all there.
+  if (inside_->redirect_origin) expected.url.origin = *inside_->redirect_origin;
+  return expected;
+}
+
+bool RegistryClient::Repository::is_known(const Digest& digest) const {
+  const auto found = targets_.find(digest);
+  return found != targets_.end() && !found->second.has_ended();
+}
+
+asio::awaitable<BlobStream> RegistryClient::Repository::open(Digest digest, std::optional<Interval> range) {
+  const auto self = shared_from_this();
   if (range && range->begin >= range->end) throw Error(Errc::usage, "an empty range of a blob was asked for");
-  const std::string what = "blob " + digest.short_string() + " of " + name_of(repository);
-  const std::string key = repository + "@" + digest.to_string();
+  const std::string what = "blob " + digest.short_string() + " of " + name();
   // Where this registry redirects its blobs, one request a blob finds the place and the others wait for it.
-  while (redirect_origin && !targets.contains(key) && being_resolved.contains(key)) {
-    const std::shared_ptr<Flight> flight = being_resolved[key];
-    co_await Flight::wait(flight);
+  while (inside_->redirect_origin && !is_known(digest) && being_resolved_.contains(digest)) {
+    const std::shared_ptr<Latch> resolved = being_resolved_[digest];
+    co_await Latch::wait(resolved);
   }
-  if (targets.contains(key)) {
-    std::optional<BlobStream> stream = co_await open_at_target(key, range, what);
+  if (is_known(digest)) {
+    std::optional<BlobStream> stream = co_await open_at_target(digest, range, what);
     if (stream) co_return std::move(*stream);
   }
-  BlobStream stream = co_await open_afresh(key, std::move(repository), std::move(digest), range, what);
+  BlobStream stream = co_await open_afresh(std::move(digest), range, what);
   co_return stream;
 }
 
-asio::awaitable<std::optional<BlobStream>> RegistryClient::Impl::open_at_target(std::string key,
-                                                                                std::optional<Interval> range,
-                                                                                std::string what) {
-  const Url target = targets.at(key);
+asio::awaitable<std::optional<BlobStream>> RegistryClient::Repository::open_at_target(Digest digest,
+                                                                                      std::optional<Interval> range,
+                                                                                      std::string what) {
+  const Url target = targets_.at(digest).url;
   const auto forget = [&] {
-    const auto found = targets.find(key);
-    if (found != targets.end() && found->second == target) targets.erase(found);
+    const auto found = targets_.find(digest);
+    if (found != targets_.end() && found->second.url == target) targets_.erase(found);
   };
   std::optional<BlobStream> result;
   try {
     HttpRequest request("GET", target);  // without credentials: the redirect led away from the registry
     request.headers = range_headers(range);
-    HttpResponse response = co_await http.send(std::move(request));
+    HttpResponse response = co_await inside_->http.send(std::move(request));
     if (!is_spent(response.status())) {
-      Scrub words = scrub();
+      Scrub words = inside_->scrub();
       BlobStream stream = co_await accept_blob_response(std::move(response), range, what, std::move(words));
       result.emplace(std::move(stream));
     } else {
@@ -424,35 +348,42 @@ asio::awaitable<std::optional<BlobStream>> RegistryClient::Impl::open_at_target(
   co_return result;
 }
 
-asio::awaitable<BlobStream> RegistryClient::Impl::open_afresh(std::string key, std::string repository, Digest digest,
-                                                              std::optional<Interval> range, std::string what) {
+asio::awaitable<BlobStream> RegistryClient::Repository::open_afresh(Digest digest, std::optional<Interval> range,
+                                                                    std::string what) {
   const asio::any_io_executor executor = co_await asio::this_coro::executor;
-  const auto flight = std::make_shared<Flight>(executor);
-  const FlightGuard guard(flight);
-  being_resolved[key] = flight;
+  const auto resolved = std::make_shared<Latch>(executor);
+  const LatchGuard guard(resolved);
+  being_resolved_[digest] = resolved;
   const std::shared_ptr<void> cleared(nullptr, [&](void*) {
-    const auto found = being_resolved.find(key);
-    if (found != being_resolved.end() && found->second == flight) being_resolved.erase(found);
+    const auto found = being_resolved_.find(digest);
+    if (found != being_resolved_.end() && found->second == resolved) being_resolved_.erase(found);
   });
-  RedirectChain chain(url("/v2/" + repository + "/blobs/" + digest.to_string()));
+  RedirectChain chain(url_of(digest));
   Headers headers = range_headers(range);
-  HttpResponse response = co_await get(chain, std::move(headers), repository, what);
+  HttpResponse response = co_await inside_->get(chain, std::move(headers), name_, what);
   const int status = response.status();
   if (!chain.at_home() && (status == 200 || status == 206)) {
-    targets.insert_or_assign(key, chain.current());
-    redirect_origin = chain.current().origin;
+    targets_.insert_or_assign(digest, Target{chain.current(), signature_end(chain.current())});
+    inside_->redirect_origin = chain.current().origin;
   }
-  Scrub words = scrub();
+  Scrub words = inside_->scrub();
   BlobStream stream = co_await accept_blob_response(std::move(response), range, what, std::move(words));
   co_return stream;
 }
 
-asio::awaitable<std::string> RegistryClient::Impl::get_blob(std::string repository, Descriptor descriptor) {
-  const std::string what = "blob " + descriptor.digest.short_string() + " of " + name_of(repository);
+std::shared_ptr<BlobSource> RegistryClient::source(const std::string& repository) {
+  auto& source = sources_[repository];
+  if (!source) source = std::make_shared<Repository>(inside_, repository);
+  return source;
+}
+
+asio::awaitable<std::string> RegistryClient::get_blob(std::string repository, Descriptor descriptor) {
+  const std::shared_ptr<BlobSource> blobs = source(repository);
+  const std::string what = "blob " + descriptor.digest.short_string() + " of " + blobs->name();
   if (descriptor.size > max_manifest_size)
     throw Error(Errc::too_large, what + " is said to be " + std::to_string(descriptor.size) + " bytes long");
-  BlobStream stream = co_await open_blob(std::move(repository), descriptor.digest, std::nullopt);
-  std::string content = co_await stream.response.read_all(max_manifest_size);
+  BlobStream stream = co_await blobs->open(descriptor.digest, std::nullopt);
+  std::string content = co_await stream.body->read_all(max_manifest_size);
   if (content.size() != descriptor.size)
     throw Error(Errc::size_mismatch, what + " should have " + std::to_string(descriptor.size) + " bytes, but " +
                                          std::to_string(content.size()) + " came");

@@ -23,32 +23,6 @@ bool has_control(std::string_view text) {
                      [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
 }
 
-/// "2026-01-31T12:34:56[.789](Z|+02:00)" (RFC 3339), to the second.
-std::optional<std::chrono::sys_seconds> parse_rfc3339(std::string_view text) {
-  if (text.size() < 20 || text[4] != '-' || text[7] != '-' || (text[10] != 'T' && text[10] != 't') || text[13] != ':' ||
-      text[16] != ':')
-    return std::nullopt;
-  const auto number = [&](std::size_t at, std::size_t length) {
-    return parse_whole<unsigned>(text.substr(at, length));
-  };
-  const auto year = number(0, 4), month = number(5, 2), day = number(8, 2), hour = number(11, 2),
-             minute = number(14, 2), second = number(17, 2);
-  if (!year || !month || !day || !hour || !minute || !second) return std::nullopt;
-  const std::chrono::year_month_day date(std::chrono::year(static_cast<int>(*year)), std::chrono::month(*month),
-                                         std::chrono::day(*day));
-  if (!date.ok() || *hour > 23 || *minute > 59 || *second > 60) return std::nullopt;
-  std::chrono::sys_seconds time = std::chrono::sys_days(date) + std::chrono::hours(*hour) +
-                                  std::chrono::minutes(*minute) + std::chrono::seconds(*second);
-  const std::size_t zone = text.find_first_of("Zz+-", 19);
-  if (zone == std::string_view::npos) return std::nullopt;
-  if (text[zone] == 'Z' || text[zone] == 'z') return time;
-  if (text.size() != zone + 6 || text[zone + 3] != ':') return std::nullopt;
-  const auto zone_hours = number(zone + 1, 2), zone_minutes = number(zone + 4, 2);
-  if (!zone_hours || !zone_minutes) return std::nullopt;
-  const auto offset = std::chrono::hours(*zone_hours) + std::chrono::minutes(*zone_minutes);
-  return text[zone] == '+' ? time - offset : time + offset;
-}
-
 /// Seconds as a JSON number; some services send them as text.
 std::optional<std::int64_t> seconds_of(const boost::json::object& object) {
   const auto* value = object.if_contains("expires_in");
@@ -85,6 +59,31 @@ std::string query(std::initializer_list<std::pair<std::string_view, std::string_
 }
 
 }  // namespace
+
+std::optional<std::chrono::sys_seconds> parse_rfc3339(std::string_view text) {
+  if (text.size() < 20 || text[4] != '-' || text[7] != '-' || (text[10] != 'T' && text[10] != 't') || text[13] != ':' ||
+      text[16] != ':')
+    return std::nullopt;
+  const auto number = [&](std::size_t at, std::size_t length) {
+    return parse_whole<unsigned>(text.substr(at, length));
+  };
+  const auto year = number(0, 4), month = number(5, 2), day = number(8, 2), hour = number(11, 2),
+             minute = number(14, 2), second = number(17, 2);
+  if (!year || !month || !day || !hour || !minute || !second) return std::nullopt;
+  const std::chrono::year_month_day date(std::chrono::year(static_cast<int>(*year)), std::chrono::month(*month),
+                                         std::chrono::day(*day));
+  if (!date.ok() || *hour > 23 || *minute > 59 || *second > 60) return std::nullopt;
+  std::chrono::sys_seconds time = std::chrono::sys_days(date) + std::chrono::hours(*hour) +
+                                  std::chrono::minutes(*minute) + std::chrono::seconds(*second);
+  const std::size_t zone = text.find_first_of("Zz+-", 19);
+  if (zone == std::string_view::npos) return std::nullopt;
+  if (text[zone] == 'Z' || text[zone] == 'z') return time;
+  if (text.size() != zone + 6 || text[zone + 3] != ':') return std::nullopt;
+  const auto zone_hours = number(zone + 1, 2), zone_minutes = number(zone + 4, 2);
+  if (!zone_hours || !zone_minutes) return std::nullopt;
+  const auto offset = std::chrono::hours(*zone_hours) + std::chrono::minutes(*zone_minutes);
+  return text[zone] == '+' ? time - offset : time + offset;
+}
 
 bool Token::usable(std::chrono::steady_clock::time_point now) const {
   const auto margin = std::min<std::chrono::milliseconds>(lifetime / 4, std::chrono::seconds(15));

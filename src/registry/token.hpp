@@ -49,6 +49,9 @@ HttpRequest make_token_request(const TokenService& service, std::string_view sco
 /// holds a colon or a control character, or the password a NUL.
 std::string basic_authorization(const Credentials& credentials);
 
+/// "2026-01-31T12:34:56[.789](Z|+02:00)" (RFC 3339), to the second; nothing where it is none.
+std::optional<std::chrono::sys_seconds> parse_rfc3339(std::string_view text);
+
 /// Reads a token service's answer: `token` or `access_token`, `expires_in` (seconds, 60 where absent) counted from
 /// `issued_at` where that is believable. Throws Error{malformed} that names `service` and never quotes the token.
 Token parse_token(std::string_view body, std::string_view content_type, const TokenService& service,

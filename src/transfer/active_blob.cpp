@@ -1,5 +1,7 @@
 #include "transfer/active_blob.hpp"
 
+#include <algorithm>
+
 namespace hawser {
 namespace {
 
@@ -7,6 +9,16 @@ namespace {
 constexpr std::uint64_t worthwhile_piece = 256 * 1024;
 
 }  // namespace
+
+ActiveBlob::ActiveBlob(const asio::any_io_executor& executor, BlobJob job,
+                       std::unique_ptr<BlobDestination> destination_, const RetryLimits& retry)
+    : descriptor(std::move(job.descriptor)),
+      group(job.group),
+      consumer(std::move(job.consumer)),
+      destination(std::move(destination_)),
+      changed_(executor) {
+  for (RankedSource& ranked : job.sources) sources.push_back({std::move(ranked.source), RetryBudget(retry)});
+}
 
 std::uint64_t ActiveBlob::store(std::uint64_t offset, std::span<const std::byte> data) {
   std::uint64_t stored = 0;
@@ -17,18 +29,41 @@ std::uint64_t ActiveBlob::store(std::uint64_t offset, std::span<const std::byte>
     destination->wrote(gap.begin, gap.end);
     stored += gap.size();
   }
-  if (followed_ && worth_following(hashed_)) wake();
+  if (followed_ && worth_following(hashed_)) changed_.wake_all();
   return stored;
 }
 
 void ActiveBlob::fail(std::exception_ptr why) {
   if (!failure) failure = std::move(why);
-  wake();
+  changed_.wake_all();
+}
+
+void ActiveBlob::close() {
+  consumer.reset();
+  destination.reset();
+}
+
+Error ActiveBlob::with_other_sources(const Error& error) const {
+  std::string account;
+  std::size_t tried = 0;
+  const auto add = [&](const Source& source, const std::string& what) {
+    const std::string name = source.source->name();
+    account += (tried++ == 0 ? ": " : "; ") + (what.find(name) == std::string::npos ? name + ": " : "") + what;
+  };
+  for (const Source& source : sources)
+    if (source.given_up_for) add(source, source.given_up_for->what());
+  if (tried == 0 || is_on_this_side(error.code())) return error;
+  const auto last = std::ranges::find_if(sources, [](const Source& source) { return !source.given_up_for; });
+  if (last != sources.end()) add(*last, error.what());
+  return {error.code(),
+          "none of the " + std::to_string(tried) + " places where " + descriptor.digest.short_string() +
+              " was looked for has it" + account,
+          error.hint()};
 }
 
 bool ActiveBlob::worth_following(std::uint64_t hashed) const {
   const std::uint64_t reached = front();
-  return reached >= job.descriptor.size || reached >= hashed + worthwhile_piece;
+  return reached >= descriptor.size || reached >= hashed + worthwhile_piece;
 }
 
 asio::awaitable<void> ActiveBlob::wait_for_front(std::uint64_t hashed) {

@@ -2,19 +2,24 @@
 
 #include "image/hasher.hpp"
 #include "transfer/active_blob.hpp"
-#include "transfer/lane.hpp"
-#include "util/async.hpp"
+#include "transfer/concurrency.hpp"
+#include "transfer/origin_state.hpp"
+#include "transfer/range_planner.hpp"
+#include "transfer/rate_limiter.hpp"
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <set>
 
-#include <boost/asio/redirect_error.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
 
 namespace hawser {
 namespace {
+
+using namespace std::chrono_literals;
 
 /// What is hashed at once, and at most in one hop to the pool, bytes.
 constexpr std::size_t hash_buffer_size = 256 * 1024;
@@ -22,67 +27,219 @@ constexpr std::uint64_t hash_hop_size = 8 * 1024 * 1024;
 /// How much may be lost to a power cut, bytes.
 constexpr std::uint64_t checkpoint_every = 8 * 1024 * 1024;
 /// How often a blob that somebody else holds is asked for again.
-constexpr auto busy_poll = std::chrono::milliseconds(100);
+constexpr auto busy_poll = 100ms;
+/// What a worker reads at once, bytes.
+constexpr std::size_t buffer_size = 128 * 1024;
+/// How often the number of connections is reconsidered.
+constexpr auto shortest_interval = 200ms;
+/// How much longer a pull must last at its present rate for other numbers of connections to be tried.
+constexpr std::chrono::duration<double> worthwhile_rest(5);
+/// What arrives within this time is not worth splitting, however short the way.
+constexpr auto worthwhile_split = 250ms;
+
+RangeLimits range_limits(const FetchOptions& options) {
+  RangeLimits limits;
+  limits.max_blobs = options.max_blobs.value_or(limits.max_blobs);
+  limits.fixed_chunk = options.chunk_size;
+  return limits;
+}
+
+std::string name_of(const ActiveBlob& blob) {
+  return "layer " + blob.descriptor.digest.short_string();
+}
+
+Error gave_up(const ActiveBlob& blob, std::size_t tries, const Error& error) {
+  return {
+      error.code(),
+      "gave up on " + name_of(blob) + " after " + (tries == 1 ? "one try" : std::to_string(tries) + " tries in a row") +
+          ": " + error.what(),
+      error.hint().empty() ? "what has arrived is kept: run the same command again to go on from there" : error.hint()};
+}
+
+Error cancelled() {
+  return {Errc::cancelled, "stopped"};
+}
 
 }  // namespace
 
-struct BlobFetcher::Impl {
-  Impl(asio::any_io_executor executor, asio::thread_pool& pool, HttpClient& http, FetchOptions options,
-       TransferObserver& observer)
-      : context(std::make_shared<FetchContext>(std::move(executor), pool, http, options, observer)) {}
+ConnectionFacts facts_of(const HttpClient& http) {
+  return {[&http](const Origin& origin) { return http.round_trip(origin); },
+          [&http](const Origin& origin) { return http.idle_connections(origin); }};
+}
 
-  std::shared_ptr<Lane> lane_for(RegistryClient& registry) {
-    auto& lane = lanes[&registry];
-    if (!lane) lane = std::make_shared<Lane>(context, registry);
-    return lane;
-  }
+/// A worker is a coroutine with one connection to one origin, which takes range after range from the plan.
+class BlobFetcher::Engine : public std::enable_shared_from_this<Engine> {
+ public:
+  Engine(asio::any_io_executor executor, asio::any_io_executor pool, ConnectionFacts facts, FetchOptions options,
+         TransferObserver& observer, Clock& clock)
+      : executor_(std::move(executor)),
+        pool_(std::move(pool)),
+        facts_(std::move(facts)),
+        options_(options),
+        observer_(observer),
+        clock_(clock),
+        limiter_(options.limit_rate),
+        planner_(range_limits(options)),
+        watcher_(executor_) {}
 
-  /// Whether the blob is on its way for another image of this call.
-  bool fetching(const Digest& digest) const {
-    return std::ranges::any_of(active, [&](const auto& blob) { return blob->job.descriptor.digest == digest; });
-  }
+  asio::awaitable<Outcome> fetch(BlobJob job);
+  void abandon(std::size_t group);
+  void stop();
 
-  /// The destination, or null where somebody else has completed the blob.
-  asio::awaitable<std::unique_ptr<BlobDestination>> acquire(const BlobJob& job) {
-    asio::steady_timer timer(context->executor);
-    for (bool told = false;;) {
-      if (context->stopped || abandoned.contains(job.group)) throw Error(Errc::cancelled, "stopped");
-      BlobAcquisition acquisition = job.acquire();
-      if (auto* destination = std::get_if<std::unique_ptr<BlobDestination>>(&acquisition)) {
-        if (!*destination) throw Error(Errc::disk, "there is no place for " + job.descriptor.digest.to_string());
-        co_return std::move(*destination);
-      }
-      if (std::holds_alternative<BlobReady>(acquisition)) co_return nullptr;
-      if (!told && !fetching(job.descriptor.digest)) {
-        context->observer.blob_waiting(job.descriptor.digest);
-        told = true;
-      }
-      timer.expires_after(busy_poll);
-      boost::system::error_code ignored;
-      co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
-    }
-  }
+ private:
+  /// An assignment being carried out.
+  struct Running {
+    std::shared_ptr<ActiveBlob> blob;
+    Assignment assignment;
+    PlanClock::time_point started;
+    BlobBody* body = nullptr;  // once the answer has begun
+    std::uint64_t position = 0;
+    std::uint64_t body_end = 0;  // where the body that was asked for ends
+    bool ranged = false;         // whether a range was asked for
+  };
 
-  asio::awaitable<void> follow(const std::shared_ptr<ActiveBlob>& blob);
-  asio::awaitable<void> verify(const std::shared_ptr<ActiveBlob>& blob, Lane& lane);
+  // One blob, from its place to its end.
+  asio::awaitable<std::unique_ptr<BlobDestination>> acquire(const BlobJob& job);
+  void add(const std::shared_ptr<ActiveBlob>& blob, const std::vector<RankedSource>& ranked);
+  asio::awaitable<void> verify(std::shared_ptr<ActiveBlob> blob);
+  asio::awaitable<void> follow(std::shared_ptr<ActiveBlob> blob);
+  asio::awaitable<void> quiesce(std::shared_ptr<ActiveBlob> blob);
+  void drop(ActiveBlob& blob);
+  void cancel_running(const ActiveBlob& blob);
 
-  std::shared_ptr<FetchContext> context;
-  std::map<RegistryClient*, std::shared_ptr<Lane>> lanes;
-  std::set<std::shared_ptr<ActiveBlob>> active;
-  std::set<std::size_t> abandoned;
+  // Workers.
+  OriginState& state_of(const Origin& origin);
+  std::chrono::microseconds round_trip(const Origin& origin) const;
+  std::size_t target(const OriginState& origin) const;
+  std::optional<Assignment> next_assignment(OriginState& origin);
+  void set_to_work();
+  asio::awaitable<void> work(OriginState* origin, Assignment first);
+  asio::awaitable<OriginState*> carry_out(OriginState* origin, Assignment assignment, std::span<std::byte> buffer);
+  asio::awaitable<void> receive(Running& running, OriginState*& origin, std::span<std::byte> buffer);
+  asio::awaitable<void> expect_end(Running& running, const Origin& from);
+  void moved(const ActiveBlob& blob, std::size_t source, OriginState*& worker_at, OriginState& from);
+  void settle(const Running& running, OriginState& origin, const Error& error,
+              std::optional<std::chrono::milliseconds> retry_after);
+  void retry_later(const Running& running, OriginState& origin, const Error& error,
+                   std::optional<std::chrono::milliseconds> retry_after);
+  void set_workers(OriginState& origin, std::size_t count);
+  asio::awaitable<void> watch();
+  void sample(std::chrono::duration<double> interval);
+
+  asio::any_io_executor executor_, pool_;
+  ConnectionFacts facts_;
+  FetchOptions options_;
+  TransferObserver& observer_;
+  Clock& clock_;
+  RateLimiter limiter_;
+  RangePlanner planner_;
+  Event watcher_;
+  std::map<Origin, OriginState> origins_;
+  std::vector<std::shared_ptr<ActiveBlob>> blobs_;       // by number in the plan; empty once dropped
+  std::map<std::size_t, Running*> running_;              // by assignment
+  std::map<const OriginState*, std::uint64_t> sampled_;  // what each had received when it was last looked at
+  std::set<std::size_t> abandoned_;
+  std::size_t open_blobs_ = 0;
+  bool watching_ = false;
+  bool stopped_ = false;
 };
+
+BlobFetcher::BlobFetcher(asio::any_io_executor executor, asio::any_io_executor pool, ConnectionFacts facts,
+                         FetchOptions options, TransferObserver& observer, Clock& clock)
+    : engine_(
+          std::make_shared<Engine>(std::move(executor), std::move(pool), std::move(facts), options, observer, clock)) {}
+
+BlobFetcher::~BlobFetcher() = default;
+
+asio::awaitable<BlobFetcher::Outcome> BlobFetcher::fetch(BlobJob job) {
+  const std::shared_ptr<Engine> engine = engine_;
+  const Outcome outcome = co_await engine->fetch(std::move(job));
+  co_return outcome;
+}
+
+void BlobFetcher::abandon(std::size_t group) {
+  engine_->abandon(group);
+}
+
+void BlobFetcher::stop() {
+  engine_->stop();
+}
+
+asio::awaitable<BlobFetcher::Outcome> BlobFetcher::Engine::fetch(BlobJob job) {
+  std::unique_ptr<BlobDestination> destination = co_await acquire(job);
+  if (!destination) co_return Outcome::found;
+  const std::vector<RankedSource> ranked = job.sources;
+  const auto blob = std::make_shared<ActiveBlob>(executor_, std::move(job), std::move(destination), options_.retry);
+  const Descriptor descriptor = blob->descriptor;
+  observer_.blob_planned(descriptor.digest, descriptor.size, blob->destination->present().size());
+  add(blob, ranked);
+  std::exception_ptr failure;
+  try {
+    co_await verify(blob);
+    auto commit = [&] {
+      if (blob->consumer) blob->consumer->done();
+      blob->destination->commit();
+    };
+    co_await run_on(pool_, commit);
+  } catch (const Error& error) {
+    failure = std::make_exception_ptr(blob->with_other_sources(error));
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  if (failure) blob->fail(failure);
+  drop(*blob);
+  if (failure) std::rethrow_exception(failure);
+  observer_.blob_done(descriptor.digest);
+  co_return Outcome::fetched;
+}
+
+/// The destination, or null where somebody else has completed the blob.
+asio::awaitable<std::unique_ptr<BlobDestination>> BlobFetcher::Engine::acquire(const BlobJob& job) {
+  for (bool told = false;;) {
+    if (stopped_ || abandoned_.contains(job.group)) throw cancelled();
+    BlobAcquisition acquisition = job.acquire();
+    if (auto* destination = std::get_if<std::unique_ptr<BlobDestination>>(&acquisition)) {
+      if (!*destination) throw Error(Errc::disk, "there is no place for " + job.descriptor.digest.to_string());
+      co_return std::move(*destination);
+    }
+    if (std::holds_alternative<BlobReady>(acquisition)) co_return nullptr;
+    // On its way for another image of this call, it need not be told.
+    const bool ours = std::ranges::any_of(
+        blobs_, [&](const auto& blob) { return blob && blob->descriptor.digest == job.descriptor.digest; });
+    if (!told && !ours) {
+      observer_.blob_waiting(job.descriptor.digest);
+      told = true;
+    }
+    co_await sleep(clock_, executor_, busy_poll);
+  }
+}
+
+void BlobFetcher::Engine::add(const std::shared_ptr<ActiveBlob>& blob, const std::vector<RankedSource>& ranked) {
+  std::vector<PlannedSource> sources;
+  for (const auto& [source, rank] : ranked)
+    sources.emplace_back(state_of(source->location(blob->descriptor.digest).url.origin), rank);
+  blob->planned = planner_.add(blob->descriptor.size, blob->gaps(), blob->group, std::move(sources));
+  blobs_.push_back(blob);
+  ++open_blobs_;
+  // Not at once: the blobs of an image are added together, and the first chunk should know of the last layer.
+  asio::post(executor_, [self = shared_from_this()] { self->set_to_work(); });
+  if (watching_) return;
+  watching_ = true;
+  asio::co_spawn(
+      executor_, [self = shared_from_this()] { return self->watch(); }, asio::detached);
+}
 
 /// Hashes the blob's bytes behind its front, until it is complete; throws Error{digest_mismatch} where the bytes
 /// are wrong.
-asio::awaitable<void> BlobFetcher::Impl::follow(const std::shared_ptr<ActiveBlob>& blob) {
-  const Descriptor& descriptor = blob->job.descriptor;
+asio::awaitable<void> BlobFetcher::Engine::follow(std::shared_ptr<ActiveBlob> blob) {
+  const Descriptor& descriptor = blob->descriptor;
   BlobDestination& destination = *blob->destination;
   Hasher hasher(descriptor.digest.algorithm());
   std::uint64_t hashed = 0;
   std::uint64_t durable = 0;
   while (hashed < descriptor.size) {
     co_await blob->wait_for_front(hashed);
-    if (blob->failed()) std::rethrow_exception(blob->failure);
+    if (blob->failure) std::rethrow_exception(blob->failure);
     const std::uint64_t until = std::min(blob->front(), hashed + hash_hop_size);
     auto work = [&] {
       thread_local std::vector<std::byte> buffer(hash_buffer_size);
@@ -92,7 +249,7 @@ asio::awaitable<void> BlobFetcher::Impl::follow(const std::shared_ptr<ActiveBlob
         const std::size_t n = destination.file().read_at(destination.base() + at, wanted);
         if (n == 0) throw Error(Errc::disk, destination.file().path().string() + " was cut short underneath");
         hasher.update(wanted.first(n));
-        if (blob->job.consumer) blob->job.consumer->data(at, wanted.first(n));
+        if (blob->consumer) blob->consumer->data(at, wanted.first(n));
         at += n;
       }
       destination.file().start_writeback(destination.base() + hashed, until - hashed);
@@ -101,7 +258,7 @@ asio::awaitable<void> BlobFetcher::Impl::follow(const std::shared_ptr<ActiveBlob
         durable = until;
       }
     };
-    co_await run_on(context->pool, work);
+    co_await run_on(pool_, work);
     hashed = until;
   }
   const Digest found = hasher.finish();
@@ -111,10 +268,10 @@ asio::awaitable<void> BlobFetcher::Impl::follow(const std::shared_ptr<ActiveBlob
                 "the registry, or a proxy on the way, serves damaged data");
 }
 
-/// Follows; where what came is wrong, fetches it once more, and then from the next URL of a foreign layer: all of it
-/// where the bytes are wrong, what is missing where only an answer did not fit.
-asio::awaitable<void> BlobFetcher::Impl::verify(const std::shared_ptr<ActiveBlob>& blob, Lane& lane) {
-  std::optional<std::size_t> fetched_again;  // from which of its URLs; blobs of the registry have but the one
+/// Follows; where what came is wrong, fetches it once more, and then from the next source: all of it where the bytes
+/// are wrong, what is missing where only an answer did not fit.
+asio::awaitable<void> BlobFetcher::Engine::verify(std::shared_ptr<ActiveBlob> blob) {
+  std::optional<std::size_t> fetched_again;  // from which source
   for (;;) {
     std::optional<Error> wrong;
     try {
@@ -124,82 +281,329 @@ asio::awaitable<void> BlobFetcher::Impl::verify(const std::shared_ptr<ActiveBlob
       wrong = error;
     }
     if (!wrong) co_return;
-    if (fetched_again != blob->urls.number()) {
-      fetched_again = blob->urls.number();
-    } else if (!blob->urls.go_on(*wrong)) {
+    // Of several that were asked together it can't be known whose bytes are wrong: from now on one is asked at a time.
+    const std::size_t source = planner_.use_one_source(blob->planned);
+    if (fetched_again != source) {
+      fetched_again = source;
+    } else if (planner_.exclude(blob->planned, source)) {
+      blob->sources[source].given_up_for = wrong;
+    } else {
       throw *wrong;
     }
     const bool bytes_are_wrong = wrong->code() == Errc::digest_mismatch;
     if (bytes_are_wrong) {
-      context->observer.blob_restarted(blob->job.descriptor.digest, wrong->what());
+      observer_.blob_restarted(blob->descriptor.digest, wrong->what());
     } else {
-      context->observer.retrying("layer " + blob->job.descriptor.digest.short_string(), wrong->what(), {});
+      observer_.retrying(name_of(*blob), wrong->what(), {});
     }
     // Ranges in flight may belong to the bytes that were wrong.
-    co_await lane.quiesce(*blob);
-    if (context->stopped || abandoned.contains(blob->job.group)) throw Error(Errc::cancelled, "stopped");
+    co_await quiesce(blob);
+    if (stopped_ || abandoned_.contains(blob->group)) throw cancelled();
     blob->failure = nullptr;
     if (bytes_are_wrong) blob->destination->restart();
-    if (blob->job.consumer) {
-      auto restart = [&] { blob->job.consumer->restart(); };
-      co_await run_on(context->pool, restart);
+    if (blob->consumer) {
+      auto restart = [&] { blob->consumer->restart(); };
+      co_await run_on(pool_, restart);
     }
-    lane.refetch(*blob);
+    planner_.restart(blob->planned, blob->gaps());
+    set_to_work();
   }
 }
 
-BlobFetcher::BlobFetcher(asio::any_io_executor executor, asio::thread_pool& pool, HttpClient& http,
-                         FetchOptions options, TransferObserver& observer)
-    : impl_(std::make_shared<Impl>(std::move(executor), pool, http, options, observer)) {}
+void BlobFetcher::Engine::cancel_running(const ActiveBlob& blob) {
+  for (const auto& [id, running] : running_)
+    if (running->blob.get() == &blob && running->body) running->body->cancel();
+}
 
-BlobFetcher::~BlobFetcher() = default;
+/// Ends what is in flight of the blob and waits until it has ended.
+asio::awaitable<void> BlobFetcher::Engine::quiesce(std::shared_ptr<ActiveBlob> blob) {
+  planner_.withdraw(blob->planned);
+  while (planner_.in_flight(blob->planned)) {
+    cancel_running(*blob);
+    co_await sleep(clock_, executor_, 5ms);
+  }
+}
 
-asio::awaitable<BlobFetcher::Outcome> BlobFetcher::fetch(BlobJob job) {
-  const std::shared_ptr<Impl> impl = impl_;
-  const std::shared_ptr<FetchContext> context = impl->context;
-  std::unique_ptr<BlobDestination> destination = co_await impl->acquire(job);
-  if (!destination) co_return Outcome::found;
-  const auto lane = impl->lane_for(*job.registry);
-  const Descriptor descriptor = job.descriptor;
-  const auto blob =
-      std::make_shared<ActiveBlob>(context->executor, std::move(job), std::move(destination), context->options.retry);
-  context->observer.blob_planned(descriptor.digest, descriptor.size, blob->destination->present().size());
-  impl->active.insert(blob);
-  lane->add(blob);
-  std::exception_ptr failure;
+/// The blob is complete or has failed: nobody needs to go on fetching it.
+void BlobFetcher::Engine::drop(ActiveBlob& blob) {
+  planner_.withdraw(blob.planned);
+  cancel_running(blob);
+  blob.close();
+  blobs_[blob.planned].reset();
+  if (--open_blobs_ == 0) watcher_.wake_all();
+  set_to_work();
+}
+
+void BlobFetcher::Engine::abandon(std::size_t group) {
+  abandoned_.insert(group);
+  for (const auto& blob : blobs_)
+    if (blob && blob->group == group) blob->fail(std::make_exception_ptr(cancelled()));
+}
+
+void BlobFetcher::Engine::stop() {
+  stopped_ = true;
+  for (const auto& blob : blobs_)
+    if (blob) blob->fail(std::make_exception_ptr(cancelled()));
+}
+
+OriginState& BlobFetcher::Engine::state_of(const Origin& origin) {
+  const auto found = origins_.find(origin);
+  if (found != origins_.end()) return found->second;
+  const ConcurrencyController::Limits limits{1, options_.max_connections.value_or(max_auto_connections)};
+  return origins_.try_emplace(origin, origin, round_trip(origin), limits).first->second;
+}
+
+std::chrono::microseconds BlobFetcher::Engine::round_trip(const Origin& origin) const {
+  return facts_.round_trip(origin).value_or(50ms);
+}
+
+std::size_t BlobFetcher::Engine::target(const OriginState& origin) const {
+  return options_.max_connections.value_or(origin.controller.target());
+}
+
+void BlobFetcher::Engine::set_workers(OriginState& origin, std::size_t count) {
+  origin.workers = count;
+  std::size_t all = 0;
+  for (const auto& [name, state] : origins_) all += state.workers;
+  observer_.connections(all);
+}
+
+std::optional<Assignment> BlobFetcher::Engine::next_assignment(OriginState& origin) {
+  if (stopped_) return std::nullopt;
+  const auto now = clock_.now();
+  auto assignment = planner_.next(origin, target(origin), now);
+  if (assignment) return assignment;
+  // An open connection needs a round trip to be answered and some to gather speed; a new one, three more.
+  const bool open = facts_.idle_connections(origin.origin) > 0;
+  return planner_.split(origin, now,
+                        std::max<PlanClock::duration>((open ? 3 : 8) * round_trip(origin.origin), worthwhile_split));
+}
+
+void BlobFetcher::Engine::set_to_work() {
+  for (auto& [name, origin] : origins_) {
+    while (origin.workers < target(origin)) {
+      const auto assignment = next_assignment(origin);
+      if (!assignment) break;
+      set_workers(origin, origin.workers + 1);
+      asio::co_spawn(
+          executor_, [self = shared_from_this(), at = &origin, first = *assignment] { return self->work(at, first); },
+          asio::detached);
+    }
+  }
+}
+
+asio::awaitable<void> BlobFetcher::Engine::work(OriginState* origin, Assignment first) {
+  const auto self = shared_from_this();
+  std::vector<std::byte> buffer(buffer_size);
+  std::optional<Assignment> next = first;
+  while (next) {
+    origin = co_await carry_out(origin, *next, buffer);
+    next = origin->workers > target(*origin) ? std::nullopt : next_assignment(*origin);
+  }
+  set_workers(*origin, origin->workers - 1);
+}
+
+/// Returns where the worker is afterwards: where it was redirected to.
+asio::awaitable<OriginState*> BlobFetcher::Engine::carry_out(OriginState* origin, Assignment assignment,
+                                                             std::span<std::byte> buffer) {
+  Running running;
+  running.blob = blobs_[assignment.blob];
+  running.assignment = assignment;
+  running.started = clock_.now();
+  running_[assignment.id] = &running;
+  std::optional<Error> failure;
+  std::optional<std::chrono::milliseconds> retry_after;
+  std::exception_ptr unexpected;
   try {
-    co_await impl->verify(blob, *lane);
-    auto commit = [&] {
-      if (blob->job.consumer) blob->job.consumer->done();
-      blob->destination->commit();
-    };
-    co_await run_on(context->pool, commit);
+    co_await receive(running, origin, buffer);
+  } catch (const RetryAfterError& error) {
+    failure = error;
+    retry_after = error.retry_after();
   } catch (const Error& error) {
-    failure = std::make_exception_ptr(blob->urls.told(error));
+    failure = error;
   } catch (...) {
-    failure = std::current_exception();
+    unexpected = std::current_exception();
   }
-  impl->active.erase(blob);
-  if (failure) blob->fail(failure);
-  lane->drop(*blob);
-  // Workers that still wait for an answer keep the blob alive, but what takes its bytes may end with this call.
-  blob->job.consumer.reset();
-  if (failure) std::rethrow_exception(failure);
-  context->observer.blob_done(descriptor.digest);
-  co_return Outcome::fetched;
+  running_.erase(assignment.id);
+  planner_.finish(assignment.id);
+  const auto blob = running.blob;
+  if (!blob) co_return origin;
+  if (!blob->over()) {
+    if (unexpected) {
+      blob->fail(unexpected);
+    } else if (failure) {
+      settle(running, *origin, *failure, retry_after);
+    }
+  }
+  // Until its caller has heard of the failure, nobody is to ask for the blob again.
+  if (blob->failure) planner_.withdraw(blob->planned);
+  co_return origin;
 }
 
-void BlobFetcher::abandon(std::size_t group) {
-  impl_->abandoned.insert(group);
-  const auto stopped = std::make_exception_ptr(Error(Errc::cancelled, "stopped"));
-  for (const auto& blob : impl_->active)
-    if (blob->job.group == group) blob->fail(stopped);
+asio::awaitable<void> BlobFetcher::Engine::receive(Running& running, OriginState*& origin,
+                                                   std::span<std::byte> buffer) {
+  const auto blob = running.blob;
+  const Assignment assignment = running.assignment;
+  if (!blob || blob->over()) co_return;
+  const Digest digest = blob->descriptor.digest;
+  running.ranged = !assignment.whole && planner_.ranges(assignment.blob, assignment.source) != RangeSupport::refused;
+  std::optional<Interval> range;
+  if (running.ranged) range = Interval{assignment.begin, assignment.end};
+  const std::shared_ptr<BlobSource> source = blob->sources[assignment.source].source;
+  BlobStream stream = co_await source->open(digest, range);
+  if (blob->over()) co_return;
+  moved(*blob, assignment.source, origin, state_of(stream.from));
+  running.position = stream.begin;
+  running.body_end = stream.partial ? assignment.end : blob->descriptor.size;
+  const auto length = stream.body->length();
+  if (length && *length != running.body_end - running.position)
+    throw Error(stream.partial ? Errc::range_not_honoured : Errc::size_mismatch,
+                stream.from.to_string() + " offers " + std::to_string(*length) + " bytes of " + digest.to_string() +
+                    " where " + std::to_string(running.body_end - running.position) + " were to come");
+  if (stream.partial) {
+    planner_.set_ranges(assignment.blob, assignment.source, RangeSupport::shown);
+  } else if (!assignment.whole && !planner_.take_whole(assignment.id)) {
+    co_return;
+  }
+  running.body = stream.body.get();
+  while (running.position < planner_.end(assignment.id)) {
+    const std::uint64_t left = planner_.end(assignment.id) - running.position;
+    const std::uint64_t at_once = std::min<std::uint64_t>(buffer.size(), limiter_.portion());
+    const auto wanted = buffer.first(static_cast<std::size_t>(std::min(at_once, left)));
+    const std::size_t n = co_await stream.body->read_some(wanted);
+    if (n == 0)
+      throw Error(Errc::connection_lost,
+                  stream.from.to_string() + " ended the body of " + digest.short_string() + " early");
+    if (blob->over()) break;
+    const std::uint64_t stored = blob->store(running.position, wanted.first(n));
+    running.position += n;
+    origin->received += n;
+    // Bytes that were there already are no progress: whole bodies that break again and again bring them, too.
+    if (stored > 0) blob->sources[assignment.source].budget.progressed();
+    planner_.advance(assignment.id, running.position, clock_.now());
+    if (stored > 0) observer_.blob_progress(digest, stored);
+    const auto wait = limiter_.took(n, clock_.now());
+    if (wait > 1ms) co_await sleep(clock_, executor_, wait);
+  }
+  if (running.position == running.body_end) co_await expect_end(running, stream.from);
+  running.body = nullptr;
 }
 
-void BlobFetcher::stop() {
-  impl_->context->stopped = true;
-  const auto stopped = std::make_exception_ptr(Error(Errc::cancelled, "stopped"));
-  for (const auto& blob : impl_->active) blob->fail(stopped);
+/// The body must end where the range ends; a longer one is not the blob.
+asio::awaitable<void> BlobFetcher::Engine::expect_end(Running& running, const Origin& from) {
+  std::array<std::byte, 1> extra{};
+  const std::size_t n = co_await running.body->read_some(extra);
+  if (n > 0)
+    throw Error(Errc::size_mismatch, from.to_string() + " sends more than the " +
+                                         std::to_string(running.blob->descriptor.size) + " bytes of " +
+                                         running.blob->descriptor.digest.to_string());
+}
+
+/// The answer came from elsewhere than expected: that is where this worker is from now on, and where the source's other
+/// blobs will be, too.
+void BlobFetcher::Engine::moved(const ActiveBlob& blob, std::size_t source, OriginState*& worker_at,
+                                OriginState& from) {
+  if (worker_at != &from) {
+    set_workers(*worker_at, worker_at->workers - 1);
+    worker_at = &from;
+    set_workers(from, from.workers + 1);
+  }
+  if (&planner_.origin(blob.planned, source) == &from) return;
+  planner_.set_origin(blob.planned, source, from);
+  const BlobSource* redirected = blob.sources[source].source.get();
+  for (const auto& other : blobs_) {
+    if (!other || other.get() == &blob) continue;
+    for (std::size_t i = 0; i < other->sources.size(); ++i)
+      if (other->sources[i].source.get() == redirected)
+        planner_.set_origin(other->planned, i, state_of(redirected->location(other->descriptor.digest).url.origin));
+  }
+}
+
+void BlobFetcher::Engine::settle(const Running& running, OriginState& origin, const Error& error,
+                                 std::optional<std::chrono::milliseconds> retry_after) {
+  ActiveBlob& blob = *running.blob;
+  const std::size_t number = running.assignment.source;
+  ActiveBlob::Source& source = blob.sources[number];
+  const FailedRequest failed{.code = error.code(),
+                             .stopped = stopped_,
+                             .ranged = running.ranged,
+                             .source_given_up = !planner_.in_use(blob.planned, number),
+                             .has_other_source = planner_.has_other_source(blob.planned, number),
+                             .is_news = running.started >= source.last_failure,
+                             .failures = source.budget.failures() + 1,
+                             .budget_used_up = source.budget.is_used_up()};
+  if (is_complaint(failed)) origin.controller.complaint(origin.workers);
+  switch (react_to(failed)) {
+    case Reaction::ignore:
+      return;
+    case Reaction::use_whole_bodies:
+      planner_.set_ranges(blob.planned, number, RangeSupport::refused);
+      return;
+    case Reaction::give_source_up:
+      planner_.exclude(blob.planned, number);
+      source.given_up_for = error;
+      observer_.retrying(name_of(blob) + ", which is to be had elsewhere, too", error.what(), {});
+      return;
+    case Reaction::fail:
+      blob.fail(std::make_exception_ptr(error));
+      return;
+    case Reaction::give_up:
+      blob.fail(std::make_exception_ptr(gave_up(blob, failed.failures, error)));
+      return;
+    case Reaction::retry:
+      retry_later(running, origin, error, retry_after);
+      return;
+  }
+}
+
+/// Counts the failure and lets the source wait; all of its origin where that limits the rate.
+void BlobFetcher::Engine::retry_later(const Running& running, OriginState& origin, const Error& error,
+                                      std::optional<std::chrono::milliseconds> retry_after) {
+  ActiveBlob& blob = *running.blob;
+  const std::size_t number = running.assignment.source;
+  ActiveBlob::Source& source = blob.sources[number];
+  const auto delay = source.budget.failed(retry_after, random_jitter()).value();
+  const auto now = clock_.now();
+  source.last_failure = now;
+  planner_.postpone(blob.planned, number, now + delay);
+  if (error.code() == Errc::rate_limited) origin.paused_until = std::max(origin.paused_until, now + delay);
+  // A cache that has fetched the blob in the meantime may give ranges by now.
+  if (planner_.ranges(blob.planned, number) == RangeSupport::refused)
+    planner_.set_ranges(blob.planned, number, RangeSupport::probing);
+  watcher_.wake_all();  // the wait may be shorter than the watcher's interval
+  observer_.retrying(name_of(blob), error.what(), delay);
+}
+
+/// Tells the controllers how fast their origins are.
+void BlobFetcher::Engine::sample(std::chrono::duration<double> interval) {
+  for (auto& [name, origin] : origins_) {
+    std::uint64_t& before = sampled_[&origin];
+    const double rate = static_cast<double>(origin.received - before) / interval.count();
+    before = origin.received;
+    // New connections disturb those that there are until they have found their share: not for a short rest.
+    const bool long_rest = static_cast<double>(planner_.unassigned(origin)) > rate * worthwhile_rest.count();
+    if (origin.workers > 0) origin.controller.sample(rate, origin.workers, long_rest);
+  }
+}
+
+asio::awaitable<void> BlobFetcher::Engine::watch() {
+  const auto self = shared_from_this();
+  auto since = clock_.now();
+  while (open_blobs_ > 0 && !stopped_) {
+    PlanClock::duration interval = shortest_interval;
+    for (const auto& [name, origin] : origins_)
+      if (origin.workers > 0) interval = std::max<PlanClock::duration>(interval, 3 * round_trip(name));
+    if (const auto due = planner_.next_due(clock_.now()))
+      interval = std::clamp<PlanClock::duration>(*due - clock_.now(), 1ms, interval);
+    co_await clock_.wait(watcher_, clock_.now() + interval);
+    const auto now = clock_.now();
+    if (now - since >= shortest_interval) {
+      sample(now - since);
+      since = now;
+    }
+    set_to_work();
+  }
+  watching_ = false;
 }
 
 }  // namespace hawser

@@ -2,14 +2,13 @@
 #pragma once
 
 #include "image/manifest.hpp"
-#include "registry/client.hpp"
+#include "registry/blob_source.hpp"
 #include "util/file.hpp"
 #include "util/interval_set.hpp"
 
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <string>
 #include <variant>
 #include <vector>
 
@@ -54,16 +53,19 @@ struct BlobHeld {};
 /// The answer to an attempt to get hold of a blob.
 using BlobAcquisition = std::variant<std::unique_ptr<BlobDestination>, BlobReady, BlobHeld>;
 
+/// A source of a blob, and when it is asked: those of the lowest rank together, the next rank once they are given up.
+struct RankedSource {
+  std::shared_ptr<BlobSource> source;
+  unsigned rank = 0;
+};
+
 /// What the fetcher needs to know of a blob.
 struct BlobJob {
-  BlobJob(Descriptor descriptor_, RegistryClient& registry_, std::string repository_)
-      : descriptor(std::move(descriptor_)), registry(&registry_), repository(std::move(repository_)) {}
+  BlobJob(Descriptor descriptor_, std::vector<RankedSource> sources_)
+      : descriptor(std::move(descriptor_)), sources(std::move(sources_)) {}
 
   Descriptor descriptor;
-  RegistryClient* registry;
-  std::string repository;
-  /// Fetch from these URLs, one after the other and without credentials, instead of from the registry (foreign layers).
-  std::vector<std::string> foreign_urls;
+  std::vector<RankedSource> sources;  ///< at least one
   /// Fairness is among groups: the images of a batch.
   std::size_t group = 0;
   std::function<BlobAcquisition()> acquire;

@@ -12,14 +12,18 @@ double seconds_between(PlanClock::time_point from, PlanClock::time_point to) {
 }
 
 /// A range that has not moved for so long is taken over whole rather than split, where the origin's answers begin soon.
-constexpr PlanClock::duration least_patience = std::chrono::milliseconds(600);
+constexpr PlanClock::duration least_allowance = std::chrono::milliseconds(600);
 
 }  // namespace
 
-std::size_t RangePlanner::add(std::uint64_t size, const std::vector<Interval>& gaps, std::size_t group) {
+std::size_t RangePlanner::add(std::uint64_t size, const std::vector<Interval>& gaps, std::size_t group,
+                              std::vector<PlannedSource> sources) {
   Blob blob;
   blob.size = size;
   blob.group = group;
+  blob.sources = std::move(sources);
+  for (PlannedSource& source : blob.sources)
+    if (source.origin->refused_ranges) source.ranges = RangeSupport::probing;
   for (const Interval& gap : gaps) blob.missing[gap.begin] = gap.end;
   blobs_.push_back(std::move(blob));
   handed_out_[group];
@@ -36,149 +40,204 @@ void RangePlanner::restart(std::size_t blob, const std::vector<Interval>& gaps) 
 void RangePlanner::withdraw(std::size_t blob) {
   blobs_[blob].missing.clear();
   blobs_[blob].withdrawn = true;
-  for (auto& [id, flight] : flights_)
-    if (flight.blob == blob) flight.end = flight.position;
+  for (auto& [id, active] : active_)
+    if (active.blob == blob) active.end = active.position;
 }
 
-std::optional<std::size_t> RangePlanner::choose_blob(PlanClock::time_point now) const {
+PlanClock::time_point RangePlanner::due(const PlannedSource& source) {
+  return std::max(source.due, source.origin->paused_until);
+}
+
+unsigned RangePlanner::lowest_rank(const Blob& blob) const {
+  unsigned rank = ~0U;
+  for (const PlannedSource& source : blob.sources)
+    if (source.usable) rank = std::min(rank, source.rank);
+  return rank;
+}
+
+bool RangePlanner::gives_ranges(const Blob& blob) const {
+  const unsigned rank = lowest_rank(blob);
+  return std::ranges::any_of(blob.sources, [&](const PlannedSource& source) {
+    return source.usable && source.rank == rank && source.ranges != RangeSupport::refused;
+  });
+}
+
+bool RangePlanner::in_use(std::size_t blob, std::size_t source) const {
+  const PlannedSource& asked = blobs_[blob].sources[source];
+  return asked.usable && asked.rank == lowest_rank(blobs_[blob]);
+}
+
+bool RangePlanner::has_other_source(std::size_t blob, std::size_t source) const {
+  const auto& sources = blobs_[blob].sources;
+  for (std::size_t i = 0; i < sources.size(); ++i)
+    if (i != source && sources[i].usable) return true;
+  return false;
+}
+
+bool RangePlanner::has_active(std::size_t blob, std::size_t source) const {
+  return std::ranges::any_of(
+      active_, [&](const auto& entry) { return entry.second.blob == blob && entry.second.source == source; });
+}
+
+std::optional<std::size_t> RangePlanner::source_at(const OriginState& origin, std::size_t blob,
+                                                   PlanClock::time_point now) const {
+  const Blob& wanted = blobs_[blob];
+  for (std::size_t i = 0; i < wanted.sources.size(); ++i) {
+    const PlannedSource& source = wanted.sources[i];
+    if (source.origin != &origin || due(source) > now || !in_use(blob, i)) continue;
+    if (source.ranges == RangeSupport::refused && (wanted.active > 0 || gives_ranges(wanted))) continue;
+    if (source.ranges == RangeSupport::probing && has_active(blob, i)) continue;
+    return i;
+  }
+  return std::nullopt;
+}
+
+/// The blob to go on with, or to begin, and the source to ask.
+std::optional<std::pair<std::size_t, std::size_t>> RangePlanner::choose(const OriginState& origin,
+                                                                        PlanClock::time_point now) const {
   const auto begun = static_cast<std::size_t>(std::count_if(blobs_.begin(), blobs_.end(), [](const Blob& blob) {
     return blob.begun && (blob.active > 0 || !blob.missing.empty());
   }));
-  std::optional<std::size_t> best;
+  std::optional<std::pair<std::size_t, std::size_t>> best;
   for (std::size_t i = 0; i < blobs_.size(); ++i) {
     const Blob& blob = blobs_[i];
-    if (blob.missing.empty() || blob.due > now) continue;
-    if (!ranges_ && blob.active > 0) continue;
-    if (!blob.begun && begun >= limits_.max_blobs) continue;
+    if (blob.missing.empty() || (!blob.begun && begun >= limits_.max_blobs)) continue;
+    const auto source = source_at(origin, i, now);
+    if (!source) continue;
     // Blobs under way first; then fairness among groups; then the order of the plan.
-    if (!best) {
-      best = i;
-    } else if (const Blob& other = blobs_[*best]; blob.begun != other.begun) {
-      if (blob.begun) best = i;
-    } else if (handed_out_.at(blob.group) < handed_out_.at(other.group)) {
-      best = i;
-    }
+    const Blob* other = best ? &blobs_[best->first] : nullptr;
+    const bool better = !other                       ? true
+                        : blob.begun != other->begun ? blob.begun
+                                                     : handed_out_.at(blob.group) < handed_out_.at(other->group);
+    if (better) best = {i, *source};
   }
   return best;
 }
 
-std::uint64_t RangePlanner::chunk_for(std::uint64_t available, std::size_t connections) const {
-  if (!ranges_ || connections <= 1) return available;
-  std::uint64_t chunk =
-      limits_.fixed_chunk.value_or(std::clamp(unassigned() / (2 * connections), limits_.min_chunk, limits_.max_chunk));
+std::uint64_t RangePlanner::chunk_for(const OriginState& origin, std::uint64_t available,
+                                      std::size_t connections) const {
+  if (connections <= 1) return available;
+  std::uint64_t chunk = limits_.fixed_chunk.value_or(
+      std::clamp(unassigned(origin) / (2 * connections), limits_.min_chunk, limits_.max_chunk));
   chunk = std::max<std::uint64_t>(chunk, 1);
   // No crumbs: a rest of less than half a chunk goes along.
   return available < chunk + chunk / 2 ? available : chunk;
 }
 
-std::optional<Assignment> RangePlanner::next(std::size_t connections, PlanClock::time_point now) {
-  const auto chosen = choose_blob(now);
+std::optional<Assignment> RangePlanner::next(OriginState& origin, std::size_t connections, PlanClock::time_point now) {
+  const auto chosen = choose(origin, now);
   if (!chosen) return std::nullopt;
-  Blob& blob = blobs_[*chosen];
-  const auto gap = *blob.missing.begin();
+  const auto [number, source] = *chosen;
+  Blob& blob = blobs_[number];
   // Without ranges, whatever is missing costs the body from its beginning.
-  const std::uint64_t begin = ranges_ ? gap.first : 0;
-  const std::uint64_t end = ranges_ ? gap.first + chunk_for(gap.second - gap.first, connections) : blob.size;
-  if (ranges_) {
-    blob.missing.erase(gap.first);
-    if (end < gap.second) blob.missing[end] = gap.second;
-  } else {
+  if (blob.sources[source].ranges == RangeSupport::refused) {
     blob.missing.clear();
+    return start(number, source, 0, blob.size, now, least_allowance);
   }
-  return start(*chosen, begin, end, now, least_patience);
+  const auto [begin, gap_end] = *blob.missing.begin();
+  const std::uint64_t end = begin + chunk_for(origin, gap_end - begin, connections);
+  blob.missing.erase(begin);
+  if (end < gap_end) blob.missing[end] = gap_end;
+  return start(number, source, begin, end, now, least_allowance);
 }
 
-Assignment RangePlanner::start(std::size_t blob, std::uint64_t begin, std::uint64_t end, PlanClock::time_point now,
-                               PlanClock::duration patience) {
+Assignment RangePlanner::start(std::size_t blob, std::size_t source, std::uint64_t begin, std::uint64_t end,
+                               PlanClock::time_point now, PlanClock::duration allowance) {
   blobs_[blob].begun = true;
   ++blobs_[blob].active;
   handed_out_[blobs_[blob].group] += end - begin;
-  const std::size_t id = next_id_++;
-  Flight flight;
-  flight.blob = blob;
-  flight.begin = flight.position = begin;
-  flight.end = end;
-  flight.whole_body = begin == 0 && end == blobs_[blob].size;
-  flight.started = flight.moved = now;
-  flight.patience = std::max(patience, 3 * first_byte_.value_or(PlanClock::duration{}) / 2);
-  flights_[id] = flight;
-  return {id, blob, begin, end, begin == 0 && end == blobs_[blob].size};
+  Active active;
+  active.blob = blob;
+  active.source = source;
+  active.begin = active.position = begin;
+  active.end = end;
+  active.whole_body = begin == 0 && end == blobs_[blob].size;
+  active.started = active.moved = now;
+  const auto first_byte = blobs_[blob].sources[source].origin->first_byte.value_or(PlanClock::duration{});
+  active.allowance = std::max(allowance, 3 * first_byte / 2);
+  active_[next_id_] = active;
+  return {next_id_++, blob, source, begin, end, active.whole_body};
 }
 
-double RangePlanner::rate(const Flight& flight, PlanClock::time_point now) {
-  return static_cast<double>(flight.position - flight.begin) / seconds_between(flight.started, now);
+double RangePlanner::rate(const Active& active, PlanClock::time_point now) {
+  return static_cast<double>(active.position - active.begin) / seconds_between(active.started, now);
 }
 
-/// The flight that will take longest, and how long, if that is longer than `at_least`.
-std::pair<RangePlanner::Flight*, double> RangePlanner::slowest(PlanClock::time_point now,
-                                                               PlanClock::duration at_least) {
-  Flight* found = nullptr;
+bool RangePlanner::is_stuck(const Active& active, PlanClock::time_point now, PlanClock::duration at_least) const {
+  return now - active.moved > std::max(active.allowance, at_least);
+}
+
+/// Of the ranges in flight that `origin` could take part of, the one that will take longest, if that is longer than
+/// `at_least`; and the source by which.
+std::pair<RangePlanner::Active*, std::size_t> RangePlanner::slowest(const OriginState& origin,
+                                                                    PlanClock::time_point now,
+                                                                    PlanClock::duration at_least) {
+  std::pair<Active*, std::size_t> found{nullptr, 0};
   double longest = Seconds(at_least).count();
-  for (auto& [id, flight] : flights_) {
-    const std::uint64_t left = flight.end - flight.position;
+  for (auto& [id, active] : active_) {
+    const std::uint64_t left = active.end - active.position;
     // What has just been asked for has had no chance to show its rate.
-    if (left == 0 || now - flight.started < at_least) continue;
-    if (blobs_[flight.blob].due > now) continue;
-    const bool stuck = now - flight.moved > std::max(flight.patience, at_least);
+    if (left == 0 || now - active.started < at_least) continue;
+    const auto source = source_at(origin, active.blob, now);
+    if (!source || blobs_[active.blob].sources[*source].ranges == RangeSupport::refused) continue;
+    if (due(blobs_[active.blob].sources[active.source]) > now && active.source == *source) continue;
+    const bool stuck = is_stuck(active, now, at_least);
     // What has not begun to arrive shows no rate to split it by.
-    if (!stuck && (left < 2 * limits_.min_split || flight.position == flight.begin)) continue;
-    const double time_left = stuck ? 1e9 : static_cast<double>(left) / std::max(rate(flight, now), 1.0);
-    if (time_left > longest) {
-      longest = time_left;
-      found = &flight;
-    }
+    if (!stuck && (left < 2 * limits_.min_split || active.position == active.begin)) continue;
+    const double time_left = stuck ? 1e9 : static_cast<double>(left) / std::max(rate(active, now), 1.0);
+    if (time_left <= longest) continue;
+    longest = time_left;
+    found = {&active, *source};
   }
-  return {found, longest};
+  return found;
 }
 
-std::optional<Assignment> RangePlanner::split(PlanClock::time_point now, PlanClock::duration head_start) {
-  if (!ranges_) return std::nullopt;
-  const auto [victim, time_left] = slowest(now, head_start);
+std::optional<Assignment> RangePlanner::split(OriginState& origin, PlanClock::time_point now,
+                                              PlanClock::duration head_start) {
+  const auto [victim, source] = slowest(origin, now, head_start);
   if (!victim) return std::nullopt;
   double total = 0;
-  for (const auto& [id, flight] : flights_) total += rate(flight, now);
-  const double mean = std::max(1.0, total / static_cast<double>(flights_.size()));
+  for (const auto& [id, active] : active_) total += rate(active, now);
+  const double mean = std::max(1.0, total / static_cast<double>(active_.size()));
   const std::uint64_t left = victim->end - victim->position;
   std::uint64_t keep = 0;
   // It may be the origin that is slow to answer: whoever takes over what stands still is given longer.
-  PlanClock::duration patience = 2 * (now - victim->moved);
-  if (left >= 2 * limits_.min_split && time_left < 1e9) {
-    // Both are to end together: the victim goes on at its rate, the thief at the mean rate.
+  PlanClock::duration allowance = 2 * (now - victim->moved);
+  if (left >= 2 * limits_.min_split && !is_stuck(*victim, now, head_start)) {
+    // Both are to end together: the victim goes on at its rate, the other at the mean rate.
     const double own = rate(*victim, now);
     keep = static_cast<std::uint64_t>(static_cast<double>(left) * own / (own + mean));
     keep = std::clamp(keep, limits_.min_split, left - limits_.min_split);
-    patience = victim->patience;
+    allowance = victim->allowance;
   }
   const std::uint64_t begin = victim->position + keep;
   const std::uint64_t end = victim->end;
   const std::size_t blob = victim->blob;
   victim->end = begin;
-  return start(blob, begin, end, now, patience);
+  return start(blob, source, begin, end, now, allowance);
 }
 
 void RangePlanner::advance(std::size_t assignment, std::uint64_t position, PlanClock::time_point now) {
-  Flight& flight = flights_.at(assignment);
-  if (flight.position == flight.begin) {
-    const PlanClock::duration took = now - flight.started;
-    first_byte_ = first_byte_ ? (3 * *first_byte_ + took) / 4 : took;
-  }
-  flight.position = std::min(std::max(position, flight.position), flight.end);
-  flight.moved = now;
+  Active& active = active_.at(assignment);
+  if (active.position == active.begin)
+    blobs_[active.blob].sources[active.source].origin->answered(now - active.started);
+  active.position = std::min(std::max(position, active.position), active.end);
+  active.moved = now;
 }
 
 std::uint64_t RangePlanner::end(std::size_t assignment) const {
-  return flights_.at(assignment).end;
+  return active_.at(assignment).end;
 }
 
 void RangePlanner::finish(std::size_t assignment) {
-  const auto found = flights_.find(assignment);
-  const Flight flight = found->second;
-  flights_.erase(found);
-  Blob& blob = blobs_[flight.blob];
+  const auto found = active_.find(assignment);
+  const Active active = found->second;
+  active_.erase(found);
+  Blob& blob = blobs_[active.blob];
   --blob.active;
-  if (flight.position >= flight.end || blob.withdrawn) return;
+  if (active.position >= active.end || blob.withdrawn) return;
   // What borders on it is one gap with it, so that it costs one request.
-  std::uint64_t begin = flight.position, end = flight.end;
+  std::uint64_t begin = active.position, end = active.end;
   if (const auto after = blob.missing.find(end); after != blob.missing.end()) {
     end = after->second;
     blob.missing.erase(after);
@@ -189,19 +248,36 @@ void RangePlanner::finish(std::size_t assignment) {
   blob.missing[begin] = end;
 }
 
+void RangePlanner::set_origin(std::size_t blob, std::size_t source, OriginState& origin) {
+  PlannedSource& moved = blobs_[blob].sources[source];
+  moved.origin = &origin;
+  if (origin.refused_ranges && moved.ranges == RangeSupport::assumed) moved.ranges = RangeSupport::probing;
+}
+
+void RangePlanner::set_ranges(std::size_t blob, std::size_t source, RangeSupport ranges) {
+  PlannedSource& learned = blobs_[blob].sources[source];
+  learned.ranges = ranges;
+  if (ranges != RangeSupport::refused) return;
+  // What an origin makes of one blob it may make of others: it is asked with care from now on, not given up.
+  learned.origin->refused_ranges = true;
+  for (Blob& other : blobs_)
+    for (PlannedSource& same : other.sources)
+      if (same.origin == learned.origin && same.ranges == RangeSupport::assumed) same.ranges = RangeSupport::probing;
+}
+
 bool RangePlanner::take_whole(std::size_t assignment) {
-  ranges_ = false;
-  Flight& flight = flights_.at(assignment);
-  Blob& blob = blobs_[flight.blob];
-  if (blob.withdrawn) return false;
+  Active& active = active_.at(assignment);
+  Blob& blob = blobs_[active.blob];
+  set_ranges(active.blob, active.source, RangeSupport::refused);
+  if (blob.withdrawn || gives_ranges(blob)) return false;
   // A body that has been given up because it does not move is none.
   std::size_t body = assignment;
-  for (const auto& [id, other] : flights_)
-    if (id != assignment && other.blob == flight.blob && other.whole_body && other.position < other.end) body = id;
+  for (const auto& [id, other] : active_)
+    if (id != assignment && other.blob == active.blob && other.whole_body && other.position < other.end) body = id;
   // All other ranges of the blob are given up: the one body brings their bytes, too.
-  for (auto& [id, other] : flights_)
-    if (id != body && other.blob == flight.blob) other.end = other.position;
-  Flight& whole = flights_.at(body);
+  for (auto& [id, other] : active_)
+    if (id != body && other.blob == active.blob) other.end = other.position;
+  Active& whole = active_.at(body);
   whole.whole_body = true;
   if (body == assignment) whole.begin = whole.position = 0;
   whole.end = blob.size;
@@ -209,25 +285,49 @@ bool RangePlanner::take_whole(std::size_t assignment) {
   return body == assignment;
 }
 
-void RangePlanner::postpone(std::size_t blob, PlanClock::time_point when) {
-  blobs_[blob].due = std::max(blobs_[blob].due, when);
+void RangePlanner::postpone(std::size_t blob, std::size_t source, PlanClock::time_point when) {
+  PlannedSource& postponed = blobs_[blob].sources[source];
+  postponed.due = std::max(postponed.due, when);
+}
+
+bool RangePlanner::exclude(std::size_t blob, std::size_t source) {
+  if (!has_other_source(blob, source)) return false;
+  blobs_[blob].sources[source].usable = false;
+  return true;
+}
+
+std::size_t RangePlanner::use_one_source(std::size_t blob) {
+  auto& sources = blobs_[blob].sources;
+  std::vector<PlannedSource*> order;
+  for (PlannedSource& source : sources) order.push_back(&source);
+  std::ranges::stable_sort(order, {}, &PlannedSource::rank);
+  for (std::size_t i = 0; i < order.size(); ++i) order[i]->rank = static_cast<unsigned>(i);
+  const auto first = std::ranges::find_if(order, &PlannedSource::usable);
+  return static_cast<std::size_t>(*first - sources.data());
 }
 
 std::optional<PlanClock::time_point> RangePlanner::next_due(PlanClock::time_point now) const {
-  std::optional<PlanClock::time_point> due;
-  for (const Blob& blob : blobs_)
-    if (!blob.missing.empty() && blob.due > now && (!due || blob.due < *due)) due = blob.due;
-  return due;
+  std::optional<PlanClock::time_point> soonest;
+  for (std::size_t i = 0; i < blobs_.size(); ++i) {
+    if (blobs_[i].missing.empty()) continue;
+    for (std::size_t source = 0; source < blobs_[i].sources.size(); ++source) {
+      const auto when = due(blobs_[i].sources[source]);
+      if (in_use(i, source) && when > now && (!soonest || when < *soonest)) soonest = when;
+    }
+  }
+  return soonest;
 }
 
-bool RangePlanner::in_flight(std::size_t blob) const {
-  return blobs_[blob].active > 0;
-}
-
-std::uint64_t RangePlanner::unassigned() const {
+std::uint64_t RangePlanner::unassigned(const OriginState& origin) const {
   std::uint64_t sum = 0;
-  for (const Blob& blob : blobs_)
-    for (const auto& [begin, end] : blob.missing) sum += end - begin;
+  for (std::size_t i = 0; i < blobs_.size(); ++i) {
+    if (blobs_[i].missing.empty()) continue;
+    for (std::size_t source = 0; source < blobs_[i].sources.size(); ++source) {
+      if (blobs_[i].sources[source].origin != &origin || !in_use(i, source)) continue;
+      for (const auto& [begin, end] : blobs_[i].missing) sum += end - begin;
+      break;
+    }
+  }
   return sum;
 }
 

@@ -1,6 +1,7 @@
 // Decides what a free connection fetches next. Pure: no I/O, no clock but the times it is told.
 #pragma once
 
+#include "transfer/origin_state.hpp"
 #include "util/interval_set.hpp"
 
 #include <chrono>
@@ -22,38 +23,61 @@ struct RangeLimits {
   std::uint64_t min_split = 128 * 1024;        ///< what is left of a range is not split below twice this
 };
 
+/// Whether a source gives parts of a blob.
+enum class RangeSupport {
+  assumed,  ///< nothing else is known: many registries that give them don't say so
+  probing,  ///< its origin has refused some: one is asked for before the others
+  shown,    ///< it has given one
+  refused,  ///< it sends the whole blob or nothing
+};
+
+/// One of the sources of a blob.
+struct PlannedSource {
+  explicit PlannedSource(OriginState& origin_, unsigned rank_ = 0) : origin(&origin_), rank(rank_) {}
+
+  OriginState* origin;  ///< where its bytes come from by now
+  unsigned rank;        ///< those of the lowest rank are asked together, the next once they are all given up
+  RangeSupport ranges = RangeSupport::assumed;
+  bool usable = true;
+  PlanClock::time_point due{};  ///< nothing is asked of it before
+};
+
 /// A range that one connection is to fetch.
 struct Assignment {
   std::size_t id = 0;
   std::size_t blob = 0;
+  std::size_t source = 0;  ///< which of the blob's sources is asked
   std::uint64_t begin = 0;
   std::uint64_t end = 0;
   bool whole = false;  ///< the blob from its first to its last byte: ask without a Range header
 };
 
-/// The plan of one origin: blobs, what is missing of each, and who is fetching what.
+/// The plan of a call: blobs, what is missing of each, which sources have it, and who is fetching what.
 ///
 /// Blobs are begun in the order in which they were added, but so that groups (the images of a batch) get equal
 /// shares. Ranges shrink as less is left (guided self-scheduling), so that connections end together; what still
-/// drags at the end is split between its connection and an idle one, and what does not move at all is taken over whole:
-/// sooner at an origin that answers soon, and each time with twice the patience, so that a slow one is waited for.
+/// drags at the end is split between its connection and an idle one, of whichever source, and what does not move at all
+/// is taken over whole: sooner at an origin that answers soon, and each time after twice as long, so that a slow one is
+/// waited for.
 class RangePlanner {
  public:
   explicit RangePlanner(RangeLimits limits) : limits_(limits) {}
 
   /// Adds a blob of which `gaps` are missing; returns its number. `group` is what shares are fair among.
-  std::size_t add(std::uint64_t size, const std::vector<Interval>& gaps, std::size_t group);
+  std::size_t add(std::uint64_t size, const std::vector<Interval>& gaps, std::size_t group,
+                  std::vector<PlannedSource> sources);
   /// `gaps` of the blob are missing, whatever was before (all of it where its bytes were wrong). Nothing of it may be
   /// in flight.
   void restart(std::size_t blob, const std::vector<Interval>& gaps);
   /// Nothing more of the blob is handed out until restart(), and what is in flight of it ends.
   void withdraw(std::size_t blob);
 
-  /// The next range for one of `connections`; nothing where all that is left is in flight or not due yet.
-  std::optional<Assignment> next(std::size_t connections, PlanClock::time_point now);
-  /// Part of a range in flight for a connection that has nothing else to do, where that ends the pull sooner:
-  /// `head_start` is how long the new request will take to gather speed.
-  std::optional<Assignment> split(PlanClock::time_point now, PlanClock::duration head_start);
+  /// The next range for one of the `connections` of `origin`; nothing where all that is left is in flight, not due yet
+  /// or not to be had there.
+  std::optional<Assignment> next(OriginState& origin, std::size_t connections, PlanClock::time_point now);
+  /// Part of a range in flight for a connection of `origin` that has nothing else to do, where that ends the pull
+  /// sooner: `head_start` is how long the new request will take to gather speed.
+  std::optional<Assignment> split(OriginState& origin, PlanClock::time_point now, PlanClock::duration head_start);
 
   /// The assignment has fetched all bytes up to `position`.
   void advance(std::size_t assignment, std::uint64_t position, PlanClock::time_point now);
@@ -62,55 +86,73 @@ class RangePlanner {
   /// The assignment is over; what it has not fetched is missing again.
   void finish(std::size_t assignment);
 
-  /// The origin sends whole bodies only: the assignment's answer is the blob from byte 0 on. True where it may
-  /// go on as the blob's one body; false where another one does that already.
+  OriginState& origin(std::size_t blob, std::size_t source) const { return *blobs_[blob].sources[source].origin; }
+  /// The source's bytes come from `origin` by now.
+  void set_origin(std::size_t blob, std::size_t source, OriginState& origin);
+  /// A range of the blob has been given or refused.
+  void set_ranges(std::size_t blob, std::size_t source, RangeSupport ranges);
+  RangeSupport ranges(std::size_t blob, std::size_t source) const { return blobs_[blob].sources[source].ranges; }
+  /// The answer to the assignment is the whole blob: its source gives no ranges. True where it may go on as the blob's
+  /// one body; false where another body is on its way already, or another source gives ranges.
   bool take_whole(std::size_t assignment);
-  /// From now on no blob is cut.
-  void forbid_ranges() { ranges_ = false; }
-  bool ranges_allowed() const { return ranges_; }
 
-  /// No range of the blob is handed out before `when`.
-  void postpone(std::size_t blob, PlanClock::time_point when);
-  /// When a postponed blob is due next; nothing where none is postponed beyond `now`.
+  /// Nothing of the blob is asked of the source before `when`.
+  void postpone(std::size_t blob, std::size_t source, PlanClock::time_point when);
+  /// The blob's source is asked no more. False, and nothing changes, where it is the last.
+  bool exclude(std::size_t blob, std::size_t source);
+  /// From now on only one of the blob's sources is asked at a time. Returns which is the first.
+  std::size_t use_one_source(std::size_t blob);
+  /// Whether the source is one that is asked now.
+  bool in_use(std::size_t blob, std::size_t source) const;
+  /// Whether the blob has another source than this that has not been given up.
+  bool has_other_source(std::size_t blob, std::size_t source) const;
+
+  /// When something that had to wait is due next; nothing where all is due by `now`.
   std::optional<PlanClock::time_point> next_due(PlanClock::time_point now) const;
-
   /// Whether the blob has ranges in flight.
-  bool in_flight(std::size_t blob) const;
-  /// Bytes that nobody is fetching yet.
-  std::uint64_t unassigned() const;
+  bool in_flight(std::size_t blob) const { return blobs_[blob].active > 0; }
+  /// Bytes that nobody is fetching yet and that `origin` has.
+  std::uint64_t unassigned(const OriginState& origin) const;
 
  private:
   struct Blob {
     std::uint64_t size = 0;
     std::map<std::uint64_t, std::uint64_t> missing;  // begin → end, not in flight
     std::size_t group = 0;
+    std::vector<PlannedSource> sources;
     std::size_t active = 0;
     bool begun = false;
     bool withdrawn = false;
-    PlanClock::time_point due{};
   };
-  struct Flight {
-    std::size_t blob = 0;
+  struct Active {
+    std::size_t blob = 0, source = 0;
     std::uint64_t begin = 0, position = 0, end = 0;
     bool whole_body = false;  // asked for from the first to the last byte, whatever split() has made of its end
     PlanClock::time_point started{}, moved{};
-    PlanClock::duration patience{};  // how long it may stand still
+    PlanClock::duration allowance{};  // how long it may stand still
   };
 
-  static double rate(const Flight& flight, PlanClock::time_point now);
-  std::pair<Flight*, double> slowest(PlanClock::time_point now, PlanClock::duration at_least);
-  std::optional<std::size_t> choose_blob(PlanClock::time_point now) const;
-  std::uint64_t chunk_for(std::uint64_t available, std::size_t connections) const;
-  Assignment start(std::size_t blob, std::uint64_t begin, std::uint64_t end, PlanClock::time_point now,
-                   PlanClock::duration patience);
+  static double rate(const Active& active, PlanClock::time_point now);
+  static PlanClock::time_point due(const PlannedSource& source);
+  unsigned lowest_rank(const Blob& blob) const;
+  /// Whether ranges of the blob can be had: then whole bodies are not asked for.
+  bool gives_ranges(const Blob& blob) const;
+  bool has_active(std::size_t blob, std::size_t source) const;
+  /// The source by which `origin` can serve something of the blob now.
+  std::optional<std::size_t> source_at(const OriginState& origin, std::size_t blob, PlanClock::time_point now) const;
+  std::optional<std::pair<std::size_t, std::size_t>> choose(const OriginState& origin, PlanClock::time_point now) const;
+  std::uint64_t chunk_for(const OriginState& origin, std::uint64_t available, std::size_t connections) const;
+  std::pair<Active*, std::size_t> slowest(const OriginState& origin, PlanClock::time_point now,
+                                          PlanClock::duration at_least);
+  bool is_stuck(const Active& active, PlanClock::time_point now, PlanClock::duration at_least) const;
+  Assignment start(std::size_t blob, std::size_t source, std::uint64_t begin, std::uint64_t end,
+                   PlanClock::time_point now, PlanClock::duration allowance);
 
   RangeLimits limits_;
-  bool ranges_ = true;
   std::vector<Blob> blobs_;
   std::map<std::size_t, std::uint64_t> handed_out_;  // group → bytes
-  std::map<std::size_t, Flight> flights_;
+  std::map<std::size_t, Active> active_;             // by assignment
   std::size_t next_id_ = 0;
-  std::optional<PlanClock::duration> first_byte_;  // how long answers take to begin, on a moving average
 };
 
 }  // namespace hawser

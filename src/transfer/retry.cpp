@@ -44,26 +44,28 @@ double random_jitter() {
 
 namespace {
 
-/// Failures in a row after which the next URL of a foreign layer is asked, if it has one.
-constexpr std::size_t patience_with_a_url = 2;
+/// Failures in a row after which a source is given up where the blob has another.
+constexpr std::size_t tries_of_one_of_several = 2;
 
 }  // namespace
 
-Verdict judge(const FailedRequest& failed) {
-  // What is heard of a URL that was given up meanwhile tells nothing of the one that is asked now.
-  if (failed.url_given_up) return Verdict::ignore;
-  if (failed.code == Errc::range_not_honoured && failed.ranged) return Verdict::use_whole_bodies;
-  if (failed.stopped) return Verdict::fail;
-  if (!is_retriable(failed.code)) return failed.has_next_url ? Verdict::ask_next_url : Verdict::fail;
+Reaction react_to(const FailedRequest& failed) {
+  // What is heard of a source that was given up meanwhile tells nothing of those that are asked now.
+  if (failed.source_given_up) return Reaction::ignore;
+  if (failed.code == Errc::range_not_honoured && failed.ranged) return Reaction::use_whole_bodies;
+  if (failed.stopped) return Reaction::fail;
+  // What went wrong on this side would go wrong with any source.
+  const bool may_ask_others = failed.has_other_source && !is_on_this_side(failed.code);
+  if (!is_retriable(failed.code)) return may_ask_others ? Reaction::give_source_up : Reaction::fail;
   // Of several ranges that break together, the first is counted.
-  if (!failed.is_news) return Verdict::ignore;
-  const bool enough = failed.budget_used_up || failed.failures > patience_with_a_url;
-  if (enough && failed.has_next_url) return Verdict::ask_next_url;
-  return failed.budget_used_up ? Verdict::give_up : Verdict::retry;
+  if (!failed.is_news) return Reaction::ignore;
+  const bool enough = failed.budget_used_up || failed.failures > tries_of_one_of_several;
+  if (enough && may_ask_others) return Reaction::give_source_up;
+  return failed.budget_used_up ? Reaction::give_up : Reaction::retry;
 }
 
 bool is_complaint(const FailedRequest& failed) {
-  if (failed.url_given_up || failed.stopped) return false;
+  if (failed.source_given_up || failed.stopped) return false;
   switch (failed.code) {
     case Errc::rate_limited:
     case Errc::server_error:

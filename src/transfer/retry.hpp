@@ -9,7 +9,7 @@
 
 namespace hawser {
 
-/// How patient a pull is.
+/// How often and how long is tried again.
 struct RetryLimits {
   std::size_t attempts = 8;                                ///< failures in a row, without progress, before giving up
   std::chrono::milliseconds base{300};                     ///< upper bound of the first wait; it doubles each time
@@ -50,29 +50,29 @@ double random_jitter();
 
 /// A request for a blob, or for a range of it, that has failed, and what is known when it has.
 struct FailedRequest {
-  Errc code;                    ///< of the failure
-  bool stopped = false;         ///< the whole transfer is being stopped
-  bool ranged = false;          ///< a range was asked for
-  bool url_given_up = false;    ///< it was sent to a URL of the blob that is no longer asked
-  bool has_next_url = false;    ///< the blob has another URL that may be asked after this failure
-  bool is_news = true;          ///< begun after the failure that was counted last
-  std::size_t failures = 1;     ///< in a row, with this one
-  bool budget_used_up = false;  ///< they are one too many
+  Errc code;                      ///< of the failure
+  bool stopped = false;           ///< the whole transfer is being stopped
+  bool ranged = false;            ///< a range was asked for
+  bool source_given_up = false;   ///< it was sent to a source that is no longer asked for this blob
+  bool has_other_source = false;  ///< the blob has a source besides this one
+  bool is_news = true;            ///< begun after the failure that was counted last
+  std::size_t failures = 1;       ///< of this source in a row, with this one
+  bool budget_used_up = false;    ///< they are one too many
 };
 
 /// What to do about it. In every case the range is back in the plan.
-enum class Verdict {
+enum class Reaction {
   ignore,            ///< nothing: it tells nothing new
-  use_whole_bodies,  ///< ask this origin for no ranges any more
-  ask_next_url,      ///< ask for what is missing at the blob's next URL
+  use_whole_bodies,  ///< ask this source for no ranges of the blob
+  give_source_up,    ///< ask the blob's other sources for what is missing
   fail,              ///< end the blob's fetch: another try would fail the same way
   give_up,           ///< end the blob's fetch: it was tried often enough
   retry,             ///< count the failure and try again after a wait
 };
 
-Verdict judge(const FailedRequest& failed);
+Reaction react_to(const FailedRequest& failed);
 
-/// Whether the registry shows by this that it has too many of our connections.
+/// Whether the origin shows by this that it has too many of our connections.
 bool is_complaint(const FailedRequest& failed);
 
 }  // namespace hawser

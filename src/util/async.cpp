@@ -15,6 +15,18 @@ asio::awaitable<void> Event::wait_until(std::chrono::steady_clock::time_point wh
   // Nothing of the event may be touched from here on: it may be gone.
 }
 
+Clock& Clock::system() {
+  static Clock clock;
+  return clock;
+}
+
+asio::awaitable<void> sleep(Clock& clock, asio::any_io_executor executor,
+                            std::chrono::steady_clock::duration duration) {
+  Event never(executor);
+  const auto end = clock.now() + duration;
+  while (clock.now() < end) co_await clock.wait(never, end);
+}
+
 Semaphore::Semaphore(const asio::any_io_executor& executor, std::size_t places) : places_(places), freed_(executor) {}
 
 asio::awaitable<void> Semaphore::enter() {

@@ -49,6 +49,24 @@ class Event {
   boost::asio::steady_timer timer_;
 };
 
+/// The time, and waiting for it: a seam for tests. Used on one thread.
+class Clock {
+ public:
+  virtual ~Clock() = default;
+
+  virtual std::chrono::steady_clock::time_point now() const { return std::chrono::steady_clock::now(); }
+  /// Returns at `when`, or once `event` is woken; of several that wait for one event, only one may do so.
+  virtual asio::awaitable<void> wait(Event& event, std::chrono::steady_clock::time_point when) {
+    return event.wait_until(when);
+  }
+
+  /// The machine's.
+  static Clock& system();
+};
+
+/// Returns after `duration`.
+asio::awaitable<void> sleep(Clock& clock, asio::any_io_executor executor, std::chrono::steady_clock::duration duration);
+
 /// Lets a number of coroutines through at once. Used on one thread.
 class Semaphore {
  public:
@@ -83,12 +101,12 @@ class TaskGroup {
   std::exception_ptr failure_;
 };
 
-/// Runs `work` on a thread of `pool` and resumes the calling coroutine on its own executor; rethrows what `work`
+/// Runs `work` on `pool` and resumes the calling coroutine on its own executor; rethrows what `work`
 /// throws. `work` is held by reference: it is a named local of the caller, which waits here until it is done.
 template <typename Work>
-boost::asio::awaitable<void> run_on(boost::asio::thread_pool& pool, Work& work) {
+boost::asio::awaitable<void> run_on(asio::any_io_executor pool, Work& work) {
   static_assert(std::is_void_v<std::invoke_result_t<Work&>>, "results go into variables that the work captures");
-  auto start = [&pool, &work](auto handler) {
+  auto start = [pool, &work](auto handler) {
     auto executor = asio::get_associated_executor(handler);
     auto guard = asio::make_work_guard(executor);
     // Shared, since a posted function must be copyable and the handler is not.
@@ -109,38 +127,43 @@ boost::asio::awaitable<void> run_on(boost::asio::thread_pool& pool, Work& work) 
   co_await asio::async_initiate<const asio::use_awaitable_t<>&, void(std::exception_ptr)>(start, asio::use_awaitable);
 }
 
-/// The end of a piece of work, to be waited for. Used on one thread, kept in a shared_ptr by all who wait.
-class Flight {
- public:
-  explicit Flight(const asio::any_io_executor& executor) : end_(executor) {}
+template <typename Work>
+boost::asio::awaitable<void> run_on(boost::asio::thread_pool& pool, Work& work) {
+  return run_on(asio::any_io_executor(pool.get_executor()), work);
+}
 
-  /// Returns once land() was called; `self` keeps the flight alive meanwhile.
-  static asio::awaitable<void> wait(std::shared_ptr<Flight> self) {
-    while (!self->landed_) co_await self->end_.wait();
+/// The end of a piece of work, to be waited for. Used on one thread, kept in a shared_ptr by all who wait.
+class Latch {
+ public:
+  explicit Latch(const asio::any_io_executor& executor) : end_(executor) {}
+
+  /// Returns once open() was called; `self` keeps the latch alive meanwhile.
+  static asio::awaitable<void> wait(std::shared_ptr<Latch> self) {
+    while (!self->open_) co_await self->end_.wait();
   }
 
-  bool landed() const { return landed_; }
+  bool is_open() const { return open_; }
 
-  void land() {
-    landed_ = true;
+  void open() {
+    open_ = true;
     end_.wake_all();
   }
 
  private:
   Event end_;
-  bool landed_ = false;
+  bool open_ = false;
 };
 
-/// Lands a flight when its scope ends, however it ends: a waiter must never wait for a coroutine that is gone.
-class FlightGuard {
+/// Opens a latch when its scope ends, however it ends: a waiter must never wait for a coroutine that is gone.
+class LatchGuard {
  public:
-  explicit FlightGuard(std::shared_ptr<Flight> flight) : flight_(std::move(flight)) {}
-  FlightGuard(const FlightGuard&) = delete;
-  FlightGuard& operator=(const FlightGuard&) = delete;
-  ~FlightGuard() { flight_->land(); }
+  explicit LatchGuard(std::shared_ptr<Latch> latch) : latch_(std::move(latch)) {}
+  LatchGuard(const LatchGuard&) = delete;
+  LatchGuard& operator=(const LatchGuard&) = delete;
+  ~LatchGuard() { latch_->open(); }
 
  private:
-  std::shared_ptr<Flight> flight_;
+  std::shared_ptr<Latch> latch_;
 };
 
 }  // namespace hawser

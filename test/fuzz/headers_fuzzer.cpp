@@ -2,6 +2,7 @@
 #include "check.hpp"
 #include "net/connector.hpp"
 #include "net/http_client.hpp"
+#include "registry/blob_source.hpp"
 #include "registry/challenge.hpp"
 #include "registry/client.hpp"
 #include "registry/redirect.hpp"

@@ -312,7 +312,8 @@ TEST_F(ClientBlobsTest, RedirectTargetIsReused) {
     EXPECT_EQ(blob(digest, Interval{i * 10, i * 10 + 10}), bytes.substr(i * 10, 10));
   EXPECT_EQ(registry.count("GET", path), 1u);
   EXPECT_EQ(cdn.count("GET", "/cdn/*"), 5u);
-  EXPECT_EQ(current().blob_origin(), cdn.origin());
+  EXPECT_EQ(current().source("a/b")->location(digest).url.origin, cdn.origin());
+  EXPECT_EQ(current().source("a/b")->location(Digest::of("another")).url.origin, cdn.origin());
 }
 
 TEST_F(ClientBlobsTest, SpentRedirectTargetIsResolvedAfresh) {
@@ -378,7 +379,7 @@ TEST_F(ClientBlobsTest, AttackRedirectFromHttpsToHttpIsRefused) {
   HttpClient secure_http(context.get_executor(), net);
   RegistryClient secure_client(secure_http, secure.origin(), {});
   const Failure failure =
-      failure_of([&] { run_coroutine(context, secure_client.open_blob("a/b", digest, std::nullopt)); });
+      failure_of([&] { run_coroutine(context, secure_client.source("a/b")->open(digest, std::nullopt)); });
   EXPECT_EQ(failure.code, Errc::redirect_refused);
   EXPECT_THAT(failure.text, HasSubstr("not protected by TLS"));
   EXPECT_TRUE(registry.requests().empty());
@@ -414,8 +415,9 @@ TEST_F(ClientBlobsTest, AttackCredentialsNeverReachLayerUrls) {
   use(user_and_password("user", "secret"));
   manifest();
   const auto fetch = [&]() -> asio::awaitable<std::string> {
-    BlobStream stream = co_await open_foreign_blob(http, elsewhere.url("/layer"), std::nullopt);
-    std::string body = co_await stream.response.read_all(10'000);
+    const auto layer = foreign_sources(http, {elsewhere.url("/layer")});
+    BlobStream stream = co_await layer.at(0)->open(digest, std::nullopt);
+    std::string body = co_await stream.body->read_all(10'000);
     co_return body;
   };
   EXPECT_EQ(run_coroutine(context, fetch()), bytes);
@@ -424,7 +426,8 @@ TEST_F(ClientBlobsTest, AttackCredentialsNeverReachLayerUrls) {
 
 TEST_F(ClientBlobsTest, AttackLayerUrlOfMetadataServiceIsRefused) {
   const auto fetch = [&]() -> asio::awaitable<void> {
-    BlobStream stream = co_await open_foreign_blob(http, "http://169.254.169.254/latest", std::nullopt);
+    const auto layer = foreign_sources(http, {"http://169.254.169.254/latest"});
+    BlobStream stream = co_await layer.at(0)->open(digest, std::nullopt);
   };
   EXPECT_EQ(failure_of([&] { run_coroutine(context, fetch()); }).code, Errc::redirect_refused);
 }

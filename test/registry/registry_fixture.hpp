@@ -48,10 +48,10 @@ class RegistryFixture : public testing::Test {
   }
 
   asio::awaitable<std::string> read_blob(Digest digest, std::optional<Interval> range) {
-    BlobStream stream = co_await current().open_blob("a/b", digest, range);
+    BlobStream stream = co_await current().source("a/b")->open(digest, range);
     last_partial = stream.partial;
     last_begin = stream.begin;
-    std::string body = co_await stream.response.read_all(100'000'000);
+    std::string body = co_await stream.body->read_all(100'000'000);
     co_return body;
   }
   std::string blob(const Digest& digest, std::optional<Interval> range = {}) {

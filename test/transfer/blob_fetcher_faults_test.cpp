@@ -196,9 +196,9 @@ TEST_F(FetcherFaultsTest, AStallIsBrokenOffAndResumed) {
   impatient.stall_timeout = 100ms;
   HttpClient hasty(context.get_executor(), impatient);
   RegistryClient asker(hasty, registry.origin(), {});
-  BlobFetcher own(context.get_executor(), pool, hasty, options, observer);
+  BlobFetcher own(context.get_executor(), pool.get_executor(), facts_of(hasty), options, observer);
   BlobJob work = job();
-  work.registry = &asker;
+  work.sources = {{asker.source("a/b"), 0}};
   EXPECT_EQ(run_coroutine(context, own.fetch(std::move(work))), BlobFetcher::Outcome::fetched);
   EXPECT_TRUE(stored() == bytes);
   ASSERT_EQ(observer.retries.size(), 1u);

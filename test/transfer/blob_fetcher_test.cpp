@@ -67,7 +67,7 @@ TEST_F(BlobFetcherTest, ManyBlobsShareOnePlan) {
   std::vector<DestinationLog> logs(12);
   for (std::uint32_t i = 0; i < 12; ++i) {
     const Descriptor wanted{"x", digests[i], 20'000 + i};
-    BlobJob work(wanted, current(), "a/b");
+    BlobJob work(wanted, {{current().source("a/b"), 0}});
     work.group = i % 2;
     work.acquire = [&, i]() -> BlobAcquisition {
       File file(dir / std::to_string(i), O_RDWR | O_CREAT);
@@ -276,7 +276,7 @@ TEST_F(BlobFetcherTest, StopEndsAFetchThatThrowsWrongBytesAway) {
     void blob_restarted(const Digest&, const std::string&) override { fetcher->stop(); }
     BlobFetcher* fetcher = nullptr;
   } stopper;
-  BlobFetcher own(context.get_executor(), pool, http, options, stopper);
+  BlobFetcher own(context.get_executor(), pool.get_executor(), facts_of(http), options, stopper);
   stopper.fetcher = &own;
   EXPECT_EQ(failure_of([&] { run_coroutine(context, own.fetch(job())); }).code, Errc::cancelled);
 }

@@ -134,13 +134,15 @@ class FetcherFixture : public RegistryFixture {
     return made;
   }
   BlobJob job(const std::string& resumed = {}) {
-    BlobJob made(descriptor(), current(), "a/b");
+    BlobJob made(descriptor(), {{current().source("a/b"), 0}});
     made.acquire = [this, resumed]() -> BlobAcquisition { return destination(resumed); };
     made.consumer = consumer;
     return made;
   }
   BlobFetcher& engine() {
-    if (!fetcher) fetcher = std::make_unique<BlobFetcher>(context.get_executor(), pool, http, options, observer);
+    if (!fetcher)
+      fetcher =
+          std::make_unique<BlobFetcher>(context.get_executor(), pool.get_executor(), facts_of(http), options, observer);
     return *fetcher;
   }
   BlobFetcher::Outcome fetch() { return fetch(job()); }

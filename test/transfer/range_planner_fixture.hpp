@@ -20,20 +20,32 @@ inline RangeLimits small_limits() {
   return limits;
 }
 
+inline OriginState any_origin() {
+  return {Origin(), 20ms, {1, 32}};
+}
+
 class RangePlannerTest : public testing::Test {
  protected:
-  std::size_t add(std::uint64_t size, std::size_t group = 0) { return planner.add(size, {{0, size}}, group); }
+  std::size_t add(std::uint64_t size, std::size_t group = 0) { return add(size, {{0, size}}, group); }
+  std::size_t add(std::uint64_t size, const std::vector<Interval>& gaps, std::size_t group) {
+    return planner.add(size, gaps, group, {PlannedSource(origin)});
+  }
+  std::optional<Assignment> split(PlanClock::duration head_start, PlanClock::duration later = {}) {
+    return planner.split(origin, now + later, head_start);
+  }
+  std::uint64_t unassigned() const { return planner.unassigned(origin); }
   Assignment next(std::size_t connections = 4) {
-    auto assignment = planner.next(connections, now);
+    auto assignment = planner.next(origin, connections, now);
     EXPECT_TRUE(assignment.has_value());
     return assignment.value_or(Assignment{});
   }
-  bool idle(std::size_t connections = 4) { return !planner.next(connections, now).has_value(); }
+  bool idle(std::size_t connections = 4) { return !planner.next(origin, connections, now).has_value(); }
   void fetch(const Assignment& assignment) {
     planner.advance(assignment.id, planner.end(assignment.id), now);
     planner.finish(assignment.id);
   }
 
+  OriginState origin = any_origin();
   RangePlanner planner{small_limits()};
   PlanClock::time_point now = start;
 };

@@ -14,6 +14,7 @@ TEST_F(RangePlannerTest, AnOriginThatIsSlowToAnswerIsNotAskedForEver) {
   };
   for (const auto& first_byte : {1000ms, 1300ms, 2000ms, 20'000ms}) {
     planner = RangePlanner(small_limits());
+    origin.first_byte.reset();
     const PlanClock::time_point begin = now;
     add(20'000);
     std::vector<Request> open;
@@ -28,15 +29,15 @@ TEST_F(RangePlannerTest, AnOriginThatIsSlowToAnswerIsNotAskedForEver) {
         return true;
       });
       while (open.size() < 4) {
-        auto assignment = planner.next(4, now);
-        if (!assignment) assignment = planner.split(now, 250ms);
+        auto assignment = planner.next(origin, 4, now);
+        if (!assignment) assignment = split(250ms);
         if (!assignment) break;
         open.push_back({*assignment, now + first_byte});
         ++requests;
       }
     } while (!open.empty() && now < begin + 1h);
     EXPECT_TRUE(open.empty()) << first_byte.count();
-    EXPECT_EQ(planner.unassigned(), 0u);
+    EXPECT_EQ(unassigned(), 0u);
     EXPECT_LT(requests, 60u) << first_byte.count();
     EXPECT_LT(now - begin, 20 * first_byte) << first_byte.count();
   }
@@ -53,11 +54,12 @@ TEST_P(CompletionTest, EveryByteIsFetchedExactlyOnce) {
   RangeLimits limits = small_limits();
   if (GetParam() % 3 == 0) limits.fixed_chunk = 1 + below(2'000);
   RangePlanner planner(limits);
+  OriginState origin = any_origin();
   std::vector<std::vector<int>> fetched;
   for (std::size_t blob = 0; blob < 5; ++blob) {
     const std::uint64_t size = 1 + below(8'000);
     fetched.emplace_back(size, 0);
-    planner.add(size, {{0, size}}, blob % 2);
+    planner.add(size, {{0, size}}, blob % 2, {PlannedSource(origin)});
   }
   std::vector<Assignment> open;
   std::map<std::size_t, std::uint64_t> positions;
@@ -65,8 +67,8 @@ TEST_P(CompletionTest, EveryByteIsFetchedExactlyOnce) {
   for (int step = 0; step < 200'000; ++step) {
     now += 10ms;
     if (open.size() < 6) {
-      auto assignment = planner.next(6, now);
-      if (!assignment) assignment = planner.split(now, 20ms);
+      auto assignment = planner.next(origin, 6, now);
+      if (!assignment) assignment = planner.split(origin, now, 20ms);
       if (assignment) {
         positions[assignment->id] = assignment->begin;
         open.push_back(*assignment);
@@ -84,7 +86,7 @@ TEST_P(CompletionTest, EveryByteIsFetchedExactlyOnce) {
     open.erase(open.begin() + index);
   }
   EXPECT_TRUE(open.empty());
-  EXPECT_EQ(planner.unassigned(), 0u);
+  EXPECT_EQ(planner.unassigned(origin), 0u);
   for (const auto& blob : fetched) EXPECT_THAT(blob, testing::Each(1));
 }
 

@@ -10,11 +10,11 @@ constexpr std::uint64_t kib = 1024, mib = 1024 * kib;
 TEST_F(RangePlannerTest, ChunksShrinkAsLessIsLeft) {
   add(10'000);
   std::vector<std::uint64_t> sizes;
-  while (auto assignment = planner.next(4, now)) sizes.push_back(assignment->end - assignment->begin);
+  while (auto assignment = planner.next(origin, 4, now)) sizes.push_back(assignment->end - assignment->begin);
   EXPECT_EQ(sizes.front(), 1000u);  // the largest chunk: an eighth would be more
   for (std::size_t i = 0; i + 2 < sizes.size(); ++i) EXPECT_GE(sizes[i], sizes[i + 1]) << i;
   EXPECT_LE(sizes.back(), 150u);
-  EXPECT_EQ(planner.unassigned(), 0u);
+  EXPECT_EQ(unassigned(), 0u);
 }
 
 TEST_F(RangePlannerTest, ARestOfLessThanHalfAChunkGoesAlong) {
@@ -31,7 +31,7 @@ TEST_F(RangePlannerTest, PartsOfABlobAreNotWhole) {
 }
 
 TEST_F(RangePlannerTest, OneConnectionAsksOnceForAGap) {
-  planner.add(10 * mib, {{5, 6 * mib}, {7 * mib, 10 * mib}}, 0);
+  add(10 * mib, {{5, 6 * mib}, {7 * mib, 10 * mib}}, 0);
   const Assignment first = next(1), second = next(1);
   EXPECT_EQ(first.begin, 5u);
   EXPECT_EQ(first.end, 6 * mib);
@@ -44,24 +44,24 @@ TEST_F(RangePlannerTest, AFixedChunkIsObeyed) {
   RangeLimits limits;
   limits.fixed_chunk = 10;
   RangePlanner fixed(limits);
-  fixed.add(34, {{0, 34}}, 0);
-  EXPECT_EQ(fixed.next(4, now)->end, 10u);
-  EXPECT_EQ(fixed.next(4, now)->end, 20u);
-  EXPECT_EQ(fixed.next(4, now)->end, 34u);  // four bytes more cost less than another request
-  EXPECT_FALSE(fixed.next(4, now));
+  fixed.add(34, {{0, 34}}, 0, {PlannedSource(origin)});
+  EXPECT_EQ(fixed.next(origin, 4, now)->end, 10u);
+  EXPECT_EQ(fixed.next(origin, 4, now)->end, 20u);
+  EXPECT_EQ(fixed.next(origin, 4, now)->end, 34u);  // four bytes more cost less than another request
+  EXPECT_FALSE(fixed.next(origin, 4, now));
 }
 
 TEST_F(RangePlannerTest, AChunkOfNothingDoesNotStandStill) {
   RangeLimits limits;
   limits.fixed_chunk = 0;
   RangePlanner fixed(limits);
-  fixed.add(3, {{0, 3}}, 0);
-  EXPECT_EQ(fixed.next(4, now)->end, 1u);
+  fixed.add(3, {{0, 3}}, 0, {PlannedSource(origin)});
+  EXPECT_EQ(fixed.next(origin, 4, now)->end, 1u);
 }
 
 TEST_F(RangePlannerTest, OnlyGapsOfAResumedBlobAreAskedFor) {
-  planner.add(1000, {{300, 350}, {900, 1000}}, 0);
-  EXPECT_EQ(planner.unassigned(), 150u);
+  add(1000, {{300, 350}, {900, 1000}}, 0);
+  EXPECT_EQ(unassigned(), 150u);
   const Assignment first = next(), second = next();
   EXPECT_EQ(first.begin, 300u);
   EXPECT_EQ(first.end, 350u);
@@ -129,7 +129,7 @@ TEST_F(RangePlannerTest, SplitHalvesASteadyRange) {
   const Assignment all = next(1);
   now += 1s;
   planner.advance(all.id, 20'000, now);
-  const auto part = planner.split(now, 10ms);
+  const auto part = split(10ms);
   ASSERT_TRUE(part);
   EXPECT_EQ(part->end, 100'000u);
   EXPECT_EQ(part->begin, planner.end(all.id));
@@ -142,13 +142,13 @@ TEST_F(RangePlannerTest, NothingIsSplitThatWillSoonBeThere) {
   const Assignment all = next(1);
   now += 1s;
   planner.advance(all.id, 90'000, now);
-  EXPECT_FALSE(planner.split(now, 500ms));
+  EXPECT_FALSE(split(500ms));
 }
 
 TEST_F(RangePlannerTest, NothingIsSplitThatHasJustBegun) {
   add(100'000);
   next(1);
-  EXPECT_FALSE(planner.split(now + 1ms, 100ms));
+  EXPECT_FALSE(split(100ms, 1ms));
 }
 
 TEST_F(RangePlannerTest, AStuckRangeIsTakenOverWhole) {
@@ -156,30 +156,30 @@ TEST_F(RangePlannerTest, AStuckRangeIsTakenOverWhole) {
   const Assignment all = next(1);
   planner.advance(all.id, 500, now);
   now += 1min;
-  const auto rest = planner.split(now, 10ms);
+  const auto rest = split(10ms);
   ASSERT_TRUE(rest);
   EXPECT_EQ(rest->begin, 500u);
   EXPECT_EQ(rest->end, 100'000u);
   EXPECT_EQ(planner.end(all.id), 500u);
   // It does not come back when the stuck one ends at last.
   planner.finish(all.id);
-  EXPECT_EQ(planner.unassigned(), 0u);
+  EXPECT_EQ(unassigned(), 0u);
 }
 
 TEST_F(RangePlannerTest, WhoeverTakesOverIsGivenTwiceAsLong) {
   add(100'000);
   next(1);
   now += 1s;
-  const auto second = planner.split(now, 10ms);
+  const auto second = split(10ms);
   ASSERT_TRUE(second);
   now += 1900ms;
-  EXPECT_FALSE(planner.split(now, 10ms));
+  EXPECT_FALSE(split(10ms));
   now += 200ms;
-  const auto third = planner.split(now, 10ms);
+  const auto third = split(10ms);
   ASSERT_TRUE(third);
   EXPECT_EQ(third->begin, 0u);
   now += 4s;
-  EXPECT_FALSE(planner.split(now, 10ms));
+  EXPECT_FALSE(split(10ms));
 }
 
 TEST_F(RangePlannerTest, WhereAnswersTakeLongTheyAreWaitedForLonger) {
@@ -191,9 +191,9 @@ TEST_F(RangePlannerTest, WhereAnswersTakeLongTheyAreWaitedForLonger) {
   add(2'000);
   next(1);
   now += 2900ms;
-  EXPECT_FALSE(planner.split(now, 10ms));
+  EXPECT_FALSE(split(10ms));
   now += 200ms;
-  EXPECT_TRUE(planner.split(now, 10ms));
+  EXPECT_TRUE(split(10ms));
 }
 
 TEST_F(RangePlannerTest, APostponedBlobIsNotSplit) {
@@ -201,16 +201,16 @@ TEST_F(RangePlannerTest, APostponedBlobIsNotSplit) {
   const Assignment all = next(1);
   planner.advance(all.id, 500, now);
   now += 1min;
-  planner.postpone(blob, now + 1s);
-  EXPECT_FALSE(planner.split(now, 10ms));
-  EXPECT_TRUE(planner.split(now + 2s, 10ms));
+  planner.postpone(blob, 0, now + 1s);
+  EXPECT_FALSE(split(10ms));
+  EXPECT_TRUE(split(10ms, 2s));
 }
 
 TEST_F(RangePlannerTest, AnOriginWithoutRangesGetsOneRequestABlob) {
   add(10'000);
   const Assignment first = next(), second = next();
   EXPECT_TRUE(planner.take_whole(first.id));
-  EXPECT_FALSE(planner.ranges_allowed());
+  EXPECT_EQ(planner.ranges(0, 0), RangeSupport::refused);
   EXPECT_FALSE(planner.take_whole(second.id));
   EXPECT_EQ(planner.end(first.id), 10'000u);
   EXPECT_EQ(planner.end(second.id), second.begin);
@@ -218,7 +218,7 @@ TEST_F(RangePlannerTest, AnOriginWithoutRangesGetsOneRequestABlob) {
   EXPECT_TRUE(idle());
   fetch(first);
   EXPECT_TRUE(idle());
-  EXPECT_EQ(planner.unassigned(), 0u);
+  EXPECT_EQ(unassigned(), 0u);
 }
 
 TEST_F(RangePlannerTest, ABodyUnderWayIsKeptWhenItsSplitPartTurnsOutWhole) {
@@ -226,7 +226,7 @@ TEST_F(RangePlannerTest, ABodyUnderWayIsKeptWhenItsSplitPartTurnsOutWhole) {
   const Assignment all = next(1);
   now += 1s;
   planner.advance(all.id, 20'000, now);
-  const auto part = planner.split(now, 10ms);
+  const auto part = split(10ms);
   ASSERT_TRUE(part);
   EXPECT_FALSE(planner.take_whole(part->id));
   planner.finish(part->id);
@@ -240,15 +240,15 @@ TEST_F(RangePlannerTest, ABodyThatIsStuckIsNotKept) {
   const Assignment all = next(1);
   planner.advance(all.id, 500, now);
   now += 1min;
-  const auto part = planner.split(now, 10ms);
+  const auto part = split(10ms);
   ASSERT_TRUE(part);
   EXPECT_TRUE(planner.take_whole(part->id));
   EXPECT_EQ(planner.end(part->id), 100'000u);
 }
 
 TEST_F(RangePlannerTest, ABrokenWholeBodyStartsAgainFromTheBeginning) {
-  planner.forbid_ranges();
-  add(10'000);
+  const std::size_t blob = add(10'000);
+  planner.set_ranges(blob, 0, RangeSupport::refused);
   const Assignment all = next();
   EXPECT_TRUE(all.whole);
   planner.advance(all.id, 7'000, now);
@@ -257,7 +257,7 @@ TEST_F(RangePlannerTest, ABrokenWholeBodyStartsAgainFromTheBeginning) {
   EXPECT_EQ(again.begin, 0u);
   EXPECT_EQ(again.end, 10'000u);
   EXPECT_TRUE(idle());
-  EXPECT_FALSE(planner.split(now + 1min, 10ms));
+  EXPECT_FALSE(split(10ms, 1min));
 }
 
 TEST_F(RangePlannerTest, AWithdrawnBlobEndsAndComesBackOnlyByRestart) {
@@ -272,21 +272,89 @@ TEST_F(RangePlannerTest, AWithdrawnBlobEndsAndComesBackOnlyByRestart) {
   EXPECT_FALSE(planner.in_flight(blob));
   EXPECT_TRUE(idle());
   planner.restart(blob, {{0, 1'000}, {4'000, 10'000}});
-  EXPECT_EQ(planner.unassigned(), 7'000u);
+  EXPECT_EQ(unassigned(), 7'000u);
 }
 
 TEST_F(RangePlannerTest, APostponedBlobIsDueLater) {
   const std::size_t first = add(10), second = add(10);
-  planner.postpone(first, now + 3s);
+  planner.postpone(first, 0, now + 3s);
   EXPECT_EQ(planner.next_due(now), now + 3s);
   EXPECT_EQ(next().blob, second);
   EXPECT_TRUE(idle());
-  planner.postpone(first, now + 1s);  // the later time counts
+  planner.postpone(first, 0, now + 1s);  // the later time counts
   now += 2s;
   EXPECT_TRUE(idle());
   now += 1s;
   EXPECT_EQ(planner.next_due(now), std::nullopt);
   EXPECT_EQ(next().blob, first);
+}
+
+TEST_F(RangePlannerTest, ASourceIsFoundByItsOriginAndRank) {
+  OriginState other = any_origin();
+  const std::size_t blob = planner.add(1000, {{0, 1000}}, 0, {PlannedSource(other, 1), PlannedSource(origin, 0)});
+  EXPECT_FALSE(planner.next(other, 4, now));
+  EXPECT_EQ(next().source, 1u);
+  EXPECT_TRUE(planner.exclude(blob, 1));
+  EXPECT_TRUE(idle());
+  EXPECT_EQ(planner.next(other, 4, now)->source, 0u);
+  EXPECT_FALSE(planner.exclude(blob, 0));
+}
+
+TEST_F(RangePlannerTest, WhatDragsAtOneOriginIsSplitByAnother) {
+  OriginState other = any_origin();
+  planner.add(100'000, {{0, 100'000}}, 0, {PlannedSource(origin), PlannedSource(other)});
+  const Assignment all = next(1);
+  now += 1s;
+  planner.advance(all.id, 20'000, now);
+  const auto part = planner.split(other, now, 10ms);
+  ASSERT_TRUE(part);
+  EXPECT_EQ(part->source, 1u);
+  EXPECT_EQ(part->begin, planner.end(all.id));
+}
+
+TEST_F(RangePlannerTest, ARefusalOfRangesIsTheBlobsOwn) {
+  const std::size_t refusing = add(1000);
+  const Assignment first = next();
+  EXPECT_TRUE(planner.take_whole(first.id));
+  const std::size_t other = add(1000), later = add(1000);
+  EXPECT_EQ(planner.ranges(other, 0), RangeSupport::probing);
+  // One range of each is asked for until that is answered.
+  EXPECT_EQ(next().blob, other);
+  const Assignment probe = next();
+  EXPECT_EQ(probe.blob, later);
+  EXPECT_TRUE(idle());
+  planner.set_ranges(later, 0, RangeSupport::shown);
+  EXPECT_EQ(next().blob, later);
+  EXPECT_EQ(planner.ranges(refusing, 0), RangeSupport::refused);
+}
+
+TEST_F(RangePlannerTest, AWholeBodyIsNotTakenWhereAnotherSourceGivesRanges) {
+  OriginState other = any_origin();
+  planner.add(1000, {{0, 1000}}, 0, {PlannedSource(origin), PlannedSource(other)});
+  const Assignment first = next();
+  EXPECT_FALSE(planner.take_whole(first.id));
+  planner.finish(first.id);
+  EXPECT_TRUE(idle());
+  EXPECT_TRUE(planner.next(other, 4, now));
+}
+
+TEST_F(RangePlannerTest, AnOriginThatIsPausedIsAskedNothing) {
+  add(1000);
+  origin.paused_until = now + 3s;
+  EXPECT_TRUE(idle());
+  EXPECT_EQ(planner.next_due(now), now + 3s);
+  now += 3s;
+  next();
+}
+
+TEST_F(RangePlannerTest, OneSourceAtATimeGoesByRankAndOrder) {
+  OriginState other = any_origin();
+  const std::size_t blob =
+      planner.add(1000, {{0, 1000}}, 0, {PlannedSource(origin, 1), PlannedSource(other, 0), PlannedSource(origin, 0)});
+  EXPECT_EQ(planner.use_one_source(blob), 1u);
+  EXPECT_TRUE(planner.exclude(blob, 1));
+  EXPECT_EQ(planner.use_one_source(blob), 2u);
+  EXPECT_FALSE(planner.in_use(blob, 0));
 }
 
 }  // namespace
