@@ -154,7 +154,7 @@ LayoutDirectory::LayoutDirectory(fs::path path, const std::vector<ArchiveImage>&
     work_ = path_;
   } else {
     check_output(path_);
-    work_ = temporary_beside(path_);
+    work_ = temporary_.emplace(path_).path();
   }
   require_space(directory_of(path_), layout_.total_size());
   make_directory(work_);
@@ -162,11 +162,6 @@ LayoutDirectory::LayoutDirectory(fs::path path, const std::vector<ArchiveImage>&
     if (std::holds_alternative<ArchiveEntry::Directory>(entry.content) && make_directory(work_ / entry.path) &&
         work_ == path_)
       sync_directory(directory_of((work_ / entry.path).parent_path()));  // a new layout is synced as a whole
-}
-
-LayoutDirectory::~LayoutDirectory() {
-  std::error_code ignored;
-  if (work_ != path_) fs::remove_all(work_, ignored);
 }
 
 std::vector<Digest> LayoutDirectory::missing() const {
@@ -237,7 +232,7 @@ void LayoutDirectory::finish() {
   for (const ArchiveEntry& entry : layout_.entries())
     if (std::holds_alternative<ArchiveEntry::Directory>(entry.content)) sync_directory(work_ / entry.path);
   sync_directory(work_);
-  rename_durably(work_, path_);
+  temporary_->rename(Durable::yes);
   work_ = path_;
 }
 

@@ -3,6 +3,7 @@
 
 #include "archive/archive_layout.hpp"
 #include "image/manifest.hpp"
+#include "util/atomic_file.hpp"
 #include "util/file.hpp"
 
 #include <hawser/image/digest.hpp>
@@ -28,7 +29,6 @@ class LayoutDirectory {
   LayoutDirectory(std::filesystem::path path, const std::vector<ArchiveImage>& images);
   LayoutDirectory(const LayoutDirectory&) = delete;
   LayoutDirectory& operator=(const LayoutDirectory&) = delete;
-  ~LayoutDirectory();
 
   /// The blobs that are still to come.
   std::vector<Digest> missing() const;
@@ -47,6 +47,7 @@ class LayoutDirectory {
   std::string merged_index(const std::vector<Descriptor>& added) const;
 
   std::filesystem::path path_;
+  std::optional<Temporary> temporary_;
   std::filesystem::path work_;  // where it is written: path_ itself, or a temporary beside it
   std::vector<ArchiveImage> images_;
   ArchiveLayout layout_;

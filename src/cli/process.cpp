@@ -2,7 +2,7 @@
 
 #include "cli/exit_code.hpp"
 #include "cli/progress.hpp"
-#include "pull/temporary_store.hpp"
+#include "util/atomic_file.hpp"
 
 #include <hawser/util/error.hpp>
 
@@ -91,7 +91,7 @@ struct SignalWatch::Impl : std::enable_shared_from_this<Impl> {
   void arrived(int signal) {
     if (first != 0) {
       restore_terminal();
-      remove_temporary_stores();
+      remove_temporaries();
       ::_exit(static_cast<int>(exit_code_of_signal(signal)));
     }
     first = signal;

@@ -2,7 +2,7 @@
 
 #include "cli/exit_code.hpp"
 #include "cli/process.hpp"
-#include "pull/temporary_store.hpp"
+#include "util/atomic_file.hpp"
 #include "util/text.hpp"
 
 #include <algorithm>
@@ -90,7 +90,7 @@ void Runtime::end_within_a_second(int signal) {
     std::this_thread::sleep_for(std::chrono::milliseconds(950));
     if (*over) return;
     restore_terminal();
-    remove_temporary_stores();
+    remove_temporaries();
     ::_exit(static_cast<int>(exit_code_of_signal(signal)));
   }).detach();
 }

@@ -52,7 +52,8 @@ class Import {
     report_.missing = tar.missing().size();
     report_.lacking = tar.lacking().size();
     tar.read([&](const ImportedBlob& blob, TarEntry& entry) {
-      if (begun_.contains(blob.digest))
+      const auto cached = sizes_.find(blob.digest);
+      if (begun_.contains(blob.digest) || (cached != sizes_.end() && cached->second != blob.size))
         prove(blob, entry);
       else
         take(blob, entry);
@@ -65,7 +66,8 @@ class Import {
   }
 
  private:
-  /// An interrupted pull has left some of the blob. That is not given up on the word of a tar.
+  /// An interrupted pull has left some of the blob, or the cache has one of another size. That is not given up on the
+  /// word of a tar.
   void prove(const ImportedBlob& blob, TarEntry& entry) {
     if (hash_entry(entry, blob.digest.algorithm(), {}) == blob.digest)
       proven_.insert(blob.digest);
@@ -74,26 +76,14 @@ class Import {
   }
 
   void take(const ImportedBlob& blob, TarEntry& entry) {
-    const auto cached = sizes_.find(blob.digest);
-    if (cached != sizes_.end() && cached->second != blob.size) return compare(blob, entry);
     auto acquired = store_.acquire(blob.digest, blob.size);
     if (std::holds_alternative<StoredBlob>(acquired)) {
       ++report_.known;
-    } else if (auto* partial = std::get_if<PartialBlob>(&acquired)) {
+    } else if (auto* partial = std::get_if<std::unique_ptr<PartialBlob>>(&acquired)) {
       if (progress_ && blob.kind != Kind::document)
         progress_("importing " + blob.digest.short_string() + ", " + format_bytes(blob.size));
-      store(blob, entry, *partial);
+      store(blob, entry, **partial);
     } else {
-      ++report_.busy;
-    }
-  }
-
-  /// The cache has a blob of that digest and another size. It is not given up on the word of a tar.
-  void compare(const ImportedBlob& blob, TarEntry& entry) {
-    if (hash_entry(entry, blob.digest.algorithm(), {}) != blob.digest) {
-      report_.wrong.push_back(blob.digest);
-    } else {
-      (void)store_.find(blob.digest, blob.size);  // moves what is damaged out of the way
       ++report_.busy;
     }
   }

@@ -372,12 +372,7 @@ void PullRun::check_space(const Output& output) const {
   fs::path place = output.plan.path == "-" ? fs::path() : fs::absolute(output.plan.path).parent_path();
   const bool twice =
       !place.empty() && on_same_filesystem(place, blobs) && (command_.uncompressed || !can_share_blocks(blobs, place));
-  try {
-    require_space(blobs, to_fetch + (twice ? all : 0));
-  } catch (const Error& error) {
-    // A cache that was deleted underneath is made again when it is needed.
-    if (error.code() == Errc::disk_full || fs::exists(blobs)) throw;
-  }
+  require_space(blobs, to_fetch + (twice ? all : 0));
 }
 
 /// Puts the images' documents into the cache and the images into its index, so that other tools find them there.
@@ -496,23 +491,9 @@ void PullRun::take_into(Output& output, const Digest& digest, const File& blob) 
   output.image_output->fill(digest, blob);
 }
 
-/// The blob, where this run has fetched it and the cache could not take it.
-std::optional<File> PullRun::find_homeless(const Digest& digest) {
-  const std::lock_guard lock(homeless_mutex_);
-  const auto found = homeless_.find(digest);
-  if (found == homeless_.end()) return std::nullopt;
-  return File::duplicate(found->second.fd(), found->second.path());
-}
-
 /// Takes the blob from the cache where it is there and right. What was not hashed in this run must be known by its
 /// identity to be what was hashed when it was stored.
 asio::awaitable<bool> PullRun::take_cached(Output& output, const Digest& digest) {
-  const std::optional<File> homeless = find_homeless(digest);
-  if (homeless) {
-    auto take = [&] { take_into(output, digest, *homeless); };
-    co_await run_on(pool_, take);
-    co_return true;
-  }
   const bool fetched_by_us = fetched_.contains(digest);
   // A cache that is only read may have the blob, too, and damaged.
   BlobStore* const store = fetched_by_us ? arrivals_ : store_;
@@ -592,12 +573,9 @@ BlobJob PullRun::make_job(Output& output, const Digest& digest, bool& taken_on_t
   if (arrivals_) {
     job.acquire = [this, digest, size = source.descriptor.size]() -> BlobAcquisition {
       auto acquired = arrivals_->acquire(digest, size);
-      if (auto* partial = std::get_if<PartialBlob>(&acquired)) {
+      if (auto* partial = std::get_if<std::unique_ptr<PartialBlob>>(&acquired)) {
         fetched_.insert(digest);
-        return std::make_unique<StoreDestination>(std::move(*partial), [this, digest](File file) {
-          const std::lock_guard lock(homeless_mutex_);
-          homeless_.insert_or_assign(digest, std::move(file));
-        });
+        return std::make_unique<StoreDestination>(std::move(*partial));
       }
       if (std::holds_alternative<StoredBlob>(acquired)) return BlobReady{};
       return BlobHeld{};

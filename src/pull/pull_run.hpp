@@ -21,7 +21,6 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <set>
 #include <string>
@@ -32,26 +31,21 @@
 
 namespace hawser {
 
-/// A blob that grows in the cache. Where it is complete and the cache can't be made again, `homeless` gets its file.
+/// A blob that grows in the cache.
 class StoreDestination final : public BlobDestination {
  public:
-  StoreDestination(PartialBlob partial, std::function<void(File)> homeless)
-      : partial_(std::move(partial)), homeless_(std::move(homeless)) {}
+  explicit StoreDestination(std::unique_ptr<PartialBlob> partial) : partial_(std::move(partial)) {}
 
-  const File& file() const override { return partial_.file(); }
+  const File& file() const override { return partial_->file(); }
   std::uint64_t base() const override { return 0; }
-  const IntervalSet& present() const override { return partial_.present(); }
-  void wrote(std::uint64_t begin, std::uint64_t end) override { partial_.wrote(begin, end); }
-  void checkpoint() override { partial_.checkpoint(); }
-  void commit() override {
-    PartialBlob::Committed committed = partial_.commit();
-    if (!committed.stored) homeless_(std::move(committed.file));
-  }
-  void restart() override { partial_.discard(); }
+  const IntervalSet& present() const override { return partial_->present(); }
+  void wrote(std::uint64_t begin, std::uint64_t end) override { partial_->wrote(begin, end); }
+  void checkpoint() override { partial_->checkpoint(); }
+  void commit() override { partial_->commit(); }
+  void restart() override { partial_->discard(); }
 
  private:
-  PartialBlob partial_;
-  std::function<void(File)> homeless_;
+  std::unique_ptr<PartialBlob> partial_;
 };
 
 /// Keeps the bytes of a small blob, and passes them on to `next` where there is one.
@@ -126,7 +120,6 @@ class PullRun {
   asio::awaitable<void> check_cached(Output& output);
   void count_as_missing(const Digest& digest);
   void take_into(Output& output, const Digest& digest, const File& blob);
-  std::optional<File> find_homeless(const Digest& digest);
   std::vector<RankedSource> sources_of(const Descriptor& descriptor, const Reference& reference);
   BlobJob make_job(Output& output, const Digest& digest, bool& taken_on_the_way);
   asio::awaitable<void> rehearse(Output& output);
@@ -160,8 +153,6 @@ class PullRun {
   std::map<Digest, SurveyedLayer> surveyed_;  // before anything was fetched
   std::set<Digest> fetched_;                  // by this run: hashed just now
   std::set<Digest> checked_;                  // by a dry run: hashed where the pull would do so
-  std::mutex homeless_mutex_;                 // for pool threads
-  std::map<Digest, File> homeless_;           // of what was fetched: what a cache that was deleted could not take
   bool stopped_ = false;
 };
 

@@ -2,31 +2,23 @@
 #pragma once
 
 #include "store/blob_store.hpp"
+#include "util/atomic_file.hpp"
 
 #include <filesystem>
-#include <optional>
 
 namespace hawser {
 
-/// A store in a directory of its own, `.hawser-<random>` inside `parent`, which goes with the object.
+/// A store in a directory of its own, `.hawser.<random>.partial` inside `parent`, which goes with the object.
 class TemporaryStore {
  public:
-  explicit TemporaryStore(const std::filesystem::path& parent);
-  ~TemporaryStore();
-  TemporaryStore(const TemporaryStore&) = delete;
-  TemporaryStore& operator=(const TemporaryStore&) = delete;
+  explicit TemporaryStore(const std::filesystem::path& parent)
+      : directory_(parent / "hawser"), store_(directory_.path()) {}
 
-  BlobStore& store() { return *store_; }
+  BlobStore& store() { return store_; }
 
  private:
-  void remove() const noexcept;
-
-  std::filesystem::path directory_;
-  std::optional<BlobStore> store_;
+  Temporary directory_;
+  BlobStore store_;
 };
-
-/// Removes the directories of all stores that there are, before the process ends without their destructors. Other
-/// threads may still be at work in them.
-void remove_temporary_stores() noexcept;
 
 }  // namespace hawser

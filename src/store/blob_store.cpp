@@ -2,14 +2,12 @@
 #include "store/blob_store.hpp"
 
 #include "image/hasher.hpp"
-#include "store/identities.hpp"
 #include "store/image_index.hpp"
-#include "store/journal.hpp"
-#include "store/notes.hpp"
-#include "store/partial_blob.hpp"
+#include "util/text.hpp"
 
 #include <hawser/util/error.hpp>
 
+#include <algorithm>
 #include <map>
 #include <set>
 
@@ -19,24 +17,12 @@ namespace hawser {
 
 using Part = StoreLayout::Part;
 
-BlobStore::BlobStore(std::filesystem::path directory, bool writable)
-    : impl_(std::make_unique<Impl>(std::move(directory), writable)) {
-  if (impl_->layout.writable()) surviving_deletion([&] { create_image_index(impl_->layout, impl_->locks); });
+BlobStore::BlobStore(std::filesystem::path directory, bool writable) : layout_(std::move(directory), writable) {
+  if (layout_.writable()) create_image_index(layout_);
 }
 
-BlobStore::~BlobStore() = default;
-BlobStore::BlobStore(BlobStore&&) noexcept = default;
-
-const std::filesystem::path& BlobStore::directory() const {
-  return impl_->layout.root();
-}
-
-bool BlobStore::writable() const {
-  return impl_->layout.writable();
-}
-
-std::optional<File> BlobStore::Impl::open_blob(const Digest& digest) const {
-  const auto blobs = layout.find(StoreLayout::blobs_of(digest.algorithm()));
+std::optional<File> BlobStore::open_blob(const Digest& digest) const {
+  const auto blobs = layout_.find(StoreLayout::blobs_of(digest.algorithm()));
   const auto found = blobs ? blobs->status(digest.hex()) : std::nullopt;
   if (!found) return std::nullopt;
   if (!S_ISREG(found->st_mode)) {
@@ -48,51 +34,45 @@ std::optional<File> BlobStore::Impl::open_blob(const Digest& digest) const {
   return file;
 }
 
-std::filesystem::path BlobStore::Impl::quarantine(const Digest& digest, const File* file) const {
-  const auto blobs = layout.find(StoreLayout::blobs_of(digest.algorithm()));
-  if (!layout.writable() || !blobs) return {};
+std::filesystem::path BlobStore::quarantine(const Digest& digest, const File* file) const {
+  const auto blobs = layout_.find(StoreLayout::blobs_of(digest.algorithm()));
+  if (!layout_.writable() || !blobs) return {};
   if (file != nullptr && !blobs->holds(digest.hex(), *file)) return {};
-  const Directory target = layout.make(Part::quarantine);
+  const Directory target = layout_.make(Part::quarantine);
   const std::string name = StoreLayout::stem(digest) + "." + random_hex(8);
   if (!blobs->rename(digest.hex(), target, name)) return {};
-  forget_known(layout, digest);
+  forget_known(layout_, digest);
   return target.path_of(name);
 }
 
 std::optional<StoredBlob> BlobStore::find(const Digest& digest, std::uint64_t size) const {
-  auto file = impl_->open_blob(digest);
+  auto file = open_blob(digest);
   if (!file) return std::nullopt;
-  const auto status = status_of(*file);
-  const bool known = is_known(impl_->layout, digest, status);
-  if (static_cast<std::uint64_t>(status.st_size) != size) {
+  const Identity identity = Identity::of(status_of(*file));
+  const bool known = is_known(layout_, digest, identity);
+  if (identity.size != size) {
+    if (!known) return std::nullopt;
     // What is right by its hash has the size that it has, so whoever gives it another one is not.
-    if (known || impl_->verify(digest).value_or(false))
-      throw Error(Errc::size_mismatch,
-                  "the manifest gives " + digest.to_string() + " " + std::to_string(size) + " bytes, but it has " +
-                      std::to_string(status.st_size),
-                  "the registry serves a manifest that can't be true");
-    return std::nullopt;
+    throw Error(Errc::size_mismatch,
+                "the manifest gives " + digest.to_string() + " " + std::to_string(size) + " bytes, but it has " +
+                    std::to_string(identity.size),
+                "the registry serves a manifest that can't be true");
   }
-  touch_known(impl_->layout, digest);
-  return StoredBlob{digest, std::move(*file), status, known};
+  touch_known(layout_, digest);
+  return StoredBlob{digest, std::move(*file), identity, known};
 }
 
-std::variant<StoredBlob, PartialBlob, BlobBusy> BlobStore::acquire(const Digest& digest, std::uint64_t size) {
+Acquired BlobStore::acquire(const Digest& digest, std::uint64_t size) {
   if (auto blob = find(digest, size)) return std::move(*blob);
-  return surviving_deletion([&] { return impl_->begin(*this, digest, size); });
-}
-
-std::variant<StoredBlob, PartialBlob, BlobBusy> BlobStore::Impl::begin(const BlobStore& store, const Digest& digest,
-                                                                       std::uint64_t size) const {
-  auto lock = LockFile::try_acquire(layout.make(Part::ingest), StoreLayout::stem(digest), locks);
+  auto lock = LockFile::try_acquire(layout_.make(Part::ingest), StoreLayout::stem(digest));
   if (!lock) return BlobBusy{};
   // The holder before us may have finished between our look and our lock.
-  if (auto blob = store.find(digest, size)) return std::move(*blob);
-  return PartialBlob(std::make_unique<PartialBlob::Impl>(layout, digest, size, std::move(*lock)));
+  if (auto blob = find(digest, size)) return std::move(*blob);
+  return std::make_unique<PartialBlob>(layout_, digest, size, std::move(*lock));
 }
 
 std::uint64_t BlobStore::resumable_bytes(const Digest& digest, std::uint64_t size) const {
-  const auto ingest = impl_->layout.find(Part::ingest);
+  const auto ingest = layout_.find(Part::ingest);
   if (!ingest) return 0;
   const std::string stem = StoreLayout::stem(digest, size);
   const auto content = read_journal(*ingest, stem + ".journal", digest, size);
@@ -103,67 +83,94 @@ std::uint64_t BlobStore::resumable_bytes(const Digest& digest, std::uint64_t siz
 
 void BlobStore::put(const Digest& digest, std::string_view content) {
   if (get(digest, content.size()) == content) return;
-  const auto write = [&] {
-    const Directory blobs = impl_->layout.make(StoreLayout::blobs_of(digest.algorithm()));
-    // A directory can't be renamed over: what is no file has to go first.
-    if (const auto found = blobs.status(digest.hex()); found && !S_ISREG(found->st_mode)) impl_->quarantine(digest);
-    blobs.replace(digest.hex(), content, Directory::Durable::yes);
-    if (const auto file = blobs.open_file(digest.hex(), O_RDONLY))
-      record_known(impl_->layout, digest, status_of(*file));
-  };
-  surviving_deletion(write);
+  const Directory blobs = layout_.make(StoreLayout::blobs_of(digest.algorithm()));
+  // A directory can't be renamed over: what is no file has to go first.
+  if (const auto found = blobs.status(digest.hex()); found && !S_ISREG(found->st_mode)) quarantine(digest);
+  const File file = blobs.replace(digest.hex(), content, Durable::yes);
+  record_known(layout_, digest, Identity::of(status_of(file)));
 }
 
 std::optional<std::string> BlobStore::get(const Digest& digest, std::size_t limit) const {
-  const auto file = impl_->open_blob(digest);
+  const auto file = open_blob(digest);
   if (!file) return std::nullopt;
   if (file->size() > limit) return std::nullopt;
   std::string content = file->read_text(limit);
   if (Digest::of(content, digest.algorithm()) != digest) {
-    impl_->quarantine(digest, &*file);
+    quarantine(digest, &*file);
     return std::nullopt;
   }
-  touch_known(impl_->layout, digest);
+  touch_known(layout_, digest);
   return content;
 }
 
-void BlobStore::Impl::remember(const Digest& digest, const File& file, const struct stat& status) const noexcept {
-  if (!layout.writable()) return;
+void BlobStore::remember(const Digest& digest, const File& file, const Identity& identity) const noexcept {
+  if (!writable()) return;
   try {
     // What is remembered must also be true after a power cut.
     file.sync();
     // What was changed meanwhile may not be what was hashed.
-    if (Identity::of(status_of(file)) != Identity::of(status)) return;
+    if (Identity::of(status_of(file)) == identity) record_known(layout_, digest, identity);
   } catch (const Error&) {
-    return;
+    // The blob stays unknown, which costs a hashing.
   }
-  record_known(layout, digest, status);
 }
 
 void BlobStore::mark_verified(const StoredBlob& blob) {
-  impl_->remember(blob.digest, blob.file, blob.status);
+  remember(blob.digest, blob.file, blob.identity);
 }
 
 std::filesystem::path BlobStore::quarantine(const StoredBlob& blob) {
-  if (!writable()) throw impl_->layout.read_only_error();
-  return impl_->quarantine(blob.digest, &blob.file);
+  if (!writable()) throw layout_.read_only_error();
+  return quarantine(blob.digest, &blob.file);
 }
 
 void BlobStore::record_image(const Descriptor& manifest, const std::string& name, const std::string& tag) {
-  surviving_deletion([&] { add_to_image_index(impl_->layout, impl_->locks, manifest, name, tag); });
-}
-
-void BlobStore::remember(std::string_view name, std::string_view text) {
-  write_note(impl_->layout, name, text);
-}
-
-std::optional<std::string> BlobStore::recall(std::string_view name) const {
-  return read_note(impl_->layout, name);
+  add_to_image_index(layout_, manifest, name, tag);
 }
 
 namespace {
 
-using Part = StoreLayout::Part;
+constexpr std::size_t max_note_size = 64 * 1024;
+constexpr std::string_view note_suffix = ".note";
+
+bool is_note_name(std::string_view name) {
+  const auto allowed = [](char c) {
+    return is_ascii_lower(c) || is_ascii_digit(c) || c == '.' || c == '-' || c == '_';
+  };
+  return !name.empty() && name.size() <= 200 && name.front() != '.' && std::ranges::all_of(name, allowed);
+}
+
+/// Other files of notes/ are not ours.
+bool is_note_file(std::string_view file) {
+  return file.ends_with(note_suffix) && is_note_name(file.substr(0, file.size() - note_suffix.size()));
+}
+
+std::string note_file(std::string_view name) {
+  return std::string(name) + std::string(note_suffix);
+}
+
+}  // namespace
+
+void BlobStore::remember(std::string_view name, std::string_view text) {
+  if (!writable() || !is_note_name(name) || text.size() > max_note_size) return;
+  try {
+    if (recall(name) != text) layout_.make(Part::notes).replace(note_file(name), text, Durable::no);
+  } catch (const Error&) {
+    // The next run does without.
+  }
+}
+
+std::optional<std::string> BlobStore::recall(std::string_view name) const {
+  if (!is_note_name(name)) return std::nullopt;
+  try {
+    const auto directory = layout_.find(Part::notes);
+    return directory ? directory->read(note_file(name), max_note_size) : std::nullopt;
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
+namespace {
 
 constexpr auto algorithms = {Digest::Algorithm::sha256, Digest::Algorithm::sha512};
 // A temporary file lives for one write or one copy, which keeps its time fresh.
@@ -195,8 +202,8 @@ std::int64_t last_access(const struct stat& status) {
 // One pruning: what it may remove, and what that has freed.
 class Pruner {
  public:
-  Pruner(const StoreLayout& layout, const LockSettings& locks, std::chrono::seconds age)
-      : layout_(layout), locks_(locks), now_(now_in_nanoseconds()), age_(std::chrono::nanoseconds(age).count()) {}
+  Pruner(const StoreLayout& layout, std::chrono::seconds age)
+      : layout_(layout), now_(now_in_nanoseconds()), age_(std::chrono::nanoseconds(age).count()) {}
 
   std::uint64_t run() {
     prune_quarantine();  // before an index.json that can't be read goes there
@@ -204,7 +211,7 @@ class Pruner {
       prune_files(part, temporary_nanoseconds, is_temporary);
     prune_ingests();
     for (const auto algorithm : algorithms) prune_blobs(algorithm);
-    if (!removed_.empty()) remove_from_image_index(layout_, locks_, removed_);
+    if (!removed_.empty()) remove_from_image_index(layout_, removed_);
     prune_records();
     prune_files(Part::notes, age_, is_note_file);
     return freed_;
@@ -235,15 +242,13 @@ class Pruner {
     for (const std::string& name : ingest->names()) {
       for (const std::string_view suffix : {".partial", ".journal"})
         if (const auto found = StoreLayout::ingest_of(name, suffix)) begun[found->digest].insert(found->size);
-      for (const std::string_view suffix : {".lock", ".owner", ".guard"})
-        if (const auto digest = StoreLayout::digest_of(name, suffix)) begun[*digest];
+      if (const auto digest = StoreLayout::digest_of(name, ".lock")) begun[*digest];
     }
     for (const auto& [digest, sizes] : begun) prune_ingest(*ingest, digest, sizes);
   }
 
   void prune_ingest(const Directory& ingest, const Digest& digest, const std::set<std::uint64_t>& sizes) {
-    const std::string stem = StoreLayout::stem(digest);
-    const auto lock = LockFile::try_acquire(layout_.make(Part::ingest), stem, locks_);
+    const auto lock = LockFile::try_acquire(layout_.make(Part::ingest), StoreLayout::stem(digest));
     if (!lock) return;
     for (const std::uint64_t size : sizes) {
       const std::string name = StoreLayout::stem(digest, size);
@@ -251,11 +256,6 @@ class Pruner {
       if (partial && !is_old(modification_time(*partial), age_)) continue;
       remove(ingest, name + ".journal");
       remove(ingest, name + ".partial");
-    }
-    // Another kind of lock than the one just taken is left from when the directory was mounted otherwise.
-    for (const char* suffix : {".lock", ".owner", ".guard"}) {
-      const auto other = lock->is_named(stem + suffix) ? std::nullopt : ingest.status(stem + suffix);
-      if (other && is_old(modification_time(*other), temporary_nanoseconds)) remove(ingest, stem + suffix);
     }
   }
 
@@ -308,7 +308,6 @@ class Pruner {
   }
 
   const StoreLayout& layout_;
-  const LockSettings& locks_;
   std::int64_t now_;
   std::int64_t age_;
   std::uint64_t freed_ = 0;
@@ -320,7 +319,7 @@ class Pruner {
 std::vector<BlobStore::Entry> BlobStore::list() const {
   std::vector<Entry> result;
   for (const auto algorithm : algorithms) {
-    const auto blobs = impl_->layout.find(StoreLayout::blobs_of(algorithm));
+    const auto blobs = layout_.find(StoreLayout::blobs_of(algorithm));
     if (!blobs) continue;
     for (const Digest& digest : blobs_in(*blobs, algorithm)) {
       const auto status = blobs->status(digest.hex());
@@ -328,7 +327,7 @@ std::vector<BlobStore::Entry> BlobStore::list() const {
         result.push_back({digest, static_cast<std::uint64_t>(status->st_size), true});
     }
   }
-  const auto ingest = impl_->layout.find(Part::ingest);
+  const auto ingest = layout_.find(Part::ingest);
   if (!ingest) return result;
   for (const std::string& name : ingest->names()) {
     const auto begun = StoreLayout::ingest_of(name, ".journal");
@@ -339,7 +338,7 @@ std::vector<BlobStore::Entry> BlobStore::list() const {
 }
 
 std::vector<BlobStore::Image> BlobStore::images() const {
-  return read_image_index(impl_->layout);
+  return read_image_index(layout_);
 }
 
 BlobStore::VerifyReport BlobStore::verify(const std::function<void(const Digest&, std::uint64_t)>& progress) {
@@ -348,7 +347,7 @@ BlobStore::VerifyReport BlobStore::verify(const std::function<void(const Digest&
   for (const Entry& entry : list()) {
     if (!entry.complete) continue;
     if (progress) progress(entry.digest, entry.size);
-    const std::optional<bool> right = impl_->verify(entry.digest);
+    const std::optional<bool> right = verify(entry.digest);
     if (!right) continue;
     ++report.blobs;
     report.bytes += entry.size;
@@ -357,29 +356,29 @@ BlobStore::VerifyReport BlobStore::verify(const std::function<void(const Digest&
   return report;
 }
 
-std::optional<bool> BlobStore::Impl::verify(const Digest& digest) const {
+std::optional<bool> BlobStore::verify(const Digest& digest) const {
   std::optional<File> file;
-  struct stat status {};
+  Identity identity;
   bool right = false;
   try {
     file = open_blob(digest);
     if (!file) return std::nullopt;
-    status = status_of(*file);
+    identity = Identity::of(status_of(*file));
     right = hash_of(*file, digest.algorithm()) == digest;
   } catch (const Error&) {
     // What can't be read is of no more use than what is wrong, and no reason to leave the others unread.
   }
   if (!right) {
     quarantine(digest, file ? &*file : nullptr);
-  } else if (!is_known(layout, digest, status)) {
-    remember(digest, *file, status);
+  } else if (!is_known(layout_, digest, identity)) {
+    remember(digest, *file, identity);
   }
   return right;
 }
 
 std::uint64_t BlobStore::prune(std::chrono::seconds age) {
-  if (!writable()) throw impl_->layout.read_only_error();
-  return Pruner(impl_->layout, impl_->locks, age).run();
+  if (!writable()) throw layout_.read_only_error();
+  return Pruner(layout_, age).run();
 }
 
 }  // namespace hawser

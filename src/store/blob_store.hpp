@@ -3,7 +3,7 @@
 #pragma once
 
 #include "image/manifest.hpp"
-#include "store/lock_file.hpp"
+#include "store/identities.hpp"
 #include "store/partial_blob.hpp"
 #include "store/store_layout.hpp"
 #include "util/file.hpp"
@@ -21,15 +21,13 @@
 #include <variant>
 #include <vector>
 
-#include <sys/stat.h>
-
 namespace hawser {
 
 /// A complete blob, open for reading. It stays readable when its file is deleted underneath.
 struct StoredBlob {
   Digest digest;
   File file;
-  struct stat status {};  ///< of the file when it was found
+  Identity identity;  ///< of the file when it was found
   /// Whether the file is by inode, size and mtime the one that was hashed when it was stored. Where not, it must
   /// be hashed again before it is used.
   bool known = false;
@@ -37,6 +35,8 @@ struct StoredBlob {
 
 /// Another process is fetching the blob just now.
 struct BlobBusy {};
+/// The blob complete, or the exclusive right to fetch it, or neither.
+using Acquired = std::variant<StoredBlob, std::unique_ptr<PartialBlob>, BlobBusy>;
 
 /// A content-addressed store of blobs. It keeps no state beside the disk: several threads and processes may use one
 /// directory at once.
@@ -45,37 +45,37 @@ class BlobStore {
   /// Opens or creates the store at `directory`; with `writable` false nothing is ever written.
   /// Throws Error{disk} where that can't be done, or where the directory's files are not a store's.
   explicit BlobStore(std::filesystem::path directory, bool writable = true);
-  ~BlobStore();
-  BlobStore(BlobStore&&) noexcept;
 
-  const std::filesystem::path& directory() const;
-  bool writable() const;
+  const std::filesystem::path& directory() const { return layout_.root(); }
+  bool writable() const { return layout_.writable(); }
 
-  /// The blob where it is complete and `size` bytes long. A file of another length is hashed: a wrong one is
-  /// quarantined, and for a right one `size` is refused, Error{size_mismatch}.
+  /// The blob where it is complete and `size` bytes long; never hashes. Throws Error{size_mismatch} where it is known
+  /// to have another size.
   std::optional<StoredBlob> find(const Digest& digest, std::uint64_t size) const;
-  /// The blob complete, or the exclusive right to fetch it (with what an earlier run left), or busy. Never waits.
-  std::variant<StoredBlob, PartialBlob, BlobBusy> acquire(const Digest& digest, std::uint64_t size);
+  /// find(), or the exclusive right to fetch the blob (with what an earlier run left), or busy. Neither hashes nor
+  /// waits for others. A file of another length, of which it is not known what it is, stays until commit() replaces it.
+  Acquired acquire(const Digest& digest, std::uint64_t size);
   /// Bytes that an interrupted fetch of the blob has left, 0 where there are none; takes no lock.
   std::uint64_t resumable_bytes(const Digest& digest, std::uint64_t size) const;
-  /// Stores a small document (manifest, index, config) whose digest the caller has checked. Durable on return.
+  /// Stores a small document (manifest, index, config) whose digest the caller has checked. Durable on return. For pool
+  /// threads.
   void put(const Digest& digest, std::string_view content);
   /// Reads a small document back, hashing it; nothing where it is not there or is no longer what its name says
   /// (it is then quarantined).
   std::optional<std::string> get(const Digest& digest, std::size_t limit = max_manifest_size) const;
   /// Remembers that the file of `blob` was hashed since it was found and was right, so that `known` is true hereafter;
-  /// not where it was changed meanwhile. May run on a pool thread.
+  /// not where it was changed meanwhile. For pool threads.
   void mark_verified(const StoredBlob& blob);
   /// Moves a blob that is not what its name says out of the way, to quarantine/; returns where it went, empty where
   /// another file has its name by now.
   std::filesystem::path quarantine(const StoredBlob& blob);
 
   /// Enters an image into index.json under its full name (io.containerd.image.name and
-  /// org.opencontainers.image.ref.name), in place of an entry of the same name and platform.
+  /// org.opencontainers.image.ref.name), in place of an entry of the same name and platform. For pool threads.
   void record_image(const Descriptor& manifest, const std::string& name, const std::string& tag);
 
-  /// A small text under a name (lower-case letters, digits, ".", "-", "_"), for what a later run may find useful
-  /// but can do without, such as how a registry authenticates. Failures to write are ignored.
+  /// A text of at most 64 KiB under a name (1 to 200 lower-case letters, digits, ".", "-", "_"; no dot first), for what
+  /// a later run may find useful but can do without, such as how a registry authenticates. Failures are ignored.
   void remember(std::string_view name, std::string_view text);
   std::optional<std::string> recall(std::string_view name) const;
 
@@ -105,28 +105,17 @@ class BlobStore {
   std::uint64_t prune(std::chrono::seconds age);
 
  private:
-  struct Impl;
-  std::unique_ptr<Impl> impl_;
-};
-
-struct BlobStore::Impl {
-  Impl(std::filesystem::path directory, bool writable) : layout(std::move(directory), writable) {}
-
-  StoreLayout layout;
-  LockSettings locks;
-
   /// The blob's file, whatever its size; what is no regular file is quarantined.
   std::optional<File> open_blob(const Digest& digest) const;
-  /// The right to fetch the blob, unless somebody else has it or has used it meanwhile.
-  std::variant<StoredBlob, PartialBlob, BlobBusy> begin(const BlobStore& store, const Digest& digest,
-                                                        std::uint64_t size) const;
   /// Remembers that `file` was hashed since it had `status`, and was right.
-  void remember(const Digest& digest, const File& file, const struct stat& status) const noexcept;
+  void remember(const Digest& digest, const File& file, const Identity& identity) const noexcept;
   /// Hashes the blob; one that is wrong or can't be read is quarantined. Nothing where there is none.
   std::optional<bool> verify(const Digest& digest) const;
   /// Quarantines what is under the blob's name, if the store is writable, and if it still is `file` where one is
   /// given; empty where there is nothing.
   std::filesystem::path quarantine(const Digest& digest, const File* file = nullptr) const;
+
+  StoreLayout layout_;
 };
 
 }  // namespace hawser

@@ -15,19 +15,12 @@
 namespace hawser {
 namespace {
 
-constexpr std::string_view temporary_prefix = ".tmp-";
-
 Error link_error(const std::string& path) {
   return {Errc::disk, path + " is a symbolic link, and hawser follows none inside its cache",
           "remove the link, or choose another directory with --cache-dir"};
 }
 
 }  // namespace
-
-DeletedUnderneath deleted_underneath(std::string_view action, const std::string& path) {
-  const Error error = disk_error(ENOENT, action, path);
-  return {error.code(), error.what(), error.hint()};
-}
 
 std::optional<Directory> Directory::open(const std::filesystem::path& path) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -48,7 +41,6 @@ std::optional<Directory> Directory::subdirectory(const std::string& name) const 
 bool Directory::create_subdirectory(const std::string& name) const {
   if (::mkdirat(handle_.fd(), name.c_str(), 0700) == 0) return true;
   if (errno == EEXIST) return false;
-  if (errno == ENOENT) throw deleted_underneath("make the directory", path_of(name));
   throw disk_error(errno, "make the directory", path_of(name));
 }
 
@@ -56,10 +48,9 @@ std::optional<File> Directory::open_file(const std::string& name, int flags) con
   const int fd = ::openat(handle_.fd(), name.c_str(), flags | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600);
   if (fd >= 0) return File::adopt(fd, path() / name);
   const bool exclusive = (flags & O_EXCL) != 0;
-  // With O_CREAT, ENOENT says that the directory itself is gone.
+  // With O_CREAT, ENOENT says that the directory itself was deleted.
   if ((errno == ENOENT && (flags & O_CREAT) == 0) || (errno == EEXIST && exclusive)) return std::nullopt;
   if (errno == ELOOP) throw link_error(path_of(name));
-  if (errno == ENOENT) throw deleted_underneath("open", path_of(name));
   throw disk_error(errno, "open", path_of(name));
 }
 
@@ -86,25 +77,14 @@ std::optional<std::string> Directory::read(const std::string& name, std::size_t 
   return file->read_text(limit);
 }
 
-void Directory::replace(const std::string& name, std::string_view content, Durable durable) const {
-  const File file = create_temporary();
-  const std::string temporary = file.path().filename().string();
-  try {
-    file.write(as_bytes(content));
-    if (durable == Durable::yes && ::fsync(file.fd()) != 0) throw disk_error(errno, "write", path_of(name));
-    if (!rename(temporary, *this, name)) throw deleted_underneath("rename", path_of(temporary));
-  } catch (...) {
-    ::unlinkat(handle_.fd(), temporary.c_str(), 0);
-    throw;
-  }
-  if (durable == Durable::yes) sync();
+AtomicFile Directory::replacement(const std::string& name) const {
+  return {File::duplicate(handle_.fd(), path()), path() / name, 0600};
 }
 
-File Directory::create_temporary() const {
-  while (true) {
-    const std::string name = std::string(temporary_prefix) + random_hex(16);
-    if (auto file = open_file(name, O_RDWR | O_CREAT | O_EXCL)) return std::move(*file);
-  }
+File Directory::replace(const std::string& name, std::string_view content, Durable durable) const {
+  AtomicFile file = replacement(name);
+  file.file().write(as_bytes(content));
+  return file.commit(durable);
 }
 
 bool Directory::rename(const std::string& name, const Directory& target, const std::string& new_name) const {
@@ -142,15 +122,6 @@ std::vector<std::string> Directory::names() const {
   }
   if (errno != 0) throw disk_error(errno, "read the directory", path().string());
   return result;
-}
-
-void Directory::sync() const {
-  // Some network filesystems cannot sync a directory, and need not.
-  if (::fsync(handle_.fd()) != 0 && errno != EINVAL) throw disk_error(errno, "sync", path().string());
-}
-
-bool is_temporary(std::string_view name) {
-  return name.starts_with(temporary_prefix);
 }
 
 std::int64_t modification_time(const struct stat& status) {

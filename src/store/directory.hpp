@@ -2,6 +2,7 @@
 // link inside is ever followed: the store's files may only be where the store put them.
 #pragma once
 
+#include "util/atomic_file.hpp"
 #include "util/file.hpp"
 
 #include <hawser/util/error.hpp>
@@ -37,11 +38,10 @@ class Directory {
   /// The content of a regular file inside that is at most `limit` bytes long; nothing for anything else.
   std::optional<std::string> read(const std::string& name, std::size_t limit) const;
 
-  enum class Durable { no, yes };
-  /// Replaces `name` by a file with `content`, whole or not at all; with Durable::yes it is on the disk on return.
-  void replace(const std::string& name, std::string_view content, Durable durable) const;
-  /// A new file of a unique name that says it is temporary (is_temporary()), open for reading and writing.
-  File create_temporary() const;
+  /// A file of mode 0600 on its way to `name`.
+  AtomicFile replacement(const std::string& name) const;
+  /// Replaces `name` by a file with `content`, whole or not at all, and returns that.
+  File replace(const std::string& name, std::string_view content, Durable durable) const;
   /// Renames a file inside to a name in `target`; false where it does not exist.
   bool rename(const std::string& name, const Directory& target, const std::string& new_name) const;
   /// Deletes a file, or a directory with all it contains; false where it does not exist.
@@ -51,7 +51,7 @@ class Directory {
   /// All names inside, in no order.
   std::vector<std::string> names() const;
   /// Makes the entries durable.
-  void sync() const;
+  void sync() const { handle_.sync(); }
 
   const std::filesystem::path& path() const noexcept { return handle_.path(); }
   std::string path_of(const std::string& name) const { return (path() / name).string(); }
@@ -61,31 +61,6 @@ class Directory {
 
   File handle_;
 };
-
-/// Thrown where a directory, or what was being written in it, has been deleted by somebody else meanwhile.
-class DeletedUnderneath : public Error {
- public:
-  using Error::Error;
-};
-
-/// That `action` on `path` has failed for that reason.
-DeletedUnderneath deleted_underneath(std::string_view action, const std::string& path);
-
-/// Calls `action` again where the cache is deleted underneath it, a few times: it makes what it needs anew.
-template <class Action>
-auto surviving_deletion(const Action& action) {
-  constexpr int attempts = 5;
-  for (int attempt = 1;; ++attempt) {
-    try {
-      return action();
-    } catch (const DeletedUnderneath&) {
-      if (attempt == attempts) throw;
-    }
-  }
-}
-
-/// Whether a name is one of create_temporary().
-bool is_temporary(std::string_view name);
 
 /// Modification time in nanoseconds since 1970.
 std::int64_t modification_time(const struct stat& status);

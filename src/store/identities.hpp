@@ -6,9 +6,7 @@
 #include <hawser/image/digest.hpp>
 
 #include <cstdint>
-#include <optional>
 #include <string>
-#include <string_view>
 
 #include <sys/stat.h>
 
@@ -23,14 +21,13 @@ struct Identity {
   static Identity of(const struct stat& status);
   /// The text of a record in known/.
   std::string encode() const;
-  static std::optional<Identity> parse(std::string_view text);
   friend bool operator==(const Identity&, const Identity&) = default;
 };
 
 /// Whether the blob's record says that this file was hashed and right.
-bool is_known(const StoreLayout& layout, const Digest& digest, const struct stat& status);
+bool is_known(const StoreLayout& layout, const Digest& digest, const Identity& identity);
 /// Writes the blob's record. What can't be written is left: the blob is then hashed again.
-void record_known(const StoreLayout& layout, const Digest& digest, const struct stat& status) noexcept;
+void record_known(const StoreLayout& layout, const Digest& digest, const Identity& identity) noexcept;
 /// Removes the blob's record.
 void forget_known(const StoreLayout& layout, const Digest& digest) noexcept;
 /// Notes that the blob was of use now (the record's modification time).

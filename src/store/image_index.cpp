@@ -2,6 +2,7 @@
 #include "store/image_index.hpp"
 
 #include "image/image_layout.hpp"
+#include "store/lock_file.hpp"
 #include "util/json.hpp"
 
 #include <hawser/util/error.hpp>
@@ -47,11 +48,10 @@ std::string key_of(const json::value& entry) {
   return key;
 }
 
-LockFile wait_for_index(const StoreLayout& layout, const LockSettings& locks) {
+LockFile wait_for_index(const StoreLayout& layout) {
   const auto deadline = std::chrono::steady_clock::now() + max_wait;
   while (true) {
-    if (auto lock = LockFile::try_acquire(layout.make(StoreLayout::Part::root), "index", locks))
-      return std::move(*lock);
+    if (auto lock = LockFile::try_acquire(layout.make(StoreLayout::Part::root), "index")) return std::move(*lock);
     if (std::chrono::steady_clock::now() > deadline)
       throw Error(Errc::disk, "another program keeps the cache's index.json locked in " + layout.root().string());
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
@@ -64,8 +64,8 @@ void set_aside(const StoreLayout& layout, const Directory& root) {
 
 using Edit = std::function<std::optional<std::string>(std::string_view)>;
 
-void edit_index(const StoreLayout& layout, const LockSettings& locks, const Edit& edit) {
-  const LockFile lock = wait_for_index(layout, locks);
+void edit_index(const StoreLayout& layout, const Edit& edit) {
+  const LockFile lock = wait_for_index(layout);
   const Directory root = layout.make(StoreLayout::Part::root);
   const bool exists = root.status(index_name).has_value();
   const std::string old = exists ? root.read(index_name, max_index_size).value_or("") : layout_index({});
@@ -74,7 +74,7 @@ void edit_index(const StoreLayout& layout, const LockSettings& locks, const Edit
     set_aside(layout, root);
     edited = edit(layout_index({}));
   }
-  if (edited && (!exists || *edited != old)) root.replace(index_name, *edited, Directory::Durable::yes);
+  if (edited && (!exists || *edited != old)) root.replace(index_name, *edited, Durable::yes);
 }
 
 }  // namespace
@@ -141,19 +141,18 @@ std::vector<BlobStore::Image> read_image_index(const StoreLayout& layout) {
   return named_images(root ? root->read(index_name, max_index_size).value_or("") : "");
 }
 
-void create_image_index(const StoreLayout& layout, const LockSettings& locks) {
+void create_image_index(const StoreLayout& layout) {
   if (layout.make(StoreLayout::Part::root).status(index_name)) return;
-  edit_index(layout, locks, [](std::string_view index) { return std::string(index); });
+  edit_index(layout, [](std::string_view index) { return std::string(index); });
 }
 
-void add_to_image_index(const StoreLayout& layout, const LockSettings& locks, const Descriptor& manifest,
-                        const std::string& name, const std::string& tag) {
-  edit_index(layout, locks, [&](std::string_view index) { return with_image(index, manifest, name, tag); });
+void add_to_image_index(const StoreLayout& layout, const Descriptor& manifest, const std::string& name,
+                        const std::string& tag) {
+  edit_index(layout, [&](std::string_view index) { return with_image(index, manifest, name, tag); });
 }
 
-void remove_from_image_index(const StoreLayout& layout, const LockSettings& locks,
-                             const std::set<std::string>& digests) {
-  edit_index(layout, locks, [&](std::string_view index) { return without_images(index, digests); });
+void remove_from_image_index(const StoreLayout& layout, const std::set<std::string>& digests) {
+  edit_index(layout, [&](std::string_view index) { return without_images(index, digests); });
 }
 
 }  // namespace hawser

@@ -3,7 +3,6 @@
 
 #include "image/manifest.hpp"
 #include "store/blob_store.hpp"
-#include "store/lock_file.hpp"
 #include "store/store_layout.hpp"
 
 #include <optional>
@@ -30,13 +29,12 @@ std::vector<BlobStore::Image> named_images(std::string_view index);
 /// named_images() of index.json.
 std::vector<BlobStore::Image> read_image_index(const StoreLayout& layout);
 /// Makes index.json where there is none.
-void create_image_index(const StoreLayout& layout, const LockSettings& locks);
+void create_image_index(const StoreLayout& layout);
 /// with_image() on index.json, alone among all processes. One that can't be read goes to quarantine/, and a new one
 /// is begun. Throws Error{disk}.
-void add_to_image_index(const StoreLayout& layout, const LockSettings& locks, const Descriptor& manifest,
-                        const std::string& name, const std::string& tag);
+void add_to_image_index(const StoreLayout& layout, const Descriptor& manifest, const std::string& name,
+                        const std::string& tag);
 /// without_images() on index.json.
-void remove_from_image_index(const StoreLayout& layout, const LockSettings& locks,
-                             const std::set<std::string>& digests);
+void remove_from_image_index(const StoreLayout& layout, const std::set<std::string>& digests);
 
 }  // namespace hawser

@@ -5,6 +5,7 @@
 
 #include <hawser/util/error.hpp>
 
+#include <charconv>
 #include <cstring>
 
 #include <fcntl.h>
@@ -64,7 +65,34 @@ std::optional<JournalHeader> parse_header(std::span<const std::byte> bytes) {
   }
 }
 
+BootId read_boot_id() {
+  try {
+    std::string text = read_file("/proc/sys/kernel/random/boot_id", 64);
+    while (!text.empty() && text.back() == '\n') text.pop_back();
+    return parse_boot_id(text);
+  } catch (const Error&) {
+    return unknown_boot;
+  }
+}
+
 }  // namespace
+
+const BootId& current_boot() {
+  static const BootId boot = read_boot_id();
+  return boot;
+}
+
+BootId parse_boot_id(std::string_view text) {
+  std::string digits(text);
+  std::erase(digits, '-');
+  BootId result{};
+  if (text.size() != 36 || digits.size() != 2 * result.size()) return unknown_boot;
+  for (std::size_t i = 0; i < result.size(); ++i) {
+    const char* end = &digits[2 * i] + 2;
+    if (std::from_chars(&digits[2 * i], end, result[i], 16).ptr != end) return unknown_boot;
+  }
+  return result;
+}
 
 JournalEncoder::JournalEncoder(const JournalHeader& header) : header_(journal_header_size, '\0') {
   header_.replace(0, magic.size(), magic);
@@ -84,6 +112,12 @@ std::string JournalEncoder::record(JournalRecord kind, std::uint64_t begin, std:
   put(record, 16, end);
   seal(record, seed_);
   return record;
+}
+
+std::string JournalEncoder::records(JournalRecord kind, const std::vector<Interval>& intervals) const {
+  std::string result;
+  for (const auto& [begin, end] : intervals) result += record(kind, begin, end);
+  return result;
 }
 
 std::optional<JournalContent> parse_journal(std::span<const std::byte> bytes) {
@@ -124,53 +158,22 @@ IntervalSet clipped(const IntervalSet& set, std::uint64_t limit) {
   return result;
 }
 
-JournalFile::JournalFile(File file, JournalEncoder encoder, std::uint64_t size)
-    : file_(std::move(file)), encoder_(std::move(encoder)), size_(size) {}
-
-JournalFile JournalFile::write_new(const Directory& directory, const JournalHeader& header, const IntervalSet& written,
-                                   const IntervalSet& durable) {
-  JournalFile journal(directory.create_temporary(), JournalEncoder(header), 0);
-  try {
-    const std::string& head = journal.encoder_.header();
-    journal.file_.write_at(0, as_bytes(head));
-    journal.size_ = head.size();
-    journal.append(JournalRecord::durable, durable.intervals());
-    journal.append(JournalRecord::written, written.intervals());
-  } catch (const Error&) {
-    directory.remove(journal.file_.path().filename().string());
-    throw;
-  }
-  return journal;
+JournalFile::JournalFile(const Directory& directory, const std::string& name, const JournalHeader& header,
+                         const std::vector<Interval>& written, const IntervalSet& durable, Durable synced)
+    : encoder_(header) {
+  AtomicFile next = directory.replacement(name);
+  const std::string bytes = encoder_.header() + encoder_.records(JournalRecord::durable, durable.intervals()) +
+                            encoder_.records(JournalRecord::written, written);
+  next.file().write_at(0, as_bytes(bytes));
+  size_ = bytes.size();
+  file_ = next.commit(synced);
 }
 
-void JournalFile::publish(const Directory& directory, const std::string& name, Directory::Durable durable) const {
-  const std::string temporary = file_.path().filename().string();
-  try {
-    if (durable == Directory::Durable::yes) sync();
-    if (!directory.rename(temporary, directory, name)) throw deleted_underneath("rename", directory.path_of(temporary));
-    if (durable == Directory::Durable::yes) directory.sync();
-  } catch (const Error&) {
-    directory.remove(temporary);
-    throw;
-  }
-}
-
-JournalFile JournalFile::create(const Directory& directory, const std::string& name, const JournalHeader& header,
-                                const IntervalSet& written, const IntervalSet& durable, Directory::Durable synced) {
-  JournalFile journal = write_new(directory, header, written, durable);
-  journal.publish(directory, name, synced);
-  return journal;
-}
-
-JournalFile JournalFile::resume(File file, const JournalHeader& header) {
-  const std::uint64_t size = file.size();
-  return {std::move(file), JournalEncoder(header), size};
-}
+JournalFile::JournalFile(File file, const JournalHeader& header)
+    : file_(std::move(file)), encoder_(header), size_(file_.size()) {}
 
 void JournalFile::append(JournalRecord kind, const std::vector<Interval>& intervals) {
-  std::string records;
-  for (const auto& [begin, end] : intervals) records += encoder_.record(kind, begin, end);
-  if (records.empty()) return;
+  const std::string records = encoder_.records(kind, intervals);
   file_.write_at(size_, as_bytes(records));
   size_ += records.size();
 }

@@ -3,20 +3,31 @@
 #pragma once
 
 #include "store/directory.hpp"
-#include "store/lock_file.hpp"
 #include "util/file.hpp"
 #include "util/interval_set.hpp"
 
 #include <hawser/image/digest.hpp>
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace hawser {
+
+/// The kernel's random ID of a boot of the machine.
+using BootId = std::array<std::uint8_t, 16>;
+/// Where the kernel tells none; equal to no boot.
+inline constexpr BootId unknown_boot{};
+
+/// The ID of the running boot, read once.
+const BootId& current_boot();
+/// Parses "01234567-89ab-…" (a UUID); unknown_boot for anything else.
+BootId parse_boot_id(std::string_view text);
 
 inline constexpr std::size_t journal_header_size = 192;  ///< bytes
 inline constexpr std::size_t journal_record_size = 32;   ///< bytes
@@ -42,6 +53,7 @@ class JournalEncoder {
   explicit JournalEncoder(const JournalHeader& header);
   const std::string& header() const noexcept { return header_; }
   std::string record(JournalRecord kind, std::uint64_t begin, std::uint64_t end) const;
+  std::string records(JournalRecord kind, const std::vector<Interval>& intervals) const;
 
  private:
   std::string header_;
@@ -68,33 +80,21 @@ IntervalSet clipped(const IntervalSet& set, std::uint64_t limit);
 /// An open journal. Not thread-safe, but sync() may run beside append().
 class JournalFile {
  public:
-  /// Writes a new journal, which has no name yet. `durable` bytes are recorded as such, `written` ones for the
-  /// boot of `header`.
-  static JournalFile write_new(const Directory& directory, const JournalHeader& header, const IntervalSet& written,
-                               const IntervalSet& durable);
   /// Puts a new journal in the place of an older one, whole or not at all; with Durable::yes it is on the disk on
-  /// return.
-  void publish(const Directory& directory, const std::string& name, Directory::Durable durable) const;
-  /// write_new() and publish().
-  static JournalFile create(const Directory& directory, const std::string& name, const JournalHeader& header,
-                            const IntervalSet& written, const IntervalSet& durable, Directory::Durable synced);
+  /// return. `durable` bytes are recorded as such, `written` ones for the boot of `header`.
+  JournalFile(const Directory& directory, const std::string& name, const JournalHeader& header,
+              const std::vector<Interval>& written, const IntervalSet& durable, Durable synced);
   /// Goes on with a journal of the running boot that is intact up to its end.
-  static JournalFile resume(File file, const JournalHeader& header);
+  JournalFile(File file, const JournalHeader& header);
 
   void append(JournalRecord kind, const std::vector<Interval>& intervals);
   void sync() const { file_.sync(); }
   const File& file() const noexcept { return file_; }
-  /// Whether no reader would see a further record.
-  bool is_full() const noexcept { return size_ + journal_record_size > max_journal_size; }
-  /// Bytes.
-  std::uint64_t size() const noexcept { return size_; }
 
  private:
-  JournalFile(File file, JournalEncoder encoder, std::uint64_t size);
-
   File file_;
   JournalEncoder encoder_;
-  std::uint64_t size_;
+  std::uint64_t size_ = 0;
 };
 
 /// Reads the journal `name`; nothing where there is none, or where it is unreadable or about another blob.

@@ -2,12 +2,12 @@
 #include "store/store_layout.hpp"
 
 #include "image/image_layout.hpp"
-#include "store/notes.hpp"
 #include "util/text.hpp"
 
 #include <hawser/util/error.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 
 #include <sys/stat.h>
@@ -18,41 +18,18 @@ namespace {
 
 constexpr const char* marker_name = "oci-layout";
 
-std::vector<std::string> components(StoreLayout::Part part) {
-  switch (part) {
-    case StoreLayout::Part::root:
-      return {};
-    case StoreLayout::Part::blobs_sha256:
-      return {"blobs", "sha256"};
-    case StoreLayout::Part::blobs_sha512:
-      return {"blobs", "sha512"};
-    case StoreLayout::Part::ingest:
-      return {"ingest"};
-    case StoreLayout::Part::quarantine:
-      return {"quarantine"};
-    case StoreLayout::Part::known:
-      return {"known"};
-    case StoreLayout::Part::notes:
-      return {"notes"};
-  }
-  return {};
+/// Whether the store may have left `name` in a directory that has lost its marker, or not got it yet.
+bool may_be_ours(const std::string& name) {
+  constexpr std::array<std::string_view, 7> ours{"blobs",      "ingest",     "known",     "notes",
+                                                 "quarantine", "index.json", "index.lock"};
+  return is_temporary(name) || std::ranges::find(ours, name) != ours.end();
 }
 
-/// Whether all that lies in the subdirectory `name` satisfies `is_ours`.
-bool holds_only(const Directory& directory, const std::string& name, bool (*is_ours)(std::string_view)) {
-  const auto inside = directory.subdirectory(name);
-  if (!inside) return true;  // deleted meanwhile
-  return std::ranges::all_of(inside->names(),
-                             [&](const std::string& file) { return is_temporary(file) || is_ours(file); });
-}
-
-/// Whether the store may have left `name` in a directory that has lost its marker, or not got it yet. Of names that
-/// others may use, too, what they hold decides.
-bool may_be_ours(const Directory& directory, const std::string& name) {
-  if (name == "notes") return holds_only(directory, name, is_note_file);
-  if (name == "quarantine") return holds_only(directory, name, StoreLayout::is_quarantined);
-  return is_temporary(name) || name == "blobs" || name == "ingest" || name == "known" || name == "index.json" ||
-         name == "index.lock" || name == "index.owner" || name == "index.guard";
+/// Relative to the root.
+std::filesystem::path path_of(StoreLayout::Part part) {
+  constexpr std::array<std::string_view, 7> paths{"",           "blobs/sha256", "blobs/sha512", "ingest",
+                                                  "quarantine", "known",        "notes"};
+  return paths.at(static_cast<std::size_t>(part));
 }
 
 bool may_write(const std::filesystem::path& path) {
@@ -62,39 +39,32 @@ bool may_write(const std::filesystem::path& path) {
 }  // namespace
 
 StoreLayout::StoreLayout(std::filesystem::path root, bool writable) : root_(std::move(root)), writable_(writable) {
-  if (const auto directory = Directory::open(root_)) {
-    if (directory->status(marker_name)) {
-      check_marker();
-      writable_ = writable_ && may_write(root_);
-    } else {
-      check_is_free(*directory);
-    }
-  } else if (!writable_) {
-    throw disk_error(ENOENT, "open the cache", root_.string());
+  const auto directory = Directory::open(root_);
+  if (!directory && !writable_) throw disk_error(ENOENT, "open the cache", root_.string());
+  if (directory && directory->status(marker_name)) {
+    check_marker(*directory);
+    writable_ = writable_ && may_write(root_);
+  } else if (directory) {
+    check_is_free(*directory);
   }
   if (!writable_) return;
-  for (const Part part : {Part::blobs_sha256, Part::ingest, Part::quarantine, Part::known, Part::notes})
-    surviving_deletion([&] { return make(part); });
+  make_root();
+  for (const Part part : {Part::blobs_sha256, Part::ingest, Part::quarantine, Part::known, Part::notes}) make(part);
 }
 
-void StoreLayout::create_root() const {
+void StoreLayout::make_root() const {
   const auto parent = root_.has_filename() ? root_.parent_path() : root_.parent_path().parent_path();
   std::error_code error;
   if (!parent.empty()) std::filesystem::create_directories(parent, error);
   if (error) throw disk_error(error.value(), "make the directory", parent.string());
-  if (::mkdir(root_.c_str(), 0700) != 0) {
-    if (errno != EEXIST) throw disk_error(errno, "make the cache", root_.string());
-    return;
-  }
-  try {
-    sync_directory(parent);
-  } catch (const Error&) {
-    // A directory that may be written but not read can't be synced, and a cache that is lost is made again.
-  }
+  if (::mkdir(root_.c_str(), 0700) != 0 && errno != EEXIST) throw disk_error(errno, "make the cache", root_.string());
+  const auto directory = Directory::open(root_);
+  if (!directory) throw deleted_error();
+  if (!directory->status(marker_name)) directory->replace(marker_name, oci_layout_document(), Durable::yes);
 }
 
-void StoreLayout::check_marker() const {
-  const auto text = Directory::open(root_).value().read(marker_name, max_oci_layout_document);
+void StoreLayout::check_marker(const Directory& directory) const {
+  const auto text = directory.read(marker_name, max_oci_layout_document);
   if (!is_oci_layout_document(text.value_or("")))
     throw Error(Errc::disk, root_.string() + " is not an OCI image layout of version 1 (see its file oci-layout)",
                 "choose another directory with --cache-dir");
@@ -103,7 +73,7 @@ void StoreLayout::check_marker() const {
 void StoreLayout::check_is_free(const Directory& directory) const {
   for (const std::string& name : directory.names()) {
     // Another process may have made the store while we were looking.
-    if (may_be_ours(directory, name) || directory.status(marker_name)) continue;
+    if (may_be_ours(name) || directory.status(marker_name)) continue;
     throw Error(Errc::disk, root_.string() + " is no cache of hawser: there are files of something else in it",
                 "choose a new directory with --cache-dir");
   }
@@ -111,7 +81,7 @@ void StoreLayout::check_is_free(const Directory& directory) const {
 
 std::optional<Directory> StoreLayout::find(Part part) const {
   auto directory = Directory::open(root_);
-  for (const std::string& name : components(part))
+  for (const auto& name : path_of(part))
     if (directory) directory = directory->subdirectory(name);
   return directory;
 }
@@ -119,19 +89,12 @@ std::optional<Directory> StoreLayout::find(Part part) const {
 Directory StoreLayout::make(Part part) const {
   if (!writable_) throw read_only_error();
   auto directory = Directory::open(root_);
-  if (!directory) {
-    create_root();
-    directory = Directory::open(root_);
-    if (!directory) throw deleted_underneath("open the cache", root_.string());
-  }
-  if (!directory->status(marker_name)) directory->replace(marker_name, oci_layout_document(), Directory::Durable::yes);
-  for (const std::string& name : components(part)) {
+  if (!directory || !directory->status(marker_name)) throw deleted_error();
+  for (const auto& name : path_of(part)) {
     auto next = directory->subdirectory(name);
-    if (!next) {
-      if (directory->create_subdirectory(name)) directory->sync();
-      next = directory->subdirectory(name);
-    }
-    if (!next) throw deleted_underneath("open the directory", directory->path_of(name));
+    if (!next && directory->create_subdirectory(name)) directory->sync();
+    if (!next) next = directory->subdirectory(name);
+    if (!next) throw deleted_error();
     directory = std::move(next);
   }
   return std::move(*directory);
@@ -183,6 +146,11 @@ bool StoreLayout::is_quarantined(std::string_view name) {
 
 Error StoreLayout::read_only_error() const {
   return {Errc::disk, "the cache " + root_.string() + " is read-only", "choose another directory with --cache-dir"};
+}
+
+Error StoreLayout::deleted_error() const {
+  return {Errc::disk, "the cache " + root_.string() + ", or part of it, was deleted while it was in use",
+          "run the command again"};
 }
 
 }  // namespace hawser

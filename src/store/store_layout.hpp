@@ -14,8 +14,7 @@
 
 namespace hawser {
 
-/// The directory tree of a store. Holds no descriptors: each call opens what it needs, so that a store which is
-/// deleted underneath comes back to life with the next write.
+/// The directory tree of a store. Holds no descriptors: each call opens what it needs.
 class StoreLayout {
  public:
   /// Opens or makes the tree. An existing store that the system does not let us write is opened read-only.
@@ -28,7 +27,8 @@ class StoreLayout {
   enum class Part { root, blobs_sha256, blobs_sha512, ingest, quarantine, known, notes };
   /// The directory of a part; nothing where it does not exist.
   std::optional<Directory> find(Part part) const;
-  /// The directory of a part, made where it does not exist. Throws Error{disk} where the store is read-only.
+  /// The directory of a part, made where it does not exist. Throws Error{disk} where the store is read-only, and
+  /// deleted_error() where it was deleted.
   Directory make(Part part) const;
 
   /// Which part holds the blobs of an algorithm.
@@ -54,10 +54,13 @@ class StoreLayout {
 
   /// The error of a write to a store that is open for reading.
   Error read_only_error() const;
+  /// The error of a write to a store that somebody else has deleted since it was opened.
+  Error deleted_error() const;
 
  private:
-  void create_root() const;
-  void check_marker() const;
+  /// Makes what is missing of the root and its marker.
+  void make_root() const;
+  void check_marker(const Directory& directory) const;
   /// Throws where an existing directory without a marker holds what is not ours.
   void check_is_free(const Directory& directory) const;
 

@@ -300,11 +300,11 @@ asio::awaitable<void> BlobFetcher::Engine::verify(std::shared_ptr<ActiveBlob> bl
     co_await quiesce(blob);
     if (stopped_ || abandoned_.contains(blob->group)) throw cancelled();
     blob->failure = nullptr;
-    if (bytes_are_wrong) blob->destination->restart();
-    if (blob->consumer) {
-      auto restart = [&] { blob->consumer->restart(); };
-      co_await run_on(pool_, restart);
-    }
+    auto restart = [&] {
+      if (bytes_are_wrong) blob->destination->restart();
+      if (blob->consumer) blob->consumer->restart();
+    };
+    co_await run_on(pool_, restart);
     planner_.restart(blob->planned, blob->gaps());
     set_to_work();
   }

@@ -14,8 +14,8 @@
 
 namespace hawser {
 
-/// Where a blob's bytes go. Called on the network thread, but for checkpoint() and commit(), which run on a pool
-/// thread (never two at once). Functions throw Error{disk, disk_full}.
+/// Where a blob's bytes go. Called on the network thread, except checkpoint(), commit() and restart(), which wait for
+/// the disk and run on a pool thread (never two at once). Functions throw Error{disk, disk_full}.
 class BlobDestination {
  public:
   virtual ~BlobDestination() = default;

@@ -155,7 +155,8 @@ void File::truncate(std::uint64_t size) const {
 }
 
 void File::sync() const {
-  if (uninterrupted([&] { return ::fdatasync(fd_); }) != 0) fail(errno, "flush", path_);
+  // Some network filesystems know no fsync of a directory and say EINVAL: there is nothing more to do there.
+  if (uninterrupted([&] { return ::fsync(fd_); }) != 0 && errno != EINVAL) fail(errno, "flush", path_);
 }
 
 void File::start_writeback(std::uint64_t offset, std::uint64_t length) const noexcept {
@@ -226,10 +227,7 @@ void rename_durably(const std::filesystem::path& from, const std::filesystem::pa
 }
 
 void sync_directory(const std::filesystem::path& directory) {
-  const std::filesystem::path place = directory.empty() ? std::filesystem::path(".") : directory;
-  const File file(place, O_RDONLY | O_DIRECTORY);
-  // Some network filesystems know no fsync of a directory and say EINVAL: there is nothing more to do there.
-  if (uninterrupted([&] { return ::fsync(file.fd()); }) != 0 && errno != EINVAL) fail(errno, "flush", place);
+  File(directory.empty() ? std::filesystem::path(".") : directory, O_RDONLY | O_DIRECTORY).sync();
 }
 
 void require_space(const std::filesystem::path& directory, std::uint64_t bytes) {

@@ -49,17 +49,6 @@ TEST(OutputFile, ReplacesAnOlderFileOnlyWhenCommitted) {
   EXPECT_THAT(scratch.names(), testing::ElementsAre("out.tar"));
 }
 
-TEST(OutputFile, MovingItMovesTheTemporary) {
-  const TempDir scratch;
-  {
-    OutputFile first(scratch / "out.tar");
-    OutputFile second(std::move(first));
-    second.file().write(as_bytes("text"));
-    EXPECT_FALSE(first.file());
-  }
-  EXPECT_TRUE(scratch.names().empty());
-}
-
 TEST(OutputFile, ModeHonoursTheUmask) {
   const TempDir scratch;
   const mode_t old = ::umask(027);

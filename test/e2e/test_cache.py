@@ -118,7 +118,7 @@ def check_output(hawser, options, output, result, image):
         archive.check_layout(image)
     else:
         archive.check_image(image)
-    assert list(hawser.directory.rglob(".hawser-*")) == []
+    assert list(hawser.directory.rglob(".hawser.*")) == []
 
 
 @pytest.mark.parametrize("options, output", OUTPUTS)

@@ -1,10 +1,8 @@
 // The store's own files, as a power cut or another program may leave them: what is taken is within bounds, and what
 // is written is taken again.
 #include "check.hpp"
-#include "store/identities.hpp"
 #include "store/image_index.hpp"
 #include "store/journal.hpp"
-#include "store/lock_file.hpp"
 
 #include <cstdint>
 
@@ -74,12 +72,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     case 2:
       edit_index(text);
       break;
-    case 3:
-      if (const auto identity = Identity::parse(text)) HAWSER_CHECK(Identity::parse(identity->encode()) == identity);
-      break;
     default:
-      if (const auto process = ProcessIdentity::parse(text))
-        HAWSER_CHECK(ProcessIdentity::parse(process->encode()) == process);
       (void)parse_boot_id(text);
       break;
   }

@@ -94,14 +94,22 @@ TEST_F(ImportTest, ACachedBlobIsNotGivenUpOnTheWordOfATar) {
   EXPECT_TRUE(has(image.layers[0]));
 }
 
+TEST_F(ImportTest, ACachedBlobOfAnotherSizeIsMended) {
+  const RealImage image({noise(7000, 1)});
+  import(image.modern().end());
+  std::filesystem::resize_file(directory / "cache" / blob_path(Digest::of(image.layers[0])), 10);
+  EXPECT_EQ(import(image.modern().end()).layers, 1U);
+  EXPECT_TRUE(has(image.layers[0]));
+}
+
 TEST_F(ImportTest, WhatAPullHasBegunIsGivenUpOnlyForTheWholeBlob) {
   const RealImage image({noise(70'000, 1)});
   const Digest digest = Digest::of(image.layers[0]);
   {
     BlobStore into = store();
-    auto partial = std::get<PartialBlob>(into.acquire(digest, image.layers[0].size()));
-    partial.file().write_at(0, as_bytes(image.layers[0].substr(0, 10'000)));
-    partial.wrote(0, 10'000);
+    const auto partial = std::get<std::unique_ptr<PartialBlob>>(into.acquire(digest, image.layers[0].size()));
+    partial->file().write_at(0, as_bytes(image.layers[0].substr(0, 10'000)));
+    partial->wrote(0, 10'000);
   }
   for (const std::string& lie : {std::string("short"), std::string(image.layers[0].size(), 'x')}) {
     HostileTar tar;

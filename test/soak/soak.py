@@ -23,6 +23,7 @@ from harness import Registry, digest_of, environment, program
 
 # Network, integrity (bits were flipped twice) and rate limit: what the faults may well end in. See cli/exit_code.hpp.
 EXPLAINED = {5, 6, 7}
+OF_A_DELETED_CACHE = ("was deleted while it was in use", "No such file or directory")
 EXPLAINED_WITH_TOKENS = {3}  # two tokens in a row expired at once
 KINDS = [  # of registries: layers, bytes of a layer, more options
     (3, 60_000, []),
@@ -114,7 +115,10 @@ class Soak:
                 self.problem(f"exit code {code} without a word: {' '.join(command)}")
             else:
                 print(f"exit code {code}: {last_lines(said, 3)}", flush=True)
-            if code not in EXPLAINED | (EXPLAINED_WITH_TOKENS if registry.asks_for_tokens else set()):
+            explained = EXPLAINED | (EXPLAINED_WITH_TOKENS if registry.asks_for_tokens else set())
+            if any(words in said for words in OF_A_DELETED_CACHE):
+                explained = explained | {8}
+            if code not in explained:
                 self.problem(f"exit code {code}: {' '.join(command)}\n{last_lines(said)}")
             if tar.exists() and not killed:
                 self.problem(f"failed, but there is a tar: {' '.join(command)}\n{last_lines(said)}")

@@ -132,5 +132,17 @@ TEST(Journal, WithoutABootIdOnlyDurableBytesAreBelieved) {
   EXPECT_EQ(content->believed(unknown_boot, 1000).size(), 0U);
 }
 
+TEST(BootIdTest, ReadsTheBootId) {
+  EXPECT_NE(current_boot(), unknown_boot);
+  EXPECT_EQ(parse_boot_id("01234567-89ab-cdef-0123-456789abcdef"),
+            (BootId{0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef, 0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef}));
+}
+
+TEST(BootIdTest, WhatIsNoUuidIsNoBoot) {
+  for (const char* text : {"", "x", "01234567-89ab-cdef-0123-456789abcdeg", "0123456789abcdef0123456789abcdef0123",
+                           "01234567-89ab-cdef-0123-456789abcdef0"})
+    EXPECT_EQ(parse_boot_id(text), unknown_boot) << text;
+}
+
 }  // namespace
 }  // namespace hawser

@@ -63,10 +63,10 @@ TEST_F(StoreAttackTest, ALinkInAPartialFilesPlaceIsRemoved) {
   BlobStore store(cache());
   std::filesystem::create_symlink(victim / "file", ingest_path(digest, content.size(), ".partial"));
   std::filesystem::create_symlink(victim / "file", ingest_path(digest, content.size(), ".journal"));
-  PartialBlob partial = begin(store, digest, content.size());
-  fill(partial, content, 0, content.size());
-  partial.checkpoint();
-  EXPECT_TRUE(partial.commit().stored);
+  const auto partial = begin(store, digest, content.size());
+  fill(*partial, content, 0, content.size());
+  partial->checkpoint();
+  partial->commit();
 }
 
 TEST_F(StoreAttackTest, ALinkInALocksPlaceIsRefused) {
@@ -105,9 +105,9 @@ TEST_F(StoreAttackTest, PipesInIngestAreReplaced) {
     ASSERT_EQ(::mkfifo(ingest_path(digest, content.size(), suffix).c_str(), 0600), 0);
   EXPECT_EQ(store.resumable_bytes(digest, content.size()), 0U);
   EXPECT_TRUE(store.list().empty());
-  PartialBlob partial = begin(store, digest, content.size());
-  fill(partial, content, 0, content.size());
-  EXPECT_TRUE(partial.commit().stored);
+  const auto partial = begin(store, digest, content.size());
+  fill(*partial, content, 0, content.size());
+  partial->commit();
 }
 
 TEST_F(StoreAttackTest, LinksInKnownAndNotesAreNeitherReadNorWrittenThrough) {

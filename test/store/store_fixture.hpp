@@ -66,10 +66,10 @@ class StoreTest : public ::testing::Test {
   std::filesystem::path ingest_path(const Digest& digest, std::uint64_t size, const std::string& suffix) const {
     return ingest_path(digest, "." + std::to_string(size) + suffix);
   }
-  static PartialBlob begin(BlobStore& store, const Digest& digest, std::uint64_t size) {
+  static std::unique_ptr<PartialBlob> begin(BlobStore& store, const Digest& digest, std::uint64_t size) {
     auto result = store.acquire(digest, size);
-    EXPECT_TRUE(std::holds_alternative<PartialBlob>(result));
-    return std::get<PartialBlob>(std::move(result));
+    EXPECT_TRUE(std::holds_alternative<std::unique_ptr<PartialBlob>>(result));
+    return std::get<std::unique_ptr<PartialBlob>>(std::move(result));
   }
   /// Writes part of `content` into the partial blob as the transfer does.
   static void fill(PartialBlob& partial, const std::string& content, std::size_t begin, std::size_t end) {
@@ -77,9 +77,9 @@ class StoreTest : public ::testing::Test {
     partial.wrote(begin, end);
   }
   static void store_blob(BlobStore& store, const std::string& content) {
-    PartialBlob partial = StoreTest::begin(store, Digest::of(content), content.size());
-    fill(partial, content, 0, content.size());
-    EXPECT_TRUE(partial.commit().stored);
+    const auto partial = StoreTest::begin(store, Digest::of(content), content.size());
+    fill(*partial, content, 0, content.size());
+    partial->commit();
   }
 
   TempDir directory;

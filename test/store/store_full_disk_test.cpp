@@ -35,13 +35,13 @@ TEST_F(FullDiskTest, AFullDiskIsSaidAndWhatWasWrittenStays) {
   if (!mounted) GTEST_SKIP() << "only root can mount a small filesystem";
   BlobStore store(cache());
   {
-    PartialBlob partial = begin(store, digest, content.size());
+    const auto partial = begin(store, digest, content.size());
     const auto failure = failure_of([&] {
-      for (std::size_t at = 0; at < content.size(); at += 100'000) fill(partial, content, at, at + 100'000);
+      for (std::size_t at = 0; at < content.size(); at += 100'000) fill(*partial, content, at, at + 100'000);
     });
     EXPECT_EQ(failure.code, Errc::disk_full);
     EXPECT_FALSE(failure.hint.empty());
-    EXPECT_GT(partial.present().size(), 0U);
+    EXPECT_GT(partial->present().size(), 0U);
   }
   EXPECT_GT(store.resumable_bytes(digest, content.size()), 0U);
   const auto failure = failure_of([&] { store.put(digest, content); });

@@ -114,6 +114,14 @@ TEST_F(BlobFetcherTest, AWrongResumedPartIsThrownAwayOnce) {
   EXPECT_EQ(range_begin(registry.requests()[1]), 0u);
 }
 
+TEST_F(BlobFetcherTest, WhatMayWaitForTheDiskRunsOnThePool) {
+  serve(pattern(10'000));
+  EXPECT_EQ(fetch(job(std::string(4'000, 'x'))), BlobFetcher::Outcome::fetched);
+  EXPECT_EQ(log.restarts, 1);
+  EXPECT_EQ(log.disk_threads.size(), 2u);
+  EXPECT_THAT(log.disk_threads, testing::Each(testing::Ne(std::this_thread::get_id())));
+}
+
 TEST_F(BlobFetcherTest, GarbageIsFetchedOnceMoreAndThenRefused) {
   serve(pattern(10'000));
   registry.content().forge_blob(*digest, std::string(10'000, 'x'));

@@ -6,6 +6,8 @@
 #include "transfer/blob_fetcher.hpp"
 
 #include <atomic>
+#include <thread>
+#include <vector>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -20,7 +22,8 @@ namespace hawser::test {
 struct DestinationLog {
   int restarts = 0;
   int commits = 0;
-  std::uint64_t written = 0;  ///< bytes, counted as often as they were written
+  std::uint64_t written = 0;                  ///< bytes, counted as often as they were written
+  std::vector<std::thread::id> disk_threads;  ///< of the calls that may wait for the disk
 };
 
 class FileDestination final : public BlobDestination {
@@ -35,9 +38,13 @@ class FileDestination final : public BlobDestination {
     present_.insert(begin, end);
   }
   void checkpoint() override {}
-  void commit() override { ++log_.commits; }
+  void commit() override {
+    ++log_.commits;
+    log_.disk_threads.push_back(std::this_thread::get_id());
+  }
   void restart() override {
     ++log_.restarts;
+    log_.disk_threads.push_back(std::this_thread::get_id());
     present_.clear();
   }
 

@@ -230,13 +230,6 @@ TEST(RandomHex, HasAsManyDigitsAsWantedAndIsNotTheSameTwice) {
   EXPECT_NE(random_hex(16), random_hex(16));
 }
 
-TEST_F(FileTest, RenamesDurably) {
-  test::write_text(at("a"), "x");
-  rename_durably(at("a"), at("b"));
-  EXPECT_TRUE(fs::exists(at("b")));
-  EXPECT_EQ(code_of(at("c"), [&] { rename_durably(at("a"), at("c")); }), Errc::disk);
-}
-
 TEST_F(FileTest, SyncDirectoryTakesDirectoriesOnly) {
   sync_directory(directory_);
   sync_directory("");
