@@ -6,8 +6,10 @@
 #include <algorithm>
 #include <filesystem>
 #include <set>
+#include <sstream>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -137,18 +139,46 @@ bool is_end_to_end_test(const std::string& word) {
   return word.starts_with("test_") && word != "test_" && word.find('.') == std::string::npos;
 }
 
+/// The rows of all tables of `text`, each cut in two after its first cell. The first of each table is its heading.
+std::vector<std::pair<std::string, std::string>> rows_of(const std::string& text) {
+  std::vector<std::pair<std::string, std::string>> rows;
+  bool in_table = false;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    const bool is_row = line.starts_with("| ");
+    if (is_row && in_table && !line.starts_with("| ---")) {
+      const std::size_t end = line.find(" | ");
+      rows.emplace_back(line.substr(2, end - 2), line.substr(end));
+    }
+    in_table = is_row;
+  }
+  return rows;
+}
+
 TEST(DocumentedTests, AreThere) {
-  for (const char* document : {"docs/reliability.md", "SECURITY.md"}) {
-    std::set<std::string> units, scripts;
-    for (const std::string& word : words_behind(text_of(document), "`")) {
-      if (is_unit_test(word) && word != "Suite.Test") units.insert(word);  // that one says how names are made
+  std::set<std::string> units, scripts;
+  for (const auto& [promise, tests] : rows_of(text_of("test/promises.md"))) {
+    for (const std::string& word : words_behind(tests, "`")) {
+      if (is_unit_test(word)) units.insert(word);
       if (is_end_to_end_test(word)) scripts.insert(word);
     }
-    EXPECT_GT(units.size(), 20U) << document;
-    EXPECT_GT(scripts.size(), 5U) << document;
-    EXPECT_THAT(unit_tests(), testing::IsSupersetOf(units)) << document;
-    EXPECT_THAT(end_to_end_tests(), testing::IsSupersetOf(scripts)) << document;
+    for (const std::string& name : words_behind(tests, "fuzzer `"))
+      EXPECT_TRUE(std::filesystem::exists(source_directory / "test/fuzz" / (name + "_fuzzer.cpp"))) << name;
   }
+  EXPECT_GT(units.size(), 40U);
+  EXPECT_GT(scripts.size(), 10U);
+  EXPECT_THAT(unit_tests(), testing::IsSupersetOf(units));
+  EXPECT_THAT(end_to_end_tests(), testing::IsSupersetOf(scripts));
+}
+
+TEST(DocumentedTests, EveryPromiseHasSome) {
+  std::set<std::string> promised, shown;
+  for (const char* document : {"SECURITY.md", "docs/reliability.md"})
+    for (const auto& [promise, how] : rows_of(text_of(document))) promised.insert(promise);
+  for (const auto& [promise, tests] : rows_of(text_of("test/promises.md")))
+    if (!words_behind(tests, "`").empty()) shown.insert(promise);
+  EXPECT_GT(promised.size(), 50U);
+  EXPECT_EQ(promised, shown);
 }
 
 }  // namespace
