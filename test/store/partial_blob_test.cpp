@@ -266,7 +266,7 @@ TEST_F(PartialBlobTest, DiscardKeepsTheRightAndForgetsTheBytes) {
     EXPECT_TRUE(std::holds_alternative<BlobBusy>(store.acquire(digest, content.size())));
     fill(*partial, content, 10, 20);
   }
-  EXPECT_EQ(begin(store, digest, content.size()).present().intervals(), (std::vector<Interval>{{10, 20}}));
+  EXPECT_EQ(begin(store, digest, content.size())->present().intervals(), (std::vector<Interval>{{10, 20}}));
 }
 
 TEST_F(PartialBlobTest, DiscardLeavesAFileThatHasItsFinalNameAlone) {
