@@ -13,6 +13,8 @@
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <sys/socket.h>
@@ -77,6 +79,12 @@ Connection::~Connection() {
 
 void Connection::rest() {
   watchdog_->timer.cancel();
+  idle_since_ = Clock::now();
+}
+
+void Connection::limit_acknowledgement(std::chrono::milliseconds time) {
+  const auto value = static_cast<unsigned>(time.count());
+  ::setsockopt(socket_.native_handle(), IPPROTO_TCP, TCP_USER_TIMEOUT, &value, sizeof value);
 }
 
 void Connection::close() {

@@ -56,6 +56,11 @@ class Connection {
   void mark_served() { has_served_ = true; }
   /// Nothing is awaited until the next read or write: no timer keeps running.
   void rest();
+  /// When rest() was called last.
+  std::chrono::steady_clock::time_point idle_since() const { return idle_since_; }
+  /// What is sent from here on is to be acknowledged by the other side's kernel within `time`, else the connection is
+  /// lost. A slow server acknowledges at once. Zero: however long it takes.
+  void limit_acknowledgement(std::chrono::milliseconds time);
 
  private:
   struct Watchdog;
@@ -83,6 +88,7 @@ class Connection {
   bool may_read_ = false;  // whether OpenSSL's call may still read the socket; ssl_ points to it
   SslPtr ssl_;
   int reads_without_wait_ = 0;
+  std::chrono::steady_clock::time_point idle_since_{};
   bool has_served_ = false;
   bool closed_ = false;
 };

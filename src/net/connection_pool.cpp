@@ -4,6 +4,8 @@
 
 #include <hawser/util/error.hpp>
 
+#include <algorithm>
+
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
@@ -11,19 +13,22 @@
 
 namespace hawser {
 
+using namespace std::chrono_literals;
+
 /// A request that waits for a connection.
 struct ConnectionPool::Waiter {
-  explicit Waiter(const asio::any_io_executor& executor) : ready(executor) {}
+  Waiter(const asio::any_io_executor& executor, bool fresh_) : ready(executor), fresh(fresh_) {}
 
   Event ready;
-  std::unique_ptr<Connection> connection;
-  bool reused = false;
+  bool fresh;
+  std::optional<Lease> lease;  // from the moment on that it is handed over, so that close() finds it
   std::exception_ptr failure;
 };
 
 ConnectionPool::Lease::Lease(std::shared_ptr<ConnectionPool> pool, std::unique_ptr<Connection> connection, bool reused)
     : pool_(std::move(pool)), connection_(std::move(connection)), reused_(reused) {
   pool_->leased_.insert(connection_.get());
+  ++pool_->entries_[connection_->origin()].leased;
 }
 
 ConnectionPool::Lease::~Lease() {
@@ -42,6 +47,7 @@ void ConnectionPool::Lease::give_back() {
   pool->leased_.erase(connection_.get());
   const Origin origin = connection_->origin();
   connection_->mark_served();
+  connection_->limit_acknowledgement(std::chrono::milliseconds(0));
   --pool->entries_[origin].leased;
   pool->arrived(origin, std::move(connection_));
 }
@@ -49,28 +55,33 @@ void ConnectionPool::Lease::give_back() {
 ConnectionPool::ConnectionPool(asio::any_io_executor executor, const NetOptions& options)
     : executor_(std::move(executor)), options_(options), connector_(executor_, options_) {}
 
-ConnectionPool::Lease ConnectionPool::lease(Entry& entry, std::unique_ptr<Connection> connection, bool reused) {
-  ++entry.leased;
-  return {shared_from_this(), std::move(connection), reused};
+/// What an idle connection has been silent about, such as a NAT that has forgotten it, shows within some round trips.
+void ConnectionPool::doubt_if_old(Connection& connection, const Entry& entry) const {
+  if (std::chrono::steady_clock::now() - connection.idle_since() < options_.trusted_idle) return;
+  const auto round_trip = std::chrono::ceil<std::chrono::milliseconds>(entry.round_trip.value_or(0us));
+  connection.limit_acknowledgement(std::max<std::chrono::milliseconds>(2s, 6 * round_trip));
 }
 
 asio::awaitable<ConnectionPool::Lease> ConnectionPool::acquire(Origin origin, bool fresh) {
   if (closed_) throw Error(Errc::cancelled, "stopped");
   Entry& entry = entries_[origin];
-  while (!fresh && !entry.idle.empty()) {
+  if (fresh) entry.idle.clear();
+  while (!entry.idle.empty()) {
     // The one used last: its congestion window is the widest.
     std::unique_ptr<Connection> connection = std::move(entry.idle.back());
     entry.idle.pop_back();
-    if (connection->usable()) co_return lease(entry, std::move(connection), true);
+    if (!connection->usable()) continue;
+    doubt_if_old(*connection, entry);
+    Lease idle(shared_from_this(), std::move(connection), true);
+    co_return idle;
   }
-  const auto waiter = std::make_shared<Waiter>(executor_);
+  const auto waiter = std::make_shared<Waiter>(executor_, fresh);
   entry.waiters.push_back(waiter);
   open_for_waiters(origin);
-  while (!waiter->connection && !waiter->failure) co_await waiter->ready.wait();
+  while (!waiter->lease && !waiter->failure) co_await waiter->ready.wait();
   if (waiter->failure) std::rethrow_exception(waiter->failure);
-  // A connection handed over by another request is `leased` already: arrived() has counted it.
-  Lease result(shared_from_this(), std::move(waiter->connection), waiter->reused);
-  co_return result;
+  if (closed_) throw Error(Errc::cancelled, "stopped");
+  co_return std::move(*waiter->lease);
 }
 
 void ConnectionPool::open_for_waiters(const Origin& origin) {
@@ -134,17 +145,21 @@ void ConnectionPool::arrived(const Origin& origin, std::unique_ptr<Connection> c
     if (!closed_) open_for_waiters(origin);
     return;
   }
-  if (entry.waiters.empty()) {
+  const auto takes_it = [&](const std::shared_ptr<Waiter>& each) { return !reused || !each->fresh; };
+  const auto found = std::ranges::find_if(entry.waiters, takes_it);
+  if (found != entry.waiters.end()) {
+    const auto waiter = *found;
+    entry.waiters.erase(found);
+    waiter->lease.emplace(shared_from_this(), std::move(connection), reused);
+    waiter->ready.wake_all();
+  } else if (entry.waiters.size() > entry.opening) {
+    // Its place is needed by one who wants a fresh one.
+    connection.reset();
+    open_for_waiters(origin);
+  } else {
     connection->rest();
     entry.idle.push_back(std::move(connection));
-    return;
   }
-  const auto waiter = entry.waiters.front();
-  entry.waiters.pop_front();
-  waiter->connection = std::move(connection);
-  waiter->reused = reused;
-  ++entry.leased;
-  waiter->ready.wake_all();
 }
 
 void ConnectionPool::failed(const Origin& origin, std::exception_ptr why) {

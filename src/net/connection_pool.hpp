@@ -46,7 +46,8 @@ class ConnectionPool : public std::enable_shared_from_this<ConnectionPool> {
     bool reused_ = false;
   };
 
-  /// `fresh`: a new connection, not an idle one. Throws what Connector::open() throws; Error{cancelled} once
+  /// `fresh`: a connection that has served nobody; the idle ones are closed, since what one was lost by may have met
+  /// them all. Throws what Connector::open() throws; Error{cancelled} once
   /// closed.
   asio::awaitable<Lease> acquire(Origin origin, bool fresh);
   /// See HttpClient::warm_up().
@@ -78,7 +79,7 @@ class ConnectionPool : public std::enable_shared_from_this<ConnectionPool> {
   void failed(const Origin& origin, std::exception_ptr why);
   void gone(const Connection& connection);
   void open_for_waiters(const Origin& origin);
-  Lease lease(Entry& entry, std::unique_ptr<Connection> connection, bool reused);
+  void doubt_if_old(Connection& connection, const Entry& entry) const;
 
   asio::any_io_executor executor_;
   NetOptions options_;

@@ -57,6 +57,9 @@ struct NetOptions {
   /// then on fewer than least_rate bytes a second are Error{stalled}. A proxy's tunnel and the TLS handshake have as
   /// long together, once the TCP connection is there; what takes longer is Error{connect_failed}.
   std::chrono::milliseconds slow_grace{60'000};
+  /// A connection that was idle for so long may have been forgotten on the way (by a NAT): it is lost, and another one
+  /// takes its place, where the request is not acknowledged within some round trips.
+  std::chrono::milliseconds trusted_idle{5'000};
   bool proxies_from_environment = true;  ///< HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY
   std::string user_agent;
   std::size_t max_connections_per_origin = 64;  ///< requests beyond it wait

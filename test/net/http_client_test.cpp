@@ -127,6 +127,42 @@ TEST_F(HttpClientTest, ARequestThatMeetsAClosingConnectionIsSentOnceMore) {
   EXPECT_EQ(registry.count("GET", "/next"), 2u);
 }
 
+TEST_F(HttpClientTest, AnIdleConnectionThatANatHasForgottenIsReplaced) {
+  NetOptions options = test_net_options();
+  options.trusted_idle = 0ms;
+  options.stall_timeout = 60s;
+  use(std::move(options));
+  EXPECT_EQ(get(registry.url("/ok")), "hello");
+  registry.black_hole();
+  EXPECT_EQ(get(registry.url("/ok")), "hello");
+  EXPECT_EQ(registry.connections_accepted(), 2u);
+  // An answer that is slow in coming is none that will never come.
+  registry.on("GET", "/slow").with_fault([](Reply& reply) { reply.delay = 2'500ms; });
+  get(registry.url("/slow"));
+  EXPECT_EQ(registry.count("GET", "/slow"), 1u);
+  EXPECT_EQ(registry.connections_accepted(), 2u);
+}
+
+TEST_F(HttpClientTest, WhoWantsAFreshConnectionGetsNoUsedOne) {
+  NetOptions options = test_net_options();
+  options.max_connections_per_origin = 1;
+  use(std::move(options));
+  EXPECT_EQ(get(registry.url("/ok")), "hello");
+  registry.expect("GET", "/next").with_fault([](Reply& reply) { reply.reset_after = 0; });
+  // Both at once: the second gets the one place as soon as the first has lost its connection, and gives back a used
+  // one.
+  std::size_t done = 0;
+  for (const char* target : {"/next", "/ok"})
+    asio::co_spawn(context, exchange(HttpRequest("GET", Url::parse(registry.url(target)))),
+                   [&](std::exception_ptr, std::string) { ++done; });
+  context.restart();
+  while (done < 2 && context.run_one() > 0) {
+  }
+  std::vector<std::size_t> connections;
+  for (const ScriptedRequest& request : registry.requests()) connections.push_back(request.connection);
+  EXPECT_THAT(connections, testing::ElementsAre(1, 1, 2, 3));
+}
+
 TEST_F(HttpClientTest, AFreshConnectionThatBreaksIsAnError) {
   registry.on("GET", "/broken").with_fault([](Reply& reply) { reply.reset_after = 0; });
   EXPECT_EQ(failure(registry.url("/broken")).code, Errc::connection_lost);
@@ -345,6 +381,27 @@ TEST_F(HttpClientTest, CloseEndsWhatWaits) {
   close_when_asked();
   EXPECT_EQ(failure(registry.url("/silent")).code, Errc::cancelled);
   EXPECT_EQ(failure(registry.url("/ok")).code, Errc::cancelled);
+}
+
+TEST_F(HttpClientTest, CloseEndsAConnectionThatWasJustHandedOver) {
+  NetOptions options = test_net_options();
+  options.max_connections_per_origin = 1;
+  use(std::move(options));
+  std::vector<Errc> codes;
+  for (int i = 0; i < 2; ++i)
+    asio::co_spawn(context, exchange(HttpRequest("GET", Url::parse(registry.url("/ok")))),
+                   [&](std::exception_ptr error, std::string) {
+                     // The first's connection is the second's by now, which has not had its turn yet.
+                     client().close();
+                     codes.push_back(code_of([&] {
+                       if (error) std::rethrow_exception(error);
+                     }));
+                   });
+  context.restart();
+  while (codes.size() < 2 && context.run_one() > 0) {
+  }
+  EXPECT_THAT(codes, testing::ElementsAre(Errc{}, Errc::cancelled));
+  EXPECT_EQ(registry.requests().size(), 1u);
 }
 
 }  // namespace

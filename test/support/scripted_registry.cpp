@@ -14,6 +14,10 @@ ScriptedRegistry::~ScriptedRegistry() {
   stop();
 }
 
+void ScriptedRegistry::black_hole() {
+  server_->black_hole();
+}
+
 void ScriptedRegistry::stop() {
   server_->stop();
 }

@@ -93,6 +93,9 @@ class ScriptedRegistry {
   std::uint64_t bytes_sent(std::string_view path) const;
   std::size_t connections_accepted() const;
 
+  /// Whatever comes on the connections that are open now is dropped unseen from here on, and nobody is told: as behind
+  /// a NAT that has forgotten them.
+  void black_hole();
   /// Stops listening and drops all connections.
   void stop();
 

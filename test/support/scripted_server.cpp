@@ -3,6 +3,8 @@
 #include "util/text.hpp"
 
 #include <algorithm>
+#include <cstdlib>
+#include <future>
 #include <limits>
 #include <sstream>
 
@@ -16,6 +18,8 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
+#include <linux/filter.h>
+#include <sys/socket.h>
 
 namespace hawser::test {
 namespace {
@@ -71,6 +75,18 @@ ScriptedServer::~ScriptedServer() {
   stop();
 }
 
+void ScriptedServer::black_hole() {
+  std::promise<void> done;
+  asio::post(context_, [&] {
+    sock_filter nothing[] = {{BPF_RET | BPF_K, 0, 0, 0}};
+    const sock_fprog program{1, nothing};
+    for (const int socket : sockets_)
+      if (::setsockopt(socket, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) != 0) std::abort();
+    done.set_value();
+  });
+  done.get_future().wait();
+}
+
 void ScriptedServer::stop() {
   if (!thread_.joinable()) return;
   // Everything is closed by the server's own thread, and then it ends: coroutines are never torn out of their frames
@@ -98,7 +114,11 @@ asio::awaitable<void> ScriptedServer::accept() {
 asio::awaitable<void> ScriptedServer::serve(tcp::socket socket, std::size_t number) {
   const bool excess = options_.max_connections != 0 && open_ >= options_.max_connections;
   ++open_;
-  const std::shared_ptr<void> leave(nullptr, [this](void*) { --open_; });
+  const auto handle = sockets_.insert(socket.native_handle());
+  const std::shared_ptr<void> leave(nullptr, [this, handle](void*) {
+    --open_;
+    sockets_.erase(handle);
+  });
   try {
     socket.set_option(tcp::no_delay(true));
     if (excess) {

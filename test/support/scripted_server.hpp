@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <string>
 #include <thread>
 
@@ -25,6 +26,7 @@ class ScriptedServer {
   const std::string& address() const { return options_.address; }
   bool tls() const { return tls_ != nullptr; }
   std::size_t accepted() const { return accepted_; }
+  void black_hole();
   void stop();
 
  private:
@@ -49,7 +51,8 @@ class ScriptedServer {
   boost::asio::ip::tcp::acceptor acceptor_;
   std::uint16_t port_ = 0;
   std::atomic<std::size_t> accepted_ = 0;
-  std::size_t open_ = 0;  // on the server's thread only
+  std::size_t open_ = 0;        // on the server's thread only
+  std::multiset<int> sockets_;  // of the connections that are open; on the server's thread only
   std::thread thread_;
 };
 
