@@ -21,12 +21,15 @@
 
 namespace hawser {
 
-using Clock = std::chrono::steady_clock;
+using std::chrono::steady_clock;
 
 namespace {
 
 /// After so many reads that found bytes at once, everybody else (signals, timers, other connections) has a turn.
 constexpr int reads_in_a_row = 16;
+
+/// A wait that ends so much later than it was to end has been held up on this side: a write to a stopped pager, Ctrl-Z.
+constexpr auto held_up = std::chrono::seconds(1);
 
 }  // namespace
 
@@ -35,20 +38,19 @@ constexpr int reads_in_a_row = 16;
 struct Connection::Watchdog : std::enable_shared_from_this<Watchdog> {
   explicit Watchdog(asio::ip::tcp::socket& socket_) : socket(&socket_), timer(socket_.get_executor()) {}
 
-  void expect_by(Clock::time_point when) {
+  void expect_by(steady_clock::time_point when) {
     deadline = when;
     if (!ticking) tick();
   }
-  void relax() { deadline = Clock::time_point::max(); }
+  void relax() { deadline = steady_clock::time_point::max(); }
 
   void tick() {
     ticking = true;
     timer.expires_at(deadline);
     timer.async_wait([self = shared_from_this()](const boost::system::error_code&) {
       self->ticking = false;
-      if (!self->socket || self->deadline == Clock::time_point::max()) return;
-      if (self->deadline > Clock::now()) return self->tick();
-      self->fired = true;
+      if (!self->socket || self->deadline == steady_clock::time_point::max()) return;
+      if (self->deadline > steady_clock::now()) return self->tick();
       boost::system::error_code ignored;
       self->socket->cancel(ignored);
     });
@@ -56,9 +58,8 @@ struct Connection::Watchdog : std::enable_shared_from_this<Watchdog> {
 
   asio::ip::tcp::socket* socket;  // null once the connection is gone
   asio::steady_timer timer;
-  Clock::time_point deadline = Clock::time_point::max();
+  steady_clock::time_point deadline = steady_clock::time_point::max();
   bool ticking = false;
-  bool fired = false;
 };
 
 Connection::Connection(asio::ip::tcp::socket socket, Origin origin, std::chrono::milliseconds stall_timeout)
@@ -77,9 +78,9 @@ Connection::~Connection() {
   watchdog_->timer.cancel();
 }
 
-void Connection::rest() {
+void Connection::mark_idle() {
   watchdog_->timer.cancel();
-  idle_since_ = Clock::now();
+  idle_since_ = steady_clock::now();
 }
 
 void Connection::limit_acknowledgement(std::chrono::milliseconds time) {
@@ -98,7 +99,7 @@ void Connection::lost(std::string_view why) const {
   throw Error(Errc::connection_lost, "the connection to " + origin_.to_string() + " was lost: " + std::string(why));
 }
 
-void Connection::limit_to(Clock::time_point deadline, std::string complaint) {
+void Connection::limit_to(steady_clock::time_point deadline, std::string complaint) {
   limit_.emplace(deadline, std::move(complaint));
 }
 
@@ -107,22 +108,27 @@ void Connection::stalled() const {
               "a slow link may need a longer --stall-timeout");
 }
 
-asio::awaitable<void> Connection::wait(asio::ip::tcp::socket::wait_type what, Clock::time_point patient_until) {
+asio::awaitable<void> Connection::wait(asio::ip::tcp::socket::wait_type what, steady_clock::time_point& give_up_at) {
   if (closed_) throw Error(Errc::cancelled, "the connection to " + origin_.to_string() + " was closed");
   reads_without_wait_ = 0;
-  watchdog_->fired = false;
-  // Also where something always comes: TLS has messages that carry no data.
-  if (Clock::now() >= patient_until) stalled();
-  watchdog_->expect_by(limit_ ? std::min(patient_until, limit_->deadline) : patient_until);
+  // Only here, once another try has moved nothing: what came while this side was held up is in the socket. And also
+  // where something always comes: TLS has messages that carry no data.
+  if (steady_clock::now() >= give_up_at) stalled();
+  const auto until = limit_ ? std::min(give_up_at, limit_->deadline) : give_up_at;
+  watchdog_->expect_by(until);
   boost::system::error_code ec;
   co_await socket_.async_wait(what, asio::redirect_error(asio::use_awaitable, ec));
   watchdog_->relax();
   if (closed_) throw Error(Errc::cancelled, "the connection to " + origin_.to_string() + " was closed");
+  const auto now = steady_clock::now();
+  if (now > until + held_up) {
+    give_up_at = now + stall_timeout_;
+    if (limit_) limit_->deadline += now - until + stall_timeout_;
+  }
   // Also where the wait was over in time: a byte now and then must not go on for ever.
-  if (limit_ && Clock::now() >= limit_->deadline)
+  if (limit_ && now >= limit_->deadline)
     throw Error(Errc::connect_failed, limit_->complaint, "a slow link may need a longer --stall-timeout");
-  if (watchdog_->fired) stalled();
-  if (ec) lost(ec.message());
+  if (ec && ec != asio::error::operation_aborted) lost(ec.message());
 }
 
 void Connection::closed_in_handshake() const {
@@ -132,14 +138,14 @@ void Connection::closed_in_handshake() const {
               silently ? "if it is a plain HTTP registry, say --plain-http" : "");
 }
 
-asio::awaitable<void> Connection::wait_for_tls(int result, Clock::time_point patient_until) {
+asio::awaitable<void> Connection::wait_for_tls(int result, steady_clock::time_point& give_up_at) {
   const int saved_errno = errno;
   switch (SSL_get_error(ssl_.get(), result)) {
     case SSL_ERROR_WANT_READ:
-      co_await wait(asio::ip::tcp::socket::wait_read, patient_until);
+      co_await wait(asio::ip::tcp::socket::wait_read, give_up_at);
       break;
     case SSL_ERROR_WANT_WRITE:
-      co_await wait(asio::ip::tcp::socket::wait_write, patient_until);
+      co_await wait(asio::ip::tcp::socket::wait_write, give_up_at);
       break;
     case SSL_ERROR_SYSCALL:
       if (saved_errno != 0) lost(std::strerror(saved_errno));
@@ -153,12 +159,14 @@ asio::awaitable<void> Connection::start_tls(TlsContext& context) {
   ssl_ = context.client(socket_.native_handle(), origin_);
   BIO_set_callback_arg(SSL_get_rbio(ssl_.get()), reinterpret_cast<char*>(&may_read_));
   BIO_set_callback_ex(SSL_get_rbio(ssl_.get()), read_once);
+  auto give_up_at = steady_clock::now() + stall_timeout_;
   for (;;) {
     begin_tls_call();
     const int result = SSL_do_handshake(ssl_.get());
     if (result == 1) break;
     if (SSL_get_error(ssl_.get(), result) == SSL_ERROR_ZERO_RETURN) closed_in_handshake();
-    co_await wait_for_tls(result, Clock::now() + stall_timeout_);
+    co_await wait_for_tls(result, give_up_at);
+    if (steady_clock::now() < give_up_at) give_up_at = steady_clock::now() + stall_timeout_;  // something came
   }
 }
 
@@ -201,15 +209,15 @@ asio::awaitable<std::size_t> Connection::read_some(std::span<std::byte> buffer) 
     reads_without_wait_ = 0;
     co_await asio::post(socket_.get_executor(), asio::use_awaitable);
   }
-  const Clock::time_point patient_until = Clock::now() + stall_timeout_;
+  steady_clock::time_point give_up_at = steady_clock::now() + stall_timeout_;
   for (;;) {
     if (closed_) throw Error(Errc::cancelled, "the connection to " + origin_.to_string() + " was closed");
     const std::ptrdiff_t n = read_now(buffer);
     if (n >= 0) co_return static_cast<std::size_t>(n);
     if (ssl_) {
-      co_await wait_for_tls(0, patient_until);
+      co_await wait_for_tls(0, give_up_at);
     } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-      co_await wait(asio::ip::tcp::socket::wait_read, patient_until);
+      co_await wait(asio::ip::tcp::socket::wait_read, give_up_at);
     } else if (errno != EINTR) {
       lost(std::strerror(errno));
     }
@@ -217,10 +225,10 @@ asio::awaitable<std::size_t> Connection::read_some(std::span<std::byte> buffer) 
 }
 
 asio::awaitable<void> Connection::write(std::string_view text) {
-  Clock::time_point patient_until = Clock::now() + stall_timeout_;
+  steady_clock::time_point give_up_at = steady_clock::now() + stall_timeout_;
   const auto wrote = [&](std::size_t n) {
     text.remove_prefix(n);
-    patient_until = Clock::now() + stall_timeout_;
+    give_up_at = steady_clock::now() + stall_timeout_;
   };
   while (!text.empty()) {
     if (ssl_) {
@@ -229,7 +237,7 @@ asio::awaitable<void> Connection::write(std::string_view text) {
       if (SSL_write_ex(ssl_.get(), text.data(), text.size(), &n) == 1) {
         wrote(n);
       } else {
-        co_await wait_for_tls(0, patient_until);
+        co_await wait_for_tls(0, give_up_at);
       }
       continue;
     }
@@ -237,7 +245,7 @@ asio::awaitable<void> Connection::write(std::string_view text) {
     if (n >= 0) {
       wrote(static_cast<std::size_t>(n));
     } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-      co_await wait(asio::ip::tcp::socket::wait_write, patient_until);
+      co_await wait(asio::ip::tcp::socket::wait_write, give_up_at);
     } else if (errno != EINTR) {
       lost(std::strerror(errno));
     }

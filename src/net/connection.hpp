@@ -26,7 +26,7 @@ namespace asio = boost::asio;
 class Connection {
  public:
   /// Takes over a connected socket. `stall_timeout`: how long a read or write may wait without a byte of data moving;
-  /// TLS records that carry none don't count.
+  /// TLS records that carry none don't count, nor does time in which this process itself stood still.
   Connection(asio::ip::tcp::socket socket, Origin origin, std::chrono::milliseconds stall_timeout);
   ~Connection();
   Connection(const Connection&) = delete;
@@ -55,8 +55,8 @@ class Connection {
   bool has_served() const { return has_served_; }
   void mark_served() { has_served_ = true; }
   /// Nothing is awaited until the next read or write: no timer keeps running.
-  void rest();
-  /// When rest() was called last.
+  void mark_idle();
+  /// When mark_idle() was called last.
   std::chrono::steady_clock::time_point idle_since() const { return idle_since_; }
   /// What is sent from here on is to be acknowledged by the other side's kernel within `time`, else the connection is
   /// lost. A slow server acknowledges at once. Zero: however long it takes.
@@ -69,9 +69,10 @@ class Connection {
     std::string complaint;
   };
 
-  asio::awaitable<void> wait(asio::ip::tcp::socket::wait_type what,
-                             std::chrono::steady_clock::time_point patient_until);
-  asio::awaitable<void> wait_for_tls(int result, std::chrono::steady_clock::time_point patient_until);
+  /// Returns when the socket may be ready, or at `give_up_at`: whoever finds nothing then and waits again, meets
+  /// Error{stalled}. Moves `give_up_at` where this process stood still.
+  asio::awaitable<void> wait(asio::ip::tcp::socket::wait_type what, std::chrono::steady_clock::time_point& give_up_at);
+  asio::awaitable<void> wait_for_tls(int result, std::chrono::steady_clock::time_point& give_up_at);
   void begin_tls_call();
   static long read_once(BIO* bio, int operation, const char*, std::size_t, int, long, int result, std::size_t*);
   bool is_quiet();
@@ -102,12 +103,12 @@ inline std::chrono::milliseconds grace_of(std::chrono::milliseconds slow_grace,
 
 /// Watches how fast something small arrives: after a grace it must have come with least_rate on the average. There is
 /// no timer: silence is the stall timeout's, so that whoever reads comes round soon enough to ask.
-class Patience {
+class SlowGuard {
  public:
   using Time = std::chrono::steady_clock::time_point;
 
   /// The grace is grace_of() both.
-  Patience(std::chrono::milliseconds slow_grace, std::chrono::milliseconds stall_timeout, Time begin)
+  SlowGuard(std::chrono::milliseconds slow_grace, std::chrono::milliseconds stall_timeout, Time begin)
       : grace_(grace_of(slow_grace, stall_timeout)), begin_(begin) {}
 
   void received(std::uint64_t bytes) { bytes_ += bytes; }
@@ -115,7 +116,7 @@ class Patience {
   std::chrono::milliseconds elapsed(Time now) const {
     return std::chrono::duration_cast<std::chrono::milliseconds>(now - begin_);
   }
-  bool is_over(Time now) const {
+  bool is_too_slow(Time now) const {
     return elapsed(now) > grace_ && bytes_ * 1000 < least_rate * static_cast<std::uint64_t>(elapsed(now).count());
   }
 

@@ -52,8 +52,8 @@ void ConnectionPool::Lease::give_back() {
   pool->arrived(origin, std::move(connection_));
 }
 
-ConnectionPool::ConnectionPool(asio::any_io_executor executor, const NetOptions& options)
-    : executor_(std::move(executor)), options_(options), connector_(executor_, options_) {}
+ConnectionPool::ConnectionPool(asio::any_io_executor executor, NetOptions options)
+    : executor_(std::move(executor)), options_(std::move(options)), connector_(executor_, options_) {}
 
 /// What an idle connection has been silent about, such as a NAT that has forgotten it, shows within some round trips.
 void ConnectionPool::doubt_if_old(Connection& connection, const Entry& entry) const {
@@ -157,7 +157,7 @@ void ConnectionPool::arrived(const Origin& origin, std::unique_ptr<Connection> c
     connection.reset();
     open_for_waiters(origin);
   } else {
-    connection->rest();
+    connection->mark_idle();
     entry.idle.push_back(std::move(connection));
   }
 }
@@ -192,6 +192,7 @@ std::size_t ConnectionPool::idle_connections(const Origin& origin) const {
 void ConnectionPool::close() {
   if (closed_) return;
   closed_ = true;
+  connector_.close();
   for (auto* connection : leased_) connection->close();
   const auto stopped = std::make_exception_ptr(Error(Errc::cancelled, "stopped"));
   for (auto& [origin, entry] : entries_) {

@@ -23,7 +23,7 @@ namespace hawser {
 /// one thread; lives in a shared_ptr, since openings in the background may outlast the client.
 class ConnectionPool : public std::enable_shared_from_this<ConnectionPool> {
  public:
-  ConnectionPool(asio::any_io_executor executor, const NetOptions& options);
+  ConnectionPool(asio::any_io_executor executor, NetOptions options);
 
   /// A connection taken from the pool. Destroying it closes the connection; give_back() keeps it.
   class Lease {
@@ -57,6 +57,7 @@ class ConnectionPool : public std::enable_shared_from_this<ConnectionPool> {
   void close();
 
   Connector& connector() { return connector_; }
+  const NetOptions& options() const { return options_; }
 
  private:
   struct Waiter;

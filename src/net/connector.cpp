@@ -9,7 +9,11 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
+#include <deque>
+#include <mutex>
 #include <string>
+#include <thread>
 
 #include <arpa/inet.h>
 #include <boost/asio/co_spawn.hpp>
@@ -17,7 +21,9 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <netdb.h>
 #include <netinet/in.h>
+#include <sys/socket.h>
 
 namespace hawser {
 namespace {
@@ -87,39 +93,88 @@ constexpr auto attempt_delay = std::chrono::milliseconds(250);
 
 /// Attempts at one host's addresses; the first to connect wins.
 struct Race {
+  struct Attempt {
+    tcp::endpoint endpoint;
+    std::shared_ptr<tcp::socket> socket;
+    std::optional<boost::system::error_code> result;  // once it is over
+  };
   explicit Race(const asio::any_io_executor& executor) : ended(executor) {}
 
+  bool is_undecided() const {
+    return !winner && std::ranges::any_of(attempts, [](const Attempt& each) { return !each.result; });
+  }
+  bool all_refused() const {
+    return std::ranges::all_of(attempts,
+                               [](const Attempt& each) { return each.result == asio::error::connection_refused; });
+  }
+  /// "Connection refused"; of addresses that failed in different ways, which did so: "Connection refused (192.0.2.1),
+  /// no answer within 10 s (192.0.2.2)".
+  std::string why(std::chrono::milliseconds timeout) const {
+    std::map<std::string, std::string> addresses;
+    for (const Attempt& each : attempts) {
+      const std::string reason = each.result ? each.result->message() : "no answer within " + format_duration(timeout);
+      std::string& list = addresses[reason];
+      list += (list.empty() ? "" : ", ") + each.endpoint.address().to_string();
+    }
+    std::string text;
+    for (const auto& [reason, list] : addresses)
+      text += (text.empty() ? "" : ", ") + reason + (addresses.size() > 1 ? " (" + list + ")" : "");
+    return text;
+  }
+
   Event ended;  // one of the attempts
-  std::vector<std::shared_ptr<tcp::socket>> sockets;
+  std::deque<Attempt> attempts;
   std::shared_ptr<tcp::socket> winner;
-  boost::system::error_code failure;
-  std::size_t running = 0;
 };
 
-asio::awaitable<void> attempt(std::shared_ptr<Race> race, std::shared_ptr<tcp::socket> socket, tcp::endpoint endpoint) {
+asio::awaitable<void> attempt(std::shared_ptr<Race> race, Race::Attempt& mine) {
+  const std::shared_ptr<tcp::socket> socket = mine.socket;
   boost::system::error_code ec;
-  co_await socket->async_connect(endpoint, asio::redirect_error(asio::use_awaitable, ec));
-  --race->running;
-  if (!ec && !race->winner) {
-    race->winner = socket;
-  } else if (ec && ec != asio::error::operation_aborted) {
-    race->failure = ec;
-  }
+  co_await socket->async_connect(mine.endpoint, asio::redirect_error(asio::use_awaitable, ec));
+  mine.result = ec;
+  if (!ec && !race->winner) race->winner = socket;
   race->ended.wake_all();
+}
+
+/// The system's resolver.
+std::vector<ip::address> system_addresses(const std::string& host) {
+  addrinfo hints{}, *list = nullptr;
+  hints.ai_socktype = SOCK_STREAM;
+  const int failure = ::getaddrinfo(host.c_str(), nullptr, &hints, &list);
+  if (failure != 0) {
+    const bool unknown = failure == EAI_NONAME || failure == EAI_NODATA || failure == EAI_ADDRFAMILY;
+    throw Error(unknown ? Errc::no_such_host : Errc::resolve_failed, ::gai_strerror(failure));
+  }
+  std::vector<ip::address> addresses;
+  for (const addrinfo* each = list; each != nullptr; each = each->ai_next) {
+    tcp::endpoint endpoint;
+    if (each->ai_addrlen > endpoint.capacity()) continue;
+    std::memcpy(endpoint.data(), each->ai_addr, each->ai_addrlen);
+    addresses.push_back(endpoint.address());
+  }
+  ::freeaddrinfo(list);
+  return addresses;
 }
 
 }  // namespace
 
-/// One name resolution, shared by all who want the host: getaddrinfo runs on a single thread and can't be
-/// cancelled, so a host is asked for once.
-struct Connector::Lookup {
-  explicit Lookup(const asio::any_io_executor& executor) : resolver(executor), finished(executor) {}
+/// What is known of a host's addresses.
+struct Connector::Host {
+  explicit Host(const asio::any_io_executor& executor) : answered(executor) {}
 
-  tcp::resolver resolver;
-  Event finished;
-  bool done = false;
-  boost::system::error_code failure;
-  Endpoints endpoints;
+  Event answered;
+  std::vector<ip::address> addresses;  // of the last answer
+  std::optional<Error> failure;        // of the last look-up
+  bool stale = true;                   // to be looked up again
+  bool asking = false;                 // a thread does so now
+  /// Until when an answer is waited for, however often it is asked for; set while there is none.
+  std::optional<steady_clock::time_point> deadline;
+};
+
+/// What threads that look up hosts must pass to reach the network thread, which may be gone by then.
+struct Connector::Gate {
+  std::mutex mutex;
+  bool open = true;
 };
 
 std::vector<tcp::endpoint> interleave_families(const std::vector<tcp::endpoint>& endpoints) {
@@ -153,34 +208,81 @@ std::vector<tcp::endpoint> without_metadata_addresses(std::vector<tcp::endpoint>
 Connector::Connector(asio::any_io_executor executor, const NetOptions& options)
     : executor_(std::move(executor)),
       options_(options),
-      environment_(options.proxies_from_environment ? Environment(process_environment)
-                                                    : Environment([](const char*) { return std::string(); })),
-      tls_(std::make_shared<TlsContext>(options.verify_tls, options.ca_file)) {}
+      tls_(std::make_shared<TlsContext>(options.verify_tls, options.ca_file)),
+      gate_(std::make_shared<Gate>()) {}
 
-Connector::~Connector() = default;
+Connector::~Connector() {
+  close();
+}
+
+void Connector::close() {
+  const std::scoped_lock lock(gate_->mutex);
+  gate_->open = false;
+}
+
+/// On a thread of its own, since getaddrinfo() can be neither cancelled nor trusted to end: another host's look-up does
+/// not wait for it, nor does the end of the process.
+void Connector::look_up(const std::string& host, const std::shared_ptr<Host>& known) {
+  known->asking = true;
+  known->failure.reset();
+  std::thread([host, resolver = options_.resolver ? options_.resolver : system_addresses, executor = executor_,
+               gate = gate_, weak = std::weak_ptr(known)] {
+    std::vector<ip::address> addresses;
+    std::optional<Error> failure;
+    try {
+      addresses = resolver(host);
+      if (addresses.empty()) failure.emplace(Errc::resolve_failed, "it has no address");
+    } catch (const Error& error) {
+      failure = error;
+    }
+    const std::scoped_lock lock(gate->mutex);
+    if (!gate->open) return;
+    asio::post(executor, [weak, addresses, failure] {
+      const auto answered = weak.lock();
+      if (!answered) return;
+      answered->asking = false;
+      answered->failure = failure;
+      if (!failure) {
+        answered->addresses = addresses;
+        answered->stale = false;
+        answered->deadline.reset();
+      }
+      answered->answered.wake_all();
+    });
+  }).detach();
+}
 
 asio::awaitable<Connector::Endpoints> Connector::resolve(std::string host, std::uint16_t port) {
-  const std::string key = host + "/" + std::to_string(port);
-  auto& slot = lookups_[key];
-  const bool mine = !slot;
-  if (mine) slot = std::make_shared<Lookup>(executor_);
-  const std::shared_ptr<Lookup> lookup = slot;
-  if (mine) {
-    const auto results =
-        co_await lookup->resolver.async_resolve(host, std::to_string(port), tcp::resolver::numeric_service,
-                                                asio::redirect_error(asio::use_awaitable, lookup->failure));
-    for (const auto& result : results) lookup->endpoints.push_back(result.endpoint());
-    lookup->done = true;
-    if (lookup->failure || lookup->endpoints.empty()) lookups_.erase(key);  // another try may do better
-    lookup->finished.wake_all();
+  boost::system::error_code ec;
+  Endpoints endpoints;
+  const auto literal = ip::make_address(host, ec);
+  if (!ec) {
+    endpoints.emplace_back(literal, port);
+    co_return endpoints;
   }
-  while (!lookup->done) co_await lookup->finished.wait();
-  if (lookup->failure || lookup->endpoints.empty())
-    throw Error(lookup->failure == asio::error::host_not_found ? Errc::no_such_host : Errc::resolve_failed,
-                "cannot resolve " + printable(host) + ": " +
-                    (lookup->failure ? lookup->failure.message() : "it has no address"),
-                "check the registry's name, and this machine's DNS");
-  co_return lookup->endpoints;
+  std::shared_ptr<Host>& slot = hosts_[host];
+  if (!slot) slot = std::make_shared<Host>(executor_);
+  const std::shared_ptr<Host> known = slot;
+  if (known->stale) {
+    // Where addresses are known, which may be right still, a new answer is worth less of a wait.
+    if (!known->deadline)
+      known->deadline = steady_clock::now() + options_.resolve_timeout / (known->addresses.empty() ? 1 : 4);
+    const auto deadline = *known->deadline;
+    if (!known->asking) look_up(host, known);
+    while (known->asking && steady_clock::now() < deadline) co_await known->answered.wait_until(deadline);
+    if (known->addresses.empty()) {
+      // Whoever asks again has as much time as is left of the first one's.
+      const bool in_vain = steady_clock::now() >= deadline;
+      throw Error(
+          in_vain || !known->failure ? Errc::no_such_host : known->failure->code(),
+          "cannot resolve " + printable(host) + ": " +
+              (known->failure ? known->failure->what()
+                              : "the name server does not answer within " + format_duration(options_.resolve_timeout)),
+          "check the registry's name, and this machine's DNS");
+    }
+  }
+  for (const ip::address& address : known->addresses) endpoints.emplace_back(address, port);
+  co_return endpoints;
 }
 
 asio::awaitable<Connector::Endpoints> Connector::resolve(Origin origin) {
@@ -194,24 +296,22 @@ asio::awaitable<tcp::socket> Connector::race(const Endpoints& endpoints, const s
   const auto deadline = steady_clock::now() + options_.connect_timeout;
   for (const auto& endpoint : interleave_families(endpoints)) {
     auto socket = std::make_shared<tcp::socket>(executor_);
-    state->sockets.push_back(socket);
-    ++state->running;
-    asio::co_spawn(executor_, attempt(state, socket, endpoint), asio::detached);
+    Race::Attempt& mine = state->attempts.emplace_back(Race::Attempt{endpoint, std::move(socket), {}});
+    asio::co_spawn(executor_, attempt(state, mine), asio::detached);
     co_await state->ended.wait_until(std::min(deadline, steady_clock::now() + attempt_delay));
     if (state->winner) break;
   }
-  while (!state->winner && state->running > 0 && steady_clock::now() < deadline)
-    co_await state->ended.wait_until(deadline);
-  for (const auto& socket : state->sockets) {
+  while (state->is_undecided() && steady_clock::now() < deadline) co_await state->ended.wait_until(deadline);
+  // Where this thread was held up meanwhile, a connection may be there that has not been seen yet.
+  co_await asio::post(executor_, asio::use_awaitable);
+  for (const Race::Attempt& each : state->attempts) {
     boost::system::error_code ignored;
-    if (socket != state->winner) socket->close(ignored);
+    if (each.socket != state->winner) each.socket->close(ignored);
   }
   if (!state->winner) {
-    lookups_.clear();  // another try may find other addresses
-    const std::string why =
-        state->failure ? state->failure.message() : "no answer within " + format_duration(options_.connect_timeout);
-    const bool refused = state->failure == asio::error::connection_refused;
-    throw Error(refused ? Errc::connect_refused : Errc::connect_failed, "cannot connect to " + where + ": " + why,
+    for (auto& [host, known] : hosts_) known->stale = true;  // another try may find other addresses
+    throw Error(state->all_refused() ? Errc::connect_refused : Errc::connect_failed,
+                "cannot connect to " + where + ": " + state->why(options_.connect_timeout),
                 "check the registry's address and port, and whether a proxy is needed (HTTPS_PROXY)");
   }
   co_return std::move(*state->winner);
@@ -219,7 +319,7 @@ asio::awaitable<tcp::socket> Connector::race(const Endpoints& endpoints, const s
 
 asio::awaitable<std::unique_ptr<Connection>> Connector::open(
     Origin origin, std::function<void(std::chrono::microseconds)> on_connected) {
-  const std::optional<Proxy> proxy = proxy_for(origin, environment_);
+  const std::optional<Proxy> proxy = proxy_for(origin, options_.proxies);
   const std::string where =
       proxy ? "the proxy " + proxy->host + ":" + std::to_string(proxy->port) + " for " + origin.to_string()
             : origin.to_string();
@@ -273,7 +373,7 @@ asio::awaitable<void> Connector::tunnel(Connection& connection, const Proxy& pro
 }
 
 std::optional<Proxy> Connector::absolute_form_proxy(const Origin& origin) const {
-  std::optional<Proxy> proxy = proxy_for(origin, environment_);
+  std::optional<Proxy> proxy = proxy_for(origin, options_.proxies);
   if (origin.tls || (proxy && proxy->kind != Proxy::Kind::http)) proxy.reset();
   return proxy;
 }

@@ -60,12 +60,16 @@ class Connector {
   std::optional<Proxy> absolute_form_proxy(const Origin& origin) const;
   /// See HttpClient::allow_link_local().
   void allow_link_local(const std::string& host) { named_hosts_.insert(host); }
+  /// Look-ups under way are left to themselves: their threads end when they end.
+  void close();
 
  private:
   using Endpoints = std::vector<asio::ip::tcp::endpoint>;
-  struct Lookup;
+  struct Host;
+  struct Gate;
 
   asio::awaitable<Endpoints> resolve(std::string host, std::uint16_t port);
+  void look_up(const std::string& host, const std::shared_ptr<Host>& known);
   /// The addresses of an origin itself, as opposed to those of its proxy.
   asio::awaitable<Endpoints> resolve(Origin origin);
   asio::awaitable<asio::ip::tcp::socket> race(const Endpoints& endpoints, const std::string& where);
@@ -76,9 +80,9 @@ class Connector {
 
   asio::any_io_executor executor_;
   const NetOptions& options_;
-  Environment environment_;
   std::shared_ptr<TlsContext> tls_;
-  std::map<std::string, std::shared_ptr<Lookup>> lookups_;
+  std::map<std::string, std::shared_ptr<Host>> hosts_;
+  std::shared_ptr<Gate> gate_;
   std::set<std::string> named_hosts_;
 };
 

@@ -10,29 +10,20 @@
 
 #include <algorithm>
 #include <cstring>
+#include <ctime>
 
 namespace hawser {
 namespace {
 
-constexpr std::string_view months = "JanFebMarAprMayJunJulAugSepOctNovDec";
-
-/// "Sun, 06 Nov 1994 08:49:37 GMT", which has exactly this length; the day of the week is not checked.
-std::optional<std::chrono::sys_seconds> parse_fixdate(std::string_view text) {
-  if (text.size() != 29 || text.substr(3, 2) != ", " || text[7] != ' ' || text[11] != ' ' || text[16] != ' ' ||
-      text[19] != ':' || text[22] != ':' || text.substr(25) != " GMT")
-    return std::nullopt;
-  const std::size_t month = months.find(text.substr(8, 3));
-  const auto number = parse_whole<unsigned>;
-  const auto day = number(text.substr(5, 2)), year = number(text.substr(12, 4)), hour = number(text.substr(17, 2)),
-             minute = number(text.substr(20, 2)), second = number(text.substr(23, 2));
-  if (month == std::string_view::npos || month % 3 != 0 || !day || !year || !hour || !minute || !second)
-    return std::nullopt;
-  const std::chrono::year_month_day date(std::chrono::year(static_cast<int>(*year)),
-                                         std::chrono::month(static_cast<unsigned>(month / 3 + 1)),
-                                         std::chrono::day(*day));
-  if (!date.ok() || *hour > 23 || *minute > 59 || *second > 60) return std::nullopt;
-  return std::chrono::sys_days(date) + std::chrono::hours(*hour) + std::chrono::minutes(*minute) +
-         std::chrono::seconds(*second);
+/// "Sun, 06 Nov 1994 08:49:37 GMT".
+std::optional<std::chrono::sys_seconds> parse_fixdate(const std::string& text) {
+  std::tm parts{};
+  const char* end = ::strptime(text.c_str(), "%a, %d %b %Y %H:%M:%S GMT", &parts);
+  if (end == nullptr || *end != '\0') return std::nullopt;
+  const int day = parts.tm_mday;
+  const std::chrono::sys_seconds time{std::chrono::seconds(::timegm(&parts))};
+  if (parts.tm_mday != day) return std::nullopt;  // the 31st of a shorter month
+  return time;
 }
 
 }  // namespace
@@ -46,7 +37,7 @@ std::optional<std::chrono::milliseconds> parse_retry_after(std::string_view valu
   if (text.find_first_not_of("0123456789") == std::string_view::npos)
     return text.size() > 9 ? year
                            : std::min<std::chrono::seconds>(std::chrono::seconds(*parse_whole<unsigned>(text)), year);
-  const auto date = parse_fixdate(text);
+  const auto date = parse_fixdate(std::string(text));
   if (!date) return std::nullopt;
   // In whole seconds first: as nanoseconds, dates after 2262 would overflow.
   const auto roughly = *date - std::chrono::floor<std::chrono::seconds>(now);
@@ -112,17 +103,17 @@ struct HttpResponse::Impl {
         slow_grace(options.slow_grace),
         stall_timeout(options.stall_timeout) {}
 
-  void be_patient() { patience.emplace(slow_grace, stall_timeout, std::chrono::steady_clock::now()); }
+  void watch_rate() { slow_guard.emplace(slow_grace, stall_timeout, std::chrono::steady_clock::now()); }
 
   asio::awaitable<std::size_t> receive(std::span<std::byte> buffer) {
     const auto now = std::chrono::steady_clock::now();
-    if (patience && patience->is_over(now))
+    if (slow_guard && slow_guard->is_too_slow(now))
       throw Error(Errc::stalled,
-                  url.origin.to_string() + " sends too slowly: " + format_bytes(patience->bytes()) + " in " +
-                      format_duration(patience->elapsed(now)),
+                  url.origin.to_string() + " sends too slowly: " + format_bytes(slow_guard->bytes()) + " in " +
+                      format_duration(slow_guard->elapsed(now)),
                   "a slow link may need a longer --stall-timeout");
     const std::size_t n = co_await lease->read_some(buffer);
-    if (patience) patience->received(n);
+    if (slow_guard) slow_guard->received(n);
     co_return n;
   }
 
@@ -139,17 +130,17 @@ struct HttpResponse::Impl {
   /// Reads until the head is there; whether any byte came is told in `answered`.
   asio::awaitable<void> read_head(bool& answered) {
     std::string chunk(head_read_size, '\0');
-    be_patient();
+    watch_rate();
     while (!decoder.head_done()) {
-      const auto span = std::as_writable_bytes(std::span(chunk.data(), chunk.size()));
-      const std::size_t n = co_await receive(span);
+      const auto bytes = std::as_writable_bytes(std::span(chunk));
+      const std::size_t n = co_await receive(bytes);
       if (n == 0)
         throw Error(Errc::connection_lost, url.origin.to_string() + " closed the connection without an answer");
       answered = true;
       input.append(chunk.data(), n);
       decode([&] { decoder.feed_head(input); });
     }
-    patience.reset();
+    slow_guard.reset();
     head = decoder.head();
     remaining = decoder.content_length();
     finish_if_done();
@@ -200,8 +191,8 @@ struct HttpResponse::Impl {
       if (input.size() > max_head_size)
         throw Error(Errc::protocol, url.origin.to_string() + " sent a chunk header without an end");
       std::string chunk(std::min<std::size_t>(buffer.size(), 64 * 1024), '\0');
-      const auto span = std::as_writable_bytes(std::span(chunk.data(), chunk.size()));
-      const std::size_t n = co_await receive(span);
+      const auto bytes = std::as_writable_bytes(std::span(chunk));
+      const std::size_t n = co_await receive(bytes);
       if (n == 0) {
         decode([&] { decoder.end_of_stream(); });
         co_return 0;
@@ -214,7 +205,7 @@ struct HttpResponse::Impl {
   Url url;
   std::chrono::milliseconds slow_grace;
   std::chrono::milliseconds stall_timeout;
-  std::optional<Patience> patience;  // while something small is awaited
+  std::optional<SlowGuard> slow_guard;  // while something small is awaited
   ResponseDecoder decoder;
   HttpHead head;
   std::string input;                       // received, not yet handed out
@@ -253,10 +244,10 @@ asio::awaitable<std::size_t> HttpResponse::read_some(std::span<std::byte> buffer
 asio::awaitable<std::string> HttpResponse::read_all(std::size_t limit) {
   std::string text;
   std::string chunk(16 * 1024, '\0');
-  impl_->be_patient();
+  impl_->watch_rate();
   for (;;) {
-    const auto span = std::as_writable_bytes(std::span(chunk.data(), chunk.size()));
-    const std::size_t n = co_await read_some(span);
+    const auto bytes = std::as_writable_bytes(std::span(chunk));
+    const std::size_t n = co_await read_some(bytes);
     if (n == 0) break;
     if (text.size() + n > limit)
       throw Error(Errc::too_large, "the answer of " + url().origin.to_string() + " is longer than " +
@@ -270,35 +261,28 @@ void HttpResponse::cancel() {
   if (!impl_->finished) impl_->lease->close();
 }
 
-struct HttpClient::Impl {
-  Impl(asio::any_io_executor executor, NetOptions options_)
-      : options(std::move(options_)), pool(std::make_shared<ConnectionPool>(std::move(executor), options)) {}
-
-  NetOptions options;
-  std::shared_ptr<ConnectionPool> pool;
-};
-
 HttpClient::HttpClient(asio::any_io_executor executor, NetOptions options)
-    : impl_(std::make_shared<Impl>(std::move(executor), std::move(options))) {}
+    : pool_(std::make_shared<ConnectionPool>(std::move(executor), std::move(options))) {}
 
 HttpClient::~HttpClient() {
   close();
 }
 
 asio::awaitable<HttpResponse> HttpClient::send(HttpRequest request) {
-  const std::shared_ptr<Impl> impl = impl_;
-  const std::optional<Proxy> proxy = impl->pool->connector().absolute_form_proxy(request.url.origin);
-  const std::string text = serialise(request, impl->options, proxy);
+  const std::shared_ptr<ConnectionPool> pool = pool_;  // which outlives this client
+  const NetOptions& options = pool->options();
+  const std::optional<Proxy> proxy = pool->connector().absolute_form_proxy(request.url.origin);
+  const std::string text = serialise(request, options, proxy);
   const auto begin = std::chrono::steady_clock::now();
   for (bool fresh = false;; fresh = true) {
-    ConnectionPool::Lease lease = co_await impl->pool->acquire(request.url.origin, fresh);
+    ConnectionPool::Lease lease = co_await pool->acquire(request.url.origin, fresh);
     const bool reused = lease.reused();
-    auto response = std::make_unique<HttpResponse::Impl>(std::move(lease), request.url, impl->options);
+    auto response = std::make_unique<HttpResponse::Impl>(std::move(lease), request.url, options);
     bool answered = false;
     try {
       co_await response->lease->write(text);
       co_await response->read_head(answered);
-      if (impl->options.trace) impl->options.trace(describe(request, response->head.status, begin));
+      if (options.trace) options.trace(describe(request, response->head.status, begin));
       if (proxy && response->head.status == 407) refuse_without_credentials(*proxy);
       co_return HttpResponse(std::move(response));
     } catch (const Error& error) {
@@ -310,23 +294,23 @@ asio::awaitable<HttpResponse> HttpClient::send(HttpRequest request) {
 }
 
 void HttpClient::allow_link_local(const std::string& host) {
-  impl_->pool->connector().allow_link_local(host);
+  pool_->connector().allow_link_local(host);
 }
 
 void HttpClient::warm_up(const Origin& origin, std::size_t count) {
-  impl_->pool->warm_up(origin, count);
+  pool_->warm_up(origin, count);
 }
 
 std::optional<std::chrono::microseconds> HttpClient::round_trip(const Origin& origin) const {
-  return impl_->pool->round_trip(origin);
+  return pool_->round_trip(origin);
 }
 
 std::size_t HttpClient::idle_connections(const Origin& origin) const {
-  return impl_->pool->idle_connections(origin);
+  return pool_->idle_connections(origin);
 }
 
 void HttpClient::close() {
-  impl_->pool->close();
+  pool_->close();
 }
 
 }  // namespace hawser

@@ -19,6 +19,7 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/ip/address.hpp>
 
 namespace hawser {
 
@@ -47,10 +48,22 @@ namespace asio = boost::asio;
 /// Bytes a second that a small document has to come with; see NetOptions::slow_grace.
 inline constexpr std::uint64_t least_rate = 256;
 
+/// The proxies to take: what the variables of that name say, URLs and a list of hosts; empty where there is none.
+struct ProxySettings {
+  std::string https_proxy, http_proxy, all_proxy, no_proxy;
+};
+
+/// The addresses of a host name. Called on a thread of its own, which may block for as long as it likes. Throws
+/// Error{no_such_host} where the name does not exist, Error{resolve_failed} where nobody knows.
+using NameResolver = std::function<std::vector<asio::ip::address>(const std::string& host)>;
+
 /// How to reach origins.
 struct NetOptions {
   bool verify_tls = true;
-  std::string ca_file;  ///< PEM file trusted beside the system's; empty: the system's alone
+  std::string ca_file;    ///< PEM file trusted beside the system's; empty: the system's alone
+  NameResolver resolver;  ///< empty: the system's
+  /// A name that has no answer after so long, however often it was asked for, is Error{no_such_host}.
+  std::chrono::milliseconds resolve_timeout{20'000};
   std::chrono::milliseconds connect_timeout{10'000};
   std::chrono::milliseconds stall_timeout{15'000};  ///< no byte for so long is Error{stalled}
   /// For so long, and for four stall timeouts, a head and a body taken by read_all() may come however slowly. From
@@ -60,7 +73,7 @@ struct NetOptions {
   /// A connection that was idle for so long may have been forgotten on the way (by a NAT): it is lost, and another one
   /// takes its place, where the request is not acknowledged within some round trips.
   std::chrono::milliseconds trusted_idle{5'000};
-  bool proxies_from_environment = true;  ///< HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY
+  ProxySettings proxies;
   std::string user_agent;
   std::size_t max_connections_per_origin = 64;  ///< requests beyond it wait
   /// How many connections warm_up() opens in all once the first one's TCP handshake has shown the round trip;
@@ -151,8 +164,7 @@ class HttpClient {
   void close();
 
  private:
-  struct Impl;
-  std::shared_ptr<Impl> impl_;
+  std::shared_ptr<class ConnectionPool> pool_;
 };
 
 }  // namespace hawser

@@ -6,7 +6,7 @@
 
 #include <hawser/util/error.hpp>
 
-#include <cstdlib>
+#include <array>
 
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/ip/network_v4.hpp>
@@ -31,18 +31,20 @@ bool is_loopback(const std::string& host) {
   return address && address->is_loopback();
 }
 
+/// Whether `host`, a network of one address, lies in `network`.
+template <class Network>
+bool is_in(const Network& host, const Network& network) {
+  return host.is_subnet_of(network) || (host.prefix_length() == network.prefix_length() && host == network);
+}
+
 bool in_block(const ip::address& address, const std::string& block) {
   boost::system::error_code ec;
   if (address.is_v4()) {
     const auto network = ip::make_network_v4(block, ec);
-    if (ec) return false;
-    const auto host = ip::network_v4(address.to_v4(), 32);
-    return host.is_subnet_of(network) || (network.prefix_length() == 32 && network.address() == address.to_v4());
+    return !ec && is_in(ip::network_v4(address.to_v4(), 32), network);
   }
   const auto network = ip::make_network_v6(block, ec);
-  if (ec) return false;
-  const auto host = ip::network_v6(address.to_v6(), 128);
-  return host.is_subnet_of(network) || (network.prefix_length() == 128 && network.address() == address.to_v6());
+  return !ec && is_in(ip::network_v6(address.to_v6(), 128), network);
 }
 
 /// Splits an optional ":port" off an entry of NO_PROXY; leaves bare IPv6 addresses alone.
@@ -124,28 +126,29 @@ Proxy parse_proxy(const std::string& variable, std::string text) {
 
 }  // namespace
 
-std::optional<Proxy> proxy_for(const Origin& origin, const Environment& environment) {
-  if (is_loopback(origin.host)) return std::nullopt;
-  const auto variable = [&](const char* lower, const char* upper) {
-    std::string value = environment(lower);
-    return value.empty() && upper ? environment(upper) : value;
+ProxySettings read_proxy_settings(const std::function<const char*(const char*)>& environment) {
+  const auto text = [&](const char* name) {
+    const char* value = environment(name);
+    return std::string(value ? value : "");
   };
-  if (excluded(variable("no_proxy", "NO_PROXY"), origin)) return std::nullopt;
-  const bool under_cgi = !environment("REQUEST_METHOD").empty();
-  std::string name = origin.tls ? "HTTPS_PROXY" : "HTTP_PROXY";
-  std::string value =
-      origin.tls ? variable("https_proxy", "HTTPS_PROXY") : variable("http_proxy", under_cgi ? nullptr : "HTTP_PROXY");
-  if (value.empty()) {
-    name = "ALL_PROXY";
-    value = variable("all_proxy", "ALL_PROXY");
-  }
-  if (value.empty()) return std::nullopt;
-  return parse_proxy(name, value);
+  const auto either = [&](const char* lower, const char* upper) {
+    std::string value = text(lower);
+    return value.empty() ? text(upper) : value;
+  };
+  ProxySettings settings;
+  settings.https_proxy = either("https_proxy", "HTTPS_PROXY");
+  settings.http_proxy = text("REQUEST_METHOD").empty() ? either("http_proxy", "HTTP_PROXY") : text("http_proxy");
+  settings.all_proxy = either("all_proxy", "ALL_PROXY");
+  settings.no_proxy = either("no_proxy", "NO_PROXY");
+  return settings;
 }
 
-std::string process_environment(const char* name) {
-  const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): read before any thread starts
-  return value ? value : "";
+std::optional<Proxy> proxy_for(const Origin& origin, const ProxySettings& settings) {
+  if (is_loopback(origin.host) || excluded(settings.no_proxy, origin)) return std::nullopt;
+  const std::string& own = origin.tls ? settings.https_proxy : settings.http_proxy;
+  if (!own.empty()) return parse_proxy(origin.tls ? "HTTPS_PROXY" : "HTTP_PROXY", own);
+  if (!settings.all_proxy.empty()) return parse_proxy("ALL_PROXY", settings.all_proxy);
+  return std::nullopt;
 }
 
 namespace {
@@ -160,31 +163,23 @@ asio::awaitable<std::string> read_exactly(Connection& connection, const Proxy& p
   std::string data(size, '\0');
   std::size_t have = 0;
   while (have < size) {
-    const std::span<std::byte> rest = std::as_writable_bytes(std::span(data.data() + have, size - have));
-    const std::size_t n = co_await connection.read_some(rest);
+    const std::span<std::byte> missing = std::as_writable_bytes(std::span(data)).subspan(have);
+    const std::size_t n = co_await connection.read_some(missing);
     if (n == 0) refuse(proxy, "closed the connection");
     have += n;
   }
   co_return data;
 }
 
+/// RFC 1928, section 6.
 const char* socks_failure(unsigned char code) {
-  switch (code) {
-    case 1:
-      return "failed";
-    case 2:
-      return "does not allow the connection";
-    case 3:
-      return "cannot reach the network";
-    case 4:
-      return "cannot reach the host";
-    case 5:
-      return "was refused by the host";
-    case 6:
-      return "saw the connection time out";
-    default:
-      return "refused the connection";
-  }
+  constexpr std::array reasons{"failed",
+                               "does not allow the connection",
+                               "cannot reach the network",
+                               "cannot reach the host",
+                               "was refused by the host",
+                               "saw the connection time out"};
+  return code >= 1 && code <= reasons.size() ? reasons[code - 1u] : "refused the connection";
 }
 
 /// Whether a proxy that answered CONNECT with `status` will say the same the next time.
@@ -281,23 +276,18 @@ asio::awaitable<void> open_socks_tunnel(Connection& connection, const Proxy& pro
   if (head[1] != 0)
     refuse(proxy, socks_failure(static_cast<unsigned char>(head[1])),
            head[1] == 2 ? Errc::proxy_refused : Errc::proxy_failed);
-  std::size_t rest = 2;
-  switch (head[3]) {
-    case 1:
-      rest += 4;
-      break;
-    case 4:
-      rest += 16;
-      break;
-    case 3: {
-      const std::string length = co_await read_exactly(connection, proxy, 1);
-      rest += static_cast<unsigned char>(length[0]);
-      break;
-    }
-    default:
-      refuse(proxy, "answered with an unknown address type");
+  std::size_t remaining = 2;
+  if (head[3] == 1) {
+    remaining += 4;
+  } else if (head[3] == 4) {
+    remaining += 16;
+  } else if (head[3] == 3) {
+    const std::string length = co_await read_exactly(connection, proxy, 1);
+    remaining += static_cast<unsigned char>(length[0]);
+  } else {
+    refuse(proxy, "answered with an unknown address type");
   }
-  co_await read_exactly(connection, proxy, rest);
+  co_await read_exactly(connection, proxy, remaining);
 }
 
 }  // namespace hawser

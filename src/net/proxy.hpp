@@ -26,17 +26,14 @@ struct Proxy {
   bool resolves_names = true;      ///< socks5h and http; false for socks5
 };
 
-/// Reads a variable of the environment; empty where it is unset.
-using Environment = std::function<std::string(const char*)>;
+/// What `environment`, getenv() or the like, says: HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY, each also in lower
+/// case, which wins. Under CGI HTTP_PROXY counts only in lower case.
+ProxySettings read_proxy_settings(const std::function<const char*(const char*)>& environment);
 
-/// The proxy for `origin`: HTTPS_PROXY or HTTP_PROXY by its scheme, then ALL_PROXY, each also in lower case
-/// (which wins; HTTP_PROXY counts only in lower case under CGI), less what NO_PROXY excludes: "*", host names,
-/// ".suffix", addresses, CIDR blocks, each with an optional port. Loopback origins never take a proxy.
-/// Throws Error{usage} where the variable's value is no usable proxy URL; the text never holds its password.
-std::optional<Proxy> proxy_for(const Origin& origin, const Environment& environment);
-
-/// Reads the process's environment.
-std::string process_environment(const char* name);
+/// The proxy for `origin`: that of its scheme, else all_proxy, less what no_proxy excludes: "*", host names, ".suffix",
+/// addresses, CIDR blocks, each with an optional port. Loopback origins never take a proxy.
+/// Throws Error{usage} where the setting is no usable proxy URL; the text never holds its password.
+std::optional<Proxy> proxy_for(const Origin& origin, const ProxySettings& settings);
 
 /// The value of a Proxy-Authorization header (Basic, RFC 7617); empty where the proxy has no user.
 std::string proxy_authorization(const Proxy& proxy);

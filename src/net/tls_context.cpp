@@ -13,34 +13,36 @@
 namespace hawser {
 namespace {
 
-/// Where a TlsContext hangs on its SSL_CTX, and an Origin on its SSL. Indices of our own, since the one slot for app
-/// data is anybody's: whoever else sets it, such as Asio's ssl::context, would take it for its own object.
-int context_index() {
-  static const int index = SSL_CTX_get_ex_new_index(0, nullptr, nullptr, nullptr, nullptr);
+/// What hangs on an SSL.
+struct Peer {
+  Peer(TlsContext& owner_, Origin origin_) : owner(owner_), origin(std::move(origin_)) {}
+  Peer(const Peer&) = delete;
+  Peer& operator=(const Peer&) = delete;
+  ~Peer() { X509_free(refused); }
+
+  TlsContext& owner;
+  Origin origin;
+  X509* refused = nullptr;  // the certificate that failed the check: OpenSSL keeps none of a handshake that failed
+};
+
+/// An index of our own, since the one slot for app data is anybody's: whoever else sets it, such as Asio's
+/// ssl::context, would take it for its own object.
+int peer_index() {
+  static const int index = SSL_get_ex_new_index(
+      0, nullptr, nullptr, nullptr,
+      [](void*, void* data, CRYPTO_EX_DATA*, int, long, void*) { delete static_cast<Peer*>(data); });
   return index;
 }
 
-int origin_index() {
-  static const int index = SSL_get_ex_new_index(
-      0, nullptr, nullptr, nullptr,
-      [](void*, void* data, CRYPTO_EX_DATA*, int, long, void*) { delete static_cast<Origin*>(data); });
-  return index;
-}
-
-/// Where the certificate that failed the check hangs on its SSL: OpenSSL keeps none of a handshake that failed.
-int refused_index() {
-  static const int index = SSL_get_ex_new_index(
-      0, nullptr, nullptr, nullptr,
-      [](void*, void* data, CRYPTO_EX_DATA*, int, long, void*) { X509_free(static_cast<X509*>(data)); });
-  return index;
+Peer* peer_of(const SSL* ssl) {
+  return ssl ? static_cast<Peer*>(SSL_get_ex_data(ssl, peer_index())) : nullptr;
 }
 
 int on_verified(int right, X509_STORE_CTX* check) {
   if (right == 1) return 1;
-  auto* ssl = static_cast<SSL*>(X509_STORE_CTX_get_ex_data(check, SSL_get_ex_data_X509_STORE_CTX_idx()));
+  Peer* peer = peer_of(static_cast<SSL*>(X509_STORE_CTX_get_ex_data(check, SSL_get_ex_data_X509_STORE_CTX_idx())));
   X509* certificate = X509_STORE_CTX_get0_cert(check);
-  if (ssl && certificate && !SSL_get_ex_data(ssl, refused_index()) && X509_up_ref(certificate) == 1)
-    SSL_set_ex_data(ssl, refused_index(), certificate);
+  if (peer && certificate && !peer->refused && X509_up_ref(certificate) == 1) peer->refused = certificate;
   return 0;
 }
 
@@ -87,7 +89,7 @@ std::string expiry(const ASN1_TIME* time) {
 Error certificate_error(SSL* ssl, const Origin& origin, long result) {
   const std::string subject = "the certificate of " + origin.to_string();
   const std::string trust_hint = "if you trust it, name its CA with --ca-cert FILE; --insecure checks nothing";
-  const auto* certificate = static_cast<const X509*>(SSL_get_ex_data(ssl, refused_index()));
+  const X509* certificate = peer_of(ssl)->refused;
   switch (result) {
     case X509_V_ERR_CERT_HAS_EXPIRED:
       return {Errc::tls_certificate,
@@ -135,7 +137,6 @@ TlsContext::TlsContext(bool verify, const std::string& ca_file) : context_(SSL_C
   // An end of stream without close_notify is an end; whether it was too early, HTTP's framing tells.
   SSL_CTX_set_options(context, SSL_OP_IGNORE_UNEXPECTED_EOF);
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
-  SSL_CTX_set_ex_data(context, context_index(), this);
   SSL_CTX_sess_set_new_cb(context, &TlsContext::on_new_session);
 }
 
@@ -144,10 +145,9 @@ void TlsContext::trust_system() {
 }
 
 int TlsContext::on_new_session(SSL* ssl, SSL_SESSION* session) {
-  auto* self = static_cast<TlsContext*>(SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), context_index()));
-  const auto* origin = static_cast<const Origin*>(SSL_get_ex_data(ssl, origin_index()));
-  if (!self || !origin) return 0;
-  self->sessions_[*origin].reset(session);
+  const Peer* peer = peer_of(ssl);
+  if (!peer) return 0;
+  peer->owner.sessions_[peer->origin].reset(session);
   return 1;  // the reference is ours now
 }
 
@@ -156,7 +156,7 @@ SslPtr TlsContext::client(int fd, const Origin& origin) {
   SslPtr ssl(SSL_new(context_.get()));
   if (!ssl || SSL_set_fd(ssl.get(), fd) != 1) throw Error(Errc::tls_failed, "cannot set up TLS");
   SSL_set_connect_state(ssl.get());
-  SSL_set_ex_data(ssl.get(), origin_index(), new Origin(origin));
+  SSL_set_ex_data(ssl.get(), peer_index(), new Peer(*this, origin));
   if (!expect_host(ssl.get(), origin.host)) {
     ERR_clear_error();
     throw Error(Errc::tls_failed, "TLS can't check a certificate for the host of " + origin.to_string());

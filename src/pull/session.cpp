@@ -1,12 +1,15 @@
 #include "pull/session.hpp"
 
 #include "net/http_client.hpp"
+#include "net/proxy.hpp"
 #include "transfer/blob_fetcher.hpp"
 #include "transfer/concurrency.hpp"
 #include "util/text.hpp"
 
 #include <hawser/util/error.hpp>
 #include <hawser/version.hpp>
+
+#include <cstdlib>
 
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -21,6 +24,7 @@ NetOptions net_options(const AccessOptions& access, std::optional<std::size_t> m
   options.ca_file = access.ca_file;
   options.connect_timeout = access.connect_timeout;
   options.stall_timeout = access.stall_timeout;
+  options.proxies = read_proxy_settings(std::getenv);
   options.user_agent = std::string("hawser/") + version;
   // One more than downloads use, so that a token or a manifest need not wait for the end of a layer.
   options.max_connections_per_origin = max_connections.value_or(max_auto_connections + 1);

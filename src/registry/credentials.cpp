@@ -21,6 +21,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <spawn.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -262,11 +263,15 @@ class Helper {
     posix_spawn_file_actions_adddup2(&actions, ends[1], STDIN_FILENO);
     posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
     posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+    posix_spawnattr_t attributes;
+    set_signals(attributes);
     std::string name = program, verb = "get";
     char* argv[] = {name.data(), verb.data(), nullptr};
-    error_ = posix_spawnp(&pid_, program.c_str(), &actions, nullptr, argv, environ);
+    error_ = posix_spawnp(&pid_, program.c_str(), &actions, &attributes, argv, environ);
+    posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&actions);
     ::close(ends[1]);
+    if (error_ == 0) limit_files();
   }
   Helper(const Helper&) = delete;
   Helper& operator=(const Helper&) = delete;
@@ -323,6 +328,26 @@ class Helper {
   }
 
  private:
+  /// What this process ignores, or a thread of it blocks, is none of the helper's.
+  static void set_signals(posix_spawnattr_t& attributes) {
+    sigset_t ignored, blocked;
+    sigemptyset(&blocked);
+    sigemptyset(&ignored);
+    sigaddset(&ignored, SIGPIPE);
+    sigaddset(&ignored, SIGXFSZ);
+    posix_spawnattr_init(&attributes);
+    posix_spawnattr_setsigdefault(&attributes, &ignored);
+    posix_spawnattr_setsigmask(&attributes, &blocked);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
+  }
+  /// As many open files as programs expect, who may walk through all of them or call select().
+  void limit_files() const {
+    rlimit files{};
+    if (::prlimit(pid_, RLIMIT_NOFILE, nullptr, &files) != 0) return;
+    files.rlim_cur = std::min<rlim_t>(files.rlim_cur, 1024);
+    (void)::prlimit(pid_, RLIMIT_NOFILE, &files, nullptr);
+  }
+
   std::string program_;
   pid_t pid_ = -1;
   int socket_ = -1;

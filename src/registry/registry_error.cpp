@@ -43,8 +43,8 @@ std::string not_found_reason(const RegistryErrors& errors) {
   return "not found";
 }
 
-std::string sentence(const std::string& what, std::string_view verdict, int status, const std::string& words) {
-  std::string text = what + ": " + std::string(verdict) + " (HTTP " + std::to_string(status);
+std::string sentence(const std::string& what, std::string_view outcome, int status, const std::string& words) {
+  std::string text = what + ": " + std::string(outcome) + " (HTTP " + std::to_string(status);
   if (!words.empty()) text += ", " + words;
   return text + ")";
 }
@@ -91,7 +91,7 @@ std::string_view login_hint() {
 void throw_status_error(const HttpHead& head, std::string_view body, const std::string& what, const Scrub& scrub) {
   const RegistryErrors errors = parse_registry_errors(body, head.header("Content-Type"), scrub);
   const int status = head.status;
-  const auto text = [&](std::string_view verdict) { return sentence(what, verdict, status, errors.words); };
+  const auto text = [&](std::string_view outcome) { return sentence(what, outcome, status, errors.words); };
   const auto pause = parse_retry_after(head.header("Retry-After"), std::chrono::system_clock::now());
   if (status == 401) throw Error(Errc::unauthorized, text("authentication is needed"), std::string(login_hint()));
   if (status == 403)

@@ -12,6 +12,7 @@
 #include <boost/asio/connect.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/ssl/context.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
 #include <gtest/gtest.h>
 
@@ -63,6 +64,39 @@ TEST_F(ConnectionTest, WhatIsLateIsAnErrorThoughBytesCome) {
   asio::write(peer, asio::buffer(std::string("x")));
   connection->lift_limit();
   EXPECT_EQ(run_coroutine(context, read_until(never, 1)), 1);
+}
+
+/// The same, where silence is a stall soon.
+class HeldUpConnectionTest : public ConnectionTest {
+ protected:
+  HeldUpConnectionTest() : ConnectionTest(std::chrono::milliseconds(100)) {}
+
+  void send() { asio::write(peer, asio::buffer(std::string("x"))); }
+  /// Waits for a byte, while something else, `meanwhile` first, keeps the thread for so long.
+  int read_held_up(
+      std::chrono::milliseconds duration, std::function<void()> meanwhile = [] {}) {
+    const auto hold_up = [duration, meanwhile] {
+      meanwhile();
+      std::this_thread::sleep_for(duration);
+    };
+    asio::post(context, [this, hold_up] { asio::post(context, hold_up); });  // once the read has begun
+    const bool never = false;
+    return run_coroutine(context, read_until(never, 1));
+  }
+};
+
+TEST_F(HeldUpConnectionTest, WhatCameMeanwhileIsReadRatherThanAStall) {
+  EXPECT_EQ(read_held_up(std::chrono::milliseconds(300), [this] { send(); }), 1);
+}
+
+TEST_F(HeldUpConnectionTest, TheOtherSideHasItsWholeTimeAfterwards) {
+  asio::steady_timer timer(context, std::chrono::milliseconds(1300));
+  timer.async_wait([this](const boost::system::error_code&) { send(); });
+  EXPECT_EQ(read_held_up(std::chrono::milliseconds(1250)), 1);
+}
+
+TEST_F(HeldUpConnectionTest, WhoIsSilentThenIsAStall) {
+  EXPECT_EQ(code_of([&] { read_held_up(std::chrono::milliseconds(1250)); }), Errc::stalled);
 }
 
 /// The same over TLS: the peer is OpenSSL's server on a thread.
@@ -159,29 +193,29 @@ namespace {
 
 using namespace std::chrono_literals;
 
-const Patience::Time start{};
+const SlowGuard::Time start{};
 
-TEST(Patience, LastsForItsGrace) {
-  const Patience patience(60s, 15s, start);
-  EXPECT_FALSE(patience.is_over(start));
-  EXPECT_FALSE(patience.is_over(start + 60s));
-  EXPECT_TRUE(patience.is_over(start + 61s));
+TEST(SlowGuard, LastsForItsGrace) {
+  const SlowGuard guard(60s, 15s, start);
+  EXPECT_FALSE(guard.is_too_slow(start));
+  EXPECT_FALSE(guard.is_too_slow(start + 60s));
+  EXPECT_TRUE(guard.is_too_slow(start + 61s));
 }
 
-TEST(Patience, SilenceThatTheUserAllowsIsNoSlowness) {
-  const Patience patience(60s, 60s, start);
-  EXPECT_FALSE(patience.is_over(start + 240s));
-  EXPECT_TRUE(patience.is_over(start + 241s));
+TEST(SlowGuard, SilenceThatTheUserAllowsIsNoSlowness) {
+  const SlowGuard guard(60s, 60s, start);
+  EXPECT_FALSE(guard.is_too_slow(start + 240s));
+  EXPECT_TRUE(guard.is_too_slow(start + 241s));
 }
 
-TEST(Patience, TheRateOfTheWholeCounts) {
-  Patience patience(60s, 15s, start);
-  patience.received(least_rate * 100);
-  EXPECT_FALSE(patience.is_over(start + 100s));
-  EXPECT_TRUE(patience.is_over(start + 101s));
-  patience.received(least_rate);
-  EXPECT_FALSE(patience.is_over(start + 101s));
-  EXPECT_EQ(patience.bytes(), least_rate * 101);
+TEST(SlowGuard, TheRateOfTheWholeCounts) {
+  SlowGuard guard(60s, 15s, start);
+  guard.received(least_rate * 100);
+  EXPECT_FALSE(guard.is_too_slow(start + 100s));
+  EXPECT_TRUE(guard.is_too_slow(start + 101s));
+  guard.received(least_rate);
+  EXPECT_FALSE(guard.is_too_slow(start + 101s));
+  EXPECT_EQ(guard.bytes(), least_rate * 101);
 }
 
 }  // namespace

@@ -3,6 +3,10 @@
 
 #include "registry/registry_fixture.hpp"
 
+#include <atomic>
+#include <future>
+#include <thread>
+
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -148,7 +152,10 @@ TEST_F(HttpClientTest, WhoWantsAFreshConnectionGetsNoUsedOne) {
   options.max_connections_per_origin = 1;
   use(std::move(options));
   EXPECT_EQ(get(registry.url("/ok")), "hello");
-  registry.expect("GET", "/next").with_fault([](Reply& reply) { reply.reset_after = 0; });
+  registry.expect("GET", "/next").with_fault([](Reply& reply) {
+    reply.delay = 50ms;
+    reply.reset_after = 0;
+  });
   // Both at once: the second gets the one place as soon as the first has lost its connection, and gives back a used
   // one.
   std::size_t done = 0;
@@ -275,7 +282,7 @@ TEST_F(HttpClientTest, SilenceIsAStall) {
 TEST_F(HttpClientTest, AttackAPeerThatTricklesIsGivenUp) {
   NetOptions options = test_net_options();
   options.slow_grace = 0ms;
-  options.stall_timeout = 150ms;  // and so 600 ms of patience
+  options.stall_timeout = 150ms;  // and so 600 ms in all
   use(std::move(options));
   registry.on("GET", "/head").with_fault([](Reply& reply) {
     reply = Reply::of(200, "{}").with("X-Padding", std::string(2'000, 'x'));
@@ -319,24 +326,128 @@ TEST_F(HttpClientTest, AttackALengthThatIsClaimedTakesNoMemory) {
   EXPECT_LT(peak_memory(), before + 16'000'000);
 }
 
-TEST_F(HttpClientTest, AHostThatNeverAnswersIsGivenUp) {
-  // A listener that has as many connections as it takes drops the first packet of any other.
-  tcp::acceptor full(context, tcp::v4());
-  full.bind({asio::ip::make_address("127.0.0.1"), 0});
-  full.listen(0);
-  std::vector<tcp::socket> crowd;
-  for (int i = 0; i < 8; ++i) {
-    crowd.emplace_back(context);
-    crowd.back().async_connect(full.local_endpoint(), [](const boost::system::error_code&) {});
+/// A listener that has as many connections as it takes, and drops the first packet of any other.
+struct FullListener {
+  FullListener(asio::io_context& context, const char* address) : acceptor(context, tcp::v4()) {
+    acceptor.bind({asio::ip::make_address(address), 0});
+    acceptor.listen(0);
+    for (int i = 0; i < 8; ++i) {
+      crowd.emplace_back(context);
+      crowd.back().async_connect(acceptor.local_endpoint(), [](const boost::system::error_code&) {});
+    }
   }
+  std::string port() const { return std::to_string(acceptor.local_endpoint().port()); }
+
+  tcp::acceptor acceptor;
+  std::vector<tcp::socket> crowd;
+};
+
+TEST_F(HttpClientTest, AHostThatNeverAnswersIsGivenUp) {
+  const FullListener full(context, "127.0.0.1");
   NetOptions options = test_net_options();
   options.connect_timeout = 100ms;
   use(std::move(options));
-  const std::string host = "127.0.0.1:" + std::to_string(full.local_endpoint().port());
+  const std::string host = "127.0.0.1:" + full.port();
   const Failure silent = failure("http://" + host + "/");
   EXPECT_EQ(silent.code, Errc::connect_failed);
   EXPECT_THAT(silent.text, HasSubstr(host));
   EXPECT_THAT(silent.text, HasSubstr("no answer within 0.1 s"));
+}
+
+TEST_F(HttpClientTest, AddressesThatFailInDifferentWaysAreToldApart) {
+  const FullListener full(context, "127.0.0.2");
+  NetOptions options = test_net_options();
+  options.connect_timeout = 100ms;
+  options.resolver = [](const std::string&) {
+    return std::vector{asio::ip::make_address("127.0.0.2"), asio::ip::make_address("127.0.0.1")};
+  };
+  use(std::move(options));
+  const Failure both = failure("http://both.test:" + full.port() + "/");
+  EXPECT_EQ(both.code, Errc::connect_failed);  // not "refused", which is tried again less often
+  EXPECT_THAT(both.text, HasSubstr("Connection refused (127.0.0.1), no answer within 0.1 s (127.0.0.2)"));
+}
+
+/// A resolver that knows "known.test" and never answers for any other name until the test ends.
+class SilentNameServerTest : public HttpClientTest {
+ protected:
+  SilentNameServerTest() {
+    NetOptions options = test_net_options();
+    options.resolve_timeout = 1s;
+    options.resolver = [end = over.get_future().share(), asked = asked](const std::string& host) {
+      ++*asked;
+      if (host != "known.test") end.wait();
+      return std::vector{asio::ip::make_address("127.0.0.1")};
+    };
+    use(std::move(options));
+  }
+  ~SilentNameServerTest() override { over.set_value(); }
+  std::string url(const std::string& host) const {
+    return "http://" + host + ":" + std::to_string(registry.port()) + "/ok";
+  }
+
+  std::promise<void> over;
+  std::shared_ptr<std::atomic<int>> asked = std::make_shared<std::atomic<int>>(0);
+};
+
+TEST_F(SilentNameServerTest, IsToldAndNotAskedForMinutes) {
+  const Failure silent = failure(url("silent.test"));
+  EXPECT_EQ(silent.code, Errc::no_such_host);  // which nobody tries again
+  EXPECT_THAT(silent.text, HasSubstr("cannot resolve silent.test: the name server does not answer within 1.0 s"));
+  EXPECT_THAT(silent.hint, HasSubstr("DNS"));
+  EXPECT_EQ(failure(url("silent.test")).code, Errc::no_such_host);
+  EXPECT_EQ(*asked, 1);
+}
+
+TEST_F(SilentNameServerTest, DoesNotKeepOtherHostsWaiting) {
+  std::size_t done = 0;
+  std::vector<std::string> order;
+  for (const char* host : {"silent.test", "known.test"})
+    asio::co_spawn(context, exchange(HttpRequest("GET", Url::parse(url(host)))),
+                   [&, host](std::exception_ptr, std::string) {
+                     order.emplace_back(host);
+                     ++done;
+                   });
+  context.restart();
+  while (done < 2 && context.run_one() > 0) {
+  }
+  EXPECT_THAT(order, testing::ElementsAre("known.test", "silent.test"));
+}
+
+TEST_F(SilentNameServerTest, IsNotWaitedForAtTheEnd) {
+  client().warm_up(Origin::from_host("silent.test", false), 1);
+  wait_for([&] { return *asked == 1; });
+  http.reset();  // with the look-up under way
+}
+
+TEST_F(HttpClientTest, ANameWithoutAnswerIsAskedForAgainUntilItsTimeIsOver) {
+  NetOptions options = test_net_options();
+  options.resolve_timeout = 300ms;
+  options.resolver = [](const std::string&) -> std::vector<asio::ip::address> {
+    throw Error(Errc::resolve_failed, "try again");
+  };
+  use(std::move(options));
+  const std::string url = "http://flaky.test/";
+  EXPECT_EQ(failure(url).code, Errc::resolve_failed);
+  std::this_thread::sleep_for(300ms);
+  const Failure last = failure(url);
+  EXPECT_EQ(last.code, Errc::no_such_host);
+}
+
+TEST_F(HttpClientTest, AddressesThatWereRightServeWhereTheNameServerFailsLater) {
+  NetOptions options = test_net_options();
+  auto asked = std::make_shared<std::atomic<int>>(0);
+  options.resolver = [asked](const std::string&) {
+    if (++*asked > 1) throw Error(Errc::resolve_failed, "try again");
+    return std::vector{asio::ip::make_address("127.0.0.1")};
+  };
+  use(std::move(options));
+  ScriptedRegistry other;
+  other.on("GET", "/ok").reply_with(Reply::of(200, "other"));
+  const std::string gone = "http://a.test:" + std::to_string(registry.port()) + "/ok";
+  registry.stop();
+  EXPECT_EQ(failure(gone).code, Errc::connect_refused);
+  EXPECT_EQ(get("http://a.test:" + std::to_string(other.port()) + "/ok"), "other");
+  EXPECT_EQ(*asked, 2);
 }
 
 TEST_F(HttpClientTest, AttackAddressesThatNobodyNamedAreNotConnectedTo) {

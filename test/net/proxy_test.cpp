@@ -20,10 +20,11 @@ using testing::Not;
 using Variables = std::map<std::string, std::string>;
 
 std::optional<Proxy> proxy(const std::string& host, const Variables& variables, bool tls = true) {
-  return proxy_for(Origin::from_host(host, tls), [&](const char* name) {
+  const ProxySettings settings = read_proxy_settings([&](const char* name) {
     const auto found = variables.find(name);
-    return found == variables.end() ? std::string() : found->second;
+    return found == variables.end() ? nullptr : found->second.c_str();
   });
+  return proxy_for(Origin::from_host(host, tls), settings);
 }
 
 bool direct(const std::string& host, const std::string& no_proxy) {
@@ -166,9 +167,9 @@ class ProxyTunnelTest : public testing::Test {
   }
   std::string get(const std::string& url) {
     NetOptions options = test_net_options();
-    options.proxies_from_environment = true;
-    if (patience) {
-      options.stall_timeout = *patience;
+    options.proxies = read_proxy_settings(std::getenv);
+    if (stall_timeout) {
+      options.stall_timeout = *stall_timeout;
       options.slow_grace = 0ms;
     }
     options.verify_tls = false;  // the certificate is for loopback, the name that is asked for is not
@@ -178,7 +179,7 @@ class ProxyTunnelTest : public testing::Test {
   /// As a pull does: from inside of a coroutine, where nothing else runs before the next wait.
   asio::awaitable<void> warm_up_and_get(Url url) {
     NetOptions options = test_net_options();
-    options.proxies_from_environment = true;
+    options.proxies = read_proxy_settings(std::getenv);
     HttpClient http(context.get_executor(), options);
     http.warm_up(url.origin, 24);
     co_await exchange(http, url);
@@ -198,7 +199,7 @@ class ProxyTunnelTest : public testing::Test {
   asio::io_context context;
   TestCa ca;
   ScriptedRegistry registry;
-  std::optional<std::chrono::milliseconds> patience;  // the stall timeout, a quarter of what opening may take
+  std::optional<std::chrono::milliseconds> stall_timeout;  // the stall timeout, a quarter of what opening may take
 };
 
 TEST_F(ProxyTunnelTest, ConnectTunnelsTls) {
@@ -292,7 +293,7 @@ TEST_F(ProxyTunnelTest, ConnectAnsweredWithGarbage) {
 }
 
 TEST_F(ProxyTunnelTest, AttackAProxyThatTricklesIsGivenUp) {
-  patience = 400ms;
+  stall_timeout = 400ms;
   const std::string opened = "HTTP/1.1 200 OK\r\n\r\n";
   const std::string head_of_a_long_record("\x16\x03\x03\x3f\xf0\x02\x00\x3f\xec", 9);
   const std::string no_tunnel = "the proxy opened no tunnel within ";

@@ -8,6 +8,8 @@
 
 #include <hawser/util/error.hpp>
 
+#include <csignal>
+#include <cstdint>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -20,6 +22,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 namespace hawser {
@@ -177,6 +180,24 @@ TEST_F(CredentialHelperTest, GivesUserAndSecret) {
 TEST_F(CredentialHelperTest, GivesIdentityToken) {
   install("token", R"(echo '{"Username":"<token>","Secret":"it"}')");
   EXPECT_EQ(ask_credential_helper("token", "quay.io").credentials->identity_token, "it");
+}
+
+TEST_F(CredentialHelperTest, InheritsNeitherIgnoredSignalsNorLimits) {
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const rlimit raised{before.rlim_max, before.rlim_max};
+  ::setrlimit(RLIMIT_NOFILE, &raised);
+  for (const int signal : {SIGPIPE, SIGXFSZ}) std::signal(signal, SIG_IGN);
+  install("curious", R"(sleep 0.2
+ignored=$(while read -r key value; do [ "$key" = SigIgn: ] && echo "$value"; done </proc/$$/status)
+echo "{\"Username\":\"$ignored\",\"Secret\":\"$(ulimit -Sn)\"}")");
+  const auto credentials = ask_credential_helper("curious", "quay.io").credentials;
+  ::setrlimit(RLIMIT_NOFILE, &before);
+  std::signal(SIGXFSZ, SIG_DFL);
+  const std::uint64_t ignored = std::stoull(credentials->username, nullptr, 16);
+  EXPECT_EQ(ignored & (std::uint64_t{1} << (SIGPIPE - 1)), 0u);
+  EXPECT_EQ(ignored & (std::uint64_t{1} << (SIGXFSZ - 1)), 0u);
+  EXPECT_LE(std::stoul(credentials->password), 1024u);
 }
 
 TEST_F(CredentialHelperTest, NothingWhereItKnowsNothing) {

@@ -21,7 +21,6 @@ namespace hawser::test {
 inline NetOptions test_net_options() {
   NetOptions net;
   net.stall_timeout = std::chrono::seconds(5);
-  net.proxies_from_environment = false;
   return net;
 }
 

@@ -27,7 +27,6 @@ class ScriptedRegistryTest : public testing::Test {
   NetOptions options() {
     NetOptions net;
     net.stall_timeout = std::chrono::milliseconds(300);
-    net.proxies_from_environment = false;
     net.ca_file = ca.file().string();
     return net;
   }

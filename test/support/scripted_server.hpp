@@ -46,13 +46,13 @@ class ScriptedServer {
 
   ScriptedRegistry& registry_;
   ScriptedOptions options_;
+  std::multiset<int> sockets_;  // of the connections that are open; outlives the coroutines of context_
   boost::asio::io_context context_{1};
   std::unique_ptr<boost::asio::ssl::context> tls_;
   boost::asio::ip::tcp::acceptor acceptor_;
   std::uint16_t port_ = 0;
   std::atomic<std::size_t> accepted_ = 0;
-  std::size_t open_ = 0;        // on the server's thread only
-  std::multiset<int> sockets_;  // of the connections that are open; on the server's thread only
+  std::size_t open_ = 0;  // on the server's thread only
   std::thread thread_;
 };
 
