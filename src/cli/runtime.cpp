@@ -30,7 +30,7 @@ void Log::mask(std::string_view secret) {
 
 std::string Log::masked(std::string_view text) const {
   std::string result(text);
-  for (const std::string& secret : secrets_) blot_out(result, secret);
+  for (const std::string& secret : secrets_) redact(result, secret);
   return result;
 }
 

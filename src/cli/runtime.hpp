@@ -28,7 +28,7 @@ class Log {
   /// `sink` shows one line (Progress::message does).
   Log(Level level, std::function<void(std::string_view)> sink);
 
-  /// Never shows `secret` from now on, as far as blot_out() goes.
+  /// Never shows `secret` from now on, as far as redact() goes.
   void mask(std::string_view secret);
   /// `text` as it may be shown elsewhere: with the secrets masked.
   std::string masked(std::string_view text) const;

@@ -141,7 +141,7 @@ void Authenticator::scrub(std::string& text) const {
   }
   // The longest first: one may hold another, be it by chance.
   std::ranges::stable_sort(secrets, std::ranges::greater{}, &std::string::size);
-  for (const std::string& secret : secrets) blot_out(text, secret);
+  for (const std::string& secret : secrets) redact(text, secret);
 }
 
 void Authenticator::refuse(const std::string& what, const std::string& repository, const std::string& words) const {

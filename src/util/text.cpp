@@ -168,7 +168,7 @@ std::string printable_json(std::string_view json) {
   return result;
 }
 
-void blot_out(std::string& text, std::string_view secret) {
+void redact(std::string& text, std::string_view secret) {
   if (secret.size() < 4) return;
   std::string result;
   for (std::string_view rest = text; !rest.empty();) {

@@ -23,7 +23,7 @@ std::string printable_json(std::string_view json);
 
 /// Puts "***" in place of every `secret` in `text`, as it is or percent-encoded, be it wholly or in part, as URLs and
 /// forms carry it. One of fewer than four characters stays: it would be found in innocent text.
-void blot_out(std::string& text, std::string_view secret);
+void redact(std::string& text, std::string_view secret);
 
 /// "1 layer", "3 layers"; `what` is an English noun whose plural ends in s.
 std::string counted(std::uint64_t count, std::string_view what);

@@ -139,7 +139,7 @@ TEST(PrintableJson, EscapesWhatATerminalObeys) {
 
 TEST(BlotOut, ReplacesEverySecretThatIsLongEnough) {
   const auto blotted = [](std::string text, std::string_view secret) {
-    blot_out(text, secret);
+    redact(text, secret);
     return text;
   };
   EXPECT_EQ(blotted("a hush99, hush99hush99", "hush99"), "a ***, ******");
@@ -150,7 +150,7 @@ TEST(BlotOut, ReplacesEverySecretThatIsLongEnough) {
 
 TEST(BlotOut, FindsWhatIsPercentEncoded) {
   const auto blotted = [](std::string text, std::string_view secret) {
-    blot_out(text, secret);
+    redact(text, secret);
     return text;
   };
   EXPECT_EQ(blotted("t=a%2Fb%2bc%3D&u=a/b%2Bc=", "a/b+c="), "t=***&u=***");
