@@ -100,7 +100,7 @@ void Connection::lost(std::string_view why) const {
 }
 
 void Connection::limit_to(steady_clock::time_point deadline, std::string complaint) {
-  limit_.emplace(deadline, std::move(complaint));
+  limit_ = Limit{deadline, std::move(complaint)};
 }
 
 void Connection::stalled() const {
