@@ -7,19 +7,109 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 #include <numeric>
-#include <vector>
-
-#include <boost/program_options/options_description.hpp>
-#include <boost/program_options/parsers.hpp>
-#include <boost/program_options/positional_options.hpp>
-#include <boost/program_options/value_semantic.hpp>
+#include <utility>
 
 namespace hawser {
+
+/// What the options of a command line say, whatever the command.
+struct Given : PullCommand {
+  bool config = false, raw = false;
+  std::optional<std::chrono::seconds> older_than;
+};
+
+namespace {
+
+Error usage(const std::string& message, std::string hint = "see hawser --help") {
+  return {Errc::usage, message, std::move(hint)};
+}
+
+/// A value that must not be empty.
+std::string non_empty(std::string value, const std::string& what) {
+  if (value.empty()) throw usage(what + " is empty");
+  return value;
+}
+
+/// A tar to import: a file, since it is read twice.
+std::string tar_file(const std::string& file, const std::string& what) {
+  if (file == "-") throw usage("a tar can't be imported from standard input", "save it to a file first");
+  return non_empty(file, what);
+}
+
+}  // namespace
+
+/// The value of an option. Each way to read it throws Error{usage} where it is something else.
+struct OptionValue {
+  std::string option;  ///< with its dashes
+  const std::string& text;
+
+  std::string non_empty() const { return hawser::non_empty(text, option); }
+  std::string tar() const { return tar_file(text, option); }
+
+  std::string user() const {
+    if (text.find(':') != std::string::npos) throw usage(option + " must not contain a colon (RFC 7617)");
+    return non_empty();
+  }
+
+  std::size_t number(std::size_t least, std::size_t most) const { return number(text, least, most); }
+
+  std::optional<std::size_t> number_or_auto(std::size_t most) const {
+    return text == "auto" ? std::nullopt : std::optional(number(1, most));
+  }
+
+  std::uint64_t size(std::string_view least, std::string_view most) const {
+    const std::uint64_t bytes = parse_size(text, option);
+    if (bytes < parse_size(least, option) || bytes > parse_size(most, option))
+      throw out_of_range(std::string(least) + " and " + std::string(most));
+    return bytes;
+  }
+
+  std::chrono::milliseconds timeout() const {
+    const auto duration = parse_duration(text, option);
+    if (duration < std::chrono::milliseconds{100} || duration > std::chrono::hours{24})
+      throw out_of_range("100ms and a day");
+    return duration;
+  }
+
+  /// "30d", "12h", up to a century, or whatever parse_duration() takes.
+  std::chrono::seconds age() const {
+    using std::chrono::hours;
+    constexpr std::size_t century = 36500;  // days
+    const std::string_view count = std::string_view(text).substr(0, text.empty() ? 0 : text.size() - 1);
+    if (text.ends_with('d')) return hours{24 * number(count, 0, century)};
+    if (text.ends_with('h')) return hours{number(count, 0, 24 * century)};
+    try {
+      return std::chrono::duration_cast<std::chrono::seconds>(parse_duration(text, option));
+    } catch (const Error&) {
+      throw usage(option + ": \"" + printable(text, 60) + "\" is not an age, such as 12h or 30d");
+    }
+  }
+
+  OutputFormat format() const {
+    if (text == "docker-archive") return OutputFormat::docker_archive;
+    if (text == "oci-archive") return OutputFormat::oci_archive;
+    if (text == "oci-dir") return OutputFormat::oci_dir;
+    throw usage(option + ": there is no " + printable(text, 40), "docker-archive, oci-archive and oci-dir are there");
+  }
+
+ private:
+  std::size_t number(std::string_view digits, std::size_t least, std::size_t most) const {
+    const auto parsed = parse_whole<std::size_t>(digits);
+    if (!parsed || *parsed < least || *parsed > most)
+      throw usage(option + ": " + printable(digits, 40) + " is not a number from " + std::to_string(least) + " to " +
+                  std::to_string(most));
+    return *parsed;
+  }
+
+  Error out_of_range(const std::string& range) const {
+    return usage(option + ": " + printable(text, 40) + " is not between " + range);
+  }
+};
+
 namespace {
 
 using enum CommandName;
-using Group = OptionGroup;
 
 constexpr std::array<CommandInfo, 7> commands{{
     {pull, "pull", "IMAGE...", "Pull images into tars that docker load takes (the default command)"},
@@ -37,68 +127,121 @@ constexpr unsigned on_cache = on_pull | command_bit(cache) | command_bit(import)
 constexpr unsigned on_work = on_registry | on_cache;
 constexpr unsigned on_all = on_work | command_bit(help) | command_bit(version);
 
+constexpr std::string_view image_group = "Which image", output_group = "What comes out", transfer_group = "Transfer",
+                           access_group = "Access to the registry", cache_group = "Cache", general_group = "General";
+
 constexpr auto options = std::to_array<OptionInfo>({
-    // Which image.
-    {"platform", 0, "OS/ARCH[/VARIANT]", false, Group::image, on_pull | command_bit(inspect),
-     "Platform to pull, such as linux/arm64 or linux/arm/v7 (default: this machine's)"},
-    {"all-platforms", 0, "", false, Group::image, on_pull,
-     "Pull every platform of the image; needs --format oci-archive or oci-dir"},
-    {"from-file", 0, "LIST", true, Group::image, on_pull,
-     "Pull the images named in LIST, one a line, # begins a comment; - reads standard input"},
-    {"allow-foreign-layers", 0, "", false, Group::image, on_pull,
-     "Fetch layers from the URLs that the manifest names (old Windows images), without credentials"},
-    {"dry-run", 0, "", false, Group::image, on_pull,
-     "Show what would be fetched, what is cached and how many bytes that is; fetch no layer"},
-    {"config", 0, "", false, Group::image, command_bit(inspect), "Show the image's config instead of its manifest"},
-    {"raw", 0, "", false, Group::image, command_bit(inspect),
-     "Print the document byte for byte as the registry has it"},
-
-    // What comes out.
-    {"output", 'o', "PATH", false, Group::output, on_pull,
-     "File or directory to write to; - is standard output. One file takes all images of the call"},
-    {"format", 0, "FORMAT", false, Group::output, on_pull, "docker-archive (default), oci-archive or oci-dir"},
-    {"uncompressed", 0, "", false, Group::output, on_pull,
-     "Write layers as plain tars in the classic docker save layout, for old engines"},
-    {"json", 0, "", false, Group::output, on_work, "Print the result as JSON on standard output"},
-
-    // How it is transferred.
-    {"max-concurrent-downloads", 0, "N|auto", false, Group::transfer, on_pull,
-     "Layers downloaded at once (default: auto)"},
-    {"max-connections", 0, "N|auto", false, Group::transfer, on_pull, "Connections to one origin (default: auto)"},
-    {"chunk-size", 0, "SIZE", false, Group::transfer, on_pull,
-     "Bytes asked for by one range of a large layer, 64K to 1G (default: from the link)"},
-    {"limit-rate", 0, "SIZE", false, Group::transfer, on_pull, "Bytes a second in all, 1K to 1T (default: no limit)"},
-    {"retries", 0, "N", false, Group::transfer, on_registry,
-     "Failures in a row without progress before giving up, 0 to 1000 (default: 10)"},
-    {"connect-timeout", 0, "TIME", false, Group::transfer, on_registry, "Time to connect in (default: 10s)"},
-    {"stall-timeout", 0, "TIME", false, Group::transfer, on_registry,
-     "Try again when no byte came for so long (default: 15s)"},
-
-    // How the registry is reached.
-    {"username", 'u', "NAME", false, Group::access, on_registry,
-     "User at the registry; without a password option HAWSER_PASSWORD is read (default: what docker login kept)"},
-    {"password-stdin", 0, "", false, Group::access, on_registry, "Read the password from standard input"},
-    {"password", 0, "PASSWORD", false, Group::access, on_registry,
-     "Password at the registry; other users of this machine may see it, prefer --password-stdin"},
-    {"plain-http", 0, "", false, Group::access, on_registry, "Speak HTTP without TLS to the registry"},
-    {"insecure", 0, "", false, Group::access, on_registry, "Trust any TLS certificate"},
-    {"ca-cert", 0, "FILE", false, Group::access, on_registry, "Trust the CA certificates in FILE (PEM), too"},
-
-    // The cache.
-    {"cache-dir", 0, "DIR", false, Group::cache, on_cache, "Layer cache (default: ./docker_images_cache)"},
-    {"no-cache", 0, "", false, Group::cache, on_pull, "Do without the cache: nothing is kept, nothing is resumed"},
-    {"verify-cache", 0, "", false, Group::cache, on_pull, "Hash cached layers before they are used"},
-    {"import-tar", 0, "FILE", true, Group::cache, on_pull,
-     "Take the layers of an existing image tar into the cache first; without an image, do only that"},
-    {"older-than", 0, "AGE", false, Group::cache, command_bit(cache),
-     "With prune: what was unused for so long, such as 12h or 30d (default: 30d)"},
-
-    // The rest.
-    {"quiet", 'q', "", false, Group::general, on_work, "Show errors only"},
-    {"verbose", 'v', "", false, Group::general, on_work, "Show what is being done, and each retry"},
-    {"help", 'h', "", false, Group::general, on_all, "Show help"},
-    {"version", 0, "", false, Group::general, on_all, "Show the version"},
+    {"platform", 0, "OS/ARCH[/VARIANT]", false, image_group, on_pull | command_bit(inspect),
+     "Platform to pull, such as linux/arm64 or linux/arm/v7 (default: this machine's)",
+     [](auto& to, auto& value) { to.platform = Platform::parse(value.text); }},
+    {"all-platforms", 0, "", false, image_group, on_pull,
+     "Pull every platform of the image; needs --format oci-archive or oci-dir",
+     [](auto& to, auto&) { to.all_platforms = true; }},
+    {"from-file", 0, "LIST", true, image_group, on_pull,
+     "Pull the images named in LIST, one a line, # begins a comment; - reads standard input",
+     [](auto& to, auto& value) { to.lists.push_back(value.non_empty()); }},
+    {"allow-foreign-layers", 0, "", false, image_group, on_pull,
+     "Fetch layers from the URLs that the manifest names (old Windows images), without credentials",
+     [](auto& to, auto&) { to.allow_foreign_layers = true; }},
+    {"dry-run", 0, "", false, image_group, on_pull,
+     "Show what would be fetched, what is cached and how many bytes that is; fetch no layer",
+     [](auto& to, auto&) { to.dry_run = true; }},
+    {"config", 0, "", false, image_group, command_bit(inspect), "Show the image's config instead of its manifest",
+     [](auto& to, auto&) { to.config = true; }},
+    {"raw", 0, "", false, image_group, command_bit(inspect), "Print the document byte for byte as the registry has it",
+     [](auto& to, auto&) { to.raw = true; }},
+    {"output", 'o', "PATH", false, output_group, on_pull,
+     "File or directory to write to; - is standard output. One file takes all images of the call",
+     [](auto& to, auto& value) { to.output = value.non_empty(); }},
+    {"format", 0, "FORMAT", false, output_group, on_pull, "docker-archive (default), oci-archive or oci-dir",
+     [](auto& to, auto& value) { to.format = value.format(); }},
+    {"uncompressed", 0, "", false, output_group, on_pull,
+     "Write layers as plain tars in the classic docker save layout, for old engines",
+     [](auto& to, auto&) { to.uncompressed = true; }},
+    {"json", 0, "", false, output_group, on_work, "Print the result as JSON on standard output",
+     [](auto& to, auto&) { to.style.json = true; }},
+    {"max-concurrent-downloads", 0, "N|auto", false, transfer_group, on_pull,
+     "Layers downloaded at once (default: auto)",
+     [](auto& to, auto& value) { to.max_downloads = value.number_or_auto(128); }},
+    {"max-connections", 0, "N|auto", false, transfer_group, on_pull, "Connections to one origin (default: auto)",
+     [](auto& to, auto& value) { to.max_connections = value.number_or_auto(128); }},
+    {"chunk-size", 0, "SIZE", false, transfer_group, on_pull,
+     "Bytes asked for by one range of a large layer, 64K to 1G (default: from the link)",
+     [](auto& to, auto& value) { to.chunk_size = value.size("64K", "1G"); }},
+    {"limit-rate", 0, "SIZE", false, transfer_group, on_pull, "Bytes a second in all, 1K to 1T (default: no limit)",
+     [](auto& to, auto& value) { to.limit_rate = value.size("1K", "1T"); }},
+    {"retries", 0, "N", false, transfer_group, on_registry,
+     "Failures in a row without progress before giving up, 0 to 1000 (default: 10)",
+     [](auto& to, auto& value) { to.access.retries = static_cast<unsigned>(value.number(0, 1000)); }},
+    {"connect-timeout", 0, "TIME", false, transfer_group, on_registry, "Time to connect in (default: 10s)",
+     [](auto& to, auto& value) { to.access.connect_timeout = value.timeout(); }},
+    {"stall-timeout", 0, "TIME", false, transfer_group, on_registry,
+     "Try again when no byte came for so long (default: 15s)",
+     [](auto& to, auto& value) { to.access.stall_timeout = value.timeout(); }},
+    {"username", 'u', "NAME", false, access_group, on_registry,
+     "User at the registry; without a password option HAWSER_PASSWORD is read (default: what docker login kept)",
+     [](auto& to, auto& value) { to.access.username = value.user(); }},
+    {"password-stdin", 0, "", false, access_group, on_registry, "Read the password from standard input",
+     [](auto& to, auto&) { to.access.password_stdin = true; }},
+    {"password", 0, "PASSWORD", false, access_group, on_registry,
+     "Password at the registry; other users of this machine may see it, prefer --password-stdin",
+     [](auto& to, auto& value) { to.access.password = value.text; }},
+    {"plain-http", 0, "", false, access_group, on_registry, "Speak HTTP without TLS to the registry",
+     [](auto& to, auto&) { to.access.plain_http = true; }},
+    {"insecure", 0, "", false, access_group, on_registry, "Trust any TLS certificate",
+     [](auto& to, auto&) { to.access.insecure = true; }},
+    {"ca-cert", 0, "FILE", false, access_group, on_registry, "Trust the CA certificates in FILE (PEM), too",
+     [](auto& to, auto& value) { to.access.ca_file = value.non_empty(); }},
+    {"cache-dir", 0, "DIR", false, cache_group, on_cache, "Layer cache (default: ./docker_images_cache)",
+     [](auto& to, auto& value) { to.cache_directory = value.non_empty(); }},
+    {"no-cache", 0, "", false, cache_group, on_pull, "Do without the cache: nothing is kept, nothing is resumed",
+     [](auto& to, auto&) { to.use_cache = false; }},
+    {"verify-cache", 0, "", false, cache_group, on_pull, "Hash cached layers before they are used",
+     [](auto& to, auto&) { to.verify_cache = true; }},
+    {"import-tar", 0, "FILE", true, cache_group, on_pull,
+     "Take the layers of an existing image tar into the cache first; without an image, do only that",
+     [](auto& to, auto& value) { to.import_tars.push_back(value.tar()); }},
+    {"older-than", 0, "AGE", false, cache_group, command_bit(cache),
+     "With prune: what was unused for so long, such as 12h or 30d (default: 30d)",
+     [](auto& to, auto& value) { to.older_than = value.age(); }},
+    {"quiet", 'q', "", false, general_group, on_work, "Show errors only",
+     [](auto& to, auto&) { to.style.quiet = true; }},
+    {"verbose", 'v', "", false, general_group, on_work, "Show what is being done, and each retry",
+     [](auto& to, auto&) { to.style.verbose = true; }},
+    {"help", 'h', "", false, general_group, on_all, "Show help", [](auto&, auto&) {}},
+    {"version", 0, "", false, general_group, on_all, "Show the version", [](auto&, auto&) {}},
 });
+
+/// Options that make no sense together.
+struct Exclusion {
+  std::string_view first, second;
+  std::string hint = "see hawser --help";
+};
+
+const std::array<Exclusion, 8> exclusions{{
+    {"quiet", "verbose"},
+    {"password", "password-stdin"},
+    {"insecure", "ca-cert", "--ca-cert alone is the safe way"},
+    {"all-platforms", "platform"},
+    {"no-cache", "verify-cache"},
+    {"no-cache", "import-tar"},
+    {"dry-run", "import-tar"},
+    {"raw", "json"},
+}};
+
+template <typename Rows>
+auto find_by_name(const Rows& rows, std::string_view name) {
+  const auto found = std::ranges::find(rows, name, [](const auto& row) { return row.name; });
+  return found == rows.end() ? nullptr : &*found;
+}
+
+/// The option that `token` is spelled like: "--name", "--name=value" or "-n"; or nullptr.
+const OptionInfo* option_of(std::string_view token) {
+  if (token.starts_with("--")) return find_by_name(options, token.substr(2, token.find('=') - 2));
+  if (token.size() != 2 || token[0] != '-' || token[1] == 0) return nullptr;
+  const auto found = std::ranges::find(options, token[1], &OptionInfo::letter);
+  return found == options.end() ? nullptr : &*found;
+}
 
 /// Levenshtein's distance.
 std::size_t edit_distance(std::string_view a, std::string_view b) {
@@ -115,52 +258,7 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
   return row[b.size()];
 }
 
-template <typename Rows>
-auto find_by_name(const Rows& rows, std::string_view name) {
-  const auto found = std::ranges::find(rows, name, [](const auto& row) { return row.name; });
-  return found == rows.end() ? nullptr : &*found;
-}
-
-}  // namespace
-
-std::span<const CommandInfo> command_table() {
-  return commands;
-}
-
-std::span<const OptionInfo> option_table() {
-  return options;
-}
-
-const CommandInfo& command_info(CommandName command) {
-  return commands[static_cast<std::size_t>(command)];
-}
-
-const CommandInfo* find_command(std::string_view name) {
-  return find_by_name(commands, name);
-}
-
-const OptionInfo* find_option(std::string_view name) {
-  return find_by_name(options, name);
-}
-
-std::string_view group_title(OptionGroup group) {
-  switch (group) {
-    case Group::image:
-      return "Which image";
-    case Group::output:
-      return "What comes out";
-    case Group::transfer:
-      return "Transfer";
-    case Group::access:
-      return "Access to the registry";
-    case Group::cache:
-      return "Cache";
-    case Group::general:
-      return "General";
-  }
-  return "";
-}
-
+/// The option whose name is nearest to the mistyped `name`, or nullptr where none is near.
 const OptionInfo* nearest_option(std::string_view name) {
   if (name.empty() || name.size() > 40) return nullptr;
   const OptionInfo* nearest = nullptr;
@@ -177,232 +275,100 @@ const OptionInfo* nearest_option(std::string_view name) {
   return nearest;
 }
 
-namespace {
-
-namespace po = boost::program_options;
-
-constexpr const char* words_key = "hawser-words";  // where Program_options puts what is no option
-
-Error usage(const std::string& message, std::string hint = "see hawser --help") {
-  return {Errc::usage, message, std::move(hint)};
-}
-
-/// What was given: words in order, and each option with its values.
-struct Given {
+/// The command line taken apart: the words, and each option with its value, in order.
+struct Arguments {
   std::vector<std::string> words;
-  std::map<std::string, std::vector<std::string>, std::less<>> options;
+  std::vector<std::pair<const OptionInfo*, std::string>> options;
 
-  bool has(std::string_view name) const { return options.contains(name); }
-  std::optional<std::string> value(std::string_view name) const {
-    const auto found = options.find(name);
-    if (found == options.end()) return std::nullopt;
-    return found->second.back();
+  bool has(std::string_view name) const {
+    return std::ranges::any_of(options, [&](const auto& option) { return option.first->name == name; });
   }
-  std::vector<std::string> values(std::string_view name) const {
-    const auto found = options.find(name);
-    return found == options.end() ? std::vector<std::string>{} : found->second;
+
+  void add(const OptionInfo& option, std::string value) {
+    if (!option.argument.empty() && !option.repeatable && has(option.name))
+      throw usage("--" + std::string(option.name) + " is given more than once");
+    options.emplace_back(&option, std::move(value));
   }
 };
 
-po::options_description describe_options() {
-  po::options_description description;
-  for (const OptionInfo& option : option_table()) {
-    std::string spelling(option.name);
-    if (option.letter != 0) (spelling += ',') += option.letter;
-    if (option.argument.empty())
-      description.add_options()(spelling.c_str(), "");
-    else
-      description.add_options()(spelling.c_str(), po::value<std::vector<std::string>>()->composing(), "");
-  }
-  description.add_options()(words_key, po::value<std::vector<std::string>>()->composing(), "");
-  return description;
-}
-
-/// The name in "--name=value", "--name" or "-n", without what might be a secret.
-std::string bare_name(std::string_view token) {
-  token = token.substr(0, token.find('='));
-  return printable(token, 60);
-}
-
-[[noreturn]] void refuse_unknown(const std::string& token) {
-  const std::string name = bare_name(token);
+/// `name`: with its dashes, without what might be a secret.
+[[noreturn]] void refuse_unknown(std::string_view name) {
   const std::size_t dashes = std::min(name.find_first_not_of('-'), name.size());
-  const OptionInfo* nearest = nearest_option(std::string_view(name).substr(dashes));
-  if (nearest != nullptr)
-    throw usage("unknown option " + name, "did you mean --" + std::string(nearest->name) + "? See hawser --help");
-  throw usage("unknown option " + name);
+  const OptionInfo* nearest = nearest_option(name.substr(dashes));
+  const std::string message = "unknown option " + printable(name, 60);
+  if (nearest == nullptr) throw usage(message);
+  throw usage(message, "did you mean --" + std::string(nearest->name) + "? See hawser --help");
 }
 
-/// Whether `token` is spelled like one of the options; then it is not the value of the one before it.
-bool is_an_option(std::string_view token) {
-  if (token.starts_with("--")) return find_option(token.substr(2, token.find('=') - 2)) != nullptr;
-  return token.size() == 2 && token[0] == '-' &&
-         std::ranges::find(option_table(), token[1], &OptionInfo::letter) != option_table().end();
-}
-
-/// Runs Program_options over the arguments; its errors become ours.
-Given split(const std::vector<std::string>& arguments) {
-  namespace style = po::command_line_style;
-  const po::options_description description = describe_options();
-  po::positional_options_description positions;
-  positions.add(words_key, -1);
-  Given given;
-  try {
-    const auto parsed =
-        po::command_line_parser(arguments)
-            .options(description)
-            .positional(positions)
-            .style(style::allow_long | style::allow_short | style::allow_dash_for_short | style::long_allow_adjacent |
-                   style::long_allow_next | style::short_allow_adjacent | style::short_allow_next | style::allow_sticky)
-            .run();
-    for (const auto& option : parsed.options) {
-      if (option.position_key >= 0) {
-        given.words.insert(given.words.end(), option.value.begin(), option.value.end());
-        continue;
-      }
-      if (option.string_key == words_key) refuse_unknown(std::string("--") + words_key);
-      if (option.original_tokens.size() > 1 && is_an_option(option.original_tokens[1]))
-        throw usage("--" + option.string_key + " needs a value");
-      auto& values = given.options[option.string_key];
-      values.insert(values.end(), option.value.begin(), option.value.end());
-      const OptionInfo* info = find_option(option.string_key);
-      if (info != nullptr && !info->argument.empty() && !info->repeatable && values.size() > 1)
-        throw usage("--" + option.string_key + " is given more than once");
-    }
-  } catch (const po::unknown_option& error) {
-    refuse_unknown(error.get_option_name());
-  } catch (const po::invalid_command_line_syntax& error) {
-    const std::string name = bare_name(error.get_option_name());
-    if (error.kind() == po::invalid_syntax::missing_parameter ||
-        error.kind() == po::invalid_syntax::empty_adjacent_parameter)
+/// Takes the command line apart as getopt_long() does, abbreviations aside.
+Arguments split(const std::vector<std::string>& tokens) {
+  Arguments result;
+  auto next = tokens.begin();
+  const auto take = [&](const OptionInfo& option, std::optional<std::string> value) {
+    const std::string name = "--" + std::string(option.name);
+    if (option.argument.empty()) {
+      if (value) throw usage(name + " takes no value");
+    } else if (!value) {
+      // What is spelled like an option is rather that than the value of the one before it.
+      if (next == tokens.end() || option_of(*next) != nullptr) throw usage(name + " needs a value");
+      value = *next++;
+    } else if (value->empty()) {
       throw usage(name + " needs a value");
-    throw usage(name + " takes no value");
-  } catch (const po::error_with_option_name& error) {
-    throw usage(bare_name(error.get_option_name()) + " is not understood");
-  } catch (const po::error&) {
-    throw usage("the command line is not understood");
+    }
+    result.add(option, value.value_or(""));
+  };
+  while (next != tokens.end()) {
+    const std::string& token = *next++;
+    if (token == "--") {
+      result.words.insert(result.words.end(), next, tokens.end());
+      break;
+    }
+    if (token.size() < 2 || token[0] != '-') {
+      result.words.push_back(token);
+    } else if (token[1] == '-') {
+      const std::size_t equals = token.find('=');
+      const OptionInfo* option = option_of(token);
+      if (option == nullptr) refuse_unknown(token.substr(0, equals));
+      take(*option, equals == std::string::npos ? std::nullopt : std::optional(token.substr(equals + 1)));
+    } else {
+      // "-q", "-qv", "-oFILE", "-qo FILE"
+      for (std::size_t i = 1; i < token.size(); ++i) {
+        const std::string letter{'-', token[i]};
+        const OptionInfo* option = option_of(letter);
+        if (option == nullptr) refuse_unknown(letter);
+        const bool has_value = !option->argument.empty() && i + 1 < token.size();
+        take(*option, has_value ? std::optional(token.substr(i + 1)) : std::nullopt);
+        if (has_value) break;
+      }
+    }
   }
+  return result;
+}
+
+/// What the options say; refuses those of another command, and those that make no sense together.
+Given take_options(const CommandInfo& command, const Arguments& arguments) {
+  Given given;
+  for (const auto& [option, value] : arguments.options) {
+    const std::string name = "--" + std::string(option->name);
+    if ((option->commands & command_bit(command.command)) == 0)
+      throw usage(name + " is no option of hawser " + std::string(command.name),
+                  "see hawser help " + std::string(command.name));
+    option->take(given, {name, value});
+  }
+  for (const auto& [first, second, hint] : exclusions)
+    if (arguments.has(first) && arguments.has(second))
+      throw usage("--" + std::string(first) + " and --" + std::string(second) + " exclude each other", hint);
+  for (const char* password : {"password", "password-stdin"})
+    if (arguments.has(password) && !given.access.username)
+      throw usage("--" + std::string(password) + " needs --username");
   return given;
 }
 
-/// A number in [least, most].
-std::size_t parse_number(std::string_view text, std::string_view option, std::size_t least, std::size_t most) {
-  const auto number = parse_whole<std::size_t>(text);
-  if (!number || *number < least || *number > most)
-    throw usage(std::string(option) + ": " + printable(text, 40) + " is not a number from " + std::to_string(least) +
-                " to " + std::to_string(most));
-  return *number;
-}
-
-std::optional<std::size_t> parse_number_or_auto(const Given& given, std::string_view name, std::size_t most) {
-  const auto text = given.value(name);
-  if (!text || *text == "auto") return std::nullopt;
-  return parse_number(*text, "--" + std::string(name), 1, most);
-}
-
-/// A power of 1024, or a small multiple of one, as parse_size() takes it: "64K".
-std::string size_text(std::uint64_t size) {
-  std::size_t unit = 0;
-  for (; size >= 1024 && size % 1024 == 0 && unit < 4; ++unit) size /= 1024;
-  return std::to_string(size) + (unit == 0 ? "" : std::string(1, "KMGT"[unit - 1]));
-}
-
-std::optional<std::uint64_t> parse_size_between(const Given& given, std::string_view name, std::uint64_t least,
-                                                std::uint64_t most) {
-  const auto text = given.value(name);
-  if (!text) return std::nullopt;
-  const std::string option = "--" + std::string(name);
-  const std::uint64_t size = parse_size(*text, option);
-  if (size < least || size > most)
-    throw usage(option + ": " + printable(*text, 40) + " is not between " + size_text(least) + " and " +
-                size_text(most));
-  return size;
-}
-
-std::chrono::milliseconds parse_timeout(const Given& given, std::string_view name,
-                                        std::chrono::milliseconds otherwise) {
-  using namespace std::chrono_literals;
-  const auto text = given.value(name);
-  if (!text) return otherwise;
-  const std::string option = "--" + std::string(name);
-  const auto duration = parse_duration(*text, option);
-  if (duration < 100ms || duration > 24h)
-    throw usage(option + ": " + printable(*text, 40) + " is not between 100ms and a day");
-  return duration;
-}
-
-/// "30d", "12h", up to a century, or whatever parse_duration() takes.
-std::chrono::seconds parse_age(std::string_view text) {
-  using namespace std::chrono;
-  if (text.ends_with('d')) return hours{24 * parse_number(text.substr(0, text.size() - 1), "--older-than", 0, 36500)};
-  if (text.ends_with('h')) return hours{parse_number(text.substr(0, text.size() - 1), "--older-than", 0, 24 * 36500)};
-  try {
-    return duration_cast<seconds>(parse_duration(text, "--older-than"));
-  } catch (const Error&) {
-    throw usage("--older-than: \"" + printable(text, 60) + "\" is not an age, such as 12h or 30d");
-  }
-}
-
-/// A value that must not be empty.
-std::string non_empty(std::string value, std::string_view what) {
-  if (value.empty()) throw usage(std::string(what) + " is empty");
-  return value;
-}
-
-OutputStyle parse_style(const Given& given) {
-  if (given.has("quiet") && given.has("verbose")) throw usage("--quiet and --verbose exclude each other");
-  return {given.has("quiet"), given.has("verbose"), given.has("json")};
-}
-
-std::string parse_cache_directory(const Given& given) {
-  return non_empty(given.value("cache-dir").value_or(default_cache_directory), "--cache-dir");
-}
-
-AccessOptions parse_access(const Given& given) {
-  AccessOptions access;
-  access.username = given.value("username");
-  access.password = given.value("password");
-  access.password_stdin = given.has("password-stdin");
-  access.plain_http = given.has("plain-http");
-  access.insecure = given.has("insecure");
-  access.ca_file = given.value("ca-cert").value_or("");
-  if (access.username) non_empty(*access.username, "--username");
-  if (given.has("ca-cert")) non_empty(access.ca_file, "--ca-cert");
-  if (access.username && access.username->find(':') != std::string::npos)
-    throw usage("--username must not contain a colon (RFC 7617)");
-  if (access.password && access.password_stdin) throw usage("--password and --password-stdin exclude each other");
-  if ((access.password || access.password_stdin) && !access.username)
-    throw usage(access.password ? "--password needs --username" : "--password-stdin needs --username");
-  if (access.insecure && !access.ca_file.empty())
-    throw usage("--insecure and --ca-cert exclude each other", "--ca-cert alone is the safe way");
-  if (const auto retries = given.value("retries"))
-    access.retries = static_cast<unsigned>(parse_number(*retries, "--retries", 0, 1000));
-  access.connect_timeout = parse_timeout(given, "connect-timeout", access.connect_timeout);
-  access.stall_timeout = parse_timeout(given, "stall-timeout", access.stall_timeout);
-  return access;
-}
-
-OutputFormat parse_format(const Given& given) {
-  const std::string text = given.value("format").value_or("docker-archive");
-  for (const OutputFormat format : {OutputFormat::docker_archive, OutputFormat::oci_archive, OutputFormat::oci_dir})
-    if (text == to_string(format)) return format;
-  throw usage("--format: there is no " + printable(text, 40), "docker-archive, oci-archive and oci-dir are there");
-}
-
-/// The tars to import: files, since each is read twice.
-std::vector<std::string> checked_tars(std::vector<std::string> files, std::string_view what) {
-  for (const std::string& file : files) {
-    if (file == "-") throw usage("a tar can't be imported from standard input", "save it to a file first");
-    non_empty(file, what);
-  }
-  return files;
-}
-
-/// What does not go together in a pull.
-void check_combinations(const PullCommand& pull) {
+ParsedCommand make_pull(const std::vector<std::string>& words, PullCommand pull) {
+  pull.images = words;
+  for (const auto& image : pull.images) non_empty(image, "an image's name");
   const bool to_stdout = pull.output == "-";
   const auto stdin_lists = std::ranges::count(pull.lists, "-");
-  if (pull.all_platforms && pull.platform) throw usage("--all-platforms and --platform exclude each other");
   if (pull.all_platforms && pull.format == OutputFormat::docker_archive)
     throw usage("--all-platforms needs --format oci-archive or oci-dir", "a docker-archive holds one platform");
   if (pull.uncompressed && pull.format != OutputFormat::docker_archive)
@@ -413,153 +379,101 @@ void check_combinations(const PullCommand& pull) {
   if (stdin_lists > 1) throw usage("--from-file - is given more than once");
   if (stdin_lists > 0 && pull.access.password_stdin)
     throw usage("--from-file - and --password-stdin both want standard input");
-  if (!pull.use_cache && pull.verify_cache) throw usage("--no-cache and --verify-cache exclude each other");
-  if (!pull.use_cache && !pull.import_tars.empty()) throw usage("--no-cache and --import-tar exclude each other");
-  if (pull.dry_run && !pull.import_tars.empty()) throw usage("--dry-run and --import-tar exclude each other");
-}
-
-ParsedCommand make_pull(const Given& given) {
-  PullCommand pull;
-  pull.images = given.words;
-  pull.lists = given.values("from-file");
-  pull.import_tars = checked_tars(given.values("import-tar"), "--import-tar");
-  for (const auto& image : pull.images) non_empty(image, "an image's name");
-  for (const auto& list : pull.lists) non_empty(list, "--from-file");
-  if (const auto platform = given.value("platform")) pull.platform = Platform::parse(*platform);
-  pull.all_platforms = given.has("all-platforms");
-  pull.allow_foreign_layers = given.has("allow-foreign-layers");
-  pull.dry_run = given.has("dry-run");
-  pull.output = given.value("output");
-  if (pull.output) non_empty(*pull.output, "--output");
-  pull.format = parse_format(given);
-  pull.uncompressed = given.has("uncompressed");
-  pull.max_downloads = parse_number_or_auto(given, "max-concurrent-downloads", 128);
-  pull.max_connections = parse_number_or_auto(given, "max-connections", 128);
-  pull.chunk_size = parse_size_between(given, "chunk-size", 64 * 1024, 1024 * 1024 * 1024);
-  pull.limit_rate = parse_size_between(given, "limit-rate", 1024, std::uint64_t{1} << 40);
-  pull.cache_directory = parse_cache_directory(given);
-  pull.use_cache = !given.has("no-cache");
-  pull.verify_cache = given.has("verify-cache");
-  pull.access = parse_access(given);
-  pull.style = parse_style(given);
-  check_combinations(pull);
   if (!pull.images.empty() || !pull.lists.empty()) return pull;
   if (pull.import_tars.empty()) throw usage("which image?", "hawser nginx:latest pulls one; see hawser --help");
   return ImportCommand{pull.import_tars, pull.cache_directory, pull.style};
 }
 
-ParsedCommand make_inspect(const Given& given) {
-  if (given.words.size() != 1) throw usage("inspect takes one image");
-  InspectCommand inspect;
-  inspect.image = non_empty(given.words.front(), "the image's name");
-  if (const auto platform = given.value("platform")) inspect.platform = Platform::parse(*platform);
-  inspect.config = given.has("config");
-  inspect.raw = given.has("raw");
-  inspect.access = parse_access(given);
-  inspect.style = parse_style(given);
-  if (inspect.raw && inspect.style.json) throw usage("--raw and --json exclude each other");
-  return inspect;
-}
-
-ParsedCommand make_tags(const Given& given) {
-  if (given.words.size() != 1) throw usage("tags takes one repository");
-  const std::string& repository = given.words.front();
+ParsedCommand make_tags(const std::string& repository, const Given& given) {
   // What follows the last slash can't be a port.
   if (repository.find_first_of(":@", repository.rfind('/') + 1) != std::string::npos)
     throw usage("tags takes a repository, without a tag or digest: " + printable(repository, 300),
                 "hawser inspect shows one image of it");
-  return TagsCommand{non_empty(given.words.front(), "the repository's name"), parse_access(given), parse_style(given)};
+  return TagsCommand{non_empty(repository, "the repository's name"), given.access, given.style};
 }
 
-ParsedCommand make_cache(const Given& given) {
+ParsedCommand make_cache(const std::string& action, const Given& given) {
   using Action = CacheCommand::Action;
-  if (given.words.size() != 1) throw usage("cache takes one of ls, verify and prune");
-  const std::string& word = given.words.front();
-  CacheCommand cache;
-  if (word == "ls")
-    cache.action = Action::ls;
-  else if (word == "verify")
+  CacheCommand cache{.cache_directory = given.cache_directory, .style = given.style};
+  if (action == "verify")
     cache.action = Action::verify;
-  else if (word == "prune")
+  else if (action == "prune")
     cache.action = Action::prune;
-  else
-    throw usage("cache takes one of ls, verify and prune, not " + printable(word, 40), "see hawser help cache");
-  if (const auto age = given.value("older-than")) {
-    if (cache.action != Action::prune) throw usage("--older-than is for cache prune");
-    cache.older_than = parse_age(*age);
-  }
-  cache.cache_directory = parse_cache_directory(given);
-  cache.style = parse_style(given);
+  else if (action != "ls")
+    throw usage("cache takes one of ls, verify and prune, not " + printable(action, 40), "see hawser help cache");
+  if (given.older_than && cache.action != Action::prune) throw usage("--older-than is for cache prune");
+  cache.older_than = given.older_than.value_or(cache.older_than);
   return cache;
 }
 
-ParsedCommand make_import(const Given& given) {
-  if (given.words.empty()) throw usage("import takes the tars to import");
-  return ImportCommand{checked_tars(given.words, "the file's name"), parse_cache_directory(given), parse_style(given)};
+ParsedCommand make_import(std::vector<std::string> files, const Given& given) {
+  for (std::string& file : files) file = tar_file(file, "the file's name");
+  return ImportCommand{std::move(files), given.cache_directory, given.style};
 }
 
-ParsedCommand make_help(const Given& given) {
-  if (given.words.empty()) return HelpCommand{};
-  if (given.words.size() > 1) throw usage("help takes one command");
-  const CommandInfo* command = find_command(given.words.front());
-  if (command == nullptr) throw usage("there is no help on " + printable(given.words.front(), 40));
+ParsedCommand make_help(const std::vector<std::string>& words) {
+  if (words.empty()) return HelpCommand{};
+  const CommandInfo* command = find_by_name(commands, words.front());
+  if (command == nullptr) throw usage("there is no help on " + printable(words.front(), 40));
   return HelpCommand{command->command};
 }
 
-/// Refuses options that belong to another command.
-void check_options_of(const CommandInfo& command, const Given& given) {
-  for (const auto& [name, values] : given.options) {
-    const OptionInfo* option = find_option(name);
-    if (option == nullptr || (option->commands & command_bit(command.command)) == 0)
-      throw usage("--" + name + " is no option of hawser " + std::string(command.name),
-                  "see hawser help " + std::string(command.name));
-  }
+/// Refuses more or fewer words than `least` to `most`.
+void check_count(const std::vector<std::string>& words, std::size_t least, std::size_t most, const char* otherwise) {
+  if (words.size() < least || words.size() > most) throw usage(otherwise);
 }
 
 }  // namespace
 
-std::string_view to_string(OutputFormat format) {
-  switch (format) {
-    case OutputFormat::docker_archive:
-      return "docker-archive";
-    case OutputFormat::oci_archive:
-      return "oci-archive";
-    case OutputFormat::oci_dir:
-      return "oci-dir";
-  }
-  return "";
+std::span<const CommandInfo> command_table() {
+  return commands;
 }
 
-ParsedCommand parse_command_line(const std::vector<std::string>& arguments) {
-  Given given = split(arguments);
-  const CommandInfo* named = given.words.empty() ? nullptr : find_command(given.words.front());
-  if (named != nullptr) given.words.erase(given.words.begin());
-  if (given.has("help")) {
-    if (named == nullptr || named->command == CommandName::help) return HelpCommand{};
+std::span<const OptionInfo> option_table() {
+  return options;
+}
+
+ParsedCommand parse_command_line(const std::vector<std::string>& tokens) {
+  Arguments arguments = split(tokens);
+  std::vector<std::string>& words = arguments.words;
+  const CommandInfo* named = words.empty() ? nullptr : find_by_name(commands, words.front());
+  if (named != nullptr) words.erase(words.begin());
+  if (arguments.has("help")) {
+    if (named == nullptr || named->command == help) return HelpCommand{};
     return HelpCommand{named->command};
   }
-  if (given.has("version")) return VersionCommand{};
-  if (arguments.empty()) return HelpCommand{};
+  if (arguments.has("version")) return VersionCommand{};
+  if (tokens.empty()) return HelpCommand{};
 
-  const CommandInfo& command = named != nullptr ? *named : command_info(CommandName::pull);
-  check_options_of(command, given);
+  const CommandInfo& command = named != nullptr ? *named : commands.front();
+  const Given given = take_options(command, arguments);
   switch (command.command) {
-    case CommandName::pull:
-      return make_pull(given);
-    case CommandName::inspect:
-      return make_inspect(given);
-    case CommandName::tags:
-      return make_tags(given);
-    case CommandName::cache:
-      return make_cache(given);
-    case CommandName::import:
-      return make_import(given);
-    case CommandName::help:
-      return make_help(given);
+    case pull:
+      return make_pull(words, given);
+    case inspect:
+      check_count(words, 1, 1, "inspect takes one image");
+      return InspectCommand{non_empty(words.front(), "the image's name"),
+                            given.platform,
+                            given.config,
+                            given.raw,
+                            given.access,
+                            given.style};
+    case tags:
+      check_count(words, 1, 1, "tags takes one repository");
+      return make_tags(words.front(), given);
+    case cache:
+      check_count(words, 1, 1, "cache takes one of ls, verify and prune");
+      return make_cache(words.front(), given);
+    case import:
+      check_count(words, 1, SIZE_MAX, "import takes the tars to import");
+      return make_import(words, given);
+    case help:
+      check_count(words, 0, 1, "help takes one command");
+      return make_help(words);
     case CommandName::version:
+      check_count(words, 0, 0, "version takes no argument");
       break;
   }
-  if (!given.words.empty()) throw usage("version takes no argument");
   return VersionCommand{};
 }
 
@@ -601,18 +515,15 @@ std::string option_spelling(const OptionInfo& option) {
   return spelling;
 }
 
-void append_options(std::string& out, unsigned kinds, std::size_t width) {
-  for (const OptionGroup group : {OptionGroup::image, OptionGroup::output, OptionGroup::transfer, OptionGroup::access,
-                                  OptionGroup::cache, OptionGroup::general}) {
-    bool titled = false;
-    for (const OptionInfo& option : option_table()) {
-      if (option.group != group || (option.commands & kinds) == 0) continue;
-      if (!titled) ((out += '\n') += group_title(group)) += ":\n";
-      titled = true;
-      const std::string spelling = option_spelling(option);
-      out += spelling;
-      append_wrapped(out, option.help, spelling.size(), name_column, width);
-    }
+void append_options(std::string& out, CommandName command, std::size_t width) {
+  std::string_view group;
+  for (const OptionInfo& option : options) {
+    if ((option.commands & command_bit(command)) == 0) continue;
+    if (option.group != group) ((out += '\n') += option.group) += ":\n";
+    group = option.group;
+    const std::string spelling = option_spelling(option);
+    out += spelling;
+    append_wrapped(out, option.help, spelling.size(), name_column, width);
   }
 }
 
@@ -667,15 +578,15 @@ std::string general_help(std::size_t width) {
       "\n"
       "Usage:\n"
       "  hawser [pull] [options] IMAGE...\n";
-  for (const CommandInfo& command : command_table())
-    if (command.command != CommandName::pull) (out += "  " + usage_line(command)) += '\n';
+  for (const CommandInfo& command : commands)
+    if (command.command != pull) (out += "  " + usage_line(command)) += '\n';
   out += "\nIMAGE is [REGISTRY/]REPOSITORY[:TAG][@DIGEST], as docker has it: nginx, quay.io/a/b:1.\n\nCommands:\n";
-  for (const CommandInfo& command : command_table()) {
+  for (const CommandInfo& command : commands) {
     const std::string name = "  " + std::string(command.name);
     out += name;
     append_wrapped(out, command.summary, name.size(), 12, width);
   }
-  append_options(out, command_bit(CommandName::pull), width);
+  append_options(out, pull, width);
   out += examples;
   out += environment;
   return out;
@@ -686,12 +597,12 @@ std::string general_help(std::size_t width) {
 std::string help_text(std::optional<CommandName> topic, std::size_t width) {
   width = std::max<std::size_t>(width, 60);
   if (!topic) return general_help(width);
-  const CommandInfo& command = command_info(*topic);
+  const CommandInfo& command = commands[static_cast<std::size_t>(*topic)];
   std::string out = "Usage: " + usage_line(command) + "\n\n";
   append_wrapped(out, command.summary, 0, 0, width);
-  if (*topic == CommandName::cache) out += cache_actions;
-  append_options(out, command_bit(*topic), width);
-  if (*topic == CommandName::pull) out += examples;
+  if (*topic == cache) out += cache_actions;
+  append_options(out, *topic, width);
+  if (*topic == pull) out += examples;
   return out;
 }
 

@@ -27,18 +27,19 @@ struct CommandInfo {
   std::string_view summary;    ///< one line
 };
 
-/// The headings that help sorts options under.
-enum class OptionGroup : std::uint8_t { image, output, transfer, access, cache, general };
+struct Given;
+struct OptionValue;
 
-/// An option as people see it.
+/// An option: how people see it, and what it does.
 struct OptionInfo {
   std::string_view name;      ///< without the dashes
   char letter;                ///< the short form, 0 where there is none
   std::string_view argument;  ///< "FILE"; empty where the option takes none
   bool repeatable;
-  OptionGroup group;
-  unsigned commands;      ///< a bit for each CommandName, see command_bit()
-  std::string_view help;  ///< a sentence or two, without a full stop at the end
+  std::string_view group;  ///< the heading that it stands under in the help
+  unsigned commands;       ///< a bit for each CommandName, see command_bit()
+  std::string_view help;   ///< a sentence or two, without a full stop at the end
+  void (*take)(Given&, const OptionValue&);
 };
 
 /// The bit of a command in OptionInfo::commands.
@@ -46,20 +47,10 @@ constexpr unsigned command_bit(CommandName command) {
   return 1U << static_cast<unsigned>(command);
 }
 
-/// All commands, in the order of the help.
+/// All commands, in the order of the help and of CommandName.
 std::span<const CommandInfo> command_table();
 /// All options, in the order of the help.
 std::span<const OptionInfo> option_table();
-/// The row of `command`.
-const CommandInfo& command_info(CommandName command);
-/// The command called `name`, or nullptr.
-const CommandInfo* find_command(std::string_view name);
-/// The option called `name` (long form, without dashes), or nullptr.
-const OptionInfo* find_option(std::string_view name);
-/// The heading of a group of options.
-std::string_view group_title(OptionGroup group);
-/// The option whose name is nearest to the mistyped `name`, or nullptr where none is near.
-const OptionInfo* nearest_option(std::string_view name);
 
 /// How much is said, and in what form.
 struct OutputStyle {
@@ -162,9 +153,6 @@ using ParsedCommand =
 /// right: for unknown options the nearest one, for options of another command, values out of range, and
 /// combinations that make no sense. Never quotes a password.
 ParsedCommand parse_command_line(const std::vector<std::string>& arguments);
-
-/// "docker-archive", "oci-archive" or "oci-dir".
-std::string_view to_string(OutputFormat format);
 
 /// The help on hawser as a whole (nothing) or on one command, at most `width` columns wide (at least 60 are used).
 std::string help_text(std::optional<CommandName> topic, std::size_t width = 100);
