@@ -1,6 +1,6 @@
 #include "cli/cache_command.hpp"
 
-#include "cli/statistics.hpp"
+#include "cli/progress.hpp"
 #include "util/text.hpp"
 
 #include <hawser/util/error.hpp>
@@ -50,7 +50,7 @@ std::uint64_t image_bytes(const BlobStore& store, const Digest& digest, int dept
   return sum;
 }
 
-CacheOutcome list(const CacheCommand& command) {
+Outcome list(const CacheCommand& command) {
   const BlobStore store(command.cache_directory, false);
   std::vector<CachedImage> images;
   for (BlobStore::Image& image : store.images()) {
@@ -60,30 +60,31 @@ CacheOutcome list(const CacheCommand& command) {
   return {cache_listing(images, store.list(), command.style.json)};
 }
 
-CacheOutcome verify(const CacheCommand& command, const std::function<void(std::string_view)>& progress) {
+Outcome verify(const CacheCommand& command) {
   BlobStore store(command.cache_directory);
+  Progress progress(command.style.quiet);
   const auto report = store.verify([&](const Digest& digest, std::uint64_t size) {
-    if (progress) progress("verifying " + digest.short_string() + ", " + format_bytes(size));
+    progress.message("verifying " + digest.short_string() + ", " + format_bytes(size));
   });
   return {verify_report(report, command.style), report.corrupt.empty() ? ExitCode::done : ExitCode::integrity};
 }
 
-CacheOutcome prune(const CacheCommand& command) {
+Outcome prune(const CacheCommand& command) {
   BlobStore store(command.cache_directory);
   const std::uint64_t freed = store.prune(command.older_than);
-  if (command.style.json) return {json::serialize(json::object{{"freed_bytes", freed}}) + "\n"};
+  if (command.style.json) return {json_line(json::object{{"freed_bytes", freed}})};
   return {command.style.quiet ? "" : "freed " + format_bytes(freed) + "\n"};
 }
 
 }  // namespace
 
-CacheOutcome run_cache_command(const CacheCommand& command, const std::function<void(std::string_view)>& progress) {
+Outcome run_cache_command(const CacheCommand& command) {
   check_is_cache(command.cache_directory);
   switch (command.action) {
     case CacheCommand::Action::ls:
       return list(command);
     case CacheCommand::Action::verify:
-      return verify(command, progress);
+      return verify(command);
     case CacheCommand::Action::prune:
       return prune(command);
   }
@@ -101,37 +102,29 @@ std::string cache_listing(const std::vector<CachedImage>& images, const std::vec
     for (const auto& entry : entries)
       blobs.push_back(
           json::object{{"digest", entry.digest.to_string()}, {"size", entry.size}, {"complete", entry.complete}});
-    const json::object document{{"images", std::move(named)}, {"blobs", std::move(blobs)}, {"bytes", bytes}};
-    return printable_json(json::serialize(document)) + "\n";
+    return json_line(json::object{{"images", std::move(named)}, {"blobs", std::move(blobs)}, {"bytes", bytes}});
   }
+  std::vector<std::vector<std::string>> named{{"IMAGE", "DIGEST", ">SIZE"}}, blobs{{"BLOB", ">SIZE", "STATE"}};
+  for (const auto& [image, size] : images)
+    named.push_back({image.name, image.digest.to_string(), size > 0 ? format_bytes(size) : "-"});
+  for (const auto& entry : entries)
+    blobs.push_back({entry.digest.to_string(), format_bytes(entry.size), entry.complete ? "complete" : "resumable"});
   std::string out;
-  if (!images.empty()) {
-    Table table({"IMAGE", "DIGEST", ">SIZE"});
-    for (const auto& [image, size] : images)
-      table.add({image.name, image.digest.to_string(), size > 0 ? format_bytes(size) : "-"});
-    out += table.to_string() + "\n";
-  }
-  if (!entries.empty()) {
-    Table table({"BLOB", ">SIZE", "STATE"});
-    for (const auto& entry : entries)
-      table.add({entry.digest.to_string(), format_bytes(entry.size), entry.complete ? "complete" : "resumable"});
-    out += table.to_string() + "\n";
-  }
+  if (!images.empty()) out += table(std::move(named)) + "\n";
+  if (!entries.empty()) out += table(std::move(blobs)) + "\n";
   return out + counted(images.size(), "image") + ", " + counted(entries.size(), "blob") + ", " + format_bytes(bytes) +
          "\n";
 }
 
 std::string verify_report(const BlobStore::VerifyReport& report, const OutputStyle& style) {
-  if (style.json) {
-    json::array corrupt;
-    for (const Digest& digest : report.corrupt) corrupt.emplace_back(digest.to_string());
-    return json::serialize(
-               json::object{{"blobs", report.blobs}, {"bytes", report.bytes}, {"corrupt", std::move(corrupt)}}) +
-           "\n";
-  }
+  json::array corrupt;
   std::string out;
-  for (const Digest& digest : report.corrupt)
+  for (const Digest& digest : report.corrupt) {
+    corrupt.emplace_back(digest.to_string());
     out += (report.quarantines ? "corrupt, quarantined: " : "corrupt: ") + digest.to_string() + "\n";
+  }
+  if (style.json)
+    return json_line(json::object{{"blobs", report.blobs}, {"bytes", report.bytes}, {"corrupt", std::move(corrupt)}});
   if (style.quiet) return out;
   return out + counted(report.blobs, "blob") + ", " + format_bytes(report.bytes) + " verified, " +
          std::to_string(report.corrupt.size()) + " corrupt\n";

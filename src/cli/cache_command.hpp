@@ -1,25 +1,18 @@
 // `hawser cache`: what is in the layer cache, whether it is sound, and making room.
 #pragma once
 
-#include "cli/exit_code.hpp"
 #include "cli/options.hpp"
+#include "cli/output.hpp"
 #include "store/blob_store.hpp"
 
-#include <functional>
 #include <string>
-#include <string_view>
+#include <vector>
 
 namespace hawser {
 
-/// What a cache command ends in.
-struct CacheOutcome {
-  std::string text;  ///< for stdout
-  ExitCode exit = ExitCode::done;
-};
-
-/// Carries `command` out. `progress` is told each blob that is about to be verified, in words. verify ends in
-/// `integrity` where it found a corrupt blob. Throws Error{disk}.
-CacheOutcome run_cache_command(const CacheCommand& command, const std::function<void(std::string_view)>& progress);
+/// Carries `command` out; tells each blob that is about to be verified on standard error. verify ends in `integrity`
+/// where it found a corrupt blob. Throws Error{disk}.
+Outcome run_cache_command(const CacheCommand& command);
 
 /// An image that the cache has, and what it weighs.
 struct CachedImage {

@@ -5,8 +5,9 @@
 #include <filesystem>
 
 namespace hawser {
+namespace {
 
-ExitCode exit_code(Errc code) noexcept {
+ExitCode of_kind(Errc code) noexcept {
   switch (code) {
     case Errc::usage:
     case Errc::bad_reference:
@@ -53,8 +54,10 @@ ExitCode exit_code(Errc code) noexcept {
   return ExitCode::other;
 }
 
+}  // namespace
+
 ExitCode exit_code(const std::exception& failure) noexcept {
-  if (const auto* error = dynamic_cast<const Error*>(&failure)) return exit_code(error->code());
+  if (const auto* error = dynamic_cast<const Error*>(&failure)) return of_kind(error->code());
   if (dynamic_cast<const std::filesystem::filesystem_error*>(&failure) != nullptr) return ExitCode::local_disk;
   return ExitCode::other;
 }

@@ -23,10 +23,8 @@ enum class ExitCode : int {
   terminated = 143,   ///< SIGTERM
 };
 
-/// The exit code of a failure of that kind. Errc::cancelled is `interrupted`; which signal it was only the
-/// application knows (exit_code_of_signal).
-ExitCode exit_code(Errc code) noexcept;
-/// The exit code of any exception: that of an Error, local_disk for a filesystem_error, else other.
+/// The exit code of a failure: of an Error that of its kind (Errc::cancelled is `interrupted`; which signal it was only
+/// the application knows), of a filesystem_error local_disk, of anything else other.
 ExitCode exit_code(const std::exception& failure) noexcept;
 /// 128 + signal, as shells have it.
 ExitCode exit_code_of_signal(int signal) noexcept;

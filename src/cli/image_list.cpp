@@ -3,8 +3,6 @@
 #include "util/file.hpp"
 #include "util/text.hpp"
 
-#include <hawser/util/error.hpp>
-
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -20,12 +18,6 @@ std::string_view without_comment(std::string_view line) {
   for (std::size_t at = line.find('#'); at != std::string_view::npos; at = line.find('#', at + 1))
     if (at == 0 || line[at - 1] == ' ' || line[at - 1] == '\t') return line.substr(0, at);
   return line;
-}
-
-std::string read_list(std::istream& input) {
-  std::string text = read_input(input, longest_list);
-  if (text.size() > longest_list) throw Error(Errc::too_large, "the list of images on standard input is too long");
-  return text;
 }
 
 }  // namespace
@@ -51,6 +43,7 @@ std::vector<Reference> parse_image_list(std::string_view text, std::string_view 
 }
 
 std::vector<Reference> collect_images(const PullCommand& pull, std::istream& input) {
+  const Error too_long(Errc::too_large, "the list of images on standard input is too long");
   std::vector<Reference> images;
   const auto add = [&](Reference image) {
     if (std::ranges::find(images, image) == images.end()) images.push_back(std::move(image));
@@ -58,14 +51,14 @@ std::vector<Reference> collect_images(const PullCommand& pull, std::istream& inp
   for (const std::string& image : pull.images) add(Reference::parse(image));
   for (const std::string& list : pull.lists) {
     const bool from_input = list == "-";
-    const std::string text = from_input ? read_list(input) : read_file(list, longest_list);
+    const std::string text = from_input ? read_input(input, longest_list, too_long) : read_file(list, longest_list);
     for (Reference& image : parse_image_list(text, from_input ? "standard input" : list)) add(std::move(image));
   }
   if (images.empty()) throw Error(Errc::usage, "the list names no image");
   return images;
 }
 
-std::string read_input(std::istream& input, std::size_t limit) {
+std::string read_input(std::istream& input, std::size_t limit, const Error& too_long) {
   std::string text;
   char buffer[4096];
   errno = 0;
@@ -73,6 +66,7 @@ std::string read_input(std::istream& input, std::size_t limit) {
     input.read(buffer, static_cast<std::streamsize>(std::min(sizeof buffer, limit + 1 - text.size())));
     text.append(buffer, static_cast<std::size_t>(input.gcount()));
   }
+  if (text.size() > limit) throw too_long;
   if (!input.bad()) return text;
   const int error = errno == 0 ? EIO : errno;
   throw Error(Errc::disk, std::string("cannot read standard input: ") + std::strerror(error));

@@ -4,6 +4,7 @@
 #include "cli/options.hpp"
 
 #include <hawser/image/reference.hpp>
+#include <hawser/util/error.hpp>
 
 #include <cstddef>
 #include <iosfwd>
@@ -21,8 +22,8 @@ std::vector<Reference> parse_image_list(std::string_view text, std::string_view 
 /// Throws as parse_image_list() does, Error{disk} where a list can't be read, Error{usage} where there is no image.
 std::vector<Reference> collect_images(const PullCommand& pull, std::istream& input);
 
-/// `input` to its end, or its first `limit` + 1 bytes where it is longer. Throws Error{disk} "cannot read standard
-/// input: ..." where that fails; std::cin tells so only without sync_with_stdio().
-std::string read_input(std::istream& input, std::size_t limit);
+/// `input` to its end; throws `too_long` where that is more than `limit` bytes, after one byte more. Throws Error{disk}
+/// "cannot read standard input: ..." where that fails; std::cin tells so only without sync_with_stdio().
+std::string read_input(std::istream& input, std::size_t limit, const Error& too_long);
 
 }  // namespace hawser

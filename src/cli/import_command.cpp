@@ -1,5 +1,6 @@
 #include "cli/import_command.hpp"
 
+#include "cli/progress.hpp"
 #include "util/text.hpp"
 
 #include <hawser/util/error.hpp>
@@ -54,26 +55,24 @@ std::string import_summary(const std::string& file, const ImportReport& report) 
   return text + wrong_blobs("  ", report);
 }
 
-ImportOutcome run_import_command(const ImportCommand& command, const std::function<void(std::string_view)>& progress,
-                                 const std::function<void(const Error&)>& complain) {
+Outcome run_import_command(const ImportCommand& command) {
   BlobStore store(command.cache_directory);
+  Progress progress(command.style.quiet);
   std::vector<ExitCode> codes;
   json::array files;
-  ImportOutcome outcome;
+  Outcome outcome;
   for (const std::string& file : command.files) {
+    const std::string name = printable(file, 4096);
     try {
-      const ImportReport report = import_tar(store, file, progress);
-      if (!report.is_sound()) codes.push_back(ExitCode::integrity);
-      files.push_back(to_json(file, report));
-      outcome.text +=
-          command.style.quiet ? wrong_blobs(printable(file, 4096) + ": ", report) : import_summary(file, report);
+      const ImportReport found = import_tar(store, file, [&](std::string_view line) { progress.message(line); });
+      if (!found.is_sound()) codes.push_back(ExitCode::integrity);
+      files.push_back(to_json(file, found));
+      outcome.text += command.style.quiet ? wrong_blobs(name + ": ", found) : import_summary(file, found);
     } catch (const Error& error) {
-      codes.push_back(exit_code(error.code()));
-      complain(error.in(printable(file, 4096)));
+      codes.push_back(report(error.in(name)));
     }
   }
-  if (command.style.json)
-    outcome.text = printable_json(json::serialize(json::object{{"files", std::move(files)}})) + "\n";
+  if (command.style.json) outcome.text = json_line(json::object{{"files", std::move(files)}});
   outcome.exit = most_severe(codes);
   return outcome;
 }

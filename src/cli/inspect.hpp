@@ -1,8 +1,9 @@
 // What `hawser inspect` and `hawser tags` print: what a registry has, without pulling it.
 #pragma once
 
-#include "cli/exit_code.hpp"
 #include "cli/options.hpp"
+#include "cli/output.hpp"
+#include "cli/process.hpp"
 #include "image/manifest.hpp"
 #include "registry/client.hpp"
 
@@ -24,7 +25,7 @@ struct InspectedDocument {
   Digest digest;
   std::string media_type;
   std::string bytes;
-  std::variant<std::monostate, Manifest, Index> content;  ///< monostate: a config
+  std::optional<std::variant<Manifest, Index>> content;  ///< nothing: a config
 };
 
 /// How inspect reaches the one image that it is about.
@@ -48,9 +49,9 @@ std::string inspection_json(const InspectedDocument& document);
 /// One tag a line, printable; or a JSON array of them.
 std::string tags_text(const std::vector<std::string>& tags, bool as_json);
 
-/// Prints on stdout what the registry has under the reference. Throws as inspect_image() does.
-ExitCode run_inspect_command(const InspectCommand& command, const std::optional<std::string>& environment_password);
-/// Prints the repository's tags on stdout.
-ExitCode run_tags_command(const TagsCommand& command, const std::optional<std::string>& environment_password);
+/// What the registry has under the reference. Throws as inspect_image() does.
+Outcome run_inspect_command(const InspectCommand& command, const Environment& environment);
+/// The repository's tags.
+Outcome run_tags_command(const TagsCommand& command, const Environment& environment);
 
 }  // namespace hawser

@@ -11,8 +11,8 @@ constexpr std::size_t longest_password = 64 * 1024;  // tokens that stand in for
 
 /// All of `input` but the end of its last line, as docker login has it: a password may be a file of many lines.
 std::string read_password(std::istream& input) {
-  std::string password = read_input(input, longest_password);
-  if (password.size() > longest_password) throw Error(Errc::usage, "--password-stdin: the password is too long");
+  std::string password =
+      read_input(input, longest_password, Error(Errc::usage, "--password-stdin: the password is too long"));
   if (password.ends_with('\n')) password.pop_back();
   if (password.ends_with('\r')) password.pop_back();
   return password;

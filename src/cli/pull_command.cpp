@@ -3,7 +3,7 @@
 #include "cli/image_list.hpp"
 #include "cli/import_command.hpp"
 #include "cli/login.hpp"
-#include "cli/process.hpp"
+#include "cli/output.hpp"
 #include "cli/runtime.hpp"
 #include "cli/statistics.hpp"
 #include "pull/pull_run.hpp"

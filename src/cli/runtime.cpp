@@ -1,8 +1,6 @@
 #include "cli/runtime.hpp"
 
-#include "cli/exit_code.hpp"
 #include "cli/process.hpp"
-#include "util/atomic_file.hpp"
 #include "util/text.hpp"
 
 #include <algorithm>
@@ -15,7 +13,6 @@
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <unistd.h>
 
 namespace hawser {
 
@@ -88,10 +85,7 @@ Runtime::~Runtime() {
 void Runtime::end_within_a_second(int signal) {
   std::thread([signal, over = over_] {
     std::this_thread::sleep_for(std::chrono::milliseconds(950));
-    if (*over) return;
-    restore_terminal();
-    remove_temporaries();
-    ::_exit(static_cast<int>(exit_code_of_signal(signal)));
+    if (!*over) end_process(signal);
   }).detach();
 }
 

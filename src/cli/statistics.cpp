@@ -1,5 +1,6 @@
 #include "cli/statistics.hpp"
 
+#include "cli/output.hpp"
 #include "cli/progress.hpp"
 #include "util/text.hpp"
 
@@ -12,40 +13,6 @@
 #include <boost/json.hpp>
 
 namespace hawser {
-
-Table::Table(std::vector<std::string> heading) {
-  for (std::string& title : heading) {
-    right_.push_back(title.starts_with('>'));
-    if (right_.back()) title.erase(0, 1);
-  }
-  rows_.push_back(std::move(heading));
-}
-
-void Table::add(const std::vector<std::string>& cells) {
-  std::vector<std::string> row;
-  for (const std::string& cell : cells) row.push_back(printable(cell));
-  row.resize(right_.size());
-  rows_.push_back(std::move(row));
-}
-
-std::string Table::to_string() const {
-  std::vector<std::size_t> widths(right_.size());
-  for (const auto& row : rows_)
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
-  std::string out;
-  for (const auto& row : rows_) {
-    std::string line;
-    for (std::size_t i = 0; i < row.size(); ++i) {
-      const std::string padding(widths[i] - row[i].size(), ' ');
-      if (i > 0) line += "  ";
-      line += right_[i] ? padding + row[i] : row[i] + padding;
-    }
-    line.erase(line.find_last_not_of(' ') + 1);
-    (out += line) += '\n';
-  }
-  return out;
-}
-
 namespace {
 
 namespace json = boost::json;
@@ -240,8 +207,7 @@ std::string format_failures(const PullStatistics& statistics) {
   std::string out;
   for (const ImageResult& image : statistics.images) {
     if (image.error.empty()) continue;
-    out += "hawser: " + printable(image.reference) + ": " + printable(image.error, 2000) + "\n";
-    if (!image.hint.empty()) out += "        " + printable(image.hint, 2000) + "\n";
+    out += error_text(image.reference + ": " + image.error, image.hint);
   }
   return out;
 }
@@ -250,20 +216,19 @@ std::string statistics_json(const PullStatistics& statistics) {
   const LayerSums sums = statistics.sums();
   json::array images;
   for (const ImageResult& image : statistics.images) images.emplace_back(to_json(image));
-  const json::object document{{"images", std::move(images)},
-                              {"layers", sums.layers},
-                              {"cached_layers", sums.cached_layers},
-                              {"bytes", sums.bytes},
-                              {"cached_bytes", sums.cached_bytes},
-                              {"to_fetch_bytes", sums.to_fetch()},
-                              {"received_bytes", statistics.received},
-                              {"resumed_bytes", statistics.dry_run ? sums.resumable_bytes : statistics.resumed},
-                              {"retries", statistics.retries},
-                              {"elapsed_seconds", static_cast<double>(statistics.elapsed.count()) / 1000},
-                              {"bytes_per_second", bytes_per_second(statistics)},
-                              {"dry_run", statistics.dry_run},
-                              {"exit_code", static_cast<int>(statistics.exit())}};
-  return printable_json(json::serialize(document)) + "\n";
+  return json_line(json::object{{"images", std::move(images)},
+                                {"layers", sums.layers},
+                                {"cached_layers", sums.cached_layers},
+                                {"bytes", sums.bytes},
+                                {"cached_bytes", sums.cached_bytes},
+                                {"to_fetch_bytes", sums.to_fetch()},
+                                {"received_bytes", statistics.received},
+                                {"resumed_bytes", statistics.dry_run ? sums.resumable_bytes : statistics.resumed},
+                                {"retries", statistics.retries},
+                                {"elapsed_seconds", static_cast<double>(statistics.elapsed.count()) / 1000},
+                                {"bytes_per_second", bytes_per_second(statistics)},
+                                {"dry_run", statistics.dry_run},
+                                {"exit_code", static_cast<int>(statistics.exit())}});
 }
 
 std::string shell_quoted(std::string_view text) {

@@ -1,4 +1,4 @@
-// Tables for people.
+// What a pull has come to, for people and as JSON.
 #pragma once
 
 #include "cli/exit_code.hpp"
@@ -14,20 +14,6 @@
 #include <vector>
 
 namespace hawser {
-
-/// Columns of text under a heading, as wide as they need to be, two spaces apart.
-class Table {
- public:
-  /// A heading that begins with ">" has its column aligned to the right; the ">" is not shown.
-  explicit Table(std::vector<std::string> heading);
-  /// Adds a row; cells are made printable. There are as many as headings.
-  void add(const std::vector<std::string>& cells);
-  std::string to_string() const;
-
- private:
-  std::vector<bool> right_;
-  std::vector<std::vector<std::string>> rows_;
-};
 
 /// A layer, and what the cache had of it before the call.
 struct SurveyedLayer {

@@ -400,7 +400,7 @@ void PullRun::failed(const Output& output, const Error& error) {
     ImageResult& result = results_[output.plan.images[position]];
     const bool innocent = blamed && !output.failures[position];
     const Error& cause = blamed ? *output.failures[innocent ? *blamed : position] : error;
-    result.exit = exit_code(cause.code());
+    result.exit = exit_code(cause);
     result.output.clear();
     if (innocent) {
       result.error = "not written, since " + results_[output.plan.images[*blamed]].reference + " failed";

@@ -107,7 +107,7 @@ TEST(ImageList, MissingAndEmptyLists) {
 
 std::string read(const std::string& text, std::size_t limit = 100'000) {
   std::istringstream input(text);
-  return read_input(input, limit);
+  return read_input(input, limit, Error(Errc::usage, "it is too long"));
 }
 
 TEST(StandardInput, IsReadToItsEnd) {
@@ -118,13 +118,16 @@ TEST(StandardInput, IsReadToItsEnd) {
 
 TEST(StandardInput, NoMoreIsReadThanShowsThatItIsTooLong) {
   EXPECT_EQ(read("abcd", 4), "abcd");
-  EXPECT_EQ(read("abcde", 4), "abcde");
-  EXPECT_EQ(read("abcdefgh", 4), "abcde");
+  std::istringstream input("abcdefgh");
+  const test::Failure failure = test::failure_of([&] { read_input(input, 4, Error(Errc::usage, "it is too long")); });
+  EXPECT_EQ(failure.code, Errc::usage);
+  EXPECT_EQ(failure.text, "it is too long");
+  EXPECT_EQ(input.tellg(), 5);
 }
 
 TEST(StandardInput, WhatCannotBeReadIsNoEmptyInput) {
   std::ifstream directory("/");
-  const test::Failure failure = test::failure_of([&] { read_input(directory, 10); });
+  const test::Failure failure = test::failure_of([&] { read_input(directory, 10, Error(Errc::usage, "")); });
   EXPECT_EQ(failure.code, Errc::disk);
   EXPECT_EQ(failure.text, "cannot read standard input: Is a directory");
 }

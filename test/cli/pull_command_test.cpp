@@ -181,7 +181,7 @@ TEST_F(RegistryCommandTest, AttackAnEchoedSecretIsShownByNoErrorAndNoResult) {
   pull.images = {registry.host() + "/a/b:echo"};
   inspect.image = pull.images.front();
   pull.access.username = inspect.access.username = "me";
-  const Failure failure = failure_of([&] { run_inspect_command(inspect, password); });
+  const Failure failure = failure_of([&] { run_inspect_command(inspect, {password}); });
   EXPECT_THAT(failure.text, AllOf(HasSubstr("application/***"), Not(HasSubstr(password))));
   for (const bool json : {false, true}) {
     for (const bool quiet : {false, true}) {
@@ -198,14 +198,16 @@ TEST_F(RegistryCommandTest, AttackAnEchoedSecretIsShownByNoErrorAndNoResult) {
 
 TEST_F(RegistryCommandTest, TagsAreListed) {
   add_image(registry.content(), "a/b", "v2", image);
-  EXPECT_EQ(printed([&] { EXPECT_EQ(run_tags_command(tags, std::nullopt), ExitCode::done); }), "latest\nv2\n");
+  EXPECT_EQ(run_tags_command(tags, {}).text, "latest\nv2\n");
   tags.repository = registry.host() + "/no/where";
-  EXPECT_EQ(failure_of([&] { run_tags_command(tags, std::nullopt); }).code, Errc::not_found);
+  EXPECT_EQ(failure_of([&] { run_tags_command(tags, {}); }).code, Errc::not_found);
 }
 
 TEST_F(RegistryCommandTest, InspectShowsTheManifestTheConfigAndTheBytes) {
   const auto shown = [&] {
-    return printed([&] { EXPECT_EQ(run_inspect_command(inspect, std::nullopt), ExitCode::done); });
+    const Outcome outcome = run_inspect_command(inspect, {});
+    EXPECT_EQ(outcome.exit, ExitCode::done);
+    return outcome.text;
   };
   EXPECT_THAT(shown(), HasSubstr(image.manifest_digest().to_string()));
   inspect.raw = true;
@@ -214,7 +216,7 @@ TEST_F(RegistryCommandTest, InspectShowsTheManifestTheConfigAndTheBytes) {
   inspect.config = true;
   EXPECT_THAT(shown(), HasSubstr("diff_ids"));
   inspect.image += ":nothing";
-  EXPECT_EQ(failure_of([&] { run_inspect_command(inspect, std::nullopt); }).code, Errc::not_found);
+  EXPECT_EQ(failure_of([&] { run_inspect_command(inspect, {}); }).code, Errc::not_found);
 }
 
 }  // namespace
