@@ -5,13 +5,14 @@
 
 #include <hawser/util/error.hpp>
 
-#include <algorithm>
 #include <map>
 #include <set>
+#include <utility>
 
 #include <boost/json.hpp>
 
 namespace hawser {
+namespace json = boost::json;
 namespace {
 
 /// A blob of some size begins at a block of the filesystem, and can then share its blocks with the cache's file where
@@ -30,19 +31,19 @@ void check(ArchiveFormat format, const std::vector<ArchiveImage>& images) {
   }
 }
 
-/// Every directory that a blob lies in, once, in order.
-std::set<std::string> blob_directories(const std::vector<ArchiveImage>& images) {
-  std::set<std::string> result;
-  const auto add = [&](const Digest& digest) { result.insert("blobs/" + std::string(digest.algorithm_name()) + "/"); };
+/// The text of docker's manifest.json: Config, RepoTags in docker's familiar form (null without a tag), Layers.
+std::string docker_manifest(const std::vector<ArchiveImage>& images) {
+  json::array document;
   for (const ArchiveImage& image : images) {
-    for (const ArchiveIndex& index : image.indexes) add(index.descriptor.digest);
-    for (const ArchiveManifest& manifest : image.manifests) {
-      add(manifest.descriptor.digest);
-      add(manifest.manifest.config.digest);
-      for (const Descriptor& layer : manifest.manifest.layers) add(layer.digest);
-    }
+    const Manifest& manifest = image.manifests.front().manifest;
+    json::object entry;
+    entry["Config"] = blob_path(manifest.config.digest);
+    entry["RepoTags"] = repo_tags(image.references);
+    json::array& layers = entry["Layers"].emplace_array();
+    for (const Descriptor& layer : manifest.layers) layers.push_back(json::value(blob_path(layer.digest)));
+    document.push_back(std::move(entry));
   }
-  return result;
+  return json::serialize(document);
 }
 
 }  // namespace
@@ -63,54 +64,49 @@ void ArchiveEntry::check_source(const File& source) const {
 ArchiveLayout::ArchiveLayout(ArchiveFormat format, const std::vector<ArchiveImage>& given) {
   check(format, given);
   const std::vector<ArchiveImage> images = merge_images(given);
-  const auto add_text = [this](std::string path, std::string text) {
-    const std::uint64_t size = text.size();
-    add(std::move(path), std::move(text), size);
-  };
-  add_text("oci-layout", std::string(oci_layout_document()));
-  add_text("index.json", layout_index(layout_descriptors(images)));
-  if (format == ArchiveFormat::docker_archive) add_text("manifest.json", docker_manifest(images));
-  add("blobs/", ArchiveEntry::Directory{}, 0);
-  for (const std::string& directory : blob_directories(images)) add(directory, ArchiveEntry::Directory{}, 0);
-  add_documents(images);
-  add_layers(images);
+  add("oci-layout", std::string(oci_layout_document()));
+  add("index.json", layout_index(layout_descriptors(images)));
+  if (format == ArchiveFormat::docker_archive) add("manifest.json", docker_manifest(images));
+  const std::vector<Blob> blobs = blobs_of(images);
+  std::set<std::string> directories{"blobs/"};
+  for (const Blob& blob : blobs) directories.insert("blobs/" + std::string(blob.digest.algorithm_name()) + "/");
+  for (const std::string& directory : directories) add(directory, ArchiveEntry::Directory{});
+  for (const Blob& blob : blobs) add_blob(blob);
   total_size_ += tar_trailer_size;
 }
 
-void ArchiveLayout::add_documents(const std::vector<ArchiveImage>& images) {
+/// Documents first, then the layers.
+std::vector<ArchiveLayout::Blob> ArchiveLayout::blobs_of(const std::vector<ArchiveImage>& images) {
+  std::vector<Blob> documents, layers;
   for (const ArchiveImage& image : images) {
     for (const ArchiveIndex& index : image.indexes)
-      add_blob(index.descriptor.digest, index.descriptor.size, &index.bytes);
+      documents.push_back({index.descriptor.digest, index.descriptor.size, &index.bytes});
     for (const ArchiveManifest& entry : image.manifests) {
-      add_blob(entry.descriptor.digest, entry.descriptor.size, &entry.bytes);
       const Descriptor& config = entry.manifest.config;
-      add_blob(config.digest, config.size, entry.config_bytes.empty() ? nullptr : &entry.config_bytes);
+      documents.push_back({entry.descriptor.digest, entry.descriptor.size, &entry.bytes});
+      documents.push_back({config.digest, config.size, entry.config_bytes.empty() ? nullptr : &entry.config_bytes});
+      for (const Descriptor& layer : entry.manifest.layers) layers.push_back({layer.digest, layer.size, nullptr});
     }
   }
+  documents.insert(documents.end(), layers.begin(), layers.end());
+  return documents;
 }
 
-void ArchiveLayout::add_layers(const std::vector<ArchiveImage>& images) {
-  for (const ArchiveImage& image : images)
-    for (const ArchiveManifest& entry : image.manifests)
-      for (const Descriptor& layer : entry.manifest.layers) add_blob(layer.digest, layer.size, nullptr);
-}
-
-void ArchiveLayout::add_blob(const Digest& digest, std::uint64_t size, const std::string* bytes) {
-  std::string path = blob_path(digest);
-  const auto same =
-      std::find_if(entries_.begin(), entries_.end(), [&](const auto& entry) { return entry.path == path; });
-  const std::uint64_t known = same != entries_.end() ? same->size : bytes ? bytes->size() : size;
-  if (known != size)
-    throw Error(Errc::malformed, "the size of " + digest.to_string() + " is " + std::to_string(known) +
-                                     " bytes in one place and " + std::to_string(size) + " in another");
-  if (same != entries_.end()) return;
-  if (bytes)
-    add(std::move(path), *bytes, size);
+void ArchiveLayout::add_blob(const Blob& blob) {
+  const auto [known, fresh] = blobs_.emplace(blob.digest, entries_.size());
+  const std::uint64_t size = !fresh ? entries_[known->second].size : blob.bytes ? blob.bytes->size() : blob.size;
+  if (size != blob.size)
+    throw Error(Errc::malformed, "the size of " + blob.digest.to_string() + " is " + std::to_string(size) +
+                                     " bytes in one place and " + std::to_string(blob.size) + " in another");
+  if (!fresh) return;
+  if (blob.bytes)
+    add(blob_path(blob.digest), *blob.bytes);
   else
-    add(std::move(path), digest, size);
+    add(blob_path(blob.digest), blob.digest, size);
 }
 
 void ArchiveLayout::add(std::string path, decltype(ArchiveEntry::content) content, std::uint64_t size) {
+  if (const auto* text = std::get_if<std::string>(&content)) size = text->size();
   if (size > max_blob_size) throw Error(Errc::too_large, "an archive entry of " + std::to_string(size) + " bytes");
   ArchiveEntry entry;
   entry.path = std::move(path);
@@ -123,34 +119,39 @@ void ArchiveLayout::add(std::string path, decltype(ArchiveEntry::content) conten
 }
 
 const ArchiveEntry* ArchiveLayout::find(const Digest& digest) const {
+  const auto found = blobs_.find(digest);
+  if (found == blobs_.end() || !std::holds_alternative<Digest>(entries_[found->second].content)) return nullptr;
+  return &entries_[found->second];
+}
+
+std::vector<Digest> ArchiveLayout::missing(const std::set<Digest>& filled) const {
+  std::vector<Digest> result;
   for (const ArchiveEntry& entry : entries_)
-    if (const Digest* blob = std::get_if<Digest>(&entry.content); blob && *blob == digest) return &entry;
-  return nullptr;
+    if (const Digest* blob = std::get_if<Digest>(&entry.content); blob && !filled.contains(*blob))
+      result.push_back(*blob);
+  return result;
 }
 
 std::vector<ArchiveImage> merge_images(const std::vector<ArchiveImage>& images) {
   std::vector<ArchiveImage> result;
+  std::map<Digest, std::size_t> places;
   for (const ArchiveImage& image : images) {
-    const auto same = std::find_if(result.begin(), result.end(), [&](const ArchiveImage& other) {
-      return other.root().digest == image.root().digest;
-    });
-    if (same == result.end())
+    const auto [place, fresh] = places.emplace(image.root().digest, result.size());
+    if (fresh) {
       result.push_back(image);
-    else
-      same->references.insert(same->references.end(), image.references.begin(), image.references.end());
+    } else {
+      std::vector<Reference>& references = result[place->second].references;
+      references.insert(references.end(), image.references.begin(), image.references.end());
+    }
   }
   return result;
 }
 
-namespace json = boost::json;
-
 std::vector<Descriptor> layout_descriptors(const std::vector<ArchiveImage>& images) {
   std::vector<Descriptor> result;
+  std::set<std::pair<Digest, std::map<std::string, std::string>>> seen;
   const auto add = [&](Descriptor descriptor) {
-    const bool there = std::any_of(result.begin(), result.end(), [&](const Descriptor& other) {
-      return other.digest == descriptor.digest && other.annotations == descriptor.annotations;
-    });
-    if (!there) result.push_back(std::move(descriptor));
+    if (seen.emplace(descriptor.digest, descriptor.annotations).second) result.push_back(std::move(descriptor));
   };
   std::map<std::string, std::string> tags;  // tag → the full name that has it
   for (const ArchiveImage& image : images) {
@@ -177,27 +178,11 @@ std::vector<Descriptor> layout_descriptors(const std::vector<ArchiveImage>& imag
   return result;
 }
 
-std::string docker_manifest(const std::vector<ArchiveImage>& images) {
-  json::array document;
-  for (const ArchiveImage& image : images) {
-    const Manifest& manifest = image.manifests.front().manifest;
-    json::object entry;
-    entry["Config"] = blob_path(manifest.config.digest);
-    entry["RepoTags"] = repo_tags(image.references);
-    json::array& layers = entry["Layers"].emplace_array();
-    for (const Descriptor& layer : manifest.layers) layers.push_back(json::value(blob_path(layer.digest)));
-    document.push_back(std::move(entry));
-  }
-  return json::serialize(document);
-}
-
 std::vector<std::string> familiar_tags(const std::vector<Reference>& references) {
   std::vector<std::string> tags;
-  for (const Reference& reference : references) {
-    if (!reference.tag) continue;
-    std::string tag = reference.familiar();
-    if (std::find(tags.begin(), tags.end(), tag) == tags.end()) tags.push_back(std::move(tag));
-  }
+  std::set<std::string> seen;
+  for (const Reference& reference : references)
+    if (reference.tag && seen.insert(reference.familiar()).second) tags.push_back(reference.familiar());
   return tags;
 }
 

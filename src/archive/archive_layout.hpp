@@ -9,7 +9,10 @@
 #include <hawser/image/digest.hpp>
 #include <hawser/image/reference.hpp>
 
+#include <cstddef>
 #include <cstdint>
+#include <map>
+#include <set>
 #include <string>
 #include <variant>
 #include <vector>
@@ -76,14 +79,23 @@ class ArchiveLayout {
   std::uint64_t total_size() const noexcept { return total_size_; }
   /// The entry that the blob fills; null where none is.
   const ArchiveEntry* find(const Digest& digest) const;
+  /// The blobs that fill entries and are not among `filled`, in the order of the entries.
+  std::vector<Digest> missing(const std::set<Digest>& filled = {}) const;
 
  private:
-  void add(std::string path, decltype(ArchiveEntry::content) content, std::uint64_t size);
-  void add_blob(const Digest& digest, std::uint64_t size, const std::string* bytes);
-  void add_documents(const std::vector<ArchiveImage>& images);
-  void add_layers(const std::vector<ArchiveImage>& images);
+  /// What goes in under a digest, with its bytes where they are known.
+  struct Blob {
+    Digest digest;
+    std::uint64_t size;
+    const std::string* bytes;
+  };
+
+  static std::vector<Blob> blobs_of(const std::vector<ArchiveImage>& images);
+  void add(std::string path, decltype(ArchiveEntry::content) content, std::uint64_t size = 0);
+  void add_blob(const Blob& blob);
 
   std::vector<ArchiveEntry> entries_;
+  std::map<Digest, std::size_t> blobs_;  // where each is in entries_
   std::uint64_t total_size_ = 0;
 };
 
@@ -91,9 +103,6 @@ class ArchiveLayout {
 /// and org.opencontainers.image.ref.name (the tag, or the full name where an entry before has that tag). An image
 /// without a tag gets the name domain/path@digest where that is the entry's own digest, else no annotation.
 std::vector<Descriptor> layout_descriptors(const std::vector<ArchiveImage>& images);
-
-/// The text of docker's manifest.json: Config, RepoTags in docker's familiar form (null without a tag), Layers.
-std::string docker_manifest(const std::vector<ArchiveImage>& images);
 
 /// The tags of `references` as docker writes them, without repetitions: "nginx:latest".
 std::vector<std::string> familiar_tags(const std::vector<Reference>& references);

@@ -69,11 +69,7 @@ void ArchiveWriter::mark_filled(const Digest& digest) {
 
 std::vector<Digest> ArchiveWriter::missing() const {
   const std::lock_guard lock(mutex_);
-  std::vector<Digest> result;
-  for (const ArchiveEntry& candidate : layout_.entries())
-    if (const Digest* blob = std::get_if<Digest>(&candidate.content); blob && !filled_.contains(*blob))
-      result.push_back(*blob);
-  return result;
+  return layout_.missing(filled_);
 }
 
 void ArchiveWriter::finish() {

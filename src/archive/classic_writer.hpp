@@ -3,18 +3,22 @@
 #pragma once
 
 #include "archive/decompressor.hpp"
+#include "archive/output_file.hpp"
+#include "image/hasher.hpp"
 #include "image/manifest.hpp"
 #include "util/background_sink.hpp"
 #include "util/file.hpp"
 
 #include <hawser/image/digest.hpp>
 #include <hawser/image/reference.hpp>
+#include <hawser/util/error.hpp>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <map>
-#include <memory>
+#include <mutex>
 #include <optional>
 #include <semaphore>
 #include <span>
@@ -35,8 +39,6 @@ struct ClassicImage {
 /// One layer directory of the classic layout.
 struct ClassicLayer {
   Digest blob;         ///< the layer as the registry serves it
-  std::uint64_t size;  ///< its bytes
-  std::string media_type;
   Digest diff_id;      ///< the layer's tar
   std::string id;      ///< the directory's name: the hex digits of the chain ID where the layer first occurs
   std::string parent;  ///< the id below it; empty for a base layer
@@ -62,8 +64,13 @@ struct ClassicLayout {
   std::vector<ClassicLayer> layers;   ///< in order of first appearance
   std::map<Digest, Digest> diff_ids;  ///< of every layer of every image, by the blob's digest
 
+  /// The blob's place among the layers; nothing where another blob has the same diff ID.
+  std::optional<std::size_t> index_of(const Digest& blob) const;
   /// What comes before the layer's tar: its directory, VERSION and json, as a run of tar entries.
-  std::string preamble(const ClassicLayer& layer) const;
+  static std::string preamble(const ClassicLayer& layer);
+
+ private:
+  std::map<Digest, std::size_t> places_;  // in `layers`, by diff ID
 };
 
 /// The chain ID of a stack of layers, bottom first (OCI image-spec, "Layer ChainID").
@@ -91,26 +98,18 @@ class LayerInflater {
   void finish();
   /// Begins again from the first byte. What was fed before does not reach the sink any more.
   void restart();
-  /// Bytes fed so far.
-  std::uint64_t bytes_in() const { return bytes_in_; }
 
  private:
-  struct Pipeline {
-    explicit Pipeline(LayerInflater& inflater);
-    Decompressor::Sink out();
-    BackgroundSink taking;
-    BackgroundSink inflating;  // ends first, since it feeds the other
-  };
-
-  void leave_pipeline();
+  void leave_threads();
 
   media_type::Compression claimed_;
   DecompressLimits limits_;
   Decompressor decompressor_;
   Decompressor::Sink sink_;
+  Decompressor::Sink hand_over_;  // to the thread that takes
   std::binary_semaphore& threads_;
-  std::uint64_t bytes_in_ = 0;
-  std::optional<Pipeline> pipeline_;
+  std::optional<BackgroundSink> taking_;
+  std::optional<BackgroundSink> inflating_;  // feeds the other, so it ends first
 };
 
 /// Assembles the tar of a ClassicLayout. The order in the tar is fixed; the layer whose turn it is inflates straight
@@ -120,55 +119,89 @@ class LayerInflater {
 /// result do not depend on who came first.
 class ClassicWriter {
  public:
-  /// One layer on its way. Used by one thread at a time; different layers by different threads.
-  class Layer {
-   public:
-    Layer(Layer&&) noexcept;
-    Layer& operator=(Layer&&) = delete;
-    ~Layer();
-
-    /// Takes the next bytes of the layer as the registry serves it. Throws what Decompressor does, and
-    /// Error{disk} or Error{disk_full}; then only restart() is of use.
-    void feed(std::span<const std::byte> data);
-    /// Takes the bytes of `source` from where the last feed ended up to `end`.
-    void feed_from(const File& source, std::uint64_t end);
-    /// Says that the layer is whole. Throws Error{malformed} where it is truncated, Error{digest_mismatch} where it is
-    /// not what its diff ID says; before arrange() it is arrange() that throws this.
-    void finish();
-    /// Begins again from the layer's first byte: what was fed was wrong.
-    void restart();
-    /// Bytes fed so far.
-    std::uint64_t bytes_in() const;
-
-   private:
-    friend class ClassicWriter;
-    struct Impl;
-    explicit Layer(std::unique_ptr<Impl> impl);
-    std::unique_ptr<Impl> impl_;
-  };
-
   /// A tar at `path`, under a temporary name until finish(). Throws as OutputFile does.
-  explicit ClassicWriter(std::filesystem::path path, DecompressLimits limits = {});
+  explicit ClassicWriter(const std::filesystem::path& path, DecompressLimits limits = {});
   /// The same tar to a stream; layers wait in unlinked files in `directory`. `stream` is the caller's and must outlive
   /// the writer.
   ClassicWriter(const File& stream, std::filesystem::path directory, DecompressLimits limits = {});
-  ~ClassicWriter();
 
   /// Says what the tar consists of, once; writes the documents and the layers that wait. Throws Error{digest_mismatch}
   /// where a layer that has ended is not what its diff ID says.
   void arrange(ClassicLayout layout);
-  /// Begins the layer with that digest and media type. One that the layout turns out not to need is only checked.
-  /// The writer must outlive the layer.
-  Layer open(const Digest& blob, std::string_view media_type);
+  class Layer;
   /// Ends the tar and gives it its name. Throws Error{malformed} where a layer is missing or nothing was
   /// arranged.
   void finish();
   /// Bytes that had to be copied from a waiting file into the tar, for who wonders what it costs.
-  std::uint64_t bytes_copied() const;
+  std::uint64_t bytes_copied() const { return copied_; }
 
  private:
-  struct Impl;
-  std::unique_ptr<Impl> impl_;
+  /// A layer that is whole and waits for its turn.
+  struct Waiting {
+    File file;
+    std::uint64_t size = 0;
+    Digest diff_id;  // SHA-256 of its tar
+  };
+
+  void append(std::string_view text);
+  void check(const Digest& blob, Digest found, const File& file, std::uint64_t base, std::uint64_t size) const;
+  void add(const Digest& blob, Waiting layer);
+  void add_checked(const Digest& blob, Waiting layer);
+  std::uint64_t data_offset() const;
+  void place(std::uint64_t size, const File* from);
+  void placed_directly(std::uint64_t size);
+  void assemble();
+
+  DecompressLimits limits_;
+  std::optional<OutputFile> output_;
+  const File* stream_ = nullptr;
+  std::filesystem::path directory_;
+  std::binary_semaphore inflating_threads_{1};  // one layer at a time has some
+  std::optional<ClassicLayout> layout_;         // does not change once `arranged_`
+  std::atomic<bool> arranged_ = false;
+  // The layer that is written next, at `offset_`; whoever holds the turn writes without the lock, since nobody else
+  // may.
+  std::atomic<std::size_t> turn_ = 0;
+  std::uint64_t offset_ = 0;
+  std::atomic<std::uint64_t> copied_ = 0;
+  std::mutex mutex_;
+  std::map<Digest, Waiting> waiting_;  // by blob
+  bool assembling_ = false;
+};
+
+/// One layer on its way. Used by one thread at a time; different layers by different threads.
+class ClassicWriter::Layer {
+ public:
+  /// Begins the layer with that digest and media type. One that the layout turns out not to need is only checked.
+  /// `writer` must outlive the layer.
+  Layer(ClassicWriter& writer, const Digest& blob, std::string_view media_type);
+
+  /// Takes the next bytes of the layer as the registry serves it. Throws what Decompressor does, and
+  /// Error{disk} or Error{disk_full}; then only restart() is of use.
+  void feed(std::span<const std::byte> data);
+  /// Takes the first `size` bytes of `source`.
+  void feed_from(const File& source, std::uint64_t size);
+  /// Says that the layer is whole. Throws Error{malformed} where it is truncated, Error{digest_mismatch} where it is
+  /// not what its diff ID says; before arrange() it is arrange() that throws this.
+  void finish();
+  /// Begins again from the layer's first byte: what was fed was wrong.
+  void restart();
+
+ private:
+  void take_turn();
+  void write(std::span<const std::byte> data);
+  Error named(const Error& error) const;
+
+  ClassicWriter& writer_;
+  Digest blob_;
+  Hasher hasher_{Digest::Algorithm::sha256};
+  File file_;            // where its tar grows while it is not its turn
+  bool direct_ = false;  // it grows in the archive, from `base_` on
+  std::uint64_t base_ = 0;
+  std::uint64_t size_ = 0;     // bytes of tar so far
+  std::uint64_t started_ = 0;  // those that are on their way to the disk
+  bool finished_ = false;
+  LayerInflater inflater_;  // ends first, since it writes
 };
 
 }  // namespace hawser

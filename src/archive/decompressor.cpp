@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <string>
 #include <string_view>
-#include <variant>
 #include <vector>
 
 #include <isa-l/igzip_lib.h>
@@ -19,6 +18,7 @@ namespace {
 
 using media_type::Compression;
 using Bytes = std::span<const std::byte>;
+using Sink = Decompressor::Sink;
 
 constexpr std::size_t buffer_size = 256 * 1024;
 constexpr std::size_t sniff_size = 6;  // the longest magic number, that of xz
@@ -45,30 +45,29 @@ Compression sniff(std::string_view head) {
   return Compression::none;
 }
 
-class Gzip {
+class Gzip final : public Decompressor::Codec {
  public:
-  explicit Gzip(std::vector<std::byte>& buffer) : buffer_(&buffer), state_(std::make_unique<inflate_state>()) {
-    isal_inflate_init(state_.get());
+  Gzip() {
+    isal_inflate_init(&state_);
     begin_header();
   }
 
-  template <class Emit>
-  void feed(Bytes data, const Emit& emit) {
+  void feed(Bytes data, const Sink& sink) override {
     while (!data.empty() || pending_output_) {
       if (member_done_ && !start_member(data)) return;
       if (in_header_ && !read_header(data)) return;
-      state_->next_in = reinterpret_cast<std::uint8_t*>(const_cast<std::byte*>(data.data()));
-      state_->avail_in = static_cast<std::uint32_t>(std::min<std::size_t>(data.size(), 1U << 30));
-      const std::size_t given = state_->avail_in;
-      state_->next_out = reinterpret_cast<std::uint8_t*>(buffer_->data());
-      state_->avail_out = static_cast<std::uint32_t>(buffer_->size());
-      check(isal_inflate(state_.get()));
-      const std::size_t produced = buffer_->size() - state_->avail_out;
-      const std::size_t used = given - state_->avail_in;
+      state_.next_in = reinterpret_cast<std::uint8_t*>(const_cast<std::byte*>(data.data()));
+      state_.avail_in = static_cast<std::uint32_t>(std::min<std::size_t>(data.size(), 1U << 30));
+      const std::size_t given = state_.avail_in;
+      state_.next_out = reinterpret_cast<std::uint8_t*>(buffer_.data());
+      state_.avail_out = static_cast<std::uint32_t>(buffer_.size());
+      check(isal_inflate(&state_));
+      const std::size_t produced = buffer_.size() - state_.avail_out;
+      const std::size_t used = given - state_.avail_in;
       data = data.subspan(used);
-      emit(Bytes(buffer_->data(), produced));
-      member_done_ = state_->block_state == ISAL_BLOCK_FINISH;
-      pending_output_ = state_->avail_out == 0 && !member_done_;
+      sink(Bytes(buffer_.data(), produced));
+      member_done_ = state_.block_state == ISAL_BLOCK_FINISH;
+      pending_output_ = state_.avail_out == 0 && !member_done_;
       if (used == 0 && produced == 0 && !member_done_) {
         if (data.empty()) return;
         throw Error(Errc::malformed, "the gzip data of the layer is broken");
@@ -76,7 +75,7 @@ class Gzip {
     }
   }
 
-  void finish() const {
+  void finish(const Sink&) override {
     if (!member_done_) throw Error(Errc::malformed, "the gzip data of the layer ends too early");
   }
 
@@ -89,7 +88,7 @@ class Gzip {
     }
     if (data.empty()) return false;
     if (padding_) throw Error(Errc::malformed, "there is data after the end of the layer's gzip data");
-    isal_inflate_reset(state_.get());
+    isal_inflate_reset(&state_);
     begin_header();
     member_done_ = false;
     return true;
@@ -97,7 +96,7 @@ class Gzip {
 
   void begin_header() {
     isal_gzip_header_init(&header_);
-    state_->crc_flag = ISAL_GZIP_NO_HDR_VER;  // the trailer is still verified
+    state_.crc_flag = ISAL_GZIP_NO_HDR_VER;  // the trailer is still verified
     in_header_ = true;
   }
 
@@ -105,11 +104,11 @@ class Gzip {
   /// header in one piece.
   bool read_header(Bytes& data) {
     const std::size_t given = std::min<std::size_t>(data.size(), 1U << 30);
-    state_->next_in = reinterpret_cast<std::uint8_t*>(const_cast<std::byte*>(data.data()));
-    state_->avail_in = static_cast<std::uint32_t>(given);
-    const int result = isal_read_gzip_header(state_.get(), &header_);
+    state_.next_in = reinterpret_cast<std::uint8_t*>(const_cast<std::byte*>(data.data()));
+    state_.avail_in = static_cast<std::uint32_t>(given);
+    const int result = isal_read_gzip_header(&state_, &header_);
     check(result);
-    data = data.subspan(given - state_->avail_in);
+    data = data.subspan(given - state_.avail_in);
     in_header_ = result != ISAL_DECOMP_OK;
     return !in_header_;
   }
@@ -130,8 +129,8 @@ class Gzip {
     }
   }
 
-  std::vector<std::byte>* buffer_;
-  std::unique_ptr<inflate_state> state_;
+  std::vector<std::byte> buffer_ = std::vector<std::byte>(buffer_size);
+  inflate_state state_{};
   isal_gzip_header header_{};
   bool in_header_ = false, member_done_ = false, padding_ = false, pending_output_ = false;
 };
@@ -139,30 +138,28 @@ class Gzip {
 /// Hands the header of each frame to libzstd in one piece, its magic number checked. By itself libzstd looks for the
 /// formats that came before RFC 8878 wherever a header is broken and a piece of input happens to begin: what a stream
 /// means would hang on how it was cut, and old decoders would meet hostile data.
-class Zstd {
+class Zstd final : public Decompressor::Codec {
  public:
-  explicit Zstd(std::vector<std::byte>& buffer) : buffer_(&buffer), stream_(ZSTD_createDStream(), ZSTD_freeDStream) {
+  Zstd() : stream_(ZSTD_createDStream(), ZSTD_freeDStream) {
     if (!stream_) throw std::bad_alloc();
     ZSTD_DCtx_setParameter(stream_.get(), ZSTD_d_windowLogMax, max_window_log);
   }
 
-  template <class Emit>
-  void feed(Bytes data, const Emit& emit) {
+  void feed(Bytes data, const Sink& sink) override {
     while (!data.empty()) {
       if (in_frame_) {
-        data = data.subspan(decompress(data, emit));
+        data = data.subspan(decompress(data, sink));
         continue;
       }
       const std::size_t taken = std::min(data.size(), max_frame_header - head_.size());
       head_.append(reinterpret_cast<const char*>(data.data()), taken);
       data = data.subspan(taken);
-      if (head_.size() == max_frame_header) begin_frame(emit);
+      if (head_.size() == max_frame_header) begin_frame(sink);
     }
   }
 
-  template <class Emit>
-  void finish(const Emit& emit) {
-    while (!head_.empty()) begin_frame(emit);
+  void finish(const Sink& sink) override {
+    while (!head_.empty()) begin_frame(sink);
     if (in_frame_ || !any_) throw Error(Errc::malformed, "the zstd data of the layer ends too early");
   }
 
@@ -170,25 +167,23 @@ class Zstd {
   static constexpr std::size_t max_frame_header = 18;  // RFC 8878, 3.1.1: magic number, and 2 to 14 bytes
 
   /// Decompresses what is there of a frame's header, and with it perhaps the whole of a short frame.
-  template <class Emit>
-  void begin_frame(const Emit& emit) {
+  void begin_frame(const Sink& sink) {
     if (!is_zstd_frame(head_))
       throw Error(Errc::malformed, "there is something else than a frame in the zstd data of the layer");
     in_frame_ = any_ = true;
-    head_.erase(0, decompress(as_bytes(head_), emit));
+    head_.erase(0, decompress(as_bytes(head_), sink));
   }
 
   /// Decompresses up to the end of the frame or of `data`; how many bytes that took.
-  template <class Emit>
-  std::size_t decompress(Bytes data, const Emit& emit) {
+  std::size_t decompress(Bytes data, const Sink& sink) {
     ZSTD_inBuffer in{data.data(), data.size(), 0};
     for (bool full = true; in_frame_ && (in.pos < in.size || full);) {
-      ZSTD_outBuffer out{buffer_->data(), buffer_->size(), 0};
+      ZSTD_outBuffer out{buffer_.data(), buffer_.size(), 0};
       const std::size_t result = ZSTD_decompressStream(stream_.get(), &out, &in);
       if (ZSTD_isError(result)) fail(result);
       in_frame_ = result != 0;
       full = out.pos == out.size;
-      emit(Bytes(buffer_->data(), out.pos));
+      sink(Bytes(buffer_.data(), out.pos));
     }
     return in.pos;
   }
@@ -200,89 +195,66 @@ class Zstd {
                 "the zstd data of the layer can't be decompressed: " + std::string(reason));
   }
 
-  std::vector<std::byte>* buffer_;
+  std::vector<std::byte> buffer_ = std::vector<std::byte>(buffer_size);
   std::unique_ptr<ZSTD_DStream, decltype(&ZSTD_freeDStream)> stream_;
   std::string head_;  // of the next frame, as far as it has come
   bool in_frame_ = false, any_ = false;
 };
 
-struct Plain {};
+class Plain final : public Decompressor::Codec {
+ public:
+  void feed(Bytes data, const Sink& sink) override {
+    for (; !data.empty(); data = data.subspan(std::min(data.size(), buffer_size)))
+      sink(data.first(std::min(data.size(), buffer_size)));
+  }
+  void finish(const Sink&) override {}
+};
 
 }  // namespace
 
-struct Decompressor::Impl {
-  Impl(Compression claimed_, DecompressLimits limits_) : claimed(claimed_), limits(limits_) {}
-
-  Compression claimed;
-  DecompressLimits limits;
-  std::string head;  // what came before the kind was known
-  bool known = false;
-  std::variant<Plain, Gzip, Zstd> codec;
-  std::vector<std::byte> buffer;
-  std::uint64_t in = 0, out = 0;
-
-  void emit(Bytes data, const Sink& sink) {
-    if (data.empty()) return;
-    out += data.size();
-    if (out > limits.max_output)
-      throw Error(Errc::too_large, "the layer is more than " + format_bytes(limits.max_output) + " uncompressed");
-    if (out > limits.ratio_from && out / limits.max_ratio > in)
-      throw Error(Errc::too_large, "the layer is more than " + std::to_string(limits.max_ratio) +
-                                       " times its compressed size; it looks like a decompression bomb");
-    sink(data);
-  }
-
-  void decode(Bytes data, const Sink& sink) {
-    const auto each = [&](Bytes part) { emit(part, sink); };
-    if (auto* gzip = std::get_if<Gzip>(&codec))
-      gzip->feed(data, each);
-    else if (auto* zstd = std::get_if<Zstd>(&codec))
-      zstd->feed(data, each);
-    else
-      for (; !data.empty(); data = data.subspan(std::min(data.size(), buffer_size)))
-        each(data.first(std::min(data.size(), buffer_size)));
-  }
-
-  void start(const Sink& sink) {
-    claimed = head.empty() ? claimed : sniff(head);
-    known = true;
-    if (claimed != Compression::none) buffer.resize(buffer_size);
-    if (claimed == Compression::gzip) codec.emplace<Gzip>(buffer);
-    if (claimed == Compression::zstd) codec.emplace<Zstd>(buffer);
-    decode(as_bytes(head), sink);
-    head.clear();
-  }
-};
-
-Decompressor::Decompressor(Compression claimed, DecompressLimits limits)
-    : impl_(std::make_unique<Impl>(claimed, limits)) {}
-Decompressor::Decompressor(Decompressor&&) noexcept = default;
-Decompressor& Decompressor::operator=(Decompressor&&) noexcept = default;
-Decompressor::~Decompressor() = default;
-
 void Decompressor::feed(std::span<const std::byte> data, const Sink& sink) {
-  impl_->in += data.size();
-  if (!impl_->known) {
-    const std::size_t taken = std::min(data.size(), sniff_size - impl_->head.size());
-    impl_->head.append(reinterpret_cast<const char*>(data.data()), taken);
+  in_ += data.size();
+  if (!codec_) {
+    const std::size_t taken = std::min(data.size(), sniff_size - head_.size());
+    head_.append(reinterpret_cast<const char*>(data.data()), taken);
     data = data.subspan(taken);
-    if (impl_->head.size() < sniff_size) return;
-    impl_->start(sink);
+    if (head_.size() < sniff_size) return;
+    start(sink);
   }
-  if (!data.empty()) impl_->decode(data, sink);
+  if (!data.empty()) codec_->feed(data, within_limits(sink));
 }
 
 void Decompressor::finish(const Sink& sink) {
-  if (!impl_->known) impl_->start(sink);
-  if (const auto* gzip = std::get_if<Gzip>(&impl_->codec)) gzip->finish();
-  if (auto* zstd = std::get_if<Zstd>(&impl_->codec)) zstd->finish([&](Bytes part) { impl_->emit(part, sink); });
+  if (!codec_) start(sink);
+  codec_->finish(within_limits(sink));
 }
 
-std::uint64_t Decompressor::bytes_in() const {
-  return impl_->in;
+void Decompressor::start(const Sink& sink) {
+  switch (head_.empty() ? claimed_ : sniff(head_)) {
+    case Compression::none:
+      codec_ = std::make_unique<Plain>();
+      break;
+    case Compression::gzip:
+      codec_ = std::make_unique<Gzip>();
+      break;
+    case Compression::zstd:
+      codec_ = std::make_unique<Zstd>();
+      break;
+  }
+  codec_->feed(as_bytes(head_), within_limits(sink));
 }
-std::uint64_t Decompressor::bytes_out() const {
-  return impl_->out;
+
+Decompressor::Sink Decompressor::within_limits(const Sink& sink) {
+  return [this, &sink](Bytes data) {
+    if (data.empty()) return;
+    out_ += data.size();
+    if (out_ > limits_.max_output)
+      throw Error(Errc::too_large, "the layer is more than " + format_bytes(limits_.max_output) + " uncompressed");
+    if (out_ > limits_.ratio_from && out_ / limits_.max_ratio > in_)
+      throw Error(Errc::too_large, "the layer is more than " + std::to_string(limits_.max_ratio) +
+                                       " times its compressed size; it looks like a decompression bomb");
+    sink(data);
+  };
 }
 
 }  // namespace hawser

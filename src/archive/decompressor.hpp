@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <string>
 
 namespace hawser {
 
@@ -26,10 +27,8 @@ class Decompressor {
   using Sink = std::function<void(std::span<const std::byte>)>;
 
   /// `claimed` is what the media type says; it decides only what an empty stream means.
-  explicit Decompressor(media_type::Compression claimed, DecompressLimits limits = {});
-  Decompressor(Decompressor&&) noexcept;
-  Decompressor& operator=(Decompressor&&) noexcept;
-  ~Decompressor();
+  explicit Decompressor(media_type::Compression claimed, DecompressLimits limits = {})
+      : claimed_(claimed), limits_(limits) {}
 
   /// Takes the next bytes and gives what comes of them to `sink`, at most 256 KiB at a time. Throws
   /// Error{malformed} (broken data, wrong checksum), Error{too_large} (past a limit), Error{unsupported}
@@ -38,12 +37,26 @@ class Decompressor {
   /// Says that the stream is at its end; throws Error{malformed} where it is truncated.
   void finish(const Sink& sink);
 
-  std::uint64_t bytes_in() const;
-  std::uint64_t bytes_out() const;
+  std::uint64_t bytes_in() const { return in_; }
+  std::uint64_t bytes_out() const { return out_; }
+
+  /// One format.
+  class Codec {
+   public:
+    virtual ~Codec() = default;
+    virtual void feed(std::span<const std::byte> data, const Sink& sink) = 0;
+    virtual void finish(const Sink& sink) = 0;
+  };
 
  private:
-  struct Impl;
-  std::unique_ptr<Impl> impl_;
+  void start(const Sink& sink);
+  Sink within_limits(const Sink& sink);
+
+  media_type::Compression claimed_;
+  DecompressLimits limits_;
+  std::string head_;              // what came before the format was known
+  std::unique_ptr<Codec> codec_;  // once it is known
+  std::uint64_t in_ = 0, out_ = 0;
 };
 
 }  // namespace hawser

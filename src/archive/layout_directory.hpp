@@ -7,10 +7,8 @@
 #include "util/file.hpp"
 
 #include <hawser/image/digest.hpp>
-#include <hawser/image/platform.hpp>
 
 #include <filesystem>
-#include <functional>
 #include <mutex>
 #include <optional>
 #include <set>
@@ -44,7 +42,7 @@ class LayoutDirectory {
   void write_documents() const;
   void update_index() const;
   std::vector<Descriptor> index_entries() const;
-  std::string merged_index(const std::vector<Descriptor>& added) const;
+  std::string merged_index() const;
 
   std::filesystem::path path_;
   std::optional<Temporary> temporary_;
@@ -57,23 +55,5 @@ class LayoutDirectory {
 
 /// Throws what LayoutDirectory does where `path` can't become one or be added to.
 void check_layout_directory(const std::filesystem::path& path);
-
-/// What an image of a layout runs on where its entry doesn't say it; nothing where that can't be told.
-using PlatformLookup = std::function<std::optional<Platform>(const Digest& image)>;
-
-/// What the config of the image says, read from the blobs of the layout in the directory `layout`; nothing for an
-/// index, an artifact, and what can't be read.
-std::optional<Platform> platform_in_layout(const std::filesystem::path& layout, const Digest& image);
-
-/// The text of `index` (an image layout's index.json) with `added` in it, in place of entries of the same full name
-/// (io.containerd.image.name) and platform, and of those of the same digest and name; everything else stays as it is.
-/// An entry whose org.opencontainers.image.ref.name another one has gets its full name for it; where that has gone,
-/// too, the full name with @ and its platform, or at last its digest. Throws Error{malformed} where `index` is no image
-/// index, or has a number past the greatest double.
-///
-/// The cache edits its index.json by rules of its own (with_image() of src/store/image_index.hpp): what can't be read
-/// is put aside there, while here it is someone's and refused.
-std::string merge_layout_index(const std::string& index, const std::vector<Descriptor>& added,
-                               const PlatformLookup& look_up);
 
 }  // namespace hawser

@@ -7,52 +7,39 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
+#include <span>
 
 namespace hawser {
 namespace {
 
-/// A field of the header block: where it begins and how long it is.
-struct Field {
-  std::size_t offset;
-  std::size_t length;
-};
-constexpr Field name_field{0, 100};
-constexpr Field mode_field{100, 8};
-constexpr Field uid_field{108, 8};
-constexpr Field gid_field{116, 8};
-constexpr Field size_field{124, 12};
-constexpr Field mtime_field{136, 12};
-constexpr Field checksum_field{148, 8};
-constexpr std::size_t type_offset = 156;
-constexpr std::size_t magic_offset = 257;
-constexpr Field prefix_field{345, 155};
-
 constexpr std::size_t max_path = 4096;
 
-void put_text(std::string& block, Field field, std::string_view text) {
-  std::copy(text.begin(), text.end(), block.begin() + static_cast<std::ptrdiff_t>(field.offset));
-}
+/// The block, its fields in order.
+struct Header {
+  char name[100], mode[8], uid[8], gid[8], size[12], mtime[12], checksum[8], type, link[100], magic[8];
+  char owner[32], group[32], device[16], prefix[155], rest[12];
+};
+static_assert(sizeof(Header) == tar_block_size);
 
 /// Zero-padded octal digits and a NUL; base 256, marked by the top bit, where the digits do not suffice.
-void put_number(std::string& block, Field field, std::uint64_t value) {
-  const std::size_t digits = field.length - 1;
+void put_number(std::span<char> field, std::uint64_t value) {
+  const std::size_t digits = field.size() - 1;
   if (value >> (3 * digits) == 0) {
-    for (std::size_t i = 0; i < digits; ++i)
-      block[field.offset + digits - 1 - i] = static_cast<char>('0' + ((value >> (3 * i)) & 7));
+    for (std::size_t i = 0; i < digits; ++i) field[digits - 1 - i] = static_cast<char>('0' + ((value >> (3 * i)) & 7));
     return;
   }
   for (std::size_t i = 0; i < sizeof(value); ++i)
-    block[field.offset + field.length - 1 - i] = static_cast<char>((value >> (8 * i)) & 0xff);
-  block[field.offset] = static_cast<char>(0x80);
+    field[field.size() - 1 - i] = static_cast<char>((value >> (8 * i)) & 0xff);
+  field[0] = static_cast<char>(0x80);
 }
 
 /// The sum of all bytes with the checksum field as spaces: six octal digits, NUL, space.
-void put_checksum(std::string& block) {
-  put_text(block, checksum_field, "        ");
+void put_checksum(Header& header) {
+  std::ranges::fill(header.checksum, ' ');
   std::uint64_t sum = 0;
-  for (const char c : block) sum += static_cast<unsigned char>(c);
-  put_number(block, {checksum_field.offset, checksum_field.length - 1}, sum);
-  block[checksum_field.offset + 6] = '\0';
+  for (const std::byte byte : std::as_bytes(std::span(&header, 1))) sum += std::to_integer<unsigned>(byte);
+  put_number(std::span(header.checksum).first(7), sum);
+  header.checksum[6] = '\0';
 }
 
 /// A path as ustar's two fields: prefix and name, joined by a slash.
@@ -64,8 +51,8 @@ struct SplitPath {
 /// The split with the shortest prefix; false where there is none. A directory's last slash stays with its name.
 bool split_path(std::string_view path, SplitPath& split) {
   split = {{}, path};
-  if (path.size() <= name_field.length) return true;
-  for (std::size_t slash = path.size() - name_field.length - 1; slash <= prefix_field.length; ++slash) {
+  if (path.size() <= sizeof(Header::name)) return true;
+  for (std::size_t slash = path.size() - sizeof(Header::name) - 1; slash <= sizeof(Header::prefix); ++slash) {
     if (slash + 1 >= path.size()) return false;
     if (slash > 0 && path[slash] == '/') {
       split = {path.substr(0, slash), path.substr(slash + 1)};
@@ -76,21 +63,21 @@ bool split_path(std::string_view path, SplitPath& split) {
 }
 
 std::string header_block(SplitPath path, char type, std::uint64_t mode, std::uint64_t size) {
-  std::string block(tar_block_size, '\0');
-  put_text(block, name_field, path.name);
-  put_number(block, mode_field, mode);
-  put_number(block, uid_field, 0);
-  put_number(block, gid_field, 0);
-  put_number(block, size_field, size);
-  put_number(block, mtime_field, 0);
-  block[type_offset] = type;
-  std::memcpy(block.data() + magic_offset,
-              "ustar\0"
-              "00",
-              8);
-  put_text(block, prefix_field, path.prefix);
-  put_checksum(block);
-  return block;
+  Header header{};
+  std::ranges::copy(path.name, header.name);
+  put_number(header.mode, mode);
+  put_number(header.uid, 0);
+  put_number(header.gid, 0);
+  put_number(header.size, size);
+  put_number(header.mtime, 0);
+  header.type = type;
+  std::ranges::copy(std::string_view("ustar\0"
+                                     "00",
+                                     sizeof(header.magic)),
+                    header.magic);
+  std::ranges::copy(path.prefix, header.prefix);
+  put_checksum(header);
+  return {reinterpret_cast<const char*>(&header), sizeof(header)};
 }
 
 /// One pax record: its own length in decimal, a space, key=value, a newline.
@@ -122,7 +109,7 @@ std::string header(std::string_view path, char type, std::uint64_t mode, std::ui
     throw Error(Errc::malformed, "not a path for a tar entry: \"" + printable(path) + "\"");
   SplitPath split;
   const bool fits = split_path(path, split);
-  if (!fits) split = {{}, path.substr(0, name_field.length)};
+  if (!fits) split = {{}, path.substr(0, sizeof(Header::name))};
   const std::string own = header_block(split, type, mode, size);
   if (fits && padding == 0) return own;
   const std::string records = fits ? std::string() : pax_record("path", path);

@@ -1,4 +1,3 @@
-// Passes over the documents of a saved image, from those of a fixed name down to its layers.
 #include "archive/tar_import.hpp"
 
 #include "archive/archive_layout.hpp"
@@ -23,15 +22,7 @@ namespace {
 
 constexpr int max_levels = 3;                // of documents below index.json, which is an index itself
 constexpr std::size_t max_documents = 4096;  // manifests, indexes and configs of one tar
-
-std::string read_document(TarEntry& entry, std::size_t limit) {
-  if (entry.size() > limit)
-    throw Error(Errc::too_large, printable(entry.path()) + " in the tar is larger than " + format_bytes(limit));
-  std::string text(static_cast<std::size_t>(entry.size()), '\0');
-  for (std::size_t done = 0; done < text.size();)
-    done += entry.read(std::as_writable_bytes(std::span(text)).subspan(done));
-  return text;
-}
+constexpr std::uint64_t kept_unasked = std::uint64_t{32} << 20;  // bytes of what may prove to be documents
 
 json::value parse(const std::string& text, std::string_view name) {
   json::error_code error;
@@ -45,9 +36,9 @@ json::value parse(const std::string& text, std::string_view name) {
 }
 
 const json::array& array_at(const json::object& object, std::string_view key, std::string_view document) {
-  const json::value* value = object.if_contains(json::string_view(key.data(), key.size()));
-  if (!value || !value->is_array()) senseless(document);
-  return value->get_array();
+  const json::array* const array = json_array(object, key);
+  if (!array) senseless(document);
+  return *array;
 }
 
 std::string string_of(const json::value& value, std::string_view document) {
@@ -55,92 +46,92 @@ std::string string_of(const json::value& value, std::string_view document) {
   return std::string(value.get_string());
 }
 
-/// The digest that a path such as blobs/sha256/… names.
-std::optional<Digest> digest_of_path(std::string_view path) {
-  if (!path.starts_with("blobs/")) return std::nullopt;
-  path.remove_prefix(6);
-  const std::size_t slash = path.find('/');
-  if (slash == std::string_view::npos) return std::nullopt;
-  try {
-    return Digest::parse(std::string(path.substr(0, slash)) + ":" + std::string(path.substr(slash + 1)));
-  } catch (const Error&) {
-    return std::nullopt;
-  }
-}
-
 }  // namespace
 
-/// The passes over the documents of one tar.
+/// Goes over the documents of one tar, from those of a fixed name down to its layers.
 class ImportScan {
  public:
   ImportScan(TarImport& import, ImportLimits limits) : import_(import), limits_(limits) {}
 
   void run() {
     list_entries();
-    if (!manifest_json_ && !index_json_)
+    const auto index_json = documents_.find("index.json"), manifest_json = documents_.find("manifest.json");
+    if (index_json == documents_.end() && manifest_json == documents_.end())
       throw Error(Errc::malformed, printable(import_.reader_.path().native()) +
                                        " is no saved image: it has no manifest.json and no index.json");
-    if (index_json_) follow_index(*index_json_);
-    if (manifest_json_) follow_manifest_json(*manifest_json_);
+    if (index_json != documents_.end()) follow_index(index_json->second);
+    if (manifest_json != documents_.end()) follow_manifest_json(manifest_json->second);
     collect();
   }
 
  private:
   using Kind = ImportedBlob::Kind;
 
-  struct Config {
-    Digest digest;
-    ImageConfig content;
-  };
-
-  /// The first pass: which files there are, and the two documents that all starts from.
+  /// The first pass, as a rule the only one: which files there are, and the text of what is JSON by its first byte, as
+  /// far as there is room.
   void list_entries() {
     import_.reader_.each([&](TarEntry& entry) {
-      const auto keep = [&](std::optional<std::string>& document) {
-        if (document) throw Error(Errc::malformed, "the tar has " + entry.path() + " twice");
-        document = read_document(entry, limits_.max_document);
-      };
-      if (entry.path() == "manifest.json")
-        keep(manifest_json_);
-      else if (entry.path() == "index.json")
-        keep(index_json_);
-      if (sizes_.emplace(entry.path(), entry.size()).second) order_.push_back(entry.path());
+      const bool is_root = entry.path() == "manifest.json" || entry.path() == "index.json";
+      const bool fresh = sizes_.emplace(entry.path(), entry.size()).second;
+      if (is_root && !fresh) throw Error(Errc::malformed, "the tar has " + entry.path() + " twice");
+      if (fresh) order_.push_back(entry.path());
+      if (is_root) {
+        read_document(entry);
+      } else if (char first = 0; fresh && entry.size() <= limits_.max_document &&
+                                 bytes_ + entry.size() <= kept_unasked &&
+                                 entry.read(std::as_writable_bytes(std::span(&first, 1))) > 0 && first == '{') {
+        read_document(entry, {&first, 1});
+      }
       return true;
     });
   }
 
-  /// Reads the documents at `paths` in one pass.
-  std::map<std::string, std::string> read_documents(const std::set<std::string>& paths) {
-    std::map<std::string, std::string> result;
-    if ((documents_ += paths.size()) > max_documents) throw Error(Errc::too_large, "the tar names too many documents");
-    if (paths.empty()) return result;
+  /// Reads all of the document after `begin`, which has been read.
+  void read_document(TarEntry& entry, std::string_view begin = {}) {
+    if (entry.size() > limits_.max_document)
+      throw Error(Errc::too_large,
+                  printable(entry.path()) + " in the tar is larger than " + format_bytes(limits_.max_document));
+    if ((bytes_ += entry.size()) > limits_.max_documents)
+      throw Error(Errc::too_large,
+                  "the documents in the tar are larger than " + format_bytes(limits_.max_documents) + " together");
+    std::string text(begin);
+    text.resize(static_cast<std::size_t>(entry.size()));
+    for (std::size_t done = begin.size(); done < text.size();)
+      done += entry.read(std::as_writable_bytes(std::span(text)).subspan(done));
+    documents_.emplace(entry.path(), std::move(text));
+  }
+
+  /// Reads, in one more pass, the documents at `paths` that the first one has not kept.
+  void load(const std::set<std::string>& paths) {
+    if ((loaded_ += paths.size()) > max_documents) throw Error(Errc::too_large, "the tar names too many documents");
+    std::set<std::string> left;
+    for (const std::string& path : paths)
+      if (sizes_.contains(path) && !documents_.contains(path)) left.insert(path);
+    if (left.empty()) return;
     import_.reader_.each([&](TarEntry& entry) {
-      if (paths.contains(entry.path()) && !result.contains(entry.path()))
-        result.emplace(entry.path(), read_document(entry, limits_.max_document));
-      return result.size() < paths.size();
+      if (left.erase(entry.path()) > 0) read_document(entry);
+      return !left.empty();
     });
-    return result;
   }
 
   void want(const Digest& digest, Kind kind, const std::string& path) {
     wanted_.emplace(path, std::pair(digest, kind));
   }
 
-  /// index.json and what it points at, one pass for each level.
+  /// index.json and what it points at.
   void follow_index(const std::string& text) {
-    const json::value document = parse(text, "index.json");
-    if (!document.is_object()) senseless("index.json");
+    const std::optional<LayoutIndex> index = LayoutIndex::parse(text);
+    if (!index) senseless("index.json");
     std::set<std::string> level;
-    for (const json::value& value : array_at(document.get_object(), "manifests", "index.json")) {
-      if (!value.is_object() || !value.get_object().contains("digest")) senseless("index.json");
-      add_document(Digest::parse(string_of(value.at("digest"), "index.json")), level);
-      const json::object* annotations = json_object(value.get_object(), "annotations");
-      const json::value* name = annotations ? annotations->if_contains(annotation::image_name) : nullptr;
-      if (name && name->is_string()) add_name(std::string(name->get_string()));
+    for (const LayoutIndex::Entry& entry : index->entries()) {
+      if (!entry.digest) senseless("index.json");
+      add_document(*entry.digest, level);
+      if (!entry.name.empty()) add_name(entry.name);
     }
     for (int depth = 0; depth < max_levels && !level.empty(); ++depth) {
       std::set<std::string> next;
-      for (const auto& [path, bytes] : read_documents(level)) follow_manifest(bytes, next);
+      load(level);
+      for (const std::string& path : level) follow_manifest(documents_.at(path), next);
       level = std::move(next);
     }
   }
@@ -167,43 +158,41 @@ class ImportScan {
   void follow_manifest_json(const std::string& text) {
     const json::value document = parse(text, "manifest.json");
     if (!document.is_array()) senseless("manifest.json");
+    const json::array& images = document.get_array();
+    if (images.size() > limits_.max_images) throw Error(Errc::too_large, "the tar names too many images");
     std::set<std::string> config_paths;
-    if (document.get_array().size() > limits_.max_images) throw Error(Errc::too_large, "the tar names too many images");
-    for (const json::value& image : document.get_array()) {
+    for (const json::value& image : images) {
       if (!image.is_object() || !image.get_object().contains("Config")) senseless("manifest.json");
       config_paths.insert(string_of(image.at("Config"), "manifest.json"));
       if (array_at(image.get_object(), "Layers", "manifest.json").size() > max_layers)
         throw Error(Errc::too_large, "an image in the tar has too many layers");
-      const json::value* tags = image.get_object().if_contains("RepoTags");
-      if (!tags || !tags->is_array()) continue;
-      for (const json::value& tag : tags->get_array()) add_name(string_of(tag, "manifest.json"));
     }
-    std::map<std::string, Config> configs;
-    for (const auto& [path, bytes] : read_documents(config_paths)) {
-      const std::optional<Digest> named = digest_of_path(path);
-      configs.emplace(path, Config{named ? *named : Digest::of(bytes), parse_config(bytes)});
+    load(config_paths);
+    std::map<std::string, ImageConfig> configs;
+    for (const std::string& path : config_paths) {
+      if (!documents_.contains(path)) throw Error(Errc::malformed, "the tar lacks the image config " + printable(path));
+      const std::string& bytes = documents_.at(path);
+      configs.emplace(path, parse_config(bytes));
+      want(digest_of_blob_path(path).value_or(Digest::of(bytes)), Kind::document, path);
     }
-    for (const json::value& image : document.get_array()) add_image(image.get_object(), configs);
+    for (const json::value& image : images)
+      add_image(image.get_object(), configs.at(string_of(image.at("Config"), "manifest.json")));
   }
 
   /// One image of manifest.json. Its layers are blobs named by their digest, or plain tars named by anything.
-  void add_image(const json::object& image, const std::map<std::string, Config>& configs) {
-    const std::string config_path = string_of(image.at("Config"), "manifest.json");
-    const auto found = configs.find(config_path);
-    if (found == configs.end())
-      throw Error(Errc::malformed, "the tar lacks the image config " + printable(config_path));
-    const ImageConfig& config = found->second.content;
+  void add_image(const json::object& image, const ImageConfig& config) {
+    if (const json::array* tags = json_array(image, "RepoTags"))
+      for (const json::value& tag : *tags) add_name(string_of(tag, "manifest.json"));
     const json::array& layers = image.at("Layers").get_array();
     if (layers.size() != config.diff_ids.size())
       throw Error(Errc::malformed, "manifest.json in the tar has " + std::to_string(layers.size()) +
                                        " layers where the image config has " + std::to_string(config.diff_ids.size()));
-    want(found->second.digest, Kind::document, config_path);
     for (std::size_t i = 0; i < layers.size(); ++i) {
       const std::string path = string_of(layers[i], "manifest.json");
-      const std::optional<Digest> digest = digest_of_path(path);
-      const bool plain = !digest || *digest == config.diff_ids[i];
-      whole_.insert(digest ? *digest : config.diff_ids[i]);
-      want(digest ? *digest : config.diff_ids[i], plain ? Kind::uncompressed_layer : Kind::layer, path);
+      const Digest& diff_id = config.diff_ids[i];
+      const Digest digest = digest_of_blob_path(path).value_or(diff_id);
+      whole_.insert(digest);
+      want(digest, digest == diff_id ? Kind::uncompressed_layer : Kind::layer, path);
     }
   }
 
@@ -231,13 +220,14 @@ class ImportScan {
 
   TarImport& import_;
   ImportLimits limits_;
-  std::optional<std::string> manifest_json_, index_json_;
+  std::map<std::string, std::string> documents_;  // those read so far, by path
+  std::uint64_t bytes_ = 0;                       // of these
   std::map<std::string, std::uint64_t> sizes_;
   std::vector<std::string> order_;
   std::map<std::string, std::pair<Digest, Kind>> wanted_;
   std::set<Digest> whole_;  // layers that the tar should have
   std::set<std::string> seen_names_;
-  std::size_t documents_ = 0;
+  std::size_t loaded_ = 0;
 };
 
 TarImport::TarImport(std::filesystem::path path, ImportLimits limits) : reader_(std::move(path), limits) {

@@ -17,10 +17,11 @@ namespace hawser {
 /// What import takes from an archive.
 struct ImportLimits {
   std::size_t max_entries = 100'000;
-  std::size_t max_document = max_manifest_size;         ///< bytes of one JSON document
-  std::uint64_t max_tar_size = std::uint64_t{1} << 44;  ///< bytes of a compressed tar when decompressed
-  std::size_t max_path = 4096;                          ///< bytes; what has a longer path is passed over
-  std::size_t max_images = 1024;                        ///< images and names in one tar
+  std::size_t max_document = max_manifest_size;          ///< bytes of one JSON document
+  std::uint64_t max_documents = std::uint64_t{1} << 28;  ///< bytes of all of them
+  std::uint64_t max_tar_size = std::uint64_t{1} << 44;   ///< bytes of a compressed tar when decompressed
+  std::size_t max_path = 4096;                           ///< bytes; what has a longer path is passed over
+  std::size_t max_images = 1024;                         ///< images and names in one tar
 };
 
 /// A regular file of a tar while the reader stands at it.

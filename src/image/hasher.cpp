@@ -21,41 +21,29 @@ void check(int result) {
 
 }  // namespace
 
-struct Hasher::Impl {
-  explicit Impl(Digest::Algorithm wanted)
-      : algorithm(wanted),
-        type(wanted == Digest::Algorithm::sha256 ? EVP_sha256() : EVP_sha512()),
-        context(EVP_MD_CTX_new()) {
-    check(context ? 1 : 0);
-    start();
-  }
+void Hasher::Free::operator()(evp_md_ctx_st* context) const {
+  EVP_MD_CTX_free(context);
+}
 
-  void start() { check(EVP_DigestInit_ex(context.get(), type, nullptr)); }
+Hasher::Hasher(Digest::Algorithm algorithm) : algorithm_(algorithm), context_(EVP_MD_CTX_new()) {
+  start();
+}
 
-  struct Free {
-    void operator()(EVP_MD_CTX* pointer) const { EVP_MD_CTX_free(pointer); }
-  };
-
-  Digest::Algorithm algorithm;
-  const EVP_MD* type;
-  std::unique_ptr<EVP_MD_CTX, Free> context;
-};
-
-Hasher::Hasher(Digest::Algorithm algorithm) : impl_(std::make_unique<Impl>(algorithm)) {}
-Hasher::Hasher(Hasher&&) noexcept = default;
-Hasher& Hasher::operator=(Hasher&&) noexcept = default;
-Hasher::~Hasher() = default;
+void Hasher::start() {
+  const EVP_MD* const type = algorithm_ == Digest::Algorithm::sha256 ? EVP_sha256() : EVP_sha512();
+  check(context_ ? EVP_DigestInit_ex(context_.get(), type, nullptr) : 0);
+}
 
 void Hasher::update(std::span<const std::byte> data) {
-  check(EVP_DigestUpdate(impl_->context.get(), data.data(), data.size()));
+  check(EVP_DigestUpdate(context_.get(), data.data(), data.size()));
 }
 
 Digest Hasher::finish() {
   std::array<std::byte, EVP_MAX_MD_SIZE> hash{};
   unsigned length = 0;
-  check(EVP_DigestFinal_ex(impl_->context.get(), reinterpret_cast<unsigned char*>(hash.data()), &length));
-  impl_->start();
-  return Digest::from_hash(impl_->algorithm, std::span(hash).first(length));
+  check(EVP_DigestFinal_ex(context_.get(), reinterpret_cast<unsigned char*>(hash.data()), &length));
+  start();
+  return Digest::from_hash(algorithm_, std::span(hash).first(length));
 }
 
 Digest hash_of(const File& file, Digest::Algorithm algorithm, std::uint64_t offset,

@@ -11,23 +11,27 @@
 #include <optional>
 #include <span>
 
+struct evp_md_ctx_st;
+
 namespace hawser {
 
 /// Hashes a stream of bytes. Moves, does not copy.
 class Hasher {
  public:
   explicit Hasher(Digest::Algorithm algorithm);
-  Hasher(Hasher&&) noexcept;
-  Hasher& operator=(Hasher&&) noexcept;
-  ~Hasher();
 
   void update(std::span<const std::byte> data);
   /// The digest of all that was fed; the hasher is fresh again afterwards.
   Digest finish();
 
  private:
-  struct Impl;
-  std::unique_ptr<Impl> impl_;
+  void start();
+
+  struct Free {
+    void operator()(evp_md_ctx_st* context) const;
+  };
+  Digest::Algorithm algorithm_;
+  std::unique_ptr<evp_md_ctx_st, Free> context_;
 };
 
 /// The digest of the whole file from `offset` on, read anew, or of `length` bytes there. Throws Error{disk}, and

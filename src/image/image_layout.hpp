@@ -1,16 +1,21 @@
-// The annotations by which tools know an image in an index.json (OCI image-spec, "Annotations").
+// The documents of an OCI image layout (OCI image-spec, "Image Layout"), as text: where its files lie, oci-layout, and
+// index.json with the annotations by which tools know an image.
 #pragma once
 
 #include "image/manifest.hpp"
 
 #include <hawser/image/digest.hpp>
+#include <hawser/image/platform.hpp>
 
 #include <cstddef>
+#include <functional>
+#include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include <boost/json/fwd.hpp>
+#include <boost/json/object.hpp>
 
 namespace hawser::annotation {
 
@@ -29,14 +34,52 @@ inline constexpr std::size_t max_oci_layout_document = 4096;  ///< bytes; a long
 
 /// Where an image layout keeps a blob: "blobs/sha256/…".
 std::string blob_path(const Digest& digest);
+/// The digest of the blob that lies there; nothing for any other path.
+std::optional<Digest> digest_of_blob_path(std::string_view path);
 
 /// A descriptor as JSON; members that are empty are left out, and so are urls.
 boost::json::object descriptor_json(const Descriptor& descriptor);
 
 /// The text of index.json with `descriptors`.
 std::string layout_index(const std::vector<Descriptor>& descriptors);
+inline constexpr std::size_t max_layout_index = 16 * 1024 * 1024;  ///< bytes; a longer index.json is not read
 
-/// An annotation of an entry of index.json; empty where it has none, or is no descriptor at all.
-std::string annotation_of(const boost::json::value& entry, std::string_view key);
+/// What an image of a layout runs on where its entry doesn't say it; nothing where that can't be told.
+using PlatformLookup = std::function<std::optional<Platform>(const Digest& image)>;
+
+/// An index.json that other tools write into, too: an edit keeps whatever it doesn't understand.
+class LayoutIndex {
+ public:
+  /// One without entries.
+  LayoutIndex();
+  /// Nothing where `text` is no index: no JSON, nested too deep, or without a list of manifests.
+  static std::optional<LayoutIndex> parse(std::string_view text);
+
+  struct Entry {
+    std::string name, ref_name;    ///< annotations; empty where there are none
+    std::optional<Digest> digest;  ///< nothing where it is no digest that hawser knows
+  };
+  std::vector<Entry> entries() const;
+
+  /// Adds `images`. They take the place of entries of the same full name and platform, and of those of the same name
+  /// and digest; a tag alone is no name, since other tools give one to several images. Where another entry has an
+  /// image's ref.name, the image gets its full name for it; where that has gone, too, the full name with @ and its
+  /// platform, or at last its digest: tools that choose an image by its ref.name need it to be the only one.
+  /// They go to the end, or `in_place` to where the first that they replace was.
+  void put(const std::vector<Descriptor>& images, const PlatformLookup& look_up = {}, bool in_place = false);
+  /// Removes the entries of these digests.
+  void remove(const std::set<Digest>& digests);
+
+  /// The text: the very one that was parsed where no edit has changed anything. Nothing where a number in it can't be
+  /// written again, being past the greatest double; smaller ones that a double can't hold lose digits.
+  std::optional<std::string> text() const;
+
+ private:
+  void replace(boost::json::array entries);
+
+  std::string parsed_;
+  boost::json::object document_;
+  bool changed_ = false;
+};
 
 }  // namespace hawser

@@ -1,7 +1,7 @@
 // Which media type means what, in one place.
 #include "image/manifest.hpp"
 
-#include "image/json.hpp"
+#include "util/json.hpp"
 #include "util/text.hpp"
 
 #include <hawser/util/error.hpp>
@@ -121,6 +121,14 @@ void check_shape(const JsonDocument& document, bool index) {
   if (!index && !config) document.refuse("it has no \"config\"");
 }
 
+Digest read_digest(const JsonDocument& document, std::string_view text) {
+  try {
+    return Digest::parse(text);
+  } catch (const Error& error) {
+    document.refuse(error.what());
+  }
+}
+
 std::uint64_t read_size(const JsonDocument& document, const json::object& from) {
   const json::value* size = document.member(from, "size");
   if (size == nullptr) document.refuse("a descriptor of it has no size");
@@ -164,7 +172,7 @@ std::map<std::string, std::string> read_annotations(const JsonDocument& document
 Descriptor read_descriptor(const JsonDocument& document, const json::value& value) {
   if (!value.is_object()) document.refuse("a descriptor of it is no object");
   const json::object& from = value.get_object();
-  Descriptor result{document.text(from, "mediaType"), document.digest(document.text(from, "digest")),
+  Descriptor result{document.text(from, "mediaType"), read_digest(document, document.text(from, "digest")),
                     read_size(document, from)};
   if (const json::array* urls = document.optional_array(from, "urls")) {
     check_number(urls->size(), max_urls, "URLs");
@@ -301,7 +309,7 @@ ImageConfig parse_config(std::string_view bytes) {
                                      " layers; no more than " + std::to_string(max_layers) + " are taken");
   for (const boost::json::value& id : *diff_ids) {
     if (!id.is_string()) document.refuse("a diff ID of it is no text");
-    config.diff_ids.push_back(document.digest(id.get_string()));
+    config.diff_ids.push_back(read_digest(document, id.get_string()));
   }
   return config;
 }

@@ -5,9 +5,9 @@
 #include "archive/classic_writer.hpp"
 #include "archive/layout_directory.hpp"
 #include "archive/output_file.hpp"
+#include "image/image_layout.hpp"
 #include "image/manifest.hpp"
 #include "util/file.hpp"
-#include "util/json.hpp"
 #include "util/text.hpp"
 
 #include <hawser/util/error.hpp>
@@ -202,12 +202,7 @@ class StreamOutput final : public ImageOutput {
   explicit StreamOutput(ArchiveLayout layout)
       : file_(File::duplicate(STDOUT_FILENO, "standard output")), writer_(file_, std::move(layout)) {}
 
-  std::vector<Digest> missing() const override {
-    std::vector<Digest> digests;
-    for (const ArchiveEntry& entry : writer_.layout().entries())
-      if (const auto* digest = std::get_if<Digest>(&entry.content)) digests.push_back(*digest);
-    return digests;
-  }
+  std::vector<Digest> missing() const override { return writer_.layout().missing(); }
   std::shared_ptr<BlobConsumer> consumer(const Digest&) override { return nullptr; }
   std::unique_ptr<BlobDestination> destination(const Digest&) override { return nullptr; }
 
@@ -281,9 +276,8 @@ std::unique_ptr<ImageOutput> open_image_output(OutputFormat format, bool uncompr
 
 std::size_t images_in_layout(const std::filesystem::path& path) {
   try {
-    const auto index = parse_json_object(read_file(path / "index.json", max_manifest_size));
-    const auto* manifests = index ? index->if_contains("manifests") : nullptr;
-    return manifests && manifests->is_array() ? manifests->get_array().size() : 0;
+    const auto index = LayoutIndex::parse(read_file(path / "index.json", max_layout_index));
+    return index ? index->entries().size() : 0;
   } catch (const Error&) {
     return 0;
   }
@@ -295,7 +289,8 @@ namespace {
 /// registry's own: what the line damaged is fetched again.
 class LayerConsumer final : public BlobConsumer {
  public:
-  explicit LayerConsumer(ClassicWriter::Layer layer) : layer_(std::move(layer)) {}
+  LayerConsumer(ClassicWriter& writer, const Digest& blob, std::string_view media_type)
+      : layer_(writer, blob, media_type) {}
 
   void data(std::uint64_t, std::span<const std::byte> bytes) override {
     if (failure_) return;
@@ -326,6 +321,7 @@ class UncompressedOutput final : public ImageOutput {
     check_uncompressed(images_);
     for (const ArchiveImage& image : images_) {
       for (const ArchiveManifest& manifest : image.manifests) {
+        manifests_.insert(manifest.descriptor.digest);
         add(manifest.manifest.config.digest);
         for (const Descriptor& layer : manifest.manifest.layers) {
           add(layer.digest);
@@ -346,21 +342,20 @@ class UncompressedOutput final : public ImageOutput {
   std::shared_ptr<BlobConsumer> consumer(const Digest& digest) override {
     const auto type = layer_types_.find(digest);
     if (type == layer_types_.end()) return nullptr;
-    return std::make_shared<LayerConsumer>(writer_->open(digest, type->second));
+    return std::make_shared<LayerConsumer>(*writer_, digest, type->second);
   }
   std::unique_ptr<BlobDestination> destination(const Digest&) override { return nullptr; }
 
   void config_known(const ArchiveManifest& manifest, const ImageConfig& config, const std::string& bytes) override {
     if (arranged_) return;
     configs_.insert_or_assign(manifest.descriptor.digest, std::pair(config, bytes));
+    if (configs_.size() < manifests_.size()) return;
     std::vector<ClassicImage> classic;
-    for (const ArchiveImage& image : images_) {
+    for (const ArchiveImage& image : images_)
       for (const ArchiveManifest& each : image.manifests) {
-        const auto known = configs_.find(each.descriptor.digest);
-        if (known == configs_.end()) return;
-        classic.push_back({image.references, each.manifest, known->second.first, known->second.second});
+        const auto& [known, text] = configs_.at(each.descriptor.digest);
+        classic.push_back({image.references, each.manifest, known, text});
       }
-    }
     writer_->arrange(ClassicLayout(classic));
     arranged_ = true;
   }
@@ -368,7 +363,7 @@ class UncompressedOutput final : public ImageOutput {
   void fill(const Digest& digest, const File& source) override {
     const auto type = layer_types_.find(digest);
     if (type == layer_types_.end()) return;  // a config; config_known() has it
-    ClassicWriter::Layer layer = writer_->open(digest, type->second);
+    ClassicWriter::Layer layer(*writer_, digest, type->second);
     layer.feed_from(source, source.size());
     layer.finish();
   }
@@ -381,7 +376,7 @@ class UncompressedOutput final : public ImageOutput {
 
   std::vector<ArchiveImage> images_;
   std::vector<Digest> blobs_;
-  std::set<Digest> seen_;
+  std::set<Digest> seen_, manifests_;
   std::map<Digest, std::string> layer_types_;
   std::map<Digest, std::pair<ImageConfig, std::string>> configs_;  // by manifest
   bool arranged_ = false;

@@ -268,7 +268,7 @@ class Pruner {
       if (is_held(*blobs, digest)) continue;
       remove(*blobs, digest.hex());
       forget_known(layout_, digest);
-      removed_.insert(digest.to_string());
+      removed_.insert(digest);
     }
   }
 
@@ -311,7 +311,7 @@ class Pruner {
   std::int64_t now_;
   std::int64_t age_;
   std::uint64_t freed_ = 0;
-  std::set<std::string> removed_;
+  std::set<Digest> removed_;
 };
 
 }  // namespace

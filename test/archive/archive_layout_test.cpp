@@ -2,6 +2,7 @@
 
 #include "archive/sample_images.hpp"
 #include "archive/tar_header.hpp"
+#include "support/growth.hpp"
 
 #include <hawser/util/error.hpp>
 
@@ -237,6 +238,24 @@ TEST(ArchiveImage, ItsRootIsTheIndexOrTheManifest) {
   const SampleImage sample = sample_image({"a:1"}, {"layer"});
   EXPECT_EQ(sample.image.root().digest, sample.image.manifests.front().descriptor.digest);
   EXPECT_EQ(multi_platform("a:1", {sample}).root().digest, Digest::of("{\"manifests\":[]}"));
+}
+
+TEST(ArchiveLayout, ABlobCostsTheSameAmongTwentyThousand) {
+  const auto lay_out = [](std::size_t blobs) {
+    std::vector<ArchiveImage> images;
+    for (std::size_t i = 0; i < blobs; ++i) {
+      if (i % 100 == 0) {
+        const std::string name = "a:" + std::to_string(i);
+        images.push_back(sample_image({name}, {}).image);
+        images.back().manifests.front().descriptor.digest = Digest::of(name);
+      }
+      images.back().manifests.front().manifest.layers.push_back({"layer", Digest::of(std::to_string(i)), i});
+    }
+    const ArchiveLayout layout(ArchiveFormat::docker_archive, images);
+    for (std::size_t i = 0; i < blobs; ++i) ASSERT_EQ(layout.find(Digest::of(std::to_string(i)))->size, i);
+    EXPECT_EQ(layout.missing().size(), blobs);
+  };
+  EXPECT_LT(test::growth(lay_out), test::quadratic_growth);
 }
 
 TEST(ArchiveLayout, NamesWithQuotesStayOneString) {

@@ -5,11 +5,13 @@
 #include "archive/tar_header.hpp"
 #include "archive/tar_listing.hpp"
 #include "image/manifest.hpp"
+#include "support/growth.hpp"
 #include "util/file.hpp"
 
 #include <hawser/util/error.hpp>
 
 #include <algorithm>
+#include <deque>
 #include <functional>
 #include <numeric>
 #include <string>
@@ -79,6 +81,19 @@ TEST(ClassicLayout, ImagesShareLayersAndConfigs) {
   EXPECT_EQ(layout.layers.size(), 3U);
   EXPECT_EQ(layout.diff_ids.size(), 3U);
   EXPECT_EQ(layout.documents.size(), 3U);  // manifest.json, repositories, one config
+}
+
+TEST(ClassicLayout, ALayerCostsTheSameAmongTwentyThousand) {
+  const auto lay_out = [](std::size_t layers) {
+    ClassicImage image = image_of(std::vector<std::string>());
+    for (std::size_t i = 0; i < layers; ++i) {
+      image.manifest.layers.push_back({"layer", Digest::of(std::to_string(i)), i});
+      image.config.diff_ids.push_back(Digest::of("tar " + std::to_string(i)));
+    }
+    const ClassicLayout layout({image});
+    for (std::size_t i = 0; i < layers; ++i) ASSERT_EQ(layout.index_of(image.manifest.layers[i].digest), i);
+  };
+  EXPECT_LT(test::growth(lay_out), test::quadratic_growth);
 }
 
 TEST(ClassicLayout, WithoutATagThereIsNoName) {
@@ -169,7 +184,6 @@ TEST_F(LayerInflaterTest, ALongLayerIsTakenOnAnotherThread) {
     inflater.finish();
     EXPECT_TRUE(result == tar);
     EXPECT_NE(taken_on, std::this_thread::get_id());
-    EXPECT_EQ(inflater.bytes_in(), stream.size());
     EXPECT_TRUE(free());
   }
 }
@@ -200,7 +214,6 @@ TEST_F(LayerInflaterTest, AfterRestartNothingOldComes) {
   feed(inflater, gzip(long_tar('a')));
   inflater.restart();
   EXPECT_TRUE(free());
-  EXPECT_EQ(inflater.bytes_in(), 0U);
   result.clear();
   feed(inflater, gzip(wanted));
   inflater.finish();
@@ -318,7 +331,7 @@ void feed(ClassicWriter::Layer& layer, std::string_view bytes, std::size_t piece
 }
 
 void add(ClassicWriter& writer, const Layer& layer) {
-  ClassicWriter::Layer open = writer.open(layer.digest(), layer.type);
+  ClassicWriter::Layer open(writer, layer.digest(), layer.type);
   feed(open, layer.blob);
   open.finish();
 }
@@ -368,9 +381,9 @@ TEST(ClassicWriter, LayersThatGrowTogetherMoveInWhenTheirTurnComes) {
   const std::vector<Layer> layers = some_layers();
   const TempDir scratch;
   ClassicWriter writer(scratch / "out.tar");
-  std::vector<ClassicWriter::Layer> open;
+  std::deque<ClassicWriter::Layer> open;
   for (const Layer& layer : layers) {
-    open.push_back(writer.open(layer.digest(), layer.type));
+    open.emplace_back(writer, layer.digest(), layer.type);
     feed(open.back(), std::string_view(layer.blob).substr(0, layer.blob.size() / 2));
   }
   writer.arrange(ClassicLayout({image_of(layers)}));
@@ -451,9 +464,8 @@ TEST(ClassicWriter, ABlobInAFileIsTheSame) {
   ClassicWriter writer(scratch / "out.tar");
   writer.arrange(ClassicLayout({image_of(layers)}));
   for (const Layer& layer : layers) {
-    ClassicWriter::Layer open = writer.open(layer.digest(), layer.type);
+    ClassicWriter::Layer open(writer, layer.digest(), layer.type);
     open.feed_from(file_with(blobs / layer.digest().hex(), layer.blob), layer.blob.size());
-    EXPECT_EQ(open.bytes_in(), layer.blob.size());
     open.finish();
   }
   writer.finish();
@@ -464,7 +476,7 @@ TEST(ClassicWriter, AFileShorterThanTheBlobIsRefused) {
   const TempDir scratch, blobs;
   const Layer layer = gzip_layer(noise(1000, 1));
   ClassicWriter writer(scratch / "out.tar");
-  ClassicWriter::Layer open = writer.open(layer.digest(), layer.type);
+  ClassicWriter::Layer open(writer, layer.digest(), layer.type);
   const File half = file_with(blobs / "half", layer.blob.substr(0, 500));
   EXPECT_EQ(code_of([&] { open.feed_from(half, layer.blob.size()); }), Errc::size_mismatch);
 }
@@ -475,7 +487,7 @@ TEST(ClassicWriter, WhatWasWrongIsForgottenByRestart) {
     const TempDir scratch;
     ClassicWriter writer(scratch / "out.tar");
     if (direct) writer.arrange(ClassicLayout({image_of(layers)}));
-    ClassicWriter::Layer first = writer.open(layers[0].digest(), layers[0].type);
+    ClassicWriter::Layer first(writer, layers[0].digest(), layers[0].type);
     feed(first, test::gzip(noise(400'000, 9)));
     EXPECT_EQ(code_of([&] { first.feed(as_bytes("more that is no gzip")); }), Errc::malformed);
     first.restart();
@@ -541,7 +553,7 @@ TEST(ClassicWriter, ATruncatedLayerIsRefusedByName) {
   const TempDir scratch;
   const Layer layer = gzip_layer(noise(1000, 1));
   ClassicWriter writer(scratch / "out.tar");
-  ClassicWriter::Layer open = writer.open(layer.digest(), layer.type);
+  ClassicWriter::Layer open(writer, layer.digest(), layer.type);
   feed(open, std::string_view(layer.blob).substr(0, 500));
   try {
     open.finish();
@@ -571,7 +583,7 @@ TEST(ClassicWriter, MisuseIsRefused) {
   writer.arrange(ClassicLayout({image_of(layers)}));
   EXPECT_EQ(code_of([&] { writer.arrange(ClassicLayout({image_of(layers)})); }), Errc::malformed);
   EXPECT_EQ(code_of([&] { add(writer, gzip_layer("of no image")); }), Errc::malformed);
-  ClassicWriter::Layer first = writer.open(layers[0].digest(), layers[0].type);
+  ClassicWriter::Layer first(writer, layers[0].digest(), layers[0].type);
   feed(first, layers[0].blob);
   first.finish();
   EXPECT_EQ(code_of([&] { first.finish(); }), Errc::malformed);

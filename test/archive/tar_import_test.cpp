@@ -6,6 +6,8 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/inotify.h>
+#include <unistd.h>
 
 namespace hawser {
 namespace {
@@ -90,6 +92,83 @@ TEST_F(TarImportTest, LevelsOfIndexesAreFollowedAsFarAsThereIsSense) {
   tar = blobs;
   add("index.json", index_of(deeper));
   EXPECT_EQ(import().blobs().size(), 4U) << "the manifest is not read, so its config and layer are not known";
+}
+
+/// Counts how often a file is opened.
+class Opened {
+ public:
+  explicit Opened(const std::filesystem::path& path) : fd_(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC)) {
+    // Closing is watched as well, since the kernel makes one event of two that are the same.
+    EXPECT_GE(::inotify_add_watch(fd_, path.c_str(), IN_OPEN | IN_CLOSE), 0);
+  }
+  ~Opened() { ::close(fd_); }
+  std::size_t times() const {
+    alignas(inotify_event) char buffer[4096];
+    std::size_t result = 0;
+    for (ssize_t size = 0; (size = ::read(fd_, buffer, sizeof buffer)) > 0;)
+      for (ssize_t at = 0; at < size;) {
+        const auto* event = reinterpret_cast<const inotify_event*>(buffer + at);
+        if (event->mask & IN_OPEN) ++result;
+        at += static_cast<ssize_t>(sizeof(inotify_event) + event->len);
+      }
+    return result;
+  }
+
+ private:
+  int fd_;
+};
+
+TEST_F(TarImportTest, AnArchiveOfTwentyThousandLayersIsReadTwice) {
+  constexpr int images = 20, layers = 1000;
+  std::string index_json, manifest_json;
+  for (int i = 0; i < images; ++i) {
+    std::string paths, diff_ids, descriptors;
+    for (int j = 0; j < layers; ++j) {
+      const std::string content = std::to_string(i * layers + j);
+      const char* comma = j == 0 ? "" : ",";
+      add_blob(content);
+      paths += comma + ('"' + blob_path(Digest::of(content)) + '"');
+      diff_ids += comma + ('"' + Digest::of(content + "'s tar").to_string() + '"');
+      descriptors += comma + descriptor(media_type::oci_layer_gzip, content);
+    }
+    const std::string own =
+        R"({"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[)" + diff_ids + "]}}";
+    const std::string image = R"({"schemaVersion":2,"config":)" + descriptor(media_type::oci_config, own) +
+                              R"(,"layers":[)" + descriptors + "]}";
+    add_blob(own);
+    add_blob(image);
+    const char* comma = i == 0 ? "" : ",";
+    index_json += comma + descriptor(media_type::oci_manifest, image);
+    manifest_json += comma + (R"({"Config":")" + blob_path(Digest::of(own)) + R"(","RepoTags":["a:)") +
+                     std::to_string(i) + R"("],"Layers":[)" + paths + "]}";
+  }
+  add("index.json", R"({"schemaVersion":2,"manifests":[)" + index_json + "]}");
+  add("manifest.json", "[" + manifest_json + "]");
+  test::write_text(scratch / "a.tar", tar + std::string(tar_trailer_size, '\0'));
+  const Opened opened(scratch / "a.tar");
+  const TarImport whole(scratch / "a.tar");
+  EXPECT_EQ(opened.times(), 1U) << "passes over the tar for its documents";
+  std::size_t blobs = 0;
+  whole.read([&](const ImportedBlob&, TarEntry&) { ++blobs; });
+  EXPECT_EQ(opened.times(), 1U) << "passes over the tar for its blobs";
+  EXPECT_EQ(blobs, std::size_t{images} * (layers + 2));
+  EXPECT_EQ(whole.names().size(), std::size_t{images});
+  EXPECT_THAT(whole.missing(), IsEmpty());
+}
+
+TEST_F(TarImportTest, ADocumentThatDoesNotLookLikeOneIsReadOnASecondPass) {
+  const std::string odd = "\n" + manifest;
+  for (const std::string& content : {layer, config, odd}) add_blob(content);
+  add("index.json", R"({"manifests":[{"digest":")" + Digest::of(odd).to_string() + R"("}]})");
+  EXPECT_EQ(import().blobs().size(), 3U);
+}
+
+TEST_F(TarImportTest, DocumentsHaveALimitTogether) {
+  for (const std::string& content : {layer, config, manifest}) add_blob(content);
+  add("index.json", R"({"manifests":[{"digest":")" + Digest::of(manifest).to_string() + R"("}]})");
+  const std::uint64_t size = tar.size();
+  EXPECT_EQ(import({.max_documents = size}).blobs().size(), 3U);
+  EXPECT_EQ(test::code_of([&] { import({.max_documents = manifest.size()}); }), Errc::too_large);
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 // The store's own files, as a power cut or another program may leave them: what is taken is within bounds, and what
 // is written is taken again.
 #include "check.hpp"
-#include "store/image_index.hpp"
+#include "image/image_layout.hpp"
 #include "store/journal.hpp"
 
 #include <cstdint>
@@ -47,14 +47,19 @@ void parse_one(std::string_view bytes) {
 }
 
 void edit_index(std::string_view text) {
-  Descriptor manifest{"application/vnd.oci.image.manifest.v1+json", Digest::of("image")};
-  const auto once = with_image(text, manifest, "docker.io/library/sample:1", "1");
+  Descriptor image{"application/vnd.oci.image.manifest.v1+json", Digest::of("image")};
+  image.annotations = {{annotation::image_name, "docker.io/library/sample:1"}, {annotation::ref_name, "1"}};
+  auto index = LayoutIndex::parse(text);
+  if (!index) return;
+  index->put({image}, {}, true);
+  const auto once = index->text();
   if (!once) return;
-  const auto twice = with_image(*once, manifest, "docker.io/library/sample:1", "1");
-  HAWSER_CHECK(twice == once);
-  const auto without = without_images(*once, {manifest.digest.to_string()});
-  if (!without) return;
-  for (const auto& image : named_images(*without)) HAWSER_CHECK(image.digest != manifest.digest);
+  index = LayoutIndex::parse(*once);
+  HAWSER_CHECK(index.has_value());
+  index->put({image}, {}, true);
+  HAWSER_CHECK(index->text() == once);
+  index->remove({image.digest});
+  for (const LayoutIndex::Entry& entry : index->entries()) HAWSER_CHECK(entry.digest != image.digest);
 }
 
 }  // namespace
