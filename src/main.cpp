@@ -26,7 +26,7 @@ struct Run {
   Outcome operator()(const ImportCommand& import) const { return run_import_command(import); }
   Outcome operator()(const InspectCommand& inspect) const { return run_inspect_command(inspect, environment); }
   Outcome operator()(const TagsCommand& tags) const { return run_tags_command(tags, environment); }
-  Outcome operator()(const PullCommand& pull) const { return {"", run_pull_command(pull, environment.password)}; }
+  Outcome operator()(const PullCommand& pull) const { return {"", run_pull_command(pull, environment)}; }
 };
 
 }  // namespace

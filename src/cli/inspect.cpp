@@ -122,12 +122,17 @@ std::string tags_text(const std::vector<std::string>& tags, bool as_json) {
 namespace {
 
 /// Runs `ask`, which returns the text to print, with a session for `reference`.
-Outcome ask_registry(const AccessOptions& access, const OutputStyle& style, const Reference& reference,
-                     const Environment& environment, const std::function<asio::awaitable<std::string>(Session&)>& ask) {
-  Runtime runtime(style);
-  CredentialSource credentials = credential_source(access, {reference}, environment.password, std::cin, runtime.log(),
-                                                   docker_config_source(runtime.pool()));
-  Session session(runtime.executor(), access, 1, std::move(credentials), nullptr, runtime.progress(), runtime.log());
+template <typename Command>
+Outcome ask_registry(const Command& command, const Reference& reference, const Environment& environment,
+                     const std::function<asio::awaitable<std::string>(Session&)>& ask) {
+  Runtime runtime(command.style);
+  RegistryAccess access = command.access;
+  access.max_connections = 1;
+  access.proxies = environment.proxies;
+  access.credentials = credential_lookup(command.login, {reference}, environment.password, std::cin, runtime.log(),
+                                         docker_config_logins);
+  access.log = [&](Importance importance, const std::string& text) { runtime.log().tell(importance, text); };
+  Session session(runtime.executor(), runtime.pool(), std::move(access), nullptr, runtime.progress());
   Outcome outcome;
   const auto task = [&]() -> asio::awaitable<void> { outcome.text = co_await ask(session); };
   const int signal = runtime.run(task(), [&] { session.stop(); });
@@ -148,7 +153,7 @@ Outcome run_inspect_command(const InspectCommand& command, const Environment& en
     if (command.raw && ::isatty(STDOUT_FILENO) == 1) text = printable_json(text);
     co_return text;
   };
-  return ask_registry(command.access, command.style, reference, environment, ask);
+  return ask_registry(command, reference, environment, ask);
 }
 
 Outcome run_tags_command(const TagsCommand& command, const Environment& environment) {
@@ -157,7 +162,7 @@ Outcome run_tags_command(const TagsCommand& command, const Environment& environm
     const std::vector<std::string> tags = co_await session.list_tags(reference);
     co_return tags_text(tags, command.style.json);
   };
-  return ask_registry(command.access, command.style, reference, environment, ask);
+  return ask_registry(command, reference, environment, ask);
 }
 
 }  // namespace hawser

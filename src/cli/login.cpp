@@ -18,20 +18,9 @@ std::string read_password(std::istream& input) {
   return password;
 }
 
-asio::awaitable<Logins> find_and_mask(CredentialSource source, Log* log, std::string registry) {
-  Logins found;
-  if (source) found = co_await source(std::move(registry));
-  for (const Login& login : found.logins) {
-    log->mask(login.credentials.password);
-    log->mask(login.credentials.identity_token);
-  }
-  if (!found.missing_helpers.empty()) log->detail(found.missing_helpers_text());
-  co_return found;
-}
-
 }  // namespace
 
-std::optional<Credentials> resolve_credentials(const AccessOptions& options, std::istream& input,
+std::optional<Credentials> resolve_credentials(const LoginOptions& options, std::istream& input,
                                                const std::optional<std::string>& password_from_environment) {
   if (!options.username) return std::nullopt;
   Credentials credentials;
@@ -48,19 +37,24 @@ std::optional<Credentials> resolve_credentials(const AccessOptions& options, std
   return credentials;
 }
 
-CredentialSource credential_source(const AccessOptions& access, const std::vector<Reference>& images,
+CredentialLookup credential_lookup(const LoginOptions& login, const std::vector<Reference>& images,
                                    const std::optional<std::string>& environment_password, std::istream& input,
-                                   Log& log, CredentialSource otherwise) {
-  const auto given = resolve_credentials(access, input, environment_password);
-  if (access.password)
+                                   Log& log, CredentialLookup otherwise) {
+  const auto given = resolve_credentials(login, input, environment_password);
+  if (login.password)
     log.warning("--password can be seen by other users of this machine; --password-stdin or HAWSER_PASSWORD can't");
-  return [&log, source = credentials_for(given, images, std::move(otherwise))](std::string registry) {
-    return find_and_mask(source, &log, std::move(registry));
+  return [&log, look_up = credentials_for(given, images, std::move(otherwise))](const std::string& registry) {
+    const Logins found = look_up ? look_up(registry) : Logins{};
+    for (const Login& each : found.logins) {
+      log.mask(each.credentials.password);
+      log.mask(each.credentials.identity_token);
+    }
+    return found;
   };
 }
 
-CredentialSource credentials_for(const std::optional<Credentials>& given, const std::vector<Reference>& images,
-                                 CredentialSource otherwise) {
+CredentialLookup credentials_for(const std::optional<Credentials>& given, const std::vector<Reference>& images,
+                                 CredentialLookup otherwise) {
   if (!given || images.empty()) return otherwise;
   const std::string& registry = images.front().domain;
   for (const Reference& image : images)
@@ -69,9 +63,9 @@ CredentialSource credentials_for(const std::optional<Credentials>& given, const 
           Errc::usage,
           "--username is for one registry, but images of " + registry + " and " + image.domain + " are asked for",
           "pull them in separate calls, or use docker login for each registry");
-  return [credentials = *given, registry, otherwise = std::move(otherwise)](std::string asked) {
-    if (is_same_registry(asked, registry)) return known_credentials(credentials);
-    return otherwise ? otherwise(std::move(asked)) : known_credentials(std::nullopt);
+  return [credentials = *given, registry, otherwise = std::move(otherwise)](const std::string& asked) {
+    if (is_same_registry(asked, registry)) return Logins{{{{}, credentials}}, {}};
+    return otherwise ? otherwise(asked) : Logins{};
   };
 }
 

@@ -164,7 +164,7 @@ constexpr auto options = std::to_array<OptionInfo>({
      "Layers downloaded at once (default: auto)",
      [](auto& to, auto& value) { to.max_downloads = value.number_or_auto(128); }},
     {"max-connections", 0, "N|auto", false, transfer_group, on_pull, "Connections to one origin (default: auto)",
-     [](auto& to, auto& value) { to.max_connections = value.number_or_auto(128); }},
+     [](auto& to, auto& value) { to.access.max_connections = value.number_or_auto(128); }},
     {"chunk-size", 0, "SIZE", false, transfer_group, on_pull,
      "Bytes asked for by one range of a large layer, 64K to 1G (default: from the link)",
      [](auto& to, auto& value) { to.chunk_size = value.size("64K", "1G"); }},
@@ -180,12 +180,12 @@ constexpr auto options = std::to_array<OptionInfo>({
      [](auto& to, auto& value) { to.access.stall_timeout = value.timeout(); }},
     {"username", 'u', "NAME", false, access_group, on_registry,
      "User at the registry; without a password option HAWSER_PASSWORD is read (default: what docker login kept)",
-     [](auto& to, auto& value) { to.access.username = value.user(); }},
+     [](auto& to, auto& value) { to.login.username = value.user(); }},
     {"password-stdin", 0, "", false, access_group, on_registry, "Read the password from standard input",
-     [](auto& to, auto&) { to.access.password_stdin = true; }},
+     [](auto& to, auto&) { to.login.password_stdin = true; }},
     {"password", 0, "PASSWORD", false, access_group, on_registry,
      "Password at the registry; other users of this machine may see it, prefer --password-stdin",
-     [](auto& to, auto& value) { to.access.password = value.text; }},
+     [](auto& to, auto& value) { to.login.password = value.text; }},
     {"plain-http", 0, "", false, access_group, on_registry, "Speak HTTP without TLS to the registry",
      [](auto& to, auto&) { to.access.plain_http = true; }},
     {"insecure", 0, "", false, access_group, on_registry, "Trust any TLS certificate",
@@ -359,7 +359,7 @@ Given take_options(const CommandInfo& command, const Arguments& arguments) {
     if (arguments.has(first) && arguments.has(second))
       throw usage("--" + std::string(first) + " and --" + std::string(second) + " exclude each other", hint);
   for (const char* password : {"password", "password-stdin"})
-    if (arguments.has(password) && !given.access.username)
+    if (arguments.has(password) && !given.login.username)
       throw usage("--" + std::string(password) + " needs --username");
   return given;
 }
@@ -377,7 +377,7 @@ ParsedCommand make_pull(const std::vector<std::string>& words, PullCommand pull)
     throw usage("a directory can't be written to standard output", "use --format oci-archive");
   if (to_stdout && pull.style.json) throw usage("--output - and --json both want standard output");
   if (stdin_lists > 1) throw usage("--from-file - is given more than once");
-  if (stdin_lists > 0 && pull.access.password_stdin)
+  if (stdin_lists > 0 && pull.login.password_stdin)
     throw usage("--from-file - and --password-stdin both want standard input");
   if (!pull.images.empty() || !pull.lists.empty()) return pull;
   if (pull.import_tars.empty()) throw usage("which image?", "hawser nginx:latest pulls one; see hawser --help");
@@ -389,7 +389,7 @@ ParsedCommand make_tags(const std::string& repository, const Given& given) {
   if (repository.find_first_of(":@", repository.rfind('/') + 1) != std::string::npos)
     throw usage("tags takes a repository, without a tag or digest: " + printable(repository, 300),
                 "hawser inspect shows one image of it");
-  return TagsCommand{non_empty(repository, "the repository's name"), given.access, given.style};
+  return TagsCommand{non_empty(repository, "the repository's name"), given.access, given.login, given.style};
 }
 
 ParsedCommand make_cache(const std::string& action, const Given& given) {
@@ -448,7 +448,7 @@ ParsedCommand parse_command_line(const std::vector<std::string>& tokens) {
   const CommandInfo& command = named != nullptr ? *named : commands.front();
   const Given given = take_options(command, arguments);
   switch (command.command) {
-    case pull:
+    case CommandName::pull:
       return make_pull(words, given);
     case inspect:
       check_count(words, 1, 1, "inspect takes one image");
@@ -457,6 +457,7 @@ ParsedCommand parse_command_line(const std::vector<std::string>& tokens) {
                             given.config,
                             given.raw,
                             given.access,
+                            given.login,
                             given.style};
     case tags:
       check_count(words, 1, 1, "tags takes one repository");
@@ -602,7 +603,7 @@ std::string help_text(std::optional<CommandName> topic, std::size_t width) {
   append_wrapped(out, command.summary, 0, 0, width);
   if (*topic == cache) out += cache_actions;
   append_options(out, *topic, width);
-  if (*topic == pull) out += examples;
+  if (*topic == CommandName::pull) out += examples;
   return out;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <hawser/image/platform.hpp>
+#include <hawser/pull/pull.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -59,49 +60,26 @@ struct OutputStyle {
   bool json = false;  ///< the result as JSON on stdout
 };
 
-/// How registries are reached.
-struct AccessOptions {
+/// Who the user is at a registry.
+struct LoginOptions {
   std::optional<std::string> username;
   std::optional<std::string> password;  ///< from --password; resolve_credentials() knows the other ways
   bool password_stdin = false;
-  bool plain_http = false;
-  bool insecure = false;
-  std::string ca_file;
-  unsigned retries = 10;  ///< failures in a row without progress
-  std::chrono::milliseconds connect_timeout{10'000};
-  std::chrono::milliseconds stall_timeout{15'000};
 };
-
-/// What a pull writes.
-enum class OutputFormat { docker_archive, oci_archive, oci_dir };
 
 /// What `--cache-dir` is where it is not given.
 inline constexpr const char* default_cache_directory = "./docker_images_cache";
 
-/// hawser [pull] IMAGE...
-struct PullCommand {
+/// hawser [pull] IMAGE...: a request, whose references are the images and those in the lists.
+struct PullCommand : PullRequest {
+  PullCommand() { cache_directory = default_cache_directory; }
+
   std::vector<std::string> images;
   std::vector<std::string> lists;        ///< files with a reference a line; "-" is stdin
   std::vector<std::string> import_tars;  ///< taken into the cache before the pull
-  std::optional<Platform> platform;
-  bool all_platforms = false;
-  bool allow_foreign_layers = false;
   bool dry_run = false;
-
-  std::optional<std::string> output;  ///< file or directory; "-" is stdout
-  OutputFormat format = OutputFormat::docker_archive;
-  bool uncompressed = false;
-
-  std::optional<std::size_t> max_downloads;    ///< layers in flight; nothing: auto
-  std::optional<std::size_t> max_connections;  ///< per origin; nothing: auto
-  std::optional<std::uint64_t> chunk_size;     ///< bytes of a range; nothing: chosen from the link
-  std::optional<std::uint64_t> limit_rate;     ///< bytes a second; nothing: no limit
-
-  std::string cache_directory = default_cache_directory;
   bool use_cache = true;
-  bool verify_cache = false;
-
-  AccessOptions access;
+  LoginOptions login;
   OutputStyle style;
 };
 
@@ -111,14 +89,16 @@ struct InspectCommand {
   std::optional<Platform> platform;
   bool config = false;  ///< the config instead of the manifest
   bool raw = false;     ///< the registry's own bytes
-  AccessOptions access;
+  RegistryAccess access;
+  LoginOptions login;
   OutputStyle style;
 };
 
 /// hawser tags REPOSITORY
 struct TagsCommand {
   std::string repository;
-  AccessOptions access;
+  RegistryAccess access;
+  LoginOptions login;
   OutputStyle style;
 };
 

@@ -63,6 +63,7 @@ std::vector<std::string> take_arguments(int argc, char** argv) {
 Environment take_environment() {
   constexpr const char* password = "HAWSER_PASSWORD";
   Environment environment;
+  environment.proxies = read_proxy_settings(std::getenv);
   if (char* value = std::getenv(password); value != nullptr) {
     environment.password = value;
     wipe(value);

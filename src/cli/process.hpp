@@ -1,6 +1,8 @@
 // All that concerns the process as a whole: limits, signals, the environment, and secrets that others could see in it.
 #pragma once
 
+#include <hawser/net/proxy_settings.hpp>
+
 #include <functional>
 #include <optional>
 #include <string>
@@ -14,6 +16,7 @@ namespace hawser {
 /// What the environment says to commands.
 struct Environment {
   std::optional<std::string> password;  ///< HAWSER_PASSWORD
+  ProxySettings proxies = {};
 };
 
 /// Makes the process what hawser wants it to be; call first of all. Core dumps, and reading its memory by other

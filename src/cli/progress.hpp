@@ -1,9 +1,8 @@
 // What a transfer has come to, and how that is shown on standard error.
 #pragma once
 
-#include "transfer/observer.hpp"
-
 #include <hawser/image/digest.hpp>
+#include <hawser/transfer/observer.hpp>
 
 #include <chrono>
 #include <cstddef>

@@ -19,6 +19,7 @@ namespace hawser {
 Log::Log(Level level, std::function<void(std::string_view)> sink) : level_(level), sink_(std::move(sink)) {}
 
 void Log::mask(std::string_view secret) {
+  const std::lock_guard lock(mutex_);
   if (std::ranges::find(secrets_, secret) != secrets_.end()) return;
   secrets_.emplace_back(secret);
   // The longest first: one secret may hold another.
@@ -27,12 +28,26 @@ void Log::mask(std::string_view secret) {
 
 std::string Log::masked(std::string_view text) const {
   std::string result(text);
+  const std::lock_guard lock(mutex_);
   for (const std::string& secret : secrets_) redact(result, secret);
   return result;
 }
 
 Error Log::masked(const Error& error) const {
   return {error.code(), masked(error.what()), masked(error.hint())};
+}
+
+void Log::tell(Importance importance, std::string_view text) const {
+  switch (importance) {
+    case Importance::error:
+      return error(text);
+    case Importance::hint:
+      return hint(text);
+    case Importance::warning:
+      return warning(text);
+    case Importance::detail:
+      return detail(text);
+  }
 }
 
 void Log::show(Level level, std::string_view prefix, std::string_view text) const {

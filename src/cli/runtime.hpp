@@ -4,12 +4,14 @@
 #include "cli/options.hpp"
 #include "cli/progress.hpp"
 
+#include <hawser/pull/pull.hpp>
 #include <hawser/util/error.hpp>
 
 #include <atomic>
 #include <exception>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,7 +30,7 @@ class Log {
   /// `sink` shows one line (Progress::message does).
   Log(Level level, std::function<void(std::string_view)> sink);
 
-  /// Never shows `secret` from now on, as far as redact() goes.
+  /// Never shows `secret` from now on, as far as redact() goes. On any thread.
   void mask(std::string_view secret);
   /// `text` as it may be shown elsewhere: with the secrets masked.
   std::string masked(std::string_view text) const;
@@ -41,13 +43,15 @@ class Log {
   void warning(std::string_view text) const { show(Level::normal, "warning: ", text); }
   void note(std::string_view text) const { show(Level::normal, "", text); }
   void detail(std::string_view text) const { show(Level::verbose, "", text); }
-  bool is_verbose() const noexcept { return level_ == Level::verbose; }
+  /// Shows a message of the library.
+  void tell(Importance importance, std::string_view text) const;
 
  private:
   void show(Level level, std::string_view prefix, std::string_view text) const;
 
   Level level_;
   std::function<void(std::string_view)> sink_;
+  mutable std::mutex mutex_;
   std::vector<std::string> secrets_;
 };
 

@@ -19,7 +19,11 @@ namespace json = boost::json;
 
 std::size_t failures(const PullStatistics& statistics) {
   return static_cast<std::size_t>(
-      std::ranges::count_if(statistics.images, [](const ImageResult& image) { return !image.error.empty(); }));
+      std::ranges::count_if(statistics.images, [](const ImageResult& image) { return image.error.has_value(); }));
+}
+
+ExitCode exit_code_of(const ImageResult& image) {
+  return image.error ? exit_code(*image.error) : ExitCode::done;
 }
 
 std::uint64_t bytes_per_second(const PullStatistics& statistics) {
@@ -36,7 +40,7 @@ std::string describe(const ImageResult& image) {
   return text;
 }
 
-std::string describe(const SurveyedLayer& layer, bool listed) {
+std::string describe(const PlannedLayer& layer, bool listed) {
   if (layer.complete) return "cached";
   if (listed) return "as above";
   return layer.there > 0 ? format_bytes(layer.there) + " there, to be resumed" : "to be fetched";
@@ -45,7 +49,7 @@ std::string describe(const SurveyedLayer& layer, bool listed) {
 /// What a dry run has found out about the layers of an image. `listed`: those that an image before had, too.
 void append_layers(std::string& out, const ImageResult& image, std::set<Digest>& listed) {
   constexpr std::size_t size_width = 8;  // "999.9 MB"
-  for (const SurveyedLayer& layer : image.layers) {
+  for (const PlannedLayer& layer : image.layers) {
     const std::string size = format_bytes(layer.size);
     out += "  " + layer.digest.to_string() + "  " + std::string(size_width - std::min(size.size(), size_width), ' ') +
            size + "  " + describe(layer, !listed.insert(layer.digest).second) +
@@ -57,8 +61,8 @@ void append_images(std::string& out, const PullStatistics& statistics) {
   std::set<Digest> listed;
   for (const ImageResult& image : statistics.images) {
     out += describe(image) + ": ";
-    if (!image.error.empty()) {
-      out += (image.told ? "failed" : printable(image.error, 2000)) + "\n";
+    if (image.error) {
+      out += (image.told ? "failed" : printable(image.error->what(), 2000)) + "\n";
       continue;
     }
     const LayerSums sums = image.sums();
@@ -111,7 +115,7 @@ std::string load_command(OutputFormat format, const std::string& path, std::size
 void append_outputs(std::string& out, const PullStatistics& statistics) {
   std::vector<const ImageResult*> saved;
   for (const ImageResult& image : statistics.images)
-    if (image.error.empty() && !image.output.empty() && image.output != "-") saved.push_back(&image);
+    if (!image.error && !image.output.empty() && image.output != "-") saved.push_back(&image);
   std::set<std::string> told;
   for (const ImageResult* image : saved) {
     const std::string& path = image->output;
@@ -138,36 +142,19 @@ json::object to_json(const ImageResult& image) {
           {"cached_layers", sums.cached_layers},
           {"bytes", sums.bytes},
           {"cached_bytes", sums.cached_bytes},
-          {"exit_code", static_cast<int>(image.exit)},
-          {"error", text_or_null(image.error)},
-          {"hint", text_or_null(image.hint)}};
+          {"exit_code", static_cast<int>(exit_code_of(image))},
+          {"error", text_or_null(image.error ? image.error->what() : "")},
+          {"hint", text_or_null(image.error ? image.error->hint() : "")}};
 }
 
 }  // namespace
-
-void LayerSums::add(const SurveyedLayer& layer) {
-  if (!layer.attestation) ++layers;
-  bytes += layer.size;
-  if (!layer.complete) {
-    resumable_bytes += layer.there;
-    return;
-  }
-  if (!layer.attestation) ++cached_layers;
-  cached_bytes += layer.size;
-}
-
-LayerSums ImageResult::sums() const {
-  LayerSums sums;
-  for (const SurveyedLayer& layer : layers) sums.add(layer);
-  return sums;
-}
 
 LayerSums PullStatistics::sums() const {
   LayerSums sums;
   std::set<Digest> counted;
   for (const ImageResult& image : images) {
-    if (!image.error.empty()) continue;
-    for (const SurveyedLayer& layer : image.layers)
+    if (image.error) continue;
+    for (const PlannedLayer& layer : image.layers)
       if (counted.insert(layer.digest).second) sums.add(layer);
   }
   return sums;
@@ -181,7 +168,7 @@ void PullStatistics::add(const TransferState& transfer) {
 
 ExitCode PullStatistics::exit() const {
   std::vector<ExitCode> codes;
-  for (const ImageResult& image : images) codes.push_back(image.exit);
+  for (const ImageResult& image : images) codes.push_back(exit_code_of(image));
   return most_severe(codes);
 }
 
@@ -206,8 +193,8 @@ std::string format_statistics(const PullStatistics& statistics) {
 std::string format_failures(const PullStatistics& statistics) {
   std::string out;
   for (const ImageResult& image : statistics.images) {
-    if (image.error.empty()) continue;
-    out += error_text(image.reference + ": " + image.error, image.hint);
+    if (!image.error) continue;
+    out += error_text(image.reference + ": " + image.error->what(), image.error->hint());
   }
   return out;
 }

@@ -2,10 +2,9 @@
 #pragma once
 
 #include "cli/exit_code.hpp"
-#include "cli/options.hpp"
 #include "cli/progress.hpp"
 
-#include <hawser/image/digest.hpp>
+#include <hawser/pull/pull.hpp>
 
 #include <chrono>
 #include <cstdint>
@@ -14,43 +13,6 @@
 #include <vector>
 
 namespace hawser {
-
-/// A layer, and what the cache had of it before the call.
-struct SurveyedLayer {
-  Digest digest;
-  std::uint64_t size = 0;
-  std::uint64_t there = 0;   ///< bytes; less than the size: left by an interrupted call
-  bool complete = false;     ///< whether it need not be fetched
-  bool attestation = false;  ///< of a build attestation, which is no layer of the image
-};
-
-/// What layers add up to. Attestations count as bytes, but not as layers.
-struct LayerSums {
-  std::size_t layers = 0;
-  std::size_t cached_layers = 0;      ///< of these, complete in the cache from the start
-  std::uint64_t bytes = 0;            ///< as the registry has them
-  std::uint64_t cached_bytes = 0;     ///< of the complete ones
-  std::uint64_t resumable_bytes = 0;  ///< of the others, what an interrupted call had left
-
-  void add(const SurveyedLayer& layer);
-  std::uint64_t to_fetch() const { return bytes - cached_bytes - resumable_bytes; }
-};
-
-/// One image of the call.
-struct ImageResult {
-  std::string reference;               ///< as docker shows it
-  std::vector<std::string> platforms;  ///< "linux/amd64"; several with --all-platforms, none where not found out
-  std::optional<Digest> digest = {};   ///< of the manifest
-  std::string output;                  ///< the file or directory it went to, "-" for stdout; empty: none
-  std::vector<SurveyedLayer> layers;   ///< each once, in the manifest's order
-  ExitCode exit = ExitCode::done;
-  std::string error;  ///< why it failed, without the reference; empty where it did not
-  std::string hint;   ///< what the user can do about it
-  bool told = false;  ///< whether the log has said why
-  bool alone = true;  ///< whether its output holds no images of earlier calls, as a layout may
-
-  LayerSums sums() const;
-};
 
 /// The whole call.
 struct PullStatistics {

@@ -3,6 +3,7 @@
 
 #include "net/origin.hpp"
 
+#include <hawser/net/proxy_settings.hpp>
 #include <hawser/util/error.hpp>
 
 #include <chrono>
@@ -47,11 +48,6 @@ namespace asio = boost::asio;
 
 /// Bytes a second that a small document has to come with; see NetOptions::slow_grace.
 inline constexpr std::uint64_t least_rate = 256;
-
-/// The proxies to take: what the variables of that name say, URLs and a list of hosts; empty where there is none.
-struct ProxySettings {
-  std::string https_proxy, http_proxy, all_proxy, no_proxy;
-};
 
 /// The addresses of a host name. Called on a thread of its own, which may block for as long as it likes. Throws
 /// Error{no_such_host} where the name does not exist, Error{resolve_failed} where nobody knows.

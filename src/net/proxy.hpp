@@ -4,8 +4,9 @@
 #include "net/connection.hpp"
 #include "net/origin.hpp"
 
+#include <hawser/net/proxy_settings.hpp>
+
 #include <cstdint>
-#include <functional>
 #include <optional>
 #include <string>
 
@@ -25,10 +26,6 @@ struct Proxy {
   std::string username, password;  ///< from the URL's user info, decoded; empty where there is none
   bool resolves_names = true;      ///< socks5h and http; false for socks5
 };
-
-/// What `environment`, getenv() or the like, says: HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY, each also in lower
-/// case, which wins. Under CGI HTTP_PROXY counts only in lower case.
-ProxySettings read_proxy_settings(const std::function<const char*(const char*)>& environment);
 
 /// The proxy for `origin`: that of its scheme, else all_proxy, less what no_proxy excludes: "*", host names, ".suffix",
 /// addresses, CIDR blocks, each with an optional port. Loopback origins never take a proxy.

@@ -2,13 +2,13 @@
 #pragma once
 
 #include "archive/archive_layout.hpp"
-#include "cli/options.hpp"
 #include "image/manifest.hpp"
 #include "transfer/blob_job.hpp"
 #include "util/file.hpp"
 
 #include <hawser/image/platform.hpp>
 #include <hawser/image/reference.hpp>
+#include <hawser/pull/pull.hpp>
 
 #include <filesystem>
 #include <memory>

@@ -1,15 +1,13 @@
 #include "pull/session.hpp"
 
 #include "net/http_client.hpp"
-#include "net/proxy.hpp"
 #include "transfer/blob_fetcher.hpp"
 #include "transfer/concurrency.hpp"
+#include "util/async.hpp"
 #include "util/text.hpp"
 
 #include <hawser/util/error.hpp>
 #include <hawser/version.hpp>
-
-#include <cstdlib>
 
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -18,24 +16,25 @@
 namespace hawser {
 namespace {
 
-NetOptions net_options(const AccessOptions& access, std::optional<std::size_t> max_connections, const Log& log) {
+NetOptions net_options(const RegistryAccess& access) {
   NetOptions options;
   options.verify_tls = !access.insecure;
   options.ca_file = access.ca_file;
   options.connect_timeout = access.connect_timeout;
   options.stall_timeout = access.stall_timeout;
-  options.proxies = read_proxy_settings(std::getenv);
+  options.proxies = access.proxies;
   options.user_agent = std::string("hawser/") + version;
   // One more than downloads use, so that a token or a manifest need not wait for the end of a layer.
-  options.max_connections_per_origin = max_connections.value_or(max_auto_connections + 1);
-  options.connections_for_round_trip = [max_connections](std::chrono::microseconds round_trip) {
+  options.max_connections_per_origin = access.max_connections.value_or(max_auto_connections + 1);
+  options.connections_for_round_trip = [max_connections =
+                                            access.max_connections](std::chrono::microseconds round_trip) {
     return max_connections.value_or(initial_connections(round_trip));
   };
-  if (log.is_verbose()) options.trace = [&log](const std::string& line) { log.detail(line); };
+  if (access.log) options.trace = [log = access.log](const std::string& line) { log(Importance::detail, line); };
   return options;
 }
 
-RetryLimits retry_limits_of(const AccessOptions& access) {
+RetryLimits retry_limits_of(const RegistryAccess& access) {
   RetryLimits limits;
   limits.attempts = access.retries;
   return limits;
@@ -55,23 +54,30 @@ bool is_answer(Errc code) {
 
 }  // namespace
 
-Session::Session(asio::any_io_executor executor, const AccessOptions& access,
-                 std::optional<std::size_t> max_connections, CredentialSource credentials, BlobStore* store,
-                 TransferObserver& observer, const Log& log)
+Session::Session(asio::any_io_executor executor, asio::thread_pool& pool, RegistryAccess access, BlobStore* store,
+                 TransferObserver& observer)
     : executor_(executor),
-      access_(access),
-      credentials_(std::move(credentials)),
+      pool_(pool),
+      access_(std::move(access)),
       store_(store),
       observer_(observer),
-      retry_(retry_limits_of(access)),
-      http_(executor, net_options(access, max_connections, log)) {}
+      retry_(retry_limits_of(access_)),
+      http_(executor, net_options(access_)) {}
 
 Session::~Session() = default;
+
+asio::awaitable<Logins> Session::look_up(std::string registry) {
+  Logins found;
+  auto ask = [&] { found = access_.credentials(registry); };
+  co_await run_on(pool_, ask);
+  if (access_.log && !found.missing_helpers.empty()) access_.log(Importance::detail, found.missing_helpers_text());
+  co_return found;
+}
 
 std::unique_ptr<RegistryClient> Session::make_client(const Reference& reference, bool tls) {
   // Asked for by the name that the user gave: credentials are kept under it.
   CredentialSource credentials;
-  if (credentials_) credentials = [this, domain = reference.domain](std::string) { return credentials_(domain); };
+  if (access_.credentials) credentials = [this, domain = reference.domain](std::string) { return look_up(domain); };
   AuthNotes notes;
   if (store_) {
     notes.recall = [this](std::string_view registry) { return store_->recall(note_name(registry)); };

@@ -1,16 +1,13 @@
 // What all images of a call share: connections, tokens, registries, the cache.
 #pragma once
 
-#include "cli/options.hpp"
-#include "cli/runtime.hpp"
 #include "net/http_client.hpp"
 #include "registry/client.hpp"
-#include "registry/credentials.hpp"
 #include "store/blob_store.hpp"
-#include "transfer/observer.hpp"
 #include "transfer/retry.hpp"
 
 #include <hawser/image/reference.hpp>
+#include <hawser/pull/pull.hpp>
 
 #include <map>
 #include <memory>
@@ -22,13 +19,12 @@
 
 namespace hawser {
 
-/// Registries as the command's options want them reached. Used on one thread.
+/// Registries, reached as `access` says. Used on one thread.
 class Session {
  public:
-  /// `max_connections`: per registry, nothing for auto. `store` may be null: then nothing is remembered between
-  /// calls.
-  Session(asio::any_io_executor executor, const AccessOptions& access, std::optional<std::size_t> max_connections,
-          CredentialSource credentials, BlobStore* store, TransferObserver& observer, const Log& log);
+  /// `store` may be null: then nothing is remembered between calls.
+  Session(asio::any_io_executor executor, asio::thread_pool& pool, RegistryAccess access, BlobStore* store,
+          TransferObserver& observer);
   ~Session();
 
   HttpClient& http() { return http_; }
@@ -40,8 +36,8 @@ class Session {
   void prepare(const Reference& reference);
 
   /// A manifest, tried again where that may help. A loopback registry that answers the first TLS handshake in
-  /// something other than TLS is spoken to in plain HTTP (as docker does), unless --ca-cert is given; others only with
-  /// --plain-http.
+  /// something other than TLS is spoken to in plain HTTP (as docker does), unless a CA file is given; others only
+  /// where access says so.
   asio::awaitable<FetchedManifest> get_manifest(const Reference& reference, std::string selector);
   asio::awaitable<std::vector<std::string>> list_tags(const Reference& reference);
   /// A config or another small blob.
@@ -60,10 +56,11 @@ class Session {
   asio::awaitable<Result> patiently(const Reference& reference, std::string what, Start start);
   bool fall_back_to_http(const Reference& reference, const Error& error);
   std::unique_ptr<RegistryClient> make_client(const Reference& reference, bool tls);
+  asio::awaitable<Logins> look_up(std::string registry);
 
   asio::any_io_executor executor_;
-  AccessOptions access_;
-  CredentialSource credentials_;
+  asio::thread_pool& pool_;
+  RegistryAccess access_;
   BlobStore* store_;
   TransferObserver& observer_;
   RetryLimits retry_;

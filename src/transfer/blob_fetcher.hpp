@@ -3,9 +3,10 @@
 
 #include "net/http_client.hpp"
 #include "transfer/blob_job.hpp"
-#include "transfer/observer.hpp"
 #include "transfer/retry.hpp"
 #include "util/async.hpp"
+
+#include <hawser/transfer/observer.hpp>
 
 #include <chrono>
 #include <cstdint>

@@ -1,7 +1,5 @@
 #include "cli/login.hpp"
 
-#include "support/run_coroutine.hpp"
-
 #include <hawser/util/error.hpp>
 
 #include <sstream>
@@ -12,15 +10,20 @@
 namespace hawser {
 namespace {
 
-std::optional<Credentials> resolve(const AccessOptions& options, const std::string& input,
+std::optional<Credentials> resolve(const LoginOptions& options, const std::string& input,
                                    const std::optional<std::string>& environment = std::nullopt) {
   std::istringstream stream(input);
   return resolve_credentials(options, stream, environment);
 }
 
-std::optional<Credentials> ask(const CredentialSource& source, const std::string& registry) {
-  asio::io_context context;
-  const Logins known = test::run_coroutine(context, source(registry));
+Logins logins(Credentials credentials) {
+  Logins known;
+  known.logins.push_back({{}, std::move(credentials)});
+  return known;
+}
+
+std::optional<Credentials> ask(const CredentialLookup& source, const std::string& registry) {
+  const Logins known = source(registry);
   const Credentials* found = known.find("a");
   return found ? std::optional(*found) : std::nullopt;
 }
@@ -30,7 +33,7 @@ TEST(Login, WithoutAUserThereAreNoCredentials) {
 }
 
 TEST(Login, TheOptionGoesBeforeTheEnvironment) {
-  AccessOptions options;
+  LoginOptions options;
   options.username = "me";
   EXPECT_EQ(resolve(options, "", "from-env").value().password, "from-env");
   options.password = "from-option";
@@ -39,7 +42,7 @@ TEST(Login, TheOptionGoesBeforeTheEnvironment) {
 }
 
 TEST(Login, StandardInputIsThePasswordButForOneLineEnd) {
-  AccessOptions options;
+  LoginOptions options;
   options.username = "AWS";
   options.password_stdin = true;
   EXPECT_EQ(resolve(options, "hush hush\r\n").value().password, "hush hush");
@@ -53,7 +56,7 @@ TEST(Login, StandardInputIsThePasswordButForOneLineEnd) {
 }
 
 TEST(Login, AUserWithoutAPasswordIsToldTheWays) {
-  AccessOptions options;
+  LoginOptions options;
   options.username = "me";
   try {
     resolve(options, "");
@@ -66,9 +69,9 @@ TEST(Login, AUserWithoutAPasswordIsToldTheWays) {
 
 TEST(Login, CredentialsGoToTheirRegistryAlone) {
   const Credentials mine{"me", "hush", ""};
-  const CredentialSource docker = [](std::string registry) {
-    if (registry == "quay.io") return known_credentials(Credentials{"docker", "login", ""});
-    return known_credentials(std::nullopt);
+  const CredentialLookup docker = [](const std::string& registry) {
+    if (registry == "quay.io") return logins({"docker", "login", ""});
+    return Logins{};
   };
   const auto source =
       credentials_for(mine, {Reference::parse("localhost:5000/a"), Reference::parse("localhost:5000/b")}, docker);
@@ -89,37 +92,18 @@ TEST(Login, TheRegistryIsKnownInEverySpelling) {
 TEST(Login, ASourceWarnsAndMasks) {
   std::vector<std::string> lines;
   Log log(Log::Level::normal, [&](std::string_view line) { lines.emplace_back(line); });
-  AccessOptions access;
+  LoginOptions access;
   access.username = "me";
   access.password = "hush99";
   std::istringstream input;
-  const CredentialSource docker = [](std::string) {
-    return known_credentials(Credentials{"docker", {}, "refresh-me"});
-  };
-  const auto source = credential_source(access, {Reference::parse("quay.io/a")}, {}, input, log, docker);
+  const CredentialLookup docker = [](const std::string&) { return logins({"docker", {}, "refresh-me"}); };
+  const auto source = credential_lookup(access, {Reference::parse("quay.io/a")}, {}, input, log, docker);
   ASSERT_EQ(lines.size(), 1U);
   EXPECT_THAT(lines[0], testing::HasSubstr("--password can be seen"));
   EXPECT_TRUE(ask(source, "quay.io"));
   EXPECT_TRUE(ask(source, "other.io"));
   log.note("hush99 refresh-me");
   EXPECT_EQ(lines[1], "*** ***");
-}
-
-TEST(Login, AMissingHelperIsToldToWhoWantsDetails) {
-  std::vector<std::string> lines;
-  Log log(Log::Level::verbose, [&](std::string_view line) { lines.emplace_back(line); });
-  const CredentialSource docker = [](std::string registry) {
-    Logins known;
-    if (registry == "quay.io") known.missing_helpers.push_back("docker-credential-ecr-login");
-    return known_logins(known);
-  };
-  std::istringstream input;
-  const auto source = credential_source({}, {Reference::parse("quay.io/a")}, {}, input, log, docker);
-  EXPECT_FALSE(ask(source, "other.io"));
-  EXPECT_TRUE(lines.empty());
-  EXPECT_FALSE(ask(source, "quay.io"));
-  EXPECT_THAT(lines, testing::ElementsAre("docker's configuration names docker-credential-ecr-login, which is not "
-                                          "installed or not in PATH"));
 }
 
 TEST(Login, CredentialsForSeveralRegistriesAreRefused) {

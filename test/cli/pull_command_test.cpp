@@ -35,7 +35,7 @@ class RegistryCommandTest : public testing::Test {
     pull.output = (directory / "image.tar").string();
     inspect.image = registry.host() + "/a/b";
     tags.repository = registry.host() + "/a/b";
-    for (AccessOptions* access : {&pull.access, &inspect.access, &tags.access}) {
+    for (RegistryAccess* access : {&pull.access, &inspect.access, &tags.access}) {
       access->plain_http = true;
       access->retries = 0;
     }
@@ -59,7 +59,7 @@ class RegistryCommandTest : public testing::Test {
     return text;
   }
   Failure pull_failure() {
-    return failure_of([&] { run_pull_command(pull, std::nullopt); });
+    return failure_of([&] { run_pull_command(pull, {}); });
   }
 
   TempDir directory;
@@ -71,14 +71,14 @@ class RegistryCommandTest : public testing::Test {
 };
 
 TEST_F(RegistryCommandTest, QuietPullsWriteTheirFileAlone) {
-  EXPECT_THAT(printed([&] { EXPECT_EQ(run_pull_command(pull, std::nullopt), ExitCode::done); }), IsEmpty());
+  EXPECT_THAT(printed([&] { EXPECT_EQ(run_pull_command(pull, {}), ExitCode::done); }), IsEmpty());
   EXPECT_THAT(read_text(*pull.output), HasSubstr(image.layers[0]));
   EXPECT_THAT(directory.names(), ElementsAre("cache", "image.tar"));
 }
 
 TEST_F(RegistryCommandTest, ThePullsResultIsJsonOnRequest) {
   pull.style.json = true;
-  const std::string text = printed([&] { EXPECT_EQ(run_pull_command(pull, std::nullopt), ExitCode::done); });
+  const std::string text = printed([&] { EXPECT_EQ(run_pull_command(pull, {}), ExitCode::done); });
   const auto document = boost::json::parse(text);
   EXPECT_EQ(document.at("exit_code").to_number<int>(), 0);
   EXPECT_EQ(document.at("images").at(0).at("digest").as_string(), image.manifest_digest().to_string());
@@ -88,13 +88,13 @@ TEST_F(RegistryCommandTest, WithoutACacheAStoreForTheCallIsUsedAndRemoved) {
   pull.use_cache = false;
   pull.format = OutputFormat::oci_dir;
   pull.output = (directory / "layout").string();
-  EXPECT_EQ(run_pull_command(pull, std::nullopt), ExitCode::done);
+  EXPECT_EQ(run_pull_command(pull, {}), ExitCode::done);
   EXPECT_THAT(directory.names(), ElementsAre("layout"));
 }
 
 TEST_F(RegistryCommandTest, AnArchiveOnStandardOutputIsAllThatIsThere) {
   pull.output = "-";
-  const std::string text = printed([&] { EXPECT_EQ(run_pull_command(pull, std::nullopt), ExitCode::done); });
+  const std::string text = printed([&] { EXPECT_EQ(run_pull_command(pull, {}), ExitCode::done); });
   EXPECT_THAT(text, HasSubstr(image.layers[1]));
   EXPECT_EQ(text.size() % 512, 0U);
 }
@@ -126,7 +126,7 @@ TEST_F(RegistryCommandTest, AnArchiveDoesNotGoToATerminal) {
 
 TEST_F(RegistryCommandTest, ADryRunMakesNoCache) {
   pull.dry_run = true;
-  EXPECT_EQ(run_pull_command(pull, std::nullopt), ExitCode::done);
+  EXPECT_EQ(run_pull_command(pull, {}), ExitCode::done);
   EXPECT_THAT(directory.names(), IsEmpty());
 }
 
@@ -142,7 +142,7 @@ TEST_F(RegistryCommandTest, ADryRunRefusesACacheThatCanNotBeMade) {
   }
   pull.dry_run = true;
   pull.cache_directory = (directory / "not/there/yet").string();
-  EXPECT_EQ(run_pull_command(pull, std::nullopt), ExitCode::done);
+  EXPECT_EQ(run_pull_command(pull, {}), ExitCode::done);
   EXPECT_THAT(directory.names(), ElementsAre("file"));
 }
 
@@ -156,12 +156,12 @@ TEST_F(RegistryCommandTest, ACacheThatIsSomethingElseIsAnErrorWithAHint) {
 }
 
 TEST_F(RegistryCommandTest, TarsAreImportedIntoACacheAlone) {
-  EXPECT_EQ(run_pull_command(pull, std::nullopt), ExitCode::done);
+  EXPECT_EQ(run_pull_command(pull, {}), ExitCode::done);
   pull.import_tars = {*pull.output};
   pull.output = (directory / "second.tar").string();
   pull.cache_directory = (directory / "other").string();
   const std::size_t before = registry.count("GET", "/v2/a/b/blobs/*");
-  EXPECT_EQ(run_pull_command(pull, std::nullopt), ExitCode::done);
+  EXPECT_EQ(run_pull_command(pull, {}), ExitCode::done);
   EXPECT_EQ(registry.count("GET", "/v2/a/b/blobs/*"), before);
   pull.use_cache = false;
   EXPECT_EQ(pull_failure().code, Errc::disk);
@@ -169,7 +169,7 @@ TEST_F(RegistryCommandTest, TarsAreImportedIntoACacheAlone) {
 
 TEST_F(RegistryCommandTest, AnImageThatIsNotThereIsItsExitCode) {
   pull.images = {registry.host() + "/a/b:nothing"};
-  EXPECT_EQ(run_pull_command(pull, std::nullopt), ExitCode::not_found);
+  EXPECT_EQ(run_pull_command(pull, {}), ExitCode::not_found);
   EXPECT_FALSE(std::filesystem::exists(*pull.output));
 }
 
@@ -180,7 +180,7 @@ TEST_F(RegistryCommandTest, AttackAnEchoedSecretIsShownByNoErrorAndNoResult) {
                                   "application/vnd.oci.image.manifest.v1+json");
   pull.images = {registry.host() + "/a/b:echo"};
   inspect.image = pull.images.front();
-  pull.access.username = inspect.access.username = "me";
+  pull.login.username = inspect.login.username = "me";
   const Failure failure = failure_of([&] { run_inspect_command(inspect, {password}); });
   EXPECT_THAT(failure.text, AllOf(HasSubstr("application/***"), Not(HasSubstr(password))));
   for (const bool json : {false, true}) {
@@ -188,7 +188,7 @@ TEST_F(RegistryCommandTest, AttackAnEchoedSecretIsShownByNoErrorAndNoResult) {
       pull.style.json = json;
       pull.style.quiet = quiet;
       testing::internal::CaptureStderr();
-      const std::string out = printed([&] { run_pull_command(pull, password); });
+      const std::string out = printed([&] { run_pull_command(pull, {password}); });
       const std::string all = testing::internal::GetCapturedStderr() + out;
       EXPECT_THAT(all, AllOf(HasSubstr("application/***"), Not(HasSubstr(password))));
       EXPECT_EQ(out.find("application/***") != std::string::npos, json);

@@ -11,10 +11,10 @@ using testing::HasSubstr;
 using testing::Not;
 
 /// A layer of 25 MB that the cache has, one of 10 MB of which 1 MB is left to resume, and so on.
-const SurveyedLayer cached{Digest::of("cached"), 25'000'000, 25'000'000, true};
-const SurveyedLayer resumable{Digest::of("resumable"), 10'000'000, 1'000'000};
-const SurveyedLayer missing{Digest::of("missing"), 21'000'000};
-const SurveyedLayer attestation{Digest::of("attestation"), 2'000, 0, false, true};
+const PlannedLayer cached{Digest::of("cached"), 25'000'000, 25'000'000, true};
+const PlannedLayer resumable{Digest::of("resumable"), 10'000'000, 1'000'000};
+const PlannedLayer missing{Digest::of("missing"), 21'000'000};
+const PlannedLayer attestation{Digest::of("attestation"), 2'000, 0, false, true};
 
 PullStatistics sample() {
   PullStatistics statistics;
@@ -82,9 +82,7 @@ TEST(Statistics, PodmanIsOfferedALayoutOnlyWhereItTakesIt) {
 ImageResult failure() {
   ImageResult failed;
   failed.reference = "gone:1";
-  failed.error = "no such image \x1b[2J";
-  failed.hint = "it is there for: linux/arm64";
-  failed.exit = ExitCode::not_found;
+  failed.error.emplace(Errc::not_found, "no such image \x1b[2J", "it is there for: linux/arm64");
   failed.told = true;
   failed.layers = {missing};
   return failed;
@@ -107,7 +105,7 @@ TEST(Statistics, FailuresAreListedAndDecideTheExitCode) {
 TEST(Statistics, WhatTheLogHasNotSaidIsSaid) {
   PullStatistics statistics;
   statistics.images.push_back(failure());
-  statistics.images.back().error = "not written, since other:1 failed";
+  statistics.images.back().error.emplace(Errc::not_found, "not written, since other:1 failed");
   statistics.images.back().told = false;
   EXPECT_EQ(format_statistics(statistics), "gone:1: not written, since other:1 failed\n");
 }

@@ -71,6 +71,12 @@ def hawser(tmp_path):
     shutil.rmtree(tmp_path, ignore_errors=True)
 
 
+@pytest.fixture(scope="session")
+def hawser_build():
+    """The directory that the binary was built in, for cmake --install."""
+    return BINARY.parent
+
+
 def _engine(kind):
     @pytest.fixture(scope="session")
     def fixture(tmp_path_factory):

@@ -1,7 +1,6 @@
 // From a reference to its manifests, against a scripted registry, and how much a hostile one may name.
 #include "pull/image_resolver.hpp"
 
-#include "cli/progress.hpp"
 #include "image/manifest.hpp"
 #include "registry/registry_fixture.hpp"
 
@@ -12,10 +11,14 @@ using testing::HasSubstr;
 
 class ImageResolverTest : public testing::Test {
  protected:
-  ImageResolverTest() { access.plain_http = true; }
+  ImageResolverTest() {
+    access.plain_http = true;
+    access.max_connections = 1;
+  }
 
   ResolvedImage resolve(bool all, const std::string& tag = "latest") {
-    Session session(context.get_executor(), access, 1, {}, nullptr, progress, log);
+    TransferObserver nobody;
+    Session session(context.get_executor(), pool, access, nullptr, nobody);
     PlatformChoice choice;
     choice.platform = Platform::parse("linux/amd64");
     choice.all = all;
@@ -47,10 +50,9 @@ class ImageResolverTest : public testing::Test {
   }
 
   asio::io_context context;
+  asio::thread_pool pool{1};
   ScriptedRegistry registry;
-  AccessOptions access;
-  TransferState progress;
-  Log log{Log::Level::errors, [](std::string_view) {}};
+  RegistryAccess access;
 };
 
 TEST_F(ImageResolverTest, AnIndexGivesThePlatformOrAll) {

@@ -1,7 +1,6 @@
 // What is tried again, what is not, and when a registry is spoken to without TLS.
 #include "pull/session.hpp"
 
-#include "cli/progress.hpp"
 #include "registry/registry_fixture.hpp"
 
 #include <boost/asio/co_spawn.hpp>
@@ -47,17 +46,22 @@ class PlainServer {
 
 const std::string no_tls = "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTPS request to an HTTP server.\n";
 
+struct RetryCounter : TransferObserver {
+  void retrying(const std::string&, const std::string&, std::chrono::milliseconds) override { ++retries; }
+  std::size_t retries = 0;
+};
+
 class SessionTest : public testing::Test {
  protected:
   SessionTest() {
     access.plain_http = true;
+    access.max_connections = 1;
     registry.content().add_manifest("a/b", "latest", R"({"schemaVersion":2})",
                                     "application/vnd.oci.image.manifest.v1+json");
   }
 
   Session& session() {
-    if (!session_)
-      session_ = std::make_unique<Session>(context.get_executor(), access, 1, credentials, nullptr, progress, log);
+    if (!session_) session_ = std::make_unique<Session>(context.get_executor(), pool, access, nullptr, observer);
     return *session_;
   }
   /// What asking for the manifest, or the tags, comes to.
@@ -71,11 +75,10 @@ class SessionTest : public testing::Test {
   }
 
   asio::io_context context;
+  asio::thread_pool pool{1};
   ScriptedRegistry registry;
-  AccessOptions access;
-  CredentialSource credentials;
-  TransferState progress;
-  Log log{Log::Level::errors, [](std::string_view) {}};
+  RegistryAccess access;
+  RetryCounter observer;
   std::unique_ptr<Session> session_;
 };
 
@@ -83,7 +86,7 @@ TEST_F(SessionTest, WhatMayPassIsTriedAgainAndTold) {
   registry.expect("GET", "*").times(2).reply_with(Reply::of(503).with("Retry-After", "0"));
   EXPECT_EQ(manifest(registry.host()).code, Errc{});
   EXPECT_EQ(registry.count("GET", "*"), 3U);
-  EXPECT_EQ(progress.retries(), 2U);
+  EXPECT_EQ(observer.retries, 2U);
 }
 
 TEST_F(SessionTest, TheBudgetOfRetriesEnds) {
@@ -120,7 +123,7 @@ TEST_F(SessionTest, StoppingEndsAPauseBetweenTries) {
   registry.on("GET", "*").reply_with(Reply::of(503).with("Retry-After", "100"));
   asio::steady_timer soon(context, std::chrono::milliseconds(50));
   const std::function<void(const boost::system::error_code&)> stop = [&](const boost::system::error_code&) {
-    if (progress.retries() > 0) return session().stop();
+    if (observer.retries > 0) return session().stop();
     soon.expires_after(std::chrono::milliseconds(10));
     soon.async_wait(stop);
   };
@@ -130,14 +133,26 @@ TEST_F(SessionTest, StoppingEndsAPauseBetweenTries) {
 
 TEST_F(SessionTest, CredentialsAreAskedForByTheNameThatTheUserGave) {
   std::string asked;
-  credentials = [&](std::string name) {
-    asked = std::move(name);
-    return known_credentials(Credentials{"me", "hush99", {}});
+  access.credentials = [&](const std::string& name) {
+    asked = name;
+    return Logins{{{{}, {"me", "hush99", {}}}}, {}};
   };
   registry.auth().require_basic("me", "hush99");
   const std::string host = "LOCALHOST:" + std::to_string(registry.port());
   EXPECT_EQ(manifest(host).code, Errc{});
   EXPECT_EQ(asked, host);
+}
+
+TEST_F(SessionTest, AMissingHelperIsToldToWhoWantsDetails) {
+  std::vector<std::string> lines;
+  access.log = [&](Importance importance, const std::string& line) {
+    if (importance == Importance::detail && line.find("docker's configuration") == 0) lines.push_back(line);
+  };
+  access.credentials = [](const std::string&) { return Logins{{}, {"docker-credential-ecr-login"}}; };
+  registry.auth().require_basic("me", "hush99");
+  EXPECT_EQ(manifest(registry.host()).code, Errc::unauthorized);
+  EXPECT_THAT(lines, testing::ElementsAre("docker's configuration names docker-credential-ecr-login, which is not "
+                                          "installed or not in PATH"));
 }
 
 TEST_F(SessionTest, ALoopbackRegistryThatKnowsNoTlsIsSpokenToSo) {

@@ -1,0 +1,11 @@
+# For find_package(hawser): the target hawser::hawser, and what it needs in turn.
+include(CMakeFindDependencyMacro)
+find_dependency(Threads)
+find_dependency(Boost 1.81 COMPONENTS json url)
+find_dependency(OpenSSL 3)
+find_dependency(ZLIB)
+find_dependency(LibArchive)
+find_dependency(PkgConfig)
+pkg_check_modules(zstd REQUIRED QUIET IMPORTED_TARGET libzstd)
+pkg_check_modules(isal REQUIRED QUIET IMPORTED_TARGET libisal)
+include(${CMAKE_CURRENT_LIST_DIR}/hawserTargets.cmake)

@@ -1,0 +1,149 @@
+// Pulling images: what is asked for, what that takes, and what came of it.
+#pragma once
+
+#include <hawser/image/digest.hpp>
+#include <hawser/image/platform.hpp>
+#include <hawser/image/reference.hpp>
+#include <hawser/net/proxy_settings.hpp>
+#include <hawser/registry/credentials.hpp>
+#include <hawser/transfer/observer.hpp>
+#include <hawser/util/error.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/thread_pool.hpp>
+
+namespace hawser {
+
+/// What a message is about, for who shows it or doesn't.
+enum class Importance {
+  error,    ///< why an image failed
+  hint,     ///< what can be done about the error before
+  warning,  ///< something that the user should know
+  detail,   ///< each request, and the like
+};
+
+/// How registries are reached.
+struct RegistryAccess {
+  bool plain_http = false;
+  bool insecure = false;                       ///< certificates are not checked
+  std::string ca_file;                         ///< PEM, trusted beside the system's; empty: the system's alone
+  unsigned retries = 10;                       ///< failures in a row without progress
+  std::optional<std::size_t> max_connections;  ///< per registry; nothing: as many as make it faster
+  std::chrono::milliseconds connect_timeout{10'000};
+  std::chrono::milliseconds stall_timeout{15'000};
+  ProxySettings proxies;  ///< read_proxy_settings() takes them from the environment
+  /// Asked when a registry wants authentication, on a thread of the pool, by the name that the reference has for it;
+  /// empty: all access is anonymous. docker_config_logins() is one.
+  CredentialLookup credentials;
+  /// Takes a line for people. Called on the network thread.
+  std::function<void(Importance, const std::string&)> log;
+};
+
+/// What a pull writes.
+enum class OutputFormat {
+  docker_archive,  ///< a tar as `docker save` writes it
+  oci_archive,     ///< a tar of an OCI image layout
+  oci_dir,         ///< an OCI image layout as a directory
+};
+
+/// What is to be pulled, from where and into what.
+struct PullRequest {
+  std::vector<Reference> references;
+  std::optional<Platform> platform;   ///< nothing: the host's
+  bool all_platforms = false;         ///< for OCI formats
+  bool allow_foreign_layers = false;  ///< fetched from the URLs that their manifest names
+
+  /// One file or layout for all images, "-" for standard output, or a directory that gets a file for each; nothing: the
+  /// working directory does.
+  std::optional<std::string> output;
+  OutputFormat format = OutputFormat::docker_archive;
+  bool uncompressed = false;  ///< layers as plain tars, for a docker_archive
+
+  std::string cache_directory;  ///< empty: no cache
+  bool verify_cache = false;    ///< hash every blob that comes from the cache
+
+  std::optional<std::size_t> max_downloads;  ///< layers in flight; nothing: as many as make it faster
+  std::optional<std::uint64_t> chunk_size;   ///< bytes of a range; nothing: chosen from the link
+  std::optional<std::uint64_t> limit_rate;   ///< bytes a second; nothing: no limit
+
+  RegistryAccess access;
+};
+
+/// A layer, and what the cache had of it before the call.
+struct PlannedLayer {
+  Digest digest;
+  std::uint64_t size = 0;
+  std::uint64_t there = 0;   ///< bytes; less than the size: left by an interrupted call
+  bool complete = false;     ///< whether it need not be fetched
+  bool attestation = false;  ///< of a build attestation, which is no layer of the image
+};
+
+/// What layers add up to. Attestations count as bytes, but not as layers.
+struct LayerSums {
+  std::size_t layers = 0;
+  std::size_t cached_layers = 0;      ///< of these, complete in the cache from the start
+  std::uint64_t bytes = 0;            ///< as the registry has them
+  std::uint64_t cached_bytes = 0;     ///< of the complete ones
+  std::uint64_t resumable_bytes = 0;  ///< of the others, what an interrupted call had left
+
+  void add(const PlannedLayer& layer);
+  std::uint64_t to_fetch() const { return bytes - cached_bytes - resumable_bytes; }
+};
+
+/// One image of a request: what a pull of it takes, and what has come of it.
+struct ImageResult {
+  std::string reference;               ///< as docker shows it
+  std::vector<std::string> platforms;  ///< "linux/amd64"; several with all_platforms, none where not found out
+  std::optional<Digest> digest = {};   ///< of the manifest, or of the index for all platforms
+  std::string output;                  ///< the file or directory it goes to, "-" for standard output; empty: none
+  std::vector<PlannedLayer> layers;    ///< each once, in the manifest's order
+  std::optional<Error> error = {};     ///< why it failed; does not name the reference
+  bool told = false;                   ///< whether the log was told why
+  bool alone = true;                   ///< whether its output holds no images of earlier calls, as a layout may
+
+  LayerSums sums() const;
+};
+
+/// Finds out what pull() would do, and whether it can: writes nothing, and fetches no layer. Blocks. Throws Error where
+/// nothing could even begin; what is wrong with one image is in its result.
+std::vector<ImageResult> plan(const PullRequest& request);
+
+/// Pulls all images; one that fails does not stop the others. `observer` is called on the calling thread. Blocks, and
+/// throws as plan() does.
+std::vector<ImageResult> pull(const PullRequest& request, TransferObserver& observer);
+
+/// The same for a program that has an event loop. Used on one thread, the executor's.
+class Pull {
+ public:
+  /// What blocks runs on `pool`. All that is given by reference must outlive the object. Throws as plan() does.
+  Pull(boost::asio::any_io_executor executor, boost::asio::thread_pool& pool, PullRequest request,
+       TransferObserver& observer);
+  ~Pull();
+
+  /// As the functions of these names; the results are there in the end. One of them may be called, once.
+  boost::asio::awaitable<void> plan();
+  boost::asio::awaitable<void> run();
+  /// Ends what is under way early; what has arrived stays in the cache.
+  void stop();
+
+  /// An entry for each reference, in their order.
+  const std::vector<ImageResult>& results() const;
+  /// Whether there is a cache that takes what arrives.
+  bool fills_cache() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace hawser

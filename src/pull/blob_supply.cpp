@@ -1,0 +1,278 @@
+#include "pull/blob_supply.hpp"
+
+#include "image/hasher.hpp"
+#include "store/partial_blob.hpp"
+#include "util/async.hpp"
+#include "util/file.hpp"
+
+#include <hawser/util/error.hpp>
+
+#include <algorithm>
+#include <filesystem>
+#include <utility>
+
+#include <sys/stat.h>
+
+namespace hawser {
+namespace {
+
+namespace fs = std::filesystem;
+
+FetchOptions fetch_options(const PullRequest& request, const RetryLimits& retry) {
+  FetchOptions options;
+  options.max_blobs = request.max_downloads;
+  options.max_connections = request.access.max_connections;
+  options.chunk_size = request.chunk_size;
+  options.limit_rate = request.limit_rate.value_or(0);
+  options.retry = retry;
+  return options;
+}
+
+/// A blob that grows in a store.
+class StoreDestination final : public BlobDestination {
+ public:
+  explicit StoreDestination(std::unique_ptr<PartialBlob> partial) : partial_(std::move(partial)) {}
+
+  const File& file() const override { return partial_->file(); }
+  std::uint64_t base() const override { return 0; }
+  const IntervalSet& present() const override { return partial_->present(); }
+  void wrote(std::uint64_t begin, std::uint64_t end) override { partial_->wrote(begin, end); }
+  void checkpoint() override { partial_->checkpoint(); }
+  void commit() override { partial_->commit(); }
+  void restart() override { partial_->discard(); }
+
+ private:
+  std::unique_ptr<PartialBlob> partial_;
+};
+
+[[noreturn]] void refuse_long_config() {
+  throw Error(Errc::too_large, "the image's config is larger than 4 MiB");
+}
+
+/// Keeps the bytes of a small blob, and passes them on to `next` where there is one.
+class CaptureConsumer final : public BlobConsumer {
+ public:
+  CaptureConsumer(std::string& bytes, std::shared_ptr<BlobConsumer> next) : bytes_(bytes), next_(std::move(next)) {
+    bytes_.clear();
+  }
+
+  void data(std::uint64_t offset, std::span<const std::byte> bytes) override {
+    if (bytes_.size() + bytes.size() > max_manifest_size) refuse_long_config();
+    bytes_.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    if (next_) next_->data(offset, bytes);
+  }
+  void restart() override {
+    bytes_.clear();
+    if (next_) next_->restart();
+  }
+  void done() override {
+    if (next_) next_->done();
+  }
+
+ private:
+  std::string& bytes_;
+  std::shared_ptr<BlobConsumer> next_;
+};
+
+/// Whether the whole file can be read and has the digest.
+bool hashes_to(const File& file, const Digest& digest) {
+  try {
+    return hash_of(file, digest.algorithm()) == digest;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+/// On a pool thread.
+void hand_over(const BlobDelivery& delivery, const File& blob) {
+  if (delivery.bytes) {
+    if (blob.size() > max_manifest_size) refuse_long_config();
+    *delivery.bytes = blob.read_text(max_manifest_size);
+  }
+  delivery.output.fill(delivery.descriptor.digest, blob);
+}
+
+bool on_same_filesystem(const fs::path& a, const fs::path& b) {
+  struct stat first {};
+  struct stat second {};
+  return ::stat(a.c_str(), &first) == 0 && ::stat(b.c_str(), &second) == 0 && first.st_dev == second.st_dev;
+}
+
+}  // namespace
+
+BlobSupply::BlobSupply(asio::any_io_executor executor, asio::thread_pool& pool, const PullRequest& request,
+                       Session& session, Storage& storage, TransferObserver& observer)
+    : pool_(pool),
+      request_(request),
+      session_(session),
+      storage_(storage),
+      observer_(observer),
+      fetcher_(std::move(executor), pool.get_executor(), facts_of(session.http()),
+               fetch_options(request, session.retry_limits()), observer) {}
+
+void BlobSupply::stop() {
+  stopped_ = true;
+  fetcher_.stop();
+}
+
+const PlannedLayer& BlobSupply::layer(const Descriptor& descriptor, bool attestation) {
+  const auto [place, added] =
+      layers_.try_emplace(descriptor.digest, PlannedLayer{descriptor.digest, descriptor.size, 0, false, attestation});
+  PlannedLayer& layer = place->second;
+  if (BlobStore* const cache = added ? storage_.source() : nullptr) {
+    layer.complete = cache->find(layer.digest, layer.size).has_value();
+    layer.there = layer.complete ? layer.size : std::min(layer.size, cache->resumable_bytes(layer.digest, layer.size));
+  }
+  return layer;
+}
+
+void BlobSupply::count_as_missing(const Digest& digest) {
+  const auto known = layers_.find(digest);
+  if (known == layers_.end()) return;
+  known->second.complete = false;
+  known->second.there = 0;
+}
+
+asio::awaitable<void> BlobSupply::check_cached(const Output& output) {
+  BlobStore* const cache = storage_.source();
+  if (!cache) co_return;
+  for (const auto& [digest, wanted] : output.blobs) {
+    if (stopped_) throw Error(Errc::cancelled, "stopped");
+    if (!checked_.insert(digest).second) continue;
+    const std::optional<StoredBlob> blob = cache->find(digest, wanted.descriptor.size);
+    if (!blob || (blob->known && !request_.verify_cache)) continue;
+    bool right = true;
+    auto hash = [&] { right = hashes_to(blob->file, blob->digest); };
+    co_await run_on(pool_, hash);
+    if (!right) count_as_missing(blob->digest);
+  }
+}
+
+void BlobSupply::check_space(const Output& output) {
+  const fs::path& blobs = storage_.arrivals_directory;
+  if (blobs.empty()) return;
+  BlobStore* const cache = storage_.source();
+  // For a plan the cache is open for reading only, and still where the pull would go on with what was begun.
+  BlobStore* const begun = cache && cache->directory() == blobs ? cache : storage_.arrivals();
+  std::uint64_t to_fetch = 0, all = 0;
+  for (const auto& [digest, wanted] : output.blobs) {
+    const std::uint64_t size = wanted.descriptor.size;
+    all += size;
+    if ((cache && cache->find(digest, size)) || (begun && begun->find(digest, size))) continue;
+    to_fetch += size - (begun ? std::min(begun->resumable_bytes(digest, size), size) : 0);
+  }
+  const fs::path place = output.path == "-" ? fs::path() : fs::absolute(output.path).parent_path();
+  const bool twice =
+      !place.empty() && on_same_filesystem(place, blobs) && (request_.uncompressed || !can_share_blocks(blobs, place));
+  require_space(blobs, to_fetch + (twice ? all : 0));
+}
+
+asio::awaitable<void> BlobSupply::deliver(BlobDelivery delivery) {
+  for (;;) {
+    const bool cached = co_await take_cached(delivery);
+    if (cached) co_return;
+    bool taken_on_the_way = false;
+    BlobJob job = make_job(delivery, taken_on_the_way);
+    const BlobFetcher::Outcome outcome = co_await fetcher_.fetch(std::move(job));
+    if (outcome == BlobFetcher::Outcome::fetched && taken_on_the_way) co_return;
+  }
+}
+
+/// Takes the blob from the cache where it is there and right. What was not hashed in this call must be known by its
+/// identity to be what was hashed when it was stored.
+asio::awaitable<bool> BlobSupply::take_cached(const BlobDelivery& delivery) {
+  const Descriptor& descriptor = delivery.descriptor;
+  const bool fetched_by_us = fetched_.contains(descriptor.digest);
+  // A cache that is only read may have the blob, too, and damaged.
+  BlobStore* const store = fetched_by_us ? storage_.arrivals() : storage_.source();
+  if (!store) co_return false;
+  std::optional<StoredBlob> blob = store->find(descriptor.digest, descriptor.size);
+  if (!blob) co_return false;
+  const bool trusted = blob->known && (fetched_by_us || !request_.verify_cache);
+  bool right = true;
+  auto take = [&] {
+    right = trusted || hashes_to(blob->file, descriptor.digest);
+    if (!right) return;
+    if (!trusted) store->mark_verified(*blob);
+    hand_over(delivery, blob->file);
+  };
+  co_await run_on(pool_, take);
+  if (!right) {
+    count_as_missing(descriptor.digest);
+    if (store->writable()) {
+      const auto where = store->quarantine(*blob);
+      if (request_.access.log)
+        request_.access.log(Importance::warning, "the cached blob " + descriptor.digest.short_string() +
+                                                     " is damaged; it was moved to " + where.string() +
+                                                     " and is fetched again");
+    }
+    co_return false;
+  }
+  if (!fetched_by_us) {
+    observer_.blob_planned(descriptor.digest, descriptor.size, descriptor.size);
+    observer_.blob_done(descriptor.digest);
+  }
+  co_return true;
+}
+
+/// Where the blob is to be had: a foreign layer at its URLs, one after the other, all others at the registry.
+std::vector<RankedSource> BlobSupply::sources_of(const BlobDelivery& delivery) {
+  std::vector<RankedSource> sources;
+  if (media_type::is_foreign_layer(delivery.descriptor.media_type))
+    for (auto& source : foreign_sources(session_.http(), delivery.descriptor.urls))
+      sources.push_back({std::move(source), static_cast<unsigned>(sources.size())});
+  const Reference& reference = delivery.reference;
+  if (sources.empty()) sources.push_back({session_.registry(reference).source(reference.path), 0});
+  return sources;
+}
+
+BlobJob BlobSupply::make_job(const BlobDelivery& delivery, bool& taken_on_the_way) {
+  const Digest& digest = delivery.descriptor.digest;
+  BlobJob job(delivery.descriptor, sources_of(delivery));
+  job.group = delivery.group;
+  if (BlobStore* const arrivals = storage_.arrivals()) {
+    job.consumer = delivery.output.consumer(digest);
+    taken_on_the_way = job.consumer != nullptr;
+    job.acquire = [this, arrivals, digest, size = delivery.descriptor.size]() -> BlobAcquisition {
+      auto acquired = arrivals->acquire(digest, size);
+      if (auto* partial = std::get_if<std::unique_ptr<PartialBlob>>(&acquired)) {
+        fetched_.insert(digest);
+        return std::make_unique<StoreDestination>(std::move(*partial));
+      }
+      if (std::holds_alternative<StoredBlob>(acquired)) return BlobReady{};
+      return BlobHeld{};
+    };
+  } else {
+    // The bytes go straight into the output.
+    job.acquire = [&output = delivery.output, digest]() -> BlobAcquisition { return output.destination(digest); };
+    taken_on_the_way = true;
+  }
+  if (delivery.bytes) job.consumer = std::make_shared<CaptureConsumer>(*delivery.bytes, job.consumer);
+  return job;
+}
+
+asio::awaitable<std::string> BlobSupply::get_config(const Reference& reference, const Descriptor& descriptor) {
+  if (BlobStore* const cache = storage_.source()) {
+    if (std::optional<std::string> cached = cache->get(descriptor.digest)) co_return std::move(*cached);
+  }
+  Descriptor wanted = descriptor;
+  std::string config = co_await session_.get_blob(reference, std::move(wanted));
+  co_return config;
+}
+
+std::vector<Error> BlobSupply::record(const Output& output) {
+  std::vector<Error> failures;
+  if (!storage_.fills_cache()) return failures;
+  for (const auto& image : output.images) {
+    try {
+      for (const auto& [digest, bytes] : image->fetched) storage_.cache->put(digest, bytes);
+      if (!image->reference.tag) continue;
+      storage_.cache->record_image(image->archive.root(), image->reference.name_with_tag(), *image->reference.tag);
+    } catch (const Error& error) {
+      failures.push_back(error);
+    }
+  }
+  return failures;
+}
+
+}  // namespace hawser

@@ -1,0 +1,70 @@
+// One output of a request: which images go into it, what they consist of, and what is wrong with which. No I/O.
+#pragma once
+
+#include "archive/archive_layout.hpp"
+#include "image/manifest.hpp"
+#include "pull/image_resolver.hpp"
+
+#include <hawser/pull/pull.hpp>
+#include <hawser/util/error.hpp>
+
+#include <cstddef>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace hawser {
+
+/// A blob of an output, and the position of an image that has it: it is fetched from that one's repository.
+struct OutputBlob {
+  OutputBlob(Descriptor descriptor_, std::size_t position_) : descriptor(std::move(descriptor_)), position(position_) {}
+
+  Descriptor descriptor;
+  std::size_t position;
+};
+
+/// Whether the manifest is an image's, whose config says its platform and its layers' diff IDs.
+inline bool has_image_config(const ArchiveManifest& manifest) {
+  return !is_attestation(manifest.descriptor) && is_image_config(manifest.manifest.config.media_type);
+}
+
+/// An output on its way.
+struct Output {
+  /// `numbers_`: of its images among the references of `request_`, which must outlive this.
+  Output(const PullRequest& request_, std::string path_, std::vector<std::size_t> numbers_);
+
+  const Reference& reference(std::size_t position) const { return request.references[numbers[position]]; }
+  /// All images are resolved: finds out what they consist of. Throws Error{unsupported} for foreign layers that are
+  /// not allowed, Error{usage} where two images have one name, Error{malformed} where a blob has two sizes.
+  void collect();
+  /// What the config of a manifest says. Throws Error{malformed}, Error{no_platform} where it does not belong to the
+  /// manifest, or is for another platform than was asked for.
+  ImageConfig read_config(std::size_t position, const ArchiveManifest& manifest, const std::string& bytes);
+
+  /// Says that it is for this image that the output can't be made, unless the reason is on this side.
+  void blame(std::size_t position, const Error& error);
+  /// The position of the first image that was blamed.
+  std::optional<std::size_t> first_blamed() const;
+
+  const PullRequest& request;
+  std::string path;                  // "-" is standard output
+  std::vector<std::size_t> numbers;  // its images among the references; other members go by position here
+  std::vector<std::optional<ResolvedImage>> images;  // nothing until they are resolved
+  std::vector<std::optional<Error>> failures;        // of single images
+  std::vector<ArchiveImage> archive;                 // the images, those with the same manifest made one
+  std::map<Digest, OutputBlob> blobs;                // each digest once
+  std::set<Digest> configs;                          // of these, the configs
+
+ private:
+  void check_foreign_layers();
+  void check_names() const;
+};
+
+/// The outputs of a request: without a path a file for each image under its default name, in the working directory or
+/// in the directory that the path names; with a file or "-" one for all.
+std::vector<Output> plan_outputs(const PullRequest& request);
+
+}  // namespace hawser

@@ -1,0 +1,266 @@
+#include "pull/pipeline.hpp"
+
+#include "pull/image_output.hpp"
+#include "pull/image_resolver.hpp"
+
+#include <hawser/util/error.hpp>
+
+#include <algorithm>
+#include <array>
+#include <exception>
+#include <filesystem>
+#include <memory>
+#include <set>
+
+namespace hawser {
+namespace {
+
+/// Outputs that are worked on at once; the others wait. Their layers share the connections anyway.
+constexpr std::size_t outputs_at_once = 8;
+/// Blobs beside the configs that are worked on at once, of all outputs together. Each has about four files open, and
+/// many systems allow 1024.
+constexpr std::size_t blobs_at_once = 128;
+
+/// `text` without what it may begin with: the reference, which is shown before it anyway.
+std::string without_reference(std::string_view text, const std::string& reference) {
+  const std::string prefix = reference + ": ";
+  while (text.starts_with(prefix)) text.remove_prefix(prefix.size());
+  return std::string(text);
+}
+
+void add_platform(std::vector<std::string>& platforms, const Platform& platform) {
+  std::string name = platform.to_string();
+  if (std::ranges::find(platforms, name) == platforms.end()) platforms.push_back(std::move(name));
+}
+
+/// What the user can do about an image that was not to be had.
+std::string hint_for(const Reference& reference, const Error& error) {
+  static constexpr std::array not_there{Errc::no_such_host, Errc::resolve_failed, Errc::unauthorized, Errc::forbidden,
+                                        Errc::not_found};
+  const std::string misreading = reference.misreading();
+  return misreading.empty() || std::ranges::find(not_there, error.code()) == not_there.end() ? error.hint()
+                                                                                             : misreading;
+}
+
+}  // namespace
+
+Pipeline::Pipeline(asio::any_io_executor executor, asio::thread_pool& pool, const PullRequest& request,
+                   std::vector<Output> outputs, Session& session, Storage& storage, TransferObserver& observer)
+    : executor_(executor),
+      pool_(pool),
+      request_(request),
+      outputs_(std::move(outputs)),
+      session_(session),
+      storage_(storage),
+      supply_(executor, pool, request, session, storage, observer),
+      output_places_(executor, outputs_at_once),
+      blob_places_(executor, blobs_at_once),
+      results_(request.references.size()) {
+  for (std::size_t i = 0; i < results_.size(); ++i) results_[i].reference = request.references[i].familiar();
+}
+
+void Pipeline::stop() {
+  stopped_ = true;
+  supply_.stop();
+  session_.stop();
+}
+
+void Pipeline::tell(Importance importance, const std::string& text) const {
+  if (request_.access.log) request_.access.log(importance, text);
+}
+
+asio::awaitable<void> Pipeline::each_output(Step last) {
+  std::set<std::string> prepared;
+  for (const Reference& reference : request_.references)
+    if (prepared.insert(reference.registry_host()).second) session_.prepare(reference);
+  TaskGroup group(executor_);
+  for (Output& output : outputs_) group.start(make(output, last));
+  co_await group.join();
+  // What the cache seemed to have may have turned out to be damaged.
+  for (ImageResult& result : results_)
+    for (PlannedLayer& layer : result.layers) layer = supply_.layer(layer.digest);
+}
+
+asio::awaitable<void> Pipeline::make(Output& output, Step last) {
+  co_await output_places_.enter();
+  std::optional<Error> failure;
+  try {
+    if (stopped_) throw Error(Errc::cancelled, "stopped");
+    TaskGroup images(executor_);
+    for (std::size_t position = 0; position < output.images.size(); ++position) images.start(resolve(output, position));
+    co_await images.join();
+    if (const auto blamed = output.first_blamed()) throw *output.failures[*blamed];
+    output.collect();
+    describe(output);
+    co_await (this->*last)(output);
+  } catch (const Error& error) {
+    failure = error;
+  } catch (const std::filesystem::filesystem_error& error) {
+    failure = Error(Errc::disk, error.what());
+  } catch (const std::exception& error) {
+    failure = Error(Errc::unsupported, std::string("unexpected: ") + error.what());
+  }
+  output_places_.leave();
+  if (failure) failed(output, *failure);
+}
+
+asio::awaitable<void> Pipeline::resolve(Output& output, std::size_t position) {
+  const Reference reference = output.reference(position);
+  PlatformChoice choice;
+  choice.platform = request_.platform;
+  choice.all = request_.all_platforms;
+  // One that fails does not keep what is wrong with the others from being found.
+  try {
+    ResolvedImage image = co_await resolve_image(session_, storage_.source(), reference, choice);
+    output.images[position] = std::move(image);
+  } catch (const Error& error) {
+    output.blame(position, error);
+    if (!output.failures[position]) throw;
+  }
+}
+
+/// Notes what each image consists of, and what the cache has of it.
+void Pipeline::describe(const Output& output) {
+  for (std::size_t position = 0; position < output.images.size(); ++position) {
+    ImageResult& result = results_[output.numbers[position]];
+    const ArchiveImage& image = output.images[position]->archive;
+    result.output = output.path;
+    result.digest = image.root().digest;
+    std::set<Digest> seen;
+    for (const ArchiveManifest& manifest : image.manifests) {
+      const bool attestation = is_attestation(manifest.descriptor);
+      if (!attestation && manifest.descriptor.platform) add_platform(result.platforms, *manifest.descriptor.platform);
+      for (const Descriptor& layer : manifest.manifest.layers)
+        if (seen.insert(layer.digest).second) result.layers.push_back(supply_.layer(layer, attestation));
+    }
+  }
+}
+
+asio::awaitable<void> Pipeline::check(Output& output) {
+  auto check_place = [&] {
+    supply_.check_space(output);
+    check_image_output(request_.format, request_.uncompressed, output.path, output.archive,
+                       storage_.arrivals_directory);
+  };
+  co_await run_on(pool_, check_place);
+  for (std::size_t position = 0; position < output.images.size(); ++position) {
+    const ResolvedImage& image = *output.images[position];
+    for (const ArchiveManifest& manifest : image.archive.manifests) {
+      if (!has_image_config(manifest)) continue;
+      std::string config;
+      try {
+        config = co_await supply_.get_config(image.reference, manifest.manifest.config);
+      } catch (const Error& error) {
+        output.blame(position, error);
+        throw;
+      }
+      accept_config(output, position, manifest, config);
+    }
+  }
+  co_await supply_.check_cached(output);
+}
+
+asio::awaitable<void> Pipeline::write(Output& output) {
+  std::unique_ptr<ImageOutput> file;
+  auto open = [&] {
+    supply_.check_space(output);
+    file = open_image_output(request_.format, request_.uncompressed, output.path, output.archive,
+                             storage_.arrivals_directory);
+  };
+  co_await run_on(pool_, open);
+  Configs configs;
+  TaskGroup blobs(executor_, [&] { supply_.abandon(output.numbers.front()); });
+  blobs.start(deliver_configs(output, *file, configs));
+  for (const Digest& digest : file->missing())
+    if (!output.configs.contains(digest)) blobs.start(deliver_in_turn(output, *file, digest));
+  co_await blobs.join();
+  bool alone = true;
+  std::vector<Error> unrecorded;
+  auto finish = [&] {
+    file->finish();
+    if (request_.format == OutputFormat::oci_dir) alone = images_in_layout(output.path) <= output.numbers.size();
+    unrecorded = supply_.record(output);
+  };
+  co_await run_on(pool_, finish);
+  for (const std::size_t number : output.numbers) results_[number].alone = alone;
+  // The archive is complete; only the next pull and other tools miss the entry.
+  for (const Error& error : unrecorded)
+    tell(Importance::warning, std::string("the cache could not take the image's documents: ") + error.what());
+}
+
+/// The configs are the first of all blobs: an image that is not what was asked for is refused while its layers are
+/// still on their way.
+asio::awaitable<void> Pipeline::deliver_configs(Output& output, ImageOutput& file, Configs& configs) {
+  for (std::size_t position = 0; position < output.images.size(); ++position) {
+    for (const ArchiveManifest& manifest : output.images[position]->archive.manifests) {
+      const auto [config, is_new] = configs.try_emplace(manifest.manifest.config.digest);
+      if (is_new) co_await deliver(output, file, config->first, &config->second);
+      if (!has_image_config(manifest)) continue;
+      const ImageConfig content = accept_config(output, position, manifest, config->second);
+      auto known = [&] { file.config_known(manifest, content, config->second); };
+      co_await run_on(pool_, known);
+    }
+  }
+}
+
+/// deliver() for a blob that takes its turn: each has descriptors open, and there may be more blobs than descriptors.
+asio::awaitable<void> Pipeline::deliver_in_turn(Output& output, ImageOutput& file, Digest digest) {
+  co_await blob_places_.enter();
+  std::exception_ptr failure;
+  try {
+    if (stopped_) throw Error(Errc::cancelled, "stopped");
+    co_await deliver(output, file, digest, nullptr);
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  blob_places_.leave();
+  if (failure) std::rethrow_exception(failure);
+}
+
+/// Gets one blob into the output; where that can't be done, it is for the image that the blob was asked for.
+asio::awaitable<void> Pipeline::deliver(Output& output, ImageOutput& file, const Digest& digest, std::string* bytes) {
+  const OutputBlob& blob = output.blobs.at(digest);
+  const BlobDelivery delivery{blob.descriptor, output.images[blob.position]->reference, output.numbers.front(), file,
+                              bytes};
+  try {
+    co_await supply_.deliver(delivery);
+  } catch (const Error& error) {
+    output.blame(blob.position, error);
+    throw;
+  }
+}
+
+/// Checks the config of a manifest, and notes the platform where nothing else says it.
+ImageConfig Pipeline::accept_config(Output& output, std::size_t position, const ArchiveManifest& manifest,
+                                    const std::string& bytes) {
+  ImageConfig config = output.read_config(position, manifest, bytes);
+  if (!manifest.descriptor.platform) add_platform(results_[output.numbers[position]].platforms, config.platform);
+  return config;
+}
+
+/// Each image that something is wrong with ends in its own error, and the others of its output in that it was not
+/// written.
+void Pipeline::failed(const Output& output, const Error& error) {
+  const std::optional<std::size_t> blamed = output.first_blamed();
+  for (std::size_t position = 0; position < output.numbers.size(); ++position) {
+    ImageResult& result = results_[output.numbers[position]];
+    const bool innocent = blamed && !output.failures[position];
+    const Error& cause = blamed ? *output.failures[innocent ? *blamed : position] : error;
+    result.output.clear();
+    if (innocent) {
+      result.error.emplace(cause.code(),
+                           "not written, since " + results_[output.numbers[*blamed]].reference + " failed");
+      continue;
+    }
+    result.error.emplace(cause.code(), without_reference(cause.what(), result.reference),
+                         hint_for(output.reference(position), cause));
+    result.told = true;
+    if (stopped_ || (!blamed && position > 0)) continue;
+    // What is wrong with an output of several images is said once, and not of one of them.
+    const bool one = blamed || output.numbers.size() == 1;
+    tell(Importance::error, (one ? result.reference + ": " : "") + result.error->what());
+    if (!result.error->hint().empty()) tell(Importance::hint, result.error->hint());
+  }
+}
+
+}  // namespace hawser

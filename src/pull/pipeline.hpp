@@ -1,0 +1,68 @@
+// Takes the outputs of a request from their references to the end.
+#pragma once
+
+#include "pull/blob_supply.hpp"
+#include "pull/output.hpp"
+#include "pull/session.hpp"
+#include "pull/storage.hpp"
+#include "util/async.hpp"
+
+#include <hawser/pull/pull.hpp>
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include <boost/asio/thread_pool.hpp>
+
+namespace hawser {
+
+/// Outputs are worked on beside each other and share connections, tokens and blobs. It decides what comes when, and
+/// what is said of it in the end; resolve_image(), BlobSupply and ImageOutput do the work. Used on one thread.
+class Pipeline {
+ public:
+  /// What is given by reference must outlive the object.
+  Pipeline(asio::any_io_executor executor, asio::thread_pool& pool, const PullRequest& request,
+           std::vector<Output> outputs, Session& session, Storage& storage, TransferObserver& observer);
+
+  /// Finds out what run() would do, and refuses what it would refuse before it fetched a layer.
+  asio::awaitable<void> plan() { return each_output(&Pipeline::check); }
+  /// Pulls everything. Failures end up in the results.
+  asio::awaitable<void> run() { return each_output(&Pipeline::write); }
+  void stop();
+
+  /// An entry for each reference, in their order.
+  const std::vector<ImageResult>& results() const { return results_; }
+
+ private:
+  using Step = asio::awaitable<void> (Pipeline::*)(Output&);
+  using Configs = std::map<Digest, std::string>;  // their bytes
+
+  asio::awaitable<void> each_output(Step last);
+  asio::awaitable<void> make(Output& output, Step last);
+  asio::awaitable<void> resolve(Output& output, std::size_t position);
+  asio::awaitable<void> check(Output& output);
+  asio::awaitable<void> write(Output& output);
+  asio::awaitable<void> deliver_configs(Output& output, ImageOutput& file, Configs& configs);
+  asio::awaitable<void> deliver_in_turn(Output& output, ImageOutput& file, Digest digest);
+  asio::awaitable<void> deliver(Output& output, ImageOutput& file, const Digest& digest, std::string* bytes);
+  void describe(const Output& output);
+  ImageConfig accept_config(Output& output, std::size_t position, const ArchiveManifest& manifest,
+                            const std::string& bytes);
+  void failed(const Output& output, const Error& error);
+  void tell(Importance importance, const std::string& text) const;
+
+  asio::any_io_executor executor_;
+  asio::thread_pool& pool_;
+  const PullRequest& request_;
+  std::vector<Output> outputs_;
+  Session& session_;
+  Storage& storage_;
+  BlobSupply supply_;
+  Semaphore output_places_;
+  Semaphore blob_places_;
+  std::vector<ImageResult> results_;
+  bool stopped_ = false;
+};
+
+}  // namespace hawser

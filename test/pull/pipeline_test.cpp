@@ -1,0 +1,343 @@
+// Whole pulls within the process, against a scripted registry: from references to outputs, and what is left in stores.
+#include "pull/pipeline.hpp"
+
+#include "image/manifest.hpp"
+#include "registry/registry_fixture.hpp"
+#include "support/temp_dir.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace hawser::test {
+namespace {
+
+using testing::Contains;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+Errc code_of(const ImageResult& result) {
+  return result.error ? result.error->code() : Errc{};
+}
+
+class PipelineTest : public testing::Test {
+ protected:
+  PipelineTest() {
+    request.access.plain_http = true;
+    request.access.retries = 0;
+    request.access.max_connections = 2;
+    request.access.log = [this](Importance importance, const std::string& line) {
+      if (importance != Importance::detail) told.push_back(line);
+    };
+    request.platform = Platform::parse("linux/amd64");
+    request.output = (directory / "image.tar").string();
+  }
+
+  /// Puts the image of `seed` into the registry, and into those that are pulled.
+  TestImage add(std::uint64_t seed, const std::string& tag = "latest") {
+    TestImage image = make_image(seed, {40'000, 3'000, 200});
+    add_image(registry.content(), "a/b", tag, image);
+    ask_for(tag);
+    return image;
+  }
+  void ask_for(const std::string& tag) {
+    request.references.push_back(Reference::parse(registry.host() + "/a/b:" + tag));
+  }
+  std::vector<ImageResult> pull(Storage storage, bool stopped = false) {
+    asio::io_context context;
+    asio::thread_pool pool(2);
+    TransferObserver nobody;
+    Session session(context.get_executor(), pool, request.access, nullptr, nobody);
+    Pipeline run(context.get_executor(), pool, request, plan_outputs(request), session, storage, nobody);
+    if (stopped) run.stop();
+    run_coroutine(context, planning ? run.plan() : run.run());
+    pool.join();
+    return run.results();
+  }
+  ImageResult pull_one(Storage storage) { return pull(std::move(storage)).at(0); }
+  ImageResult pull_through_cache() {
+    Storage storage;
+    storage.cache.emplace(directory / "cache");
+    storage.arrivals_directory = directory / "cache";
+    return pull_one(std::move(storage));
+  }
+  /// With a cache that can't be written.
+  Storage reading() const {
+    Storage storage;
+    storage.cache.emplace(directory / "cache", false);
+    return storage;
+  }
+  Storage with_temporary(Storage storage) const {
+    storage.temporary = std::make_unique<TemporaryStore>(directory.path());
+    storage.arrivals_directory = storage.temporary->store().directory();
+    return storage;
+  }
+  /// How often each blob of the image was asked for.
+  std::vector<std::size_t> requests_for(const TestImage& image) const {
+    std::vector<std::size_t> counts;
+    for (const std::string& layer : image.layers)
+      counts.push_back(registry.count("GET", "/v2/a/b/blobs/" + Digest::of(layer).to_string()));
+    return counts;
+  }
+  /// Whether the archive has all bytes of the image.
+  static void expect_holds(const std::filesystem::path& archive, const TestImage& image) {
+    const std::string bytes = read_text(archive);
+    for (const std::string& layer : image.layers) EXPECT_THAT(bytes, HasSubstr(layer));
+    EXPECT_THAT(bytes, HasSubstr(image.config));
+    EXPECT_THAT(bytes, HasSubstr(image.manifest));
+  }
+  std::filesystem::path cached(const std::string& content) const {
+    return directory / "cache" / "blobs" / "sha256" / Digest::of(content).hex();
+  }
+  /// Gives the first layer of an image a type and members of its own; it is pulled as `tag`.
+  void add_changed(const TestImage& image, const std::string& tag, const std::string& from, const std::string& to) {
+    std::string manifest = image.manifest;
+    const std::size_t at = manifest.find(from);
+    ASSERT_NE(at, std::string::npos) << manifest;
+    manifest.replace(at, from.size(), to);
+    registry.content().add_manifest("a/b", tag, manifest, std::string(media_type::oci_manifest));
+    ask_for(tag);
+  }
+
+  TempDir directory;
+  ScriptedRegistry registry;
+  PullRequest request;
+  std::vector<std::string> told;
+  bool planning = false;
+};
+
+TEST_F(PipelineTest, WhatWentThroughTheCacheIsNotFetchedAgain) {
+  const TestImage image = add(1);
+  for (int i = 0; i < 2; ++i) {
+    const ImageResult result = pull_through_cache();
+    EXPECT_EQ(code_of(result), Errc{});
+    EXPECT_EQ(result.digest, image.manifest_digest());
+    EXPECT_EQ(result.output, *request.output);
+    expect_holds(*request.output, image);
+  }
+  EXPECT_THAT(requests_for(image), ElementsAre(1, 1, 1));
+  EXPECT_EQ(BlobStore(directory / "cache").images().size(), 1U);
+}
+
+TEST_F(PipelineTest, WithoutACacheTheTarTakesTheBlobs) {
+  const TestImage image = add(1);
+  EXPECT_EQ(code_of(pull_one({})), Errc{});
+  expect_holds(*request.output, image);
+  EXPECT_THAT(directory.names(), ElementsAre("image.tar"));
+}
+
+TEST_F(PipelineTest, ADamagedBlobOfTheCacheIsSetAsideAndFetchedAgain) {
+  const TestImage image = add(1);
+  pull_through_cache();
+  write_text(cached(image.layers[0]), std::string(image.layers[0].size(), 'x'));
+  EXPECT_EQ(code_of(pull_through_cache()), Errc{});
+  expect_holds(*request.output, image);
+  EXPECT_THAT(told, Contains(HasSubstr("is damaged; it was moved to")));
+  EXPECT_THAT(requests_for(image), ElementsAre(2, 1, 1));
+}
+
+TEST_F(PipelineTest, ADamagedBlobOfTheCacheCountsAsFetched) {
+  const TestImage image = add(1);
+  pull_through_cache();
+  write_text(cached(image.layers[0]), std::string(image.layers[0].size(), 'x'));
+  const auto expect_one_is_missing = [&](const LayerSums& sums) {
+    EXPECT_EQ(sums.cached_layers, 2U);
+    EXPECT_EQ(sums.cached_bytes, image.layers[1].size() + image.layers[2].size());
+    EXPECT_EQ(sums.to_fetch(), image.layers[0].size());
+  };
+  planning = true;
+  expect_one_is_missing(pull_one(reading()).sums());
+  planning = false;
+  expect_one_is_missing(pull_one(reading()).sums());
+  expect_one_is_missing(pull_through_cache().sums());
+  EXPECT_EQ(pull_through_cache().sums().cached_layers, 3U);
+}
+
+TEST_F(PipelineTest, WhatACacheForReadingLacksGoesThroughAStoreForTheCall) {
+  const TestImage image = add(1);
+  pull_through_cache();
+  std::filesystem::remove(cached(image.layers[0]));
+  write_text(cached(image.layers[1]), std::string(image.layers[1].size(), 'x'));
+  request.format = OutputFormat::oci_dir;
+  request.output = (directory / "layout").string();
+  EXPECT_EQ(code_of(pull_one(with_temporary(reading()))), Errc{});
+  for (const std::string& content : {image.layers[0], image.layers[1], image.layers[2], image.config, image.manifest})
+    EXPECT_EQ(read_text(directory / "layout" / "blobs" / "sha256" / Digest::of(content).hex()), content);
+  EXPECT_THAT(requests_for(image), ElementsAre(2, 2, 1));
+  EXPECT_FALSE(std::filesystem::exists(cached(image.layers[0])));
+  EXPECT_THAT(directory.names(), ElementsAre("cache", "image.tar", "layout"));
+}
+
+TEST_F(PipelineTest, WhatACacheForReadingLacksGoesStraightIntoATar) {
+  const TestImage image = add(1);
+  pull_through_cache();
+  std::filesystem::remove(cached(image.layers[0]));
+  EXPECT_EQ(code_of(pull_one(reading())), Errc{});
+  expect_holds(*request.output, image);
+  EXPECT_THAT(requests_for(image), ElementsAre(2, 1, 1));
+}
+
+TEST_F(PipelineTest, ALayoutTellsWhetherItHasImagesOfEarlierCalls) {
+  add(1, "one");
+  request.format = OutputFormat::oci_dir;
+  request.output = (directory / "layout").string();
+  const auto is_alone = [&] { return pull_one(with_temporary({})).alone; };
+  EXPECT_TRUE(is_alone());
+  EXPECT_TRUE(is_alone());  // in its own place
+  request.references.clear();
+  add(2, "two");
+  EXPECT_FALSE(is_alone());
+}
+
+TEST_F(PipelineTest, AnImageThatIsNotThereDoesNotStopTheOthers) {
+  const TestImage image = add(1);
+  ask_for("nothing");
+  request.output = directory.path().string();
+  const auto results = pull({});
+  EXPECT_EQ(code_of(results[0]), Errc{});
+  EXPECT_EQ(code_of(results[1]), Errc::not_found);
+  EXPECT_THAT(told, Contains(HasSubstr("a/b:nothing")));
+  ASSERT_EQ(directory.names().size(), 1U);
+  expect_holds(directory / directory.names()[0], image);
+}
+
+TEST_F(PipelineTest, AnOutputOfSeveralIsNotWrittenWhereOneFails) {
+  add(1);
+  ask_for("nothing");
+  const auto results = pull({});
+  EXPECT_EQ(code_of(results[0]), Errc::not_found);
+  EXPECT_THAT(results[0].error->what(), HasSubstr("not written, since"));
+  EXPECT_EQ(code_of(results[1]), Errc::not_found);
+  EXPECT_THAT(results[1].error->what(), HasSubstr("nothing"));
+  EXPECT_THAT(directory.names(), IsEmpty());
+}
+
+TEST_F(PipelineTest, ADryRunFetchesNoLayerAndWritesNothing) {
+  const TestImage image = add(1);
+  planning = true;
+  const ImageResult result = pull_one({});
+  EXPECT_EQ(code_of(result), Errc{});
+  EXPECT_EQ(result.layers.size(), 3U);
+  EXPECT_THAT(requests_for(image), ElementsAre(0, 0, 0));
+  EXPECT_THAT(directory.names(), IsEmpty());
+}
+
+TEST_F(PipelineTest, ADryRunRefusesAnImageOfAnotherPlatform) {
+  add(1);
+  planning = true;
+  request.platform = Platform::parse("linux/s390x");
+  EXPECT_EQ(code_of(pull_one({})), Errc::not_found);
+}
+
+TEST_F(PipelineTest, ADryRunRefusesWhatHasNoRoom) {
+  const TestImage image = add(1);
+  request.references.clear();
+  const std::string size = "\"size\":" + std::to_string(image.layers[0].size());
+  add_changed(image, "huge", size, "\"size\":" + std::to_string(std::uint64_t{15} << 40));
+  planning = true;
+  EXPECT_EQ(code_of(pull_one({})), Errc::disk_full);  // in the output
+  request.output = "-";
+  EXPECT_EQ(code_of(pull_one({})), Errc{});
+  Storage storage;
+  storage.arrivals_directory = directory.path();
+  const ImageResult result = pull_one(std::move(storage));  // where the blobs would be
+  EXPECT_EQ(code_of(result), Errc::disk_full);
+  EXPECT_THAT(result.error->what(), HasSubstr("not enough space in " + directory.path().string()));
+  EXPECT_THAT(directory.names(), IsEmpty());
+}
+
+TEST_F(PipelineTest, AnImageOfAnotherPlatformLeavesNoArchive) {
+  add(1);
+  request.platform = Platform::parse("linux/s390x");
+  const ImageResult result = pull_one({});
+  EXPECT_EQ(code_of(result), Errc::not_found);
+
+  EXPECT_THAT(directory.names(), IsEmpty());
+}
+
+TEST_F(PipelineTest, ForeignLayersNeedPermissionAndComeFromTheirUrls) {
+  const TestImage image = make_image(1, {40'000, 3'000, 200});
+  add_image(registry.content(), "a/b", "own", image);
+  ScriptedRegistry elsewhere;
+  elsewhere.on("GET", "/gone").reply_with(Reply::of(404));
+  elsewhere.on("GET", "/layer").reply_with(Reply::of(200, image.layers[0]));
+  add_changed(image, "foreign", R"("mediaType":"application/vnd.oci.image.layer.v1.tar")",
+              R"("mediaType":"application/vnd.oci.image.layer.nondistributable.v1.tar","urls":[")" +
+                  elsewhere.url("/gone") + "\",\"" + elsewhere.url("/layer") + "\"]");
+  const ImageResult refused = pull_one({});
+  EXPECT_EQ(code_of(refused), Errc::unsupported);
+  EXPECT_THAT(refused.error->hint(), HasSubstr("--allow-foreign-layers"));
+  EXPECT_THAT(elsewhere.requests(), IsEmpty());
+  request.allow_foreign_layers = true;
+  const ImageResult result = pull_one({});
+  EXPECT_EQ(code_of(result), Errc{});
+  EXPECT_THAT(read_text(*request.output), HasSubstr(image.layers[0]));
+  EXPECT_EQ(elsewhere.count("GET", "/layer"), 1U);
+}
+
+TEST_F(PipelineTest, ABlobOfTwoSizesIsRefusedInOneOutput) {
+  const TestImage image = add(1);
+  const std::string size = "\"size\":" + std::to_string(image.layers[0].size());
+  add_changed(image, "liar", size, size + "0");
+  const auto results = pull({});
+  EXPECT_EQ(code_of(results[1]), Errc::malformed);
+  EXPECT_THAT(results[1].error->what(), HasSubstr("two sizes"));
+  EXPECT_THAT(directory.names(), IsEmpty());
+}
+
+TEST_F(PipelineTest, TwoImagesOfOneNameAreRefusedInOneOutput) {
+  const TestImage one = add(1, "one");
+  const TestImage two = make_image(2, {500});
+  add_image(registry.content(), "a/b", "two", two);
+  ask_for("one@" + two.manifest_digest().to_string());
+  for (const bool first : {true, false}) {
+    planning = first;
+    told.clear();
+    const auto results = pull({});
+    EXPECT_EQ(code_of(results[0]), Errc::usage);
+    EXPECT_EQ(code_of(results[1]), Errc::usage);
+    for (const Reference& reference : request.references)
+      EXPECT_THAT(told, Contains(HasSubstr(reference.to_string() + " "))) << first;
+    EXPECT_THAT(requests_for(one), ElementsAre(0, 0, 0));
+    EXPECT_THAT(directory.names(), IsEmpty());
+  }
+  // In an output of its own each may have it.
+  request.output = directory.path().string();
+  for (const ImageResult& result : pull({})) EXPECT_EQ(code_of(result), Errc{});
+}
+
+TEST_F(PipelineTest, OneImageTwiceUnderOneNameIsOne) {
+  const TestImage image = add(1, "one");
+  ask_for("one@" + image.manifest_digest().to_string());
+  for (const ImageResult& result : pull({})) EXPECT_EQ(code_of(result), Errc{});
+  expect_holds(*request.output, image);
+}
+
+TEST_F(PipelineTest, AStoppedRunAsksForNothing) {
+  add(1);
+  const auto results = pull({}, true);
+  EXPECT_NE(code_of(results[0]), Errc{});
+  EXPECT_THAT(told, IsEmpty());
+  EXPECT_THAT(directory.names(), IsEmpty());
+}
+
+TEST(TemporaryStore, GoesWithItsObjectAndAllItHolds) {
+  TempDir directory;
+  {
+    TemporaryStore temporary(directory.path());
+    temporary.store().put(Digest::of("blob"), "blob");
+    ASSERT_EQ(directory.names().size(), 1U);
+    EXPECT_THAT(directory.names()[0], testing::StartsWith(".hawser."));
+  }
+  EXPECT_THAT(directory.names(), IsEmpty());
+}
+
+TEST(TemporaryStore, WhereThereIsNoPlaceForItThatIsSaid) {
+  TempDir directory;
+  const Failure failure = failure_of([&] { TemporaryStore temporary(directory / "nowhere"); });
+  EXPECT_EQ(failure.code, Errc::disk);
+  EXPECT_THAT(failure.text, HasSubstr((directory / "nowhere").string()));
+}
+
+}  // namespace
+}  // namespace hawser::test
