@@ -18,8 +18,10 @@ namespace {
 
 constexpr const char* marker_name = "oci-layout";
 
-/// Whether the store may have left `name` in a directory that has lost its marker, or not got it yet.
-bool may_be_ours(const std::string& name) {
+/// Whether the store may have left `name` in a directory that has lost its marker, or not got it yet. Names that others
+/// use, too, are ours beside `blobs` only.
+bool may_be_ours(const std::string& name, bool beside_blobs) {
+  if (!beside_blobs && (name == "notes" || name == "quarantine")) return false;
   constexpr std::array<std::string_view, 7> ours{"blobs",      "ingest",     "known",     "notes",
                                                  "quarantine", "index.json", "index.lock"};
   return is_temporary(name) || std::ranges::find(ours, name) != ours.end();
@@ -71,9 +73,11 @@ void StoreLayout::check_marker(const Directory& directory) const {
 }
 
 void StoreLayout::check_is_free(const Directory& directory) const {
-  for (const std::string& name : directory.names()) {
+  const std::vector<std::string> names = directory.names();
+  const bool has_blobs = std::ranges::find(names, "blobs") != names.end();
+  for (const std::string& name : names) {
     // Another process may have made the store while we were looking.
-    if (may_be_ours(name) || directory.status(marker_name)) continue;
+    if (may_be_ours(name, has_blobs) || directory.status(marker_name)) continue;
     throw Error(Errc::disk, root_.string() + " is no cache of hawser: there are files of something else in it",
                 "choose a new directory with --cache-dir");
   }
