@@ -112,7 +112,7 @@ bool Session::fall_back_to_http(const Reference& reference, const Error& error) 
 
 /// Runs what `start` starts until it succeeds or trying again is no use.
 template <typename Result, typename Start>
-asio::awaitable<Result> Session::patiently(const Reference& reference, std::string what, Start start) {
+asio::awaitable<Result> Session::until_done(const Reference& reference, std::string what, Start start) {
   RetryBudget budget(retry_);
   for (;;) {
     std::optional<Error> failure;
@@ -147,20 +147,20 @@ asio::awaitable<Result> Session::patiently(const Reference& reference, std::stri
 asio::awaitable<FetchedManifest> Session::get_manifest(const Reference& reference, std::string selector) {
   const auto start = [&] { return registry(reference).get_manifest(reference.path, selector); };
   FetchedManifest manifest =
-      co_await patiently<FetchedManifest>(reference, "the manifest of " + reference.familiar(), start);
+      co_await until_done<FetchedManifest>(reference, "the manifest of " + reference.familiar(), start);
   co_return manifest;
 }
 
 asio::awaitable<std::vector<std::string>> Session::list_tags(const Reference& reference) {
   const auto start = [&] { return registry(reference).list_tags(reference.path); };
   std::vector<std::string> tags =
-      co_await patiently<std::vector<std::string>>(reference, "the tags of " + reference.path, start);
+      co_await until_done<std::vector<std::string>>(reference, "the tags of " + reference.path, start);
   co_return tags;
 }
 
 asio::awaitable<std::string> Session::get_blob(const Reference& reference, Descriptor descriptor) {
   const auto start = [&] { return registry(reference).get_blob(reference.path, descriptor); };
-  std::string blob = co_await patiently<std::string>(reference, "the blob " + descriptor.digest.short_string(), start);
+  std::string blob = co_await until_done<std::string>(reference, "the blob " + descriptor.digest.short_string(), start);
   co_return blob;
 }
 

@@ -53,7 +53,7 @@ class Session {
   };
 
   template <typename Result, typename Start>
-  asio::awaitable<Result> patiently(const Reference& reference, std::string what, Start start);
+  asio::awaitable<Result> until_done(const Reference& reference, std::string what, Start start);
   bool fall_back_to_http(const Reference& reference, const Error& error);
   std::unique_ptr<RegistryClient> make_client(const Reference& reference, bool tls);
   asio::awaitable<Logins> look_up(std::string registry);

@@ -31,7 +31,7 @@ KINDS = [  # of registries: layers, bytes of a layer, more options
     (2, 1_500_000, ["--redirect"]),
     (4, 200_000, ["--tls", "--auth", "--redirect"]),
 ]
-PATIENCE = 60  # seconds for a pull; the longest that its faults explain is some ten
+LONGEST_PULL = 60  # seconds for a pull; the longest that its faults explain is some ten
 FORMATS = ["docker-archive", "oci-archive"]
 
 
@@ -87,13 +87,13 @@ class Soak:
             process = subprocess.Popen(command, cwd=output, env=self.environment, stdin=subprocess.DEVNULL,
                                        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
             try:
-                _, said = process.communicate(timeout=rng.expovariate(4) if kills > 0 else PATIENCE)
+                _, said = process.communicate(timeout=rng.expovariate(4) if kills > 0 else LONGEST_PULL)
                 break
             except subprocess.TimeoutExpired:
                 process.kill()
                 _, said = process.communicate()
                 if kills == 0:
-                    self.problem(f"no end after {PATIENCE} s: {' '.join(command)}\n{last_lines(said)}")
+                    self.problem(f"no end after {LONGEST_PULL} s: {' '.join(command)}\n{last_lines(said)}")
                     return
                 kills -= 1
                 killed = True

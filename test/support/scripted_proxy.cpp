@@ -140,8 +140,8 @@ asio::awaitable<bool> ScriptedProxy::greet_socks(tcp::socket& client) {
     const std::string length = co_await read_bytes(client, 1);
     const std::string password = co_await read_bytes(client, static_cast<unsigned char>(length[0]));
     const bool right = user == script_.user && password == script_.password;
-    const std::string verdict{'\x01', right ? '\x00' : '\x01'};
-    co_await send(client, verdict);
+    const std::string answer{'\x01', right ? '\x00' : '\x01'};
+    co_await send(client, answer);
     if (!right) co_return false;
   }
   const std::string request = co_await read_bytes(client, 4);
