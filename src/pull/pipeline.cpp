@@ -193,11 +193,13 @@ asio::awaitable<void> Pipeline::write(Output& output) {
 asio::awaitable<void> Pipeline::deliver_configs(Output& output, ImageOutput& file, Configs& configs) {
   for (std::size_t position = 0; position < output.images.size(); ++position) {
     for (const ArchiveManifest& manifest : output.images[position]->archive.manifests) {
-      const auto [config, is_new] = configs.try_emplace(manifest.manifest.config.digest);
-      if (is_new) co_await deliver(output, file, config->first, &config->second);
+      const Digest& digest = manifest.manifest.config.digest;
+      const bool is_new = !configs.contains(digest);
+      std::string& bytes = configs[digest];
+      if (is_new) co_await deliver(output, file, digest, &bytes);
       if (!has_image_config(manifest)) continue;
-      const ImageConfig content = accept_config(output, position, manifest, config->second);
-      auto known = [&] { file.config_known(manifest, content, config->second); };
+      const ImageConfig config = accept_config(output, position, manifest, bytes);
+      auto known = [&] { file.config_known(manifest, config, bytes); };
       co_await run_on(pool_, known);
     }
   }

@@ -435,8 +435,8 @@ asio::awaitable<OriginState*> BlobFetcher::Engine::carry_out(OriginState* origin
       settle(running, *origin, *failure, retry_after);
     }
   }
-  // Until its caller has heard of the failure, nobody is to ask for the blob again.
-  if (blob->failure) planner_.withdraw(blob->planned);
+  // Until its caller has heard that the blob is complete or has failed, nobody is to ask for it again.
+  if (blob->over()) planner_.withdraw(blob->planned);
   co_return origin;
 }
 

@@ -1,4 +1,4 @@
-// Proxy variables: an origin (first line), the proxy (second), the exceptions (third).
+// Proxy settings: an origin (first line), the proxy (second), the exceptions (third).
 #include "check.hpp"
 #include "net/proxy.hpp"
 
@@ -14,14 +14,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string host = text.substr(0, first);
   const std::string proxy = text.substr(std::min(first + 1, second), second - std::min(first + 1, second));
   const std::string exceptions = text.substr(std::min(second + 1, text.size()));
-  const auto environment = [&](const char* name) -> std::string {
-    const std::string_view variable(name);
-    return variable == "all_proxy" ? proxy : variable == "no_proxy" ? exceptions : "";
-  };
+  ProxySettings settings;
+  settings.all_proxy = proxy;
+  settings.no_proxy = exceptions;
   try {
     const Origin origin = Origin::from_host(host, true);
     HAWSER_CHECK(Origin::from_host(origin.host_header(), true) == origin);
-    const auto found = proxy_for(origin, environment);
+    const auto found = proxy_for(origin, settings);
     HAWSER_CHECK(!found || (!proxy.empty() && !found->host.empty() && found->port != 0));
     HAWSER_CHECK(!found || exceptions != "*");
   } catch (const Error& error) {

@@ -237,6 +237,24 @@ TEST_F(SourcesTest, AWholeBodyThatBreaksIsTriedAsARangeAgain) {
   EXPECT_EQ(only->requests.at(2).range->begin, 2 * mib);
 }
 
+TEST_F(SourcesTest, AWholeBodyIsLeftWhereWhatIsMissingHasCome) {
+  const auto only = source("a");
+  only->script = [](std::size_t, const auto&) { return whole_body(); };
+  std::vector<BlobJob> jobs;
+  jobs.push_back(job({{only, 0}}));
+  jobs.front().acquire = [this]() -> BlobAcquisition {
+    File file(dir / ("blob" + std::to_string(++files)), O_RDWR | O_CREAT | O_TRUNC);
+    file.truncate(FileDestination::base_offset + bytes.size());
+    const std::string end = bytes.substr(6 * mib);
+    file.write_at(FileDestination::base_offset + 6 * mib, as_bytes(end));
+    auto made = std::make_unique<FileDestination>(std::move(file), log);
+    made->wrote(6 * mib, bytes.size());
+    return made;
+  };
+  EXPECT_FALSE(fetch(std::move(jobs)));
+  expect_stored();
+}
+
 TEST_F(SourcesTest, ALowerRankIsAskedFirstAndAlone) {
   const auto first = source("a"), second = source("b");
   std::vector<BlobJob> jobs;
