@@ -237,13 +237,14 @@ void Connector::look_up(const std::string& host, const std::shared_ptr<Host>& kn
     }
     const std::scoped_lock lock(gate->mutex);
     if (!gate->open) return;
-    asio::post(executor, [weak, addresses, failure] {
+    // Moved: from here on they belong to the network thread alone, and copies of an Error share their text.
+    asio::post(executor, [weak, addresses = std::move(addresses), failure = std::move(failure)]() mutable {
       const auto answered = weak.lock();
       if (!answered) return;
       answered->asking = false;
-      answered->failure = failure;
-      if (!failure) {
-        answered->addresses = addresses;
+      answered->failure = std::move(failure);
+      if (!answered->failure) {
+        answered->addresses = std::move(addresses);
         answered->stale = false;
         answered->deadline.reset();
       }
