@@ -131,40 +131,25 @@ void BlobStore::record_image(const Descriptor& manifest, const std::string& name
 namespace {
 
 constexpr std::size_t max_note_size = 64 * 1024;
-constexpr std::string_view note_suffix = ".note";
-
-bool is_note_name(std::string_view name) {
-  const auto allowed = [](char c) {
-    return is_ascii_lower(c) || is_ascii_digit(c) || c == '.' || c == '-' || c == '_';
-  };
-  return !name.empty() && name.size() <= 200 && name.front() != '.' && std::ranges::all_of(name, allowed);
-}
-
-/// Other files of notes/ are not ours.
-bool is_note_file(std::string_view file) {
-  return file.ends_with(note_suffix) && is_note_name(file.substr(0, file.size() - note_suffix.size()));
-}
-
-std::string note_file(std::string_view name) {
-  return std::string(name) + std::string(note_suffix);
-}
 
 }  // namespace
 
 void BlobStore::remember(std::string_view name, std::string_view text) {
-  if (!writable() || !is_note_name(name) || text.size() > max_note_size) return;
+  const auto file = StoreLayout::note_file(name);
+  if (!writable() || !file || text.size() > max_note_size) return;
   try {
-    if (recall(name) != text) layout_.make(Part::notes).replace(note_file(name), text, Durable::no);
+    if (recall(name) != text) layout_.make(Part::notes).replace(*file, text, Durable::no);
   } catch (const Error&) {
     // The next run does without.
   }
 }
 
 std::optional<std::string> BlobStore::recall(std::string_view name) const {
-  if (!is_note_name(name)) return std::nullopt;
+  const auto file = StoreLayout::note_file(name);
+  if (!file) return std::nullopt;
   try {
     const auto directory = layout_.find(Part::notes);
-    return directory ? directory->read(note_file(name), max_note_size) : std::nullopt;
+    return directory ? directory->read(*file, max_note_size) : std::nullopt;
   } catch (const Error&) {
     return std::nullopt;
   }
@@ -213,7 +198,7 @@ class Pruner {
     for (const auto algorithm : algorithms) prune_blobs(algorithm);
     if (!removed_.empty()) remove_from_image_index(layout_, removed_);
     prune_records();
-    prune_files(Part::notes, age_, is_note_file);
+    prune_files(Part::notes, age_, StoreLayout::is_note);
     return freed_;
   }
 

@@ -17,14 +17,18 @@ namespace hawser {
 namespace {
 
 constexpr const char* marker_name = "oci-layout";
+constexpr const char* note_suffix = ".note";
 
-/// Whether the store may have left `name` in a directory that has lost its marker, or not got it yet. Names that others
-/// use, too, are ours beside `blobs` only.
-bool may_be_ours(const std::string& name, bool beside_blobs) {
-  if (!beside_blobs && (name == "notes" || name == "quarantine")) return false;
-  constexpr std::array<std::string_view, 7> ours{"blobs",      "ingest",     "known",     "notes",
-                                                 "quarantine", "index.json", "index.lock"};
-  return is_temporary(name) || std::ranges::find(ours, name) != ours.end();
+/// Whether the store may have left `name` in a directory that has lost its marker, or not got it yet, as where it was
+/// deleted while a pull was using it. Names that others use, too, are ours by what they hold.
+bool may_be_ours(const Directory& directory, const std::string& name) {
+  constexpr std::array<std::string_view, 5> ours{"blobs", "ingest", "known", "index.json", "index.lock"};
+  if (is_temporary(name) || std::ranges::find(ours, name) != ours.end()) return true;
+  if (name != "notes" && name != "quarantine") return false;
+  const auto below = directory.subdirectory(name);
+  return !below || std::ranges::all_of(below->names(), [&](const std::string& file) {
+    return is_temporary(file) || (name == "notes" ? StoreLayout::is_note(file) : StoreLayout::is_quarantined(file));
+  });
 }
 
 /// Relative to the root.
@@ -73,11 +77,9 @@ void StoreLayout::check_marker(const Directory& directory) const {
 }
 
 void StoreLayout::check_is_free(const Directory& directory) const {
-  const std::vector<std::string> names = directory.names();
-  const bool has_blobs = std::ranges::find(names, "blobs") != names.end();
-  for (const std::string& name : names) {
+  for (const std::string& name : directory.names()) {
     // Another process may have made the store while we were looking.
-    if (may_be_ours(name, has_blobs) || directory.status(marker_name)) continue;
+    if (may_be_ours(directory, name) || directory.status(marker_name)) continue;
     throw Error(Errc::disk, root_.string() + " is no cache of hawser: there are files of something else in it",
                 "choose a new directory with --cache-dir");
   }
@@ -139,6 +141,20 @@ std::optional<StoreLayout::Ingest> StoreLayout::ingest_of(std::string_view name,
   // Only what stem() makes of it: no leading zeros.
   if (!size || std::to_string(*size) != text) return std::nullopt;
   return Ingest{*digest, *size};
+}
+
+std::optional<std::string> StoreLayout::note_file(std::string_view name) {
+  const auto allowed = [](char c) {
+    return is_ascii_lower(c) || is_ascii_digit(c) || c == '.' || c == '-' || c == '_';
+  };
+  if (name.empty() || name.size() > 200 || name.front() == '.' || !std::ranges::all_of(name, allowed))
+    return std::nullopt;
+  return std::string(name) + note_suffix;
+}
+
+bool StoreLayout::is_note(std::string_view file) {
+  constexpr std::size_t length = std::string_view(note_suffix).size();
+  return file.ends_with(note_suffix) && note_file(file.substr(0, file.size() - length));
 }
 
 bool StoreLayout::is_quarantined(std::string_view name) {

@@ -49,6 +49,11 @@ class StoreLayout {
   /// What `name`, such a stem and `suffix`, is about; nothing for other names.
   static std::optional<Ingest> ingest_of(std::string_view name, std::string_view suffix);
 
+  /// The file in notes/ of a note; nothing where `name` can't be one's.
+  static std::optional<std::string> note_file(std::string_view name);
+  /// Whether `file` is one that note_file() gives.
+  static bool is_note(std::string_view file);
+
   /// Whether `name` is one that quarantine/ gives: "<stem>.<random>" or "index.json.<random>".
   static bool is_quarantined(std::string_view name);
 

@@ -129,6 +129,19 @@ TEST_F(BlobStoreTest, ADirectoryOfSomethingElseIsNotMadeAStore) {
   EXPECT_FALSE(std::filesystem::exists(cache() / "oci-layout"));
 }
 
+TEST_F(BlobStoreTest, SomebodysNotesAreNotMadeAStore) {
+  std::filesystem::create_directories(cache() / "notes");
+  write_text(cache() / "notes" / "shopping list", "precious");
+  EXPECT_EQ(failure_of([&] { BlobStore{cache()}; }).code, Errc::disk);
+}
+
+TEST_F(BlobStoreTest, WhatIsLeftOfADeletedStoreIsAStoreAgain) {
+  { BlobStore(cache()).remember("name", "text"); }
+  for (const char* name : {"oci-layout", "blobs", "ingest", "known"}) std::filesystem::remove_all(cache() / name);
+  BlobStore(cache()).put(digest, content);
+  EXPECT_EQ(BlobStore(cache()).get(digest), content);
+}
+
 TEST_F(BlobStoreTest, AStoreThatLostItsMarkerIsGivenOneAgain) {
   { BlobStore(cache()).put(digest, content); }
   BlobStore(cache()).remember("name", "text");
