@@ -9,12 +9,14 @@
 #include <hawser/util/error.hpp>
 #include <hawser/version.hpp>
 
-#include <boost/asio/redirect_error.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
+#include <algorithm>
+#include <chrono>
 
 namespace hawser {
 namespace {
+
+/// How soon a pause before another try notices that the session was stopped.
+constexpr std::chrono::milliseconds stop_poll{50};
 
 NetOptions net_options(const RegistryAccess& access) {
   NetOptions options;
@@ -131,16 +133,16 @@ asio::awaitable<Result> Session::until_done(const Reference& reference, std::str
     if (is_answer(failure->code())) registries_[reference.registry_host()].answered = true;
     // Another image's request may have found out meanwhile how the registry is spoken to.
     if (asked != &registry(reference) || fall_back_to_http(reference, *failure)) continue;
-    if (stopped_ || !is_retriable(failure->code())) throw *failure;
-    const auto delay = budget.failed(retry_after, random_jitter());
     const bool connected = http_.round_trip(asked->origin()).has_value();
-    if (!delay || budget.failures() > attempts_after(failure->code(), connected, retry_)) throw *failure;
-    observer_.retrying(what, failure->what(), *delay);
-    asio::steady_timer timer(executor_, *delay);
-    pauses_.insert(&timer);
-    boost::system::error_code ignored;
-    co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
-    pauses_.erase(&timer);
+    const std::size_t attempts = attempts_after(failure->code(), connected, retry_);
+    const FailedRequest failed{
+        .code = failure->code(), .stopped = stopped_, .budget_used_up = budget.failures() >= attempts};
+    if (react_to(failed) != Reaction::retry) throw *failure;
+    const auto delay = budget.failed(retry_after, random_jitter()).value();
+    observer_.retrying(what, failure->what(), delay);
+    Clock& clock = Clock::system();
+    for (const auto end = clock.now() + delay; !stopped_ && clock.now() < end;)
+      co_await sleep(clock, executor_, std::min<Clock::Duration>(end - clock.now(), stop_poll));
   }
 }
 
@@ -166,7 +168,6 @@ asio::awaitable<std::string> Session::get_blob(const Reference& reference, Descr
 
 void Session::stop() {
   stopped_ = true;
-  for (auto* pause : pauses_) pause->cancel();
   http_.close();
 }
 

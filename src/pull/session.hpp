@@ -12,10 +12,8 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 
-#include <boost/asio/steady_timer.hpp>
 
 namespace hawser {
 
@@ -67,7 +65,6 @@ class Session {
   HttpClient http_;
   std::map<std::string, Registry> registries_;            // by host
   std::vector<std::unique_ptr<RegistryClient>> retired_;  // those that spoke TLS to a plain registry
-  std::set<asio::steady_timer*> pauses_;                  // before another try
   bool stopped_ = false;
 };
 

@@ -52,6 +52,8 @@ class Event {
 /// The time, and waiting for it: a seam for tests. Used on one thread.
 class Clock {
  public:
+  using Duration = std::chrono::steady_clock::duration;
+
   virtual ~Clock() = default;
 
   virtual std::chrono::steady_clock::time_point now() const { return std::chrono::steady_clock::now(); }

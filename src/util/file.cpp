@@ -6,16 +6,15 @@
 #include <hawser/util/error.hpp>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <limits>
+#include <random>
 #include <utility>
 #include <vector>
 
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <sys/ioctl.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -210,20 +209,11 @@ std::filesystem::path directory_of(const std::filesystem::path& path) {
 }
 
 std::string random_hex(std::size_t count) {
-  std::string result;
-  while (result.size() < count) {
-    std::array<unsigned char, 16> bytes{};
-    if (::getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) continue;
-    for (const unsigned byte : bytes)
-      for (const unsigned digit : {byte >> 4U, byte & 15U}) result += "0123456789abcdef"[digit];
-  }
-  result.resize(count);
+  thread_local std::random_device device;
+  std::uniform_int_distribution<std::size_t> digit(0, 15);
+  std::string result(count, '0');
+  for (char& c : result) c = "0123456789abcdef"[digit(device)];
   return result;
-}
-
-void rename_durably(const std::filesystem::path& from, const std::filesystem::path& to) {
-  if (::rename(from.c_str(), to.c_str()) != 0) fail(errno, "rename a file to", to);
-  sync_directory(directory_of(to));
 }
 
 void sync_directory(const std::filesystem::path& directory) {

@@ -44,7 +44,7 @@ class File {
   /// Writes all of `data` at the current position (append, pipes).
   void write(std::span<const std::byte> data) const;
   void truncate(std::uint64_t size) const;
-  /// Waits until the data is on the disk (fdatasync).
+  /// Waits until the data is on the disk (fsync).
   void sync() const;
   /// Asks the kernel to start writing the range out, without waiting, so that a later sync() is short.
   void start_writeback(std::uint64_t offset, std::uint64_t length) const noexcept;
@@ -65,9 +65,6 @@ std::filesystem::path directory_of(const std::filesystem::path& path);
 
 /// `count` random lower-case hex digits, for a name that nobody has.
 std::string random_hex(std::size_t count);
-
-/// Renames and makes the rename durable (fsync of the target's directory).
-void rename_durably(const std::filesystem::path& from, const std::filesystem::path& to);
 
 /// Makes the entries of `directory` durable.
 void sync_directory(const std::filesystem::path& directory);
