@@ -3,7 +3,8 @@
 #
 #   bench/compare.sh [--scenario far,small|all] [--rounds 5] [--tools hawser,skopeo] [--markdown] ...
 #
-# HAWSER_BIN measures another hawser than this tree's, ORIGINAL names the Python script that hawser
+# HAWSER_BIN measures another hawser than this tree's, HAWSER_BEFORE one more beside it, to see what a change has done;
+# ORIGINAL names the Python script that hawser
 # takes over from, CRANE_BIN a crane; HAWSER_ARGS adds options to hawser.
 set -euo pipefail
 bench=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

@@ -89,6 +89,11 @@ class HawserWithoutCache(Hawser):
         return ["--no-cache"]
 
 
+class HawserBefore(Hawser):
+    name = "hawser-before"
+    note = "another build, to compare a change with"
+
+
 class Skopeo(Tool):
     name = "skopeo"
     note = "copy to docker-archive"
@@ -176,7 +181,7 @@ def known_tools():
     hawser = os.environ.get("HAWSER_BIN")
     original = os.environ.get("ORIGINAL")
     return [
-        Hawser(hawser), HawserWithoutCache(hawser), Aria2(shutil.which("aria2c")),
+        Hawser(hawser), HawserWithoutCache(hawser), HawserBefore(os.environ.get("HAWSER_BEFORE")), Aria2(shutil.which("aria2c")),
         Crane(os.environ.get("CRANE_BIN") or shutil.which("crane")), Skopeo(shutil.which("skopeo")),
         Podman(shutil.which("podman")), Original(str(Path(original).resolve()) if original else None),
     ]
@@ -191,7 +196,8 @@ def choose_tools(names):
         if name not in known:
             raise HarnessError(f"no tool '{name}'; there are {', '.join(known)}")
         if not known[name].program:
-            variable = {"original": "ORIGINAL", "crane": "CRANE_BIN"}.get(name, "HAWSER_BIN")
+            variable = {"original": "ORIGINAL", "crane": "CRANE_BIN", "hawser-before": "HAWSER_BEFORE"}.get(
+                name, "HAWSER_BIN")
             raise HarnessError(f"{name} is not installed (a path can be given by {variable})"
                                if name in ("original", "crane") or name.startswith("hawser")
                                else f"{name} is not installed")
