@@ -8,6 +8,7 @@
 #include <charconv>
 #include <cstring>
 
+#include <boost/endian/arithmetic.hpp>
 #include <fcntl.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -15,51 +16,54 @@
 namespace hawser {
 namespace {
 
-constexpr std::string_view magic = "HWSRJRNL";
+constexpr std::array<char, 8> magic{'H', 'W', 'S', 'R', 'J', 'R', 'N', 'L'};
 constexpr std::uint32_t version = 1;
-constexpr std::size_t digest_offset = 24;
-constexpr std::size_t digest_length = 136;
-constexpr std::size_t boot_offset = 160;
 
-template <typename Integer>
-void put(std::string& bytes, std::size_t offset, Integer value) {
-  for (std::size_t i = 0; i < sizeof(Integer); ++i) bytes[offset + i] = static_cast<char>((value >> (8 * i)) & 0xFF);
+// As they are in the file: no padding but what is named, and a checksum of what stands before it at the end.
+struct RawHeader {
+  std::array<char, 8> magic{};
+  boost::endian::little_uint32_t version{};
+  std::array<char, 4> padding{};
+  boost::endian::little_uint64_t size{};
+  std::array<char, 136> digest{};
+  BootId boot{};
+  std::array<char, 12> more_padding{};
+  boost::endian::little_uint32_t checksum{};
+};
+struct RawRecord {
+  boost::endian::little_uint32_t kind{};
+  std::array<char, 4> padding{};
+  boost::endian::little_uint64_t begin{}, end{};
+  std::array<char, 4> more_padding{};
+  boost::endian::little_uint32_t checksum{};
+};
+static_assert(sizeof(RawHeader) == journal_header_size && sizeof(RawRecord) == journal_record_size);
+
+template <typename Raw>
+std::uint32_t checksum(const Raw& raw, std::uint32_t seed) {
+  const auto* bytes = reinterpret_cast<const Bytef*>(&raw);
+  return static_cast<std::uint32_t>(::crc32(seed, bytes, static_cast<uInt>(sizeof(Raw) - sizeof(raw.checksum))));
 }
 
-template <typename Integer>
-Integer take(std::span<const std::byte> bytes, std::size_t offset) {
-  Integer value = 0;
-  for (std::size_t i = 0; i < sizeof(Integer); ++i)
-    value |= static_cast<Integer>(std::to_integer<Integer>(bytes[offset + i]) << (8 * i));
-  return value;
+template <typename Raw>
+std::string bytes_of(const Raw& raw) {
+  return std::string(reinterpret_cast<const char*>(&raw), sizeof(Raw));
 }
 
-std::uint32_t checksum(std::uint32_t seed, const void* data, std::size_t length) {
-  return static_cast<std::uint32_t>(::crc32(seed, static_cast<const Bytef*>(data), static_cast<uInt>(length)));
+/// Takes what `bytes` begins with; nothing where that is cut short or damaged.
+template <typename Raw>
+std::optional<Raw> take(std::span<const std::byte> bytes, std::uint32_t seed) {
+  Raw raw;
+  if (bytes.size() < sizeof(Raw)) return std::nullopt;
+  std::memcpy(&raw, bytes.data(), sizeof(Raw));
+  return raw.checksum == checksum(raw, seed) ? std::optional(raw) : std::nullopt;
 }
 
-// The last four bytes of header and record are the checksum of what is before them.
-void seal(std::string& bytes, std::uint32_t seed) {
-  const std::size_t body = bytes.size() - sizeof(std::uint32_t);
-  put(bytes, body, checksum(seed, bytes.data(), body));
-}
-
-bool is_intact(std::span<const std::byte> bytes, std::uint32_t seed) {
-  const std::size_t body = bytes.size() - sizeof(std::uint32_t);
-  return take<std::uint32_t>(bytes, body) == checksum(seed, bytes.data(), body);
-}
-
-std::optional<JournalHeader> parse_header(std::span<const std::byte> bytes) {
-  if (bytes.size() < journal_header_size) return std::nullopt;
-  bytes = bytes.first(journal_header_size);
-  const bool ours = std::memcmp(bytes.data(), magic.data(), magic.size()) == 0;
-  if (!ours || take<std::uint32_t>(bytes, 8) != version || !is_intact(bytes, 0)) return std::nullopt;
-  const char* text = reinterpret_cast<const char*>(bytes.data() + digest_offset);
+std::optional<JournalHeader> header_of(const RawHeader& raw) {
+  if (raw.magic != magic || raw.version != version) return std::nullopt;
   try {
-    JournalHeader header{
-        Digest::parse(std::string_view(text, ::strnlen(text, digest_length))), take<std::uint64_t>(bytes, 16), {}};
-    std::memcpy(header.boot.data(), bytes.data() + boot_offset, header.boot.size());
-    return header;
+    const std::string_view text(raw.digest.data(), ::strnlen(raw.digest.data(), raw.digest.size()));
+    return JournalHeader{Digest::parse(text), raw.size, raw.boot};
   } catch (const Error&) {
     return std::nullopt;
   }
@@ -94,24 +98,18 @@ BootId parse_boot_id(std::string_view text) {
   return result;
 }
 
-JournalEncoder::JournalEncoder(const JournalHeader& header) : header_(journal_header_size, '\0') {
-  header_.replace(0, magic.size(), magic);
-  put(header_, 8, version);
-  put(header_, 16, header.size);
-  const std::string digest = header.digest.to_string();
-  header_.replace(digest_offset, digest.size(), digest);
-  std::memcpy(header_.data() + boot_offset, header.boot.data(), header.boot.size());
-  seal(header_, 0);
-  seed_ = take<std::uint32_t>(as_bytes(header_), journal_header_size - sizeof(std::uint32_t));
+JournalEncoder::JournalEncoder(const JournalHeader& header) {
+  RawHeader raw{.magic = magic, .version = version, .size = header.size, .boot = header.boot};
+  header.digest.to_string().copy(raw.digest.data(), raw.digest.size());
+  seed_ = checksum(raw, 0);
+  raw.checksum = seed_;
+  header_ = bytes_of(raw);
 }
 
 std::string JournalEncoder::record(JournalRecord kind, std::uint64_t begin, std::uint64_t end) const {
-  std::string record(journal_record_size, '\0');
-  put(record, 0, static_cast<std::uint32_t>(kind));
-  put(record, 8, begin);
-  put(record, 16, end);
-  seal(record, seed_);
-  return record;
+  RawRecord raw{.kind = static_cast<std::uint32_t>(kind), .begin = begin, .end = end};
+  raw.checksum = checksum(raw, seed_);
+  return bytes_of(raw);
 }
 
 std::string JournalEncoder::records(JournalRecord kind, const std::vector<Interval>& intervals) const {
@@ -121,24 +119,15 @@ std::string JournalEncoder::records(JournalRecord kind, const std::vector<Interv
 }
 
 std::optional<JournalContent> parse_journal(std::span<const std::byte> bytes) {
-  auto header = parse_header(bytes);
+  const auto raw_header = take<RawHeader>(bytes, 0);
+  auto header = raw_header ? header_of(*raw_header) : std::nullopt;
   if (!header) return std::nullopt;
   JournalContent content{std::move(*header), {}, {}, journal_header_size};
-  const auto seed = take<std::uint32_t>(bytes, journal_header_size - sizeof(std::uint32_t));
-  while (bytes.size() - content.valid_size >= journal_record_size) {
-    const auto record = bytes.subspan(content.valid_size, journal_record_size);
-    if (!is_intact(record, seed)) break;
-    const auto kind = static_cast<JournalRecord>(take<std::uint32_t>(record, 0));
-    const auto begin = take<std::uint64_t>(record, 8);
-    const auto end = take<std::uint64_t>(record, 16);
-    if (begin >= end || end > content.header.size) break;
-    if (kind == JournalRecord::written) {
-      content.written.insert(begin, end);
-    } else if (kind == JournalRecord::durable) {
-      content.durable.insert(begin, end);
-    } else {
-      break;
-    }
+  while (const auto record = take<RawRecord>(bytes.subspan(content.valid_size), raw_header->checksum)) {
+    const bool is_durable = record->kind == static_cast<std::uint32_t>(JournalRecord::durable);
+    const bool is_written = record->kind == static_cast<std::uint32_t>(JournalRecord::written);
+    if (record->begin >= record->end || record->end > content.header.size || !(is_durable || is_written)) break;
+    (is_durable ? content.durable : content.written).insert(record->begin, record->end);
     content.valid_size += journal_record_size;
   }
   return content;

@@ -57,7 +57,7 @@ class JournalEncoder {
 
  private:
   std::string header_;
-  std::uint32_t seed_;
+  std::uint32_t seed_ = 0;
 };
 
 /// What a journal says.

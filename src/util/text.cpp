@@ -10,38 +10,23 @@
 #include <cstdio>
 #include <optional>
 
+#include <boost/locale/utf.hpp>
 #include <openssl/evp.h>
 
 namespace hawser {
 namespace {
 
-/// A code point and how many bytes it took; length 0 where the bytes are not UTF-8 (RFC 3629: no overlong
-/// forms, no surrogates, nothing above U+10FFFF).
+/// A code point and how many bytes it took; length 0 where the bytes are not UTF-8 (RFC 3629).
 struct Decoded {
   char32_t point = 0;
   std::size_t length = 0;
 };
 
 Decoded decode(std::string_view text) {
-  const auto lead = static_cast<unsigned char>(text[0]);
-  if (lead < 0x80) return {lead, 1};
-  std::size_t length = 0;
-  char32_t point = 0;
-  char32_t smallest = 0;
-  if ((lead & 0xE0) == 0xC0)
-    length = 2, point = lead & 0x1FU, smallest = 0x80;
-  else if ((lead & 0xF0) == 0xE0)
-    length = 3, point = lead & 0x0FU, smallest = 0x800;
-  else if ((lead & 0xF8) == 0xF0)
-    length = 4, point = lead & 0x07U, smallest = 0x10000;
-  if (length == 0 || text.size() < length) return {};
-  for (std::size_t i = 1; i < length; ++i) {
-    const auto next = static_cast<unsigned char>(text[i]);
-    if ((next & 0xC0) != 0x80) return {};
-    point = (point << 6) | (next & 0x3FU);
-  }
-  if (point < smallest || point > 0x10FFFF || (point >= 0xD800 && point <= 0xDFFF)) return {};
-  return {point, length};
+  const char* at = text.data();
+  const auto point = boost::locale::utf::utf_traits<char>::decode(at, text.data() + text.size());
+  if (!boost::locale::utf::is_valid_codepoint(point)) return {};
+  return {point, static_cast<std::size_t>(at - text.data())};
 }
 
 bool is_control(char32_t point) {
@@ -70,7 +55,7 @@ char lower(char c) {
 
 /// The decimal number that `text` starts with, and what follows it. Digits first: no sign, no exponent, no inf.
 struct Number {
-  double value = 0;
+  long double value = 0;  // exact for all of 64 bits
   std::string_view rest;
 };
 
@@ -95,7 +80,7 @@ std::optional<unsigned> size_shift(std::string_view unit) {
   return static_cast<unsigned>(10 * (at + 1));
 }
 
-std::optional<double> milliseconds_of(std::string_view unit) {
+std::optional<long double> milliseconds_of(std::string_view unit) {
   if (unit == "ms") return 1;
   if (unit.empty() || unit == "s") return 1000;
   if (unit == "m" || unit == "min") return 60'000;
@@ -158,7 +143,7 @@ std::string printable_json(std::string_view json) {
     if (next.length > 0 && (harmless || !(is_control(next.point) || turns_text(next.point)))) {
       result += json.substr(0, took);
     } else {
-      std::array<char, 8> escape{};
+      std::array<char, 12> escape{};
       std::snprintf(escape.data(), escape.size(), "\\u%04x",
                     next.length > 0 ? static_cast<unsigned>(next.point) : 0xfffdU);
       result += escape.data();
@@ -215,16 +200,8 @@ std::uint64_t parse_size(std::string_view text, std::string_view option) {
   const auto number = leading_number(text);
   const auto shift = number ? size_shift(number->rest) : std::nullopt;
   if (!shift) bad_value(option, text, expected);
-  // Whole numbers are kept exact: a double holds 53 bits only.
-  std::uint64_t whole = 0;
-  const char* const end = text.data() + text.size();
-  const auto parsed = std::from_chars(text.data(), end, whole);
-  if (parsed.ec == std::errc{} && parsed.ptr == number->rest.data()) {
-    if (whole > (UINT64_MAX >> *shift)) bad_value(option, text, expected + " (it is too large)");
-    return whole << *shift;
-  }
-  const double value = std::ldexp(number->value, static_cast<int>(*shift));
-  if (!(value < 18446744073709551616.0)) bad_value(option, text, expected + " (it is too large)");
+  const long double value = std::ldexp(number->value, static_cast<int>(*shift));
+  if (!(value < 18446744073709551616.0L)) bad_value(option, text, expected + " (it is too large)");
   return static_cast<std::uint64_t>(value);
 }
 
@@ -233,9 +210,9 @@ std::chrono::milliseconds parse_duration(std::string_view text, std::string_view
   const auto number = leading_number(text);
   const auto unit = number ? milliseconds_of(number->rest) : std::nullopt;
   if (!unit) bad_value(option, text, expected);
-  const double value = std::round(number->value * *unit);
+  const long double value = std::round(number->value * *unit);
   // A year is more than anything here waits, and far from what overflows a clock.
-  if (!(value <= 366.0 * 24 * 3'600'000)) bad_value(option, text, expected + " (it is too long)");
+  if (!(value <= 366.0L * 24 * 3'600'000)) bad_value(option, text, expected + " (it is too long)");
   return std::chrono::milliseconds(static_cast<std::int64_t>(value));
 }
 
