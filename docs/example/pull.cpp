@@ -5,6 +5,8 @@
 #include <cstdlib>
 #include <exception>
 
+#include <unistd.h>
+
 struct Progress : hawser::TransferObserver {
   void blob_planned(const hawser::Digest&, std::uint64_t size, std::uint64_t present) override {
     all += size;
@@ -22,7 +24,7 @@ int main(int argc, char** argv) try {
   hawser::PullRequest request;
   request.references = {hawser::Reference::parse(argv[1])};
   request.output = argv[2];
-  request.access.credentials = hawser::docker_config_logins;
+  request.access.credentials = hawser::docker_config_logins(hawser::login_files(std::getenv, ::getuid()));
   request.access.proxies = hawser::read_proxy_settings(std::getenv);
   Progress progress;
   const hawser::ImageResult image = hawser::pull(request, progress).front();

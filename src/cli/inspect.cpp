@@ -130,7 +130,7 @@ Outcome ask_registry(const Command& command, const Reference& reference, const E
   access.max_connections = 1;
   access.proxies = environment.proxies;
   access.credentials = credential_lookup(command.login, {reference}, environment.password, std::cin, runtime.log(),
-                                         docker_config_logins);
+                                         docker_config_logins(environment.login_files));
   access.log = [&](Importance importance, const std::string& text) { runtime.log().tell(importance, text); };
   Session session(runtime.executor(), runtime.pool(), std::move(access), nullptr, runtime.progress());
   Outcome outcome;

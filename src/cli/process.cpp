@@ -64,6 +64,7 @@ Environment take_environment() {
   constexpr const char* password = "HAWSER_PASSWORD";
   Environment environment;
   environment.proxies = read_proxy_settings(std::getenv);
+  environment.login_files = login_files(std::getenv, ::getuid());
   if (char* value = std::getenv(password); value != nullptr) {
     environment.password = value;
     wipe(value);

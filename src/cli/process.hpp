@@ -2,6 +2,7 @@
 #pragma once
 
 #include <hawser/net/proxy_settings.hpp>
+#include <hawser/registry/credentials.hpp>
 
 #include <functional>
 #include <optional>
@@ -17,6 +18,7 @@ namespace hawser {
 struct Environment {
   std::optional<std::string> password;  ///< HAWSER_PASSWORD
   ProxySettings proxies = {};
+  std::vector<LoginFile> login_files = {};
 };
 
 /// Makes the process what hawser wants it to be; call first of all. Core dumps, and reading its memory by other

@@ -64,7 +64,7 @@ ExitCode run_pull_command(const PullCommand& command, const Environment& environ
   Runtime runtime(command.style);
   const Log& log = runtime.log();
   request.access.credentials = credential_lookup(command.login, request.references, environment.password, std::cin,
-                                                 runtime.log(), docker_config_logins);
+                                                 runtime.log(), docker_config_logins(environment.login_files));
   request.access.proxies = environment.proxies;
   request.access.log = [&log](Importance importance, const std::string& text) { log.tell(importance, text); };
   import_tars(command, runtime.log());

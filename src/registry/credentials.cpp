@@ -1,6 +1,5 @@
 #include "registry/credentials.hpp"
 
-#include "util/async.hpp"
 #include "util/file.hpp"
 #include "util/json.hpp"
 #include "util/text.hpp"
@@ -10,9 +9,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
-#include <cstdlib>
 #include <filesystem>
-#include <functional>
+#include <iterator>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -37,19 +35,20 @@ bool add_logins(Logins& found, const LoginFile& file, std::string_view registry)
   if (!std::filesystem::exists(file.path, error) && (!error || (file.guessed && error == std::errc::permission_denied)))
     return false;
   const auto config = parse_docker_config(read_file(file.path, max_config), file.path.string());
-  for (Login& login : find_partial_logins(config, registry)) found.logins.push_back(std::move(login));
-  std::optional<Credentials> whole;
+  std::vector<Login> logins = find_inline_logins(config, registry);
   if (const std::string helper = find_credential_helper(config, registry); !helper.empty()) {
     HelperAnswer answer = ask_credential_helper(helper, docker_config_key(registry));
-    whole = std::move(answer.credentials);
+    if (answer.credentials) {
+      std::erase_if(logins, [](const Login& login) { return login.part.empty(); });
+      logins.push_back({{}, std::move(*answer.credentials)});
+    }
     auto& missing = found.missing_helpers;
     if (!answer.installed && std::ranges::find(missing, answer.program) == missing.end())
       missing.push_back(answer.program);
   }
-  if (!whole) whole = find_inline_credentials(config, registry);
-  if (!whole) return false;
-  found.logins.push_back({{}, std::move(*whole)});
-  return true;
+  const bool enough = !logins.empty() && logins.back().part.empty();
+  std::ranges::move(logins, std::back_inserter(found.logins));
+  return enough;
 }
 
 /// One spelling for each registry.
@@ -65,11 +64,13 @@ bool is_same_registry(std::string_view a, std::string_view b) {
   return canonical_name(a) == canonical_name(b);
 }
 
-Logins docker_config_logins(std::string_view registry) {
-  Logins found;
-  for (const LoginFile& file : login_files(std::getenv, ::getuid()))
-    if (add_logins(found, file, registry)) break;
-  return found;
+CredentialLookup docker_config_logins(std::vector<LoginFile> files) {
+  return [files = std::move(files)](const std::string& registry) {
+    Logins found;
+    for (const LoginFile& file : files)
+      if (add_logins(found, file, registry)) break;
+    return found;
+  };
 }
 
 const Credentials* Logins::find(std::string_view repository) const {
@@ -91,57 +92,24 @@ std::string Logins::missing_helpers_text() const {
                                       : ", which are not installed or not in PATH");
 }
 
-namespace {
-
-asio::awaitable<Logins> look_up_on(asio::thread_pool* pool, std::string registry) {
-  Logins found;
-  auto look_up = [&] { found = docker_config_logins(registry); };
-  co_await run_on(*pool, look_up);
-  co_return found;
-}
-
-}  // namespace
-
-asio::awaitable<Logins> known_credentials(std::optional<Credentials> credentials) {
-  Logins known;
-  if (credentials) known.logins.push_back({{}, std::move(*credentials)});
-  co_return known;
-}
-
-asio::awaitable<Logins> known_logins(Logins logins) {
-  co_return logins;
-}
-
-CredentialSource docker_config_source(asio::thread_pool& pool) {
-  return [pool = &pool](std::string registry) { return look_up_on(pool, std::move(registry)); };
-}
-
 std::vector<LoginFile> login_files(const std::function<const char*(const char*)>& environment, unsigned user) {
-  const auto variable = [&](const char* name) {
+  using std::filesystem::path;
+  const auto variable = [&](const char* name, const path& otherwise = {}) {
     const char* value = environment(name);
-    return std::filesystem::path(value ? value : "");
+    return value && *value ? path(value) : otherwise;
   };
   std::vector<LoginFile> files;
-  const auto add = [&](std::filesystem::path path, bool guessed) {
-    if (std::ranges::find(files, path, &LoginFile::path) == files.end()) files.push_back({std::move(path), guessed});
+  const auto add = [&](const path& directory, const char* name, bool guessed) {
+    path file = directory / name;
+    if (directory.empty() || std::ranges::find(files, file, &LoginFile::path) != files.end()) return;
+    files.push_back({std::move(file), guessed});
   };
-  const auto home = variable("HOME");
-  if (const auto file = variable("REGISTRY_AUTH_FILE"); !file.empty()) add(file, false);
-
-  if (const auto docker = variable("DOCKER_CONFIG"); !docker.empty())
-    add(docker / "config.json", false);
-  else if (!home.empty())
-    add(home / ".docker" / "config.json", false);
-
-  const std::filesystem::path podman = std::filesystem::path("containers") / "auth.json";
-  if (const auto runtime = variable("XDG_RUNTIME_DIR"); !runtime.empty())
-    add(runtime / podman, true);
-  else
-    add(std::filesystem::path("/run/containers") / std::to_string(user) / "auth.json", true);
-  if (const auto config = variable("XDG_CONFIG_HOME"); !config.empty())
-    add(config / podman, true);
-  else if (!home.empty())
-    add(home / ".config" / podman, true);
+  const path home = variable("HOME");
+  const path runtime = variable("XDG_RUNTIME_DIR");
+  if (path file = variable("REGISTRY_AUTH_FILE"); !file.empty()) files.push_back({std::move(file), false});
+  add(variable("DOCKER_CONFIG", home.empty() ? home : home / ".docker"), "config.json", false);
+  add(runtime.empty() ? path("/run/containers") / std::to_string(user) : runtime / "containers", "auth.json", true);
+  add(variable("XDG_CONFIG_HOME", home.empty() ? home : home / ".config"), "containers/auth.json", true);
   return files;
 }
 
@@ -168,10 +136,6 @@ Key read_key(boost::json::string_view text) {
   const std::size_t slash = key.find('/');
   if (slash == std::string_view::npos) return {key, {}};
   return {key.substr(0, slash), url ? std::string_view() : key.substr(slash + 1)};
-}
-
-bool is_for_all_of(const Key& key, std::string_view registry) {
-  return key.part.empty() && is_same_registry(key.host, registry);
 }
 
 std::optional<Credentials> read_entry(const boost::json::object& entry) {
@@ -204,29 +168,16 @@ boost::json::object parse_docker_config(std::string_view text, const std::string
   return std::move(*config);
 }
 
-std::optional<Credentials> find_inline_credentials(const boost::json::object& config, std::string_view registry) {
-  const auto* auths = json_object(config, "auths");
-  if (!auths) return std::nullopt;
-  const std::string key = docker_config_key(registry);
-  if (const auto* entry = json_object(*auths, key)) {
-    if (auto credentials = read_entry(*entry)) return credentials;
-  }
-  for (const auto& member : *auths) {
-    if (!member.value().is_object() || !is_for_all_of(read_key(member.key()), registry)) continue;
-    if (auto credentials = read_entry(member.value().get_object())) return credentials;
-  }
-  return std::nullopt;
-}
-
-std::vector<Login> find_partial_logins(const boost::json::object& config, std::string_view registry) {
+std::vector<Login> find_inline_logins(const boost::json::object& config, std::string_view registry) {
   std::vector<Login> logins;
   const auto* auths = json_object(config, "auths");
   if (!auths) return logins;
-  for (const auto& member : *auths) {
-    const Key key = read_key(member.key());
-    if (key.part.empty() || !member.value().is_object() || !is_same_registry(key.host, registry)) continue;
-    if (auto credentials = read_entry(member.value().get_object()))
-      logins.push_back({std::string(key.part), std::move(*credentials)});
+  const std::string own_key = docker_config_key(registry);
+  for (const auto& [name, entry] : *auths) {
+    const Key key = read_key(name);
+    if (!entry.is_object() || !is_same_registry(key.host, registry)) continue;
+    if (auto credentials = read_entry(entry.get_object()))
+      logins.insert(name == own_key ? logins.begin() : logins.end(), Login{std::string(key.part), *credentials});
   }
   std::ranges::stable_sort(logins, std::ranges::greater{}, [](const Login& login) { return login.part.size(); });
   return logins;
@@ -235,7 +186,8 @@ std::vector<Login> find_partial_logins(const boost::json::object& config, std::s
 std::string find_credential_helper(const boost::json::object& config, std::string_view registry) {
   if (const auto* helpers = json_object(config, "credHelpers")) {
     for (const auto& member : *helpers) {
-      if (member.value().is_string() && is_for_all_of(read_key(member.key()), registry))
+      const Key key = read_key(member.key());
+      if (member.value().is_string() && key.part.empty() && is_same_registry(key.host, registry))
         return std::string(member.value().get_string());
     }
   }

@@ -1,6 +1,7 @@
 // docker's configuration and the helpers it names: fake programs in a directory of the test's own.
 #include "registry/credentials.hpp"
 
+#include "pull/session.hpp"
 #include "registry/registry_fixture.hpp"
 #include "support/failure.hpp"
 #include "support/run_coroutine.hpp"
@@ -32,7 +33,9 @@ using testing::HasSubstr;
 using testing::Not;
 
 std::optional<Credentials> find(const std::string& config, std::string_view registry) {
-  return find_inline_credentials(parse_docker_config(config, "config.json"), registry);
+  for (const Login& login : find_inline_logins(parse_docker_config(config, "config.json"), registry))
+    if (login.part.empty()) return login.credentials;
+  return std::nullopt;
 }
 
 TEST(DockerConfig, InlineCredentials) {
@@ -60,15 +63,18 @@ TEST(DockerConfig, KeysOfPartsOfARegistry) {
       "quay.io":{"auth":"d2hvbGU6cHc="},"https://quay.io/v1/":{"auth":"dXJsOnB3"},"docker.io/me":{"auth":"bWU6cHc="},
       "quay.io/none":{},"quay.io/odd":7,"evil.example/quay.io":{"auth":"ZXZpbDpwdw=="}}})",
       "f");
-  const auto found = find_partial_logins(config, "quay.io:443");
-  ASSERT_EQ(found.size(), 2U);
+  const auto found = find_inline_logins(config, "quay.io:443");
+  ASSERT_EQ(found.size(), 4U);
   EXPECT_EQ(found[0].part, "team/app");
   EXPECT_EQ(found[0].credentials.username, "app");
   EXPECT_EQ(found[1].part, "team");
-  EXPECT_EQ(find_partial_logins(config, "docker.io").at(0).credentials.username, "me");
-  EXPECT_TRUE(find_partial_logins({}, "quay.io").empty());
-  EXPECT_EQ(find_inline_credentials(config, "quay.io")->username, "whole");
-  EXPECT_FALSE(find_inline_credentials(config, "docker.io"));
+  EXPECT_EQ(found[2].part, "");
+  EXPECT_EQ(found[2].credentials.username, "whole");
+  const auto hub = find_inline_logins(config, "docker.io");
+  ASSERT_EQ(hub.size(), 1U);
+  EXPECT_EQ(hub[0].part, "me");
+  EXPECT_EQ(hub[0].credentials.username, "me");
+  EXPECT_TRUE(find_inline_logins({}, "quay.io").empty());
 }
 
 TEST(DockerConfig, AHelperIsForAllOfARegistry) {
@@ -144,9 +150,25 @@ class CredentialHelperTest : public testing::Test {
     std::filesystem::create_directories(directory_ / "containers");
     std::filesystem::create_directories(directory_ / "config" / "containers");
   }
+  /// What the environment of now leads to.
+  static CredentialLookup look_up() { return docker_config_logins(login_files(std::getenv, ::getuid())); }
+  /// What comes of asking a registry that lets in the user "late" with the password "pw".
+  static test::Failure ask_registry(asio::io_context& context) {
+    test::ScriptedRegistry registry;
+    registry.auth().require_basic("late", "pw");
+    registry.content().add_manifest("a/b", "latest", "{}", "application/vnd.oci.image.manifest.v1+json");
+    asio::thread_pool pool(1);
+    TransferObserver observer;
+    RegistryAccess access;
+    access.plain_http = true;
+    access.credentials = look_up();
+    Session session(context.get_executor(), pool, access, nullptr, observer);
+    const Reference image = Reference::parse(registry.host() + "/a/b");
+    return test::failure_of([&] { test::run_coroutine(context, session.get_manifest(image, "latest")); });
+  }
   /// The user that the stored logins name for a repository of quay.io.
   static std::string stored(const std::string& repository = "a", const std::string& registry = "quay.io") {
-    const Logins known = docker_config_logins(registry);
+    const Logins known = look_up()(registry);
     const Credentials* found = known.find(repository);
     return found ? found->username : "nobody";
   }
@@ -224,10 +246,10 @@ TEST_F(CredentialHelperTest, MissingOnesAreNamedOnceBesideWhatTheFilesHave) {
   std::ofstream(directory_ / "config.json") << R"({"credsStore":"is-not-installed"})";
   std::ofstream(directory_ / "containers" / "auth.json")
       << R"({"credHelpers":{"quay.io":"is-not-installed","gcr.io":"neither"},"auths":{"quay.io":{"auth":"bWU6cHc="}}})";
-  const Logins known = docker_config_logins("quay.io");
+  const Logins known = look_up()("quay.io");
   EXPECT_THAT(known.missing_helpers, testing::ElementsAre("docker-credential-is-not-installed"));
   EXPECT_EQ(known.find("a")->username, "me");
-  EXPECT_EQ(docker_config_logins("gcr.io").missing_helpers_text(),
+  EXPECT_EQ(look_up()("gcr.io").missing_helpers_text(),
             "docker's configuration names docker-credential-is-not-installed and docker-credential-neither, which are "
             "not installed or not in PATH");
   EXPECT_EQ(Logins().missing_helpers_text(), "");
@@ -255,11 +277,9 @@ TEST_F(CredentialHelperTest, ASlowHelperIsWaitedForOnThePool) {
   const std::string go = (directory_ / "go").string();
   install("slow", "while [ ! -e " + go + R"( ]; do sleep 0.01; done; echo '{"Username":"late","Secret":"pw"}')");
   asio::io_context context;
-  asio::thread_pool pool(1);
   // Only the network thread can make the helper answer: it must not be the one that waits.
   asio::post(context, [&] { asio::post(context, [&] { test::write_text(go, ""); }); });
-  const Logins known = test::run_coroutine(context, docker_config_source(pool)("quay.io"));
-  EXPECT_EQ(known.find("a")->username, "late");
+  EXPECT_EQ(ask_registry(context).code, Errc{});
 }
 
 TEST_F(CredentialHelperTest, WhatAHelperThrowsOnThePoolArrives) {
@@ -267,9 +287,9 @@ TEST_F(CredentialHelperTest, WhatAHelperThrowsOnThePoolArrives) {
   std::ofstream(directory_ / "config.json") << R"({"credsStore":"broken"})";
   install("broken", "exit 3");
   asio::io_context context;
-  asio::thread_pool pool(1);
-  const auto ask = [&] { test::run_coroutine(context, docker_config_source(pool)("quay.io")); };
-  EXPECT_EQ(test::code_of(ask), Errc::unauthorized);
+  const test::Failure failure = ask_registry(context);
+  EXPECT_EQ(failure.code, Errc::unauthorized);
+  EXPECT_THAT(failure.text, HasSubstr("docker-credential-broken"));
 }
 
 TEST_F(CredentialHelperTest, SourceAsksHelperThenFileThenPodman) {

@@ -24,6 +24,16 @@ inline NetOptions test_net_options() {
   return net;
 }
 
+/// What a source of credentials returns that need not look.
+inline asio::awaitable<Logins> known_logins(Logins logins) {
+  co_return logins;
+}
+inline asio::awaitable<Logins> known_credentials(Credentials credentials) {
+  Logins known;
+  known.logins.push_back({{}, std::move(credentials)});
+  co_return known;
+}
+
 inline CredentialSource user_and_password(std::string user, std::string password) {
   return [user, password](std::string) { return known_credentials(Credentials{user, password, {}}); };
 }
