@@ -56,6 +56,7 @@ class ConnectionPool : public std::enable_shared_from_this<ConnectionPool> {
   std::size_t idle_connections(const Origin& origin) const;
   void close();
 
+  const asio::any_io_executor& executor() const { return executor_; }
   Connector& connector() { return connector_; }
   const NetOptions& options() const { return options_; }
 

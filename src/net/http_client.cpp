@@ -268,6 +268,10 @@ HttpClient::~HttpClient() {
   close();
 }
 
+asio::any_io_executor HttpClient::executor() const {
+  return pool_->executor();
+}
+
 asio::awaitable<HttpResponse> HttpClient::send(HttpRequest request) {
   const std::shared_ptr<ConnectionPool> pool = pool_;  // which outlives this client
   const NetOptions& options = pool->options();

@@ -103,28 +103,39 @@ struct HttpHead {
   std::vector<std::string_view> all(std::string_view name) const;
 };
 
+/// The bytes of an answer as they come in: an HttpResponse, a fake in tests.
+class ResponseBody {
+ public:
+  virtual ~ResponseBody() = default;
+
+  /// Content-Length, where the response has one.
+  virtual std::optional<std::uint64_t> content_length() const = 0;
+  /// Reads up to `buffer.size()` bytes of the body; 0 at its end. Throws Error{connection_lost} where the body
+  /// ends early, Error{stalled} after the stall timeout.
+  virtual asio::awaitable<std::size_t> read_some(std::span<std::byte> buffer) = 0;
+  /// The whole body as text; throws Error{too_large} past `limit` bytes, Error{stalled} where it comes more slowly
+  /// than least_rate.
+  virtual asio::awaitable<std::string> read_all(std::size_t limit) = 0;
+  /// Closes the connection: a read that waits ends in Error{cancelled}.
+  virtual void cancel() = 0;
+};
+
 /// A response whose body is still to be read. Destroying it gives its connection back to the pool where the body
 /// was read to its end, and closes it where not.
-class HttpResponse {
+class HttpResponse final : public ResponseBody {
  public:
   HttpResponse(HttpResponse&&) noexcept;
   HttpResponse& operator=(HttpResponse&&) = delete;
-  ~HttpResponse();
+  ~HttpResponse() override;
 
   const HttpHead& head() const;
   int status() const { return head().status; }
   /// The URL that was asked.
   const Url& url() const;
-  /// Content-Length, where the response has one.
-  std::optional<std::uint64_t> content_length() const;
-  /// Reads up to `buffer.size()` bytes of the body; 0 at its end. Throws Error{connection_lost} where the body
-  /// ends early, Error{stalled} after the stall timeout.
-  asio::awaitable<std::size_t> read_some(std::span<std::byte> buffer);
-  /// The whole body as text; throws Error{too_large} past `limit` bytes, Error{stalled} where it comes more slowly
-  /// than least_rate.
-  asio::awaitable<std::string> read_all(std::size_t limit);
-  /// Closes the connection: a read that waits ends in Error{cancelled}.
-  void cancel();
+  std::optional<std::uint64_t> content_length() const override;
+  asio::awaitable<std::size_t> read_some(std::span<std::byte> buffer) override;
+  asio::awaitable<std::string> read_all(std::size_t limit) override;
+  void cancel() override;
 
  private:
   friend class HttpClient;
@@ -140,6 +151,8 @@ class HttpClient {
   /// Throws Error{disk} or Error{usage} where the CA file can't be used.
   HttpClient(asio::any_io_executor executor, NetOptions options);
   ~HttpClient();
+
+  asio::any_io_executor executor() const;
 
   /// Sends `request` on a pooled or new connection and returns when the response's head is there.
   /// Throws Error of the network group (util/error.hpp) that names the origin.

@@ -1,6 +1,6 @@
 #include "registry/authenticator.hpp"
 
-#include "registry/challenge.hpp"
+#include "net/connector.hpp"
 #include "registry/redirect.hpp"
 #include "registry/registry_error.hpp"
 #include "util/json.hpp"
@@ -9,12 +9,198 @@
 #include <hawser/util/error.hpp>
 
 #include <algorithm>
-#include <functional>
 
-#include <boost/asio/this_coro.hpp>
 #include <boost/json.hpp>
+#include <boost/url/encode.hpp>
+#include <boost/url/rfc/unreserved_chars.hpp>
 
 namespace hawser {
+namespace {
+
+/// The token (RFC 9110, section 5.6.2) that `text` begins with.
+std::string_view leading_token(std::string_view text) {
+  const auto end = std::ranges::find_if_not(text, [](char c) {
+    return is_ascii_alnum(c) || std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
+  });
+  return {text.begin(), end};
+}
+
+/// Where the first comma outside of quotes stands, or the end.
+std::size_t end_of_element(std::string_view text) {
+  bool quoted = false;
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    if (text[at] == '"') quoted = !quoted;
+    if (text[at] == ',' && !quoted) return at;
+    if (text[at] == '\\' && quoted) ++at;
+  }
+  return text.size();
+}
+
+/// What stands in the quotes that `text` begins with; all of it where they are never closed.
+std::string unquoted(std::string_view text) {
+  std::string value;
+  for (std::size_t at = 1; at < text.size() && text[at] != '"'; ++at) {
+    if (text[at] == '\\' && at + 1 < text.size()) ++at;
+    value += text[at];
+  }
+  return value;
+}
+
+/// The `name BWS "=" BWS value` that `text` begins with; nothing where there is none, as in a token68 ("abc==").
+std::optional<std::pair<std::string, std::string>> read_param(std::string_view text) {
+  const std::string_view name = leading_token(text);
+  text = trim(text.substr(name.size()));
+  if (name.empty() || !text.starts_with('=')) return std::nullopt;
+  text = trim(text.substr(1));
+  if (text.starts_with('"')) return std::pair(ascii_lower(name), unquoted(text));
+  const std::string_view value = leading_token(text);
+  if (value.empty()) return std::nullopt;
+  return std::pair(ascii_lower(name), std::string(value));
+}
+
+/// Adds the challenges of one header.
+void read_challenges(std::string_view text, std::vector<Challenge>& challenges) {
+  Challenge* current = nullptr;  // the one of this header that parameters belong to
+  while (!text.empty()) {
+    const std::size_t end = end_of_element(text);
+    const std::string_view element = trim(text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+    // After the first scheme, "name=value" goes on with the challenge; anything else begins a new one.
+    auto param = current ? read_param(element) : std::nullopt;
+    if (!param) {
+      const std::string_view scheme = leading_token(element);
+      const std::string_view rest = element.substr(scheme.size());
+      if (scheme.empty() || (!rest.empty() && rest.front() != ' ' && rest.front() != '\t')) continue;
+      if (challenges.size() >= max_challenges) return;
+      current = &challenges.emplace_back(Challenge{ascii_lower(scheme), {}});
+      param = read_param(trim(rest));
+    }
+    if (param && current->params.size() < max_challenge_params) current->params.push_back(std::move(*param));
+  }
+}
+
+}  // namespace
+
+std::optional<std::string_view> Challenge::param(std::string_view name) const {
+  for (const auto& [key, value] : params)
+    if (key == name) return value;
+  return std::nullopt;
+}
+
+std::vector<Challenge> parse_challenges(const std::vector<std::string_view>& header_values) {
+  std::vector<Challenge> challenges;
+  for (const std::string_view value : header_values) read_challenges(value.substr(0, max_challenge_bytes), challenges);
+  return challenges;
+}
+
+Url checked_realm(const Origin& registry, std::string_view realm) {
+  const std::string shown = "the token service that " + registry.to_string() + " names";
+  Url url;
+  try {
+    url = Url::parse(realm);
+  } catch (const Error&) {
+    throw Error(Errc::unauthorized, shown + " is not an http or https URL: \"" + displayed_url(realm, 120) + "\"");
+  }
+  if (registry.tls && !url.origin.tls)
+    throw Error(Errc::unauthorized, shown + " is not protected by TLS: " + printable(url.to_display(), 120),
+                "hawser sends no credentials in the clear; ask the registry's operator to serve tokens over https");
+  if (is_metadata_host(url.origin.host) && url.origin.host != registry.host)
+    throw Error(Errc::unauthorized,
+                shown + " is a link-local or cloud metadata address, which hawser will not ask: " +
+                    printable(url.to_display(), 120),
+                "do not trust this registry");
+  return url;
+}
+
+bool Token::usable(std::chrono::steady_clock::time_point now) const {
+  const auto margin = std::min<std::chrono::milliseconds>(lifetime / 4, std::chrono::seconds(15));
+  return !value.empty() && now < obtained + lifetime - margin;
+}
+
+std::string choose_scope(std::optional<std::string_view> challenged, std::string_view repository) {
+  const std::string prefix = "repository:" + std::string(repository) + ":";
+  for (const char* actions : {"metadata_read", "pull,metadata_read", "metadata_read,pull"})
+    if (challenged == prefix + actions) return prefix + actions;
+  return prefix + "pull";
+}
+
+namespace {
+
+std::string query(std::initializer_list<std::pair<std::string_view, std::string_view>> parameters) {
+  std::string text;
+  for (const auto& [name, value] : parameters) {
+    if (value.empty()) continue;
+    if (!text.empty()) text += '&';
+    text += std::string(name) + "=" + boost::urls::encode(value, boost::urls::unreserved_chars);
+  }
+  return text;
+}
+
+/// What `expires_in` says: a number, or text as some services have it.
+std::chrono::seconds lifetime_of(const boost::json::object& object) {
+  constexpr std::int64_t day = 24 * 3600;
+  const auto* value = object.if_contains("expires_in");
+  boost::system::error_code no_number;
+  std::optional<std::int64_t> seconds;
+  if (value && value->is_string()) {
+    seconds = parse_whole<std::int64_t>(value->get_string());
+  } else if (value) {
+    seconds = value->to_number<std::int64_t>(no_number);
+  }
+  return seconds > 0 && !no_number ? std::chrono::seconds(std::min(*seconds, day)) : Token().lifetime;
+}
+
+}  // namespace
+
+HttpRequest make_token_request(const TokenService& service, std::string_view scope, const Credentials* credentials) {
+  if (credentials && !credentials->identity_token.empty()) {
+    HttpRequest request("POST", service.realm);
+    request.headers.emplace_back("Content-Type", "application/x-www-form-urlencoded");
+    request.body = query({{"grant_type", "refresh_token"},
+                          {"service", service.service},
+                          {"client_id", "hawser"},
+                          {"scope", scope},
+                          {"refresh_token", credentials->identity_token}});
+    return request;
+  }
+  HttpRequest request("GET", service.realm);
+  const std::string_view account = credentials ? std::string_view(credentials->username) : std::string_view();
+  request.url.target += request.url.target.find('?') == std::string::npos ? '?' : '&';
+  request.url.target +=
+      query({{"account", account}, {"client_id", "hawser"}, {"scope", scope}, {"service", service.service}});
+  if (credentials) request.headers.emplace_back("Authorization", basic_authorization(*credentials));
+  return request;
+}
+
+std::string basic_authorization(const Credentials& credentials) {
+  const auto is_control = [](unsigned char c) { return c < 0x20 || c == 0x7f; };
+  if (credentials.username.find(':') != std::string::npos || std::ranges::any_of(credentials.username, is_control))
+    throw Error(Errc::usage, "the user name holds a character that HTTP cannot carry",
+                "a user name has no colon and no line breaks");
+  // A password may be a file of many lines, as Google's keys are, against the letter of RFC 7617.
+  if (credentials.password.find('\0') != std::string::npos)
+    throw Error(Errc::usage, "the password holds a NUL", "a text that was saved as UTF-16 does: save it as UTF-8");
+  return "Basic " + base64_encode(credentials.username + ":" + credentials.password);
+}
+
+Token parse_token(std::string_view body, std::string_view content_type, const TokenService& service,
+                  std::chrono::steady_clock::time_point now) {
+  const std::string who = "the token service at " + service.realm.to_display();
+  refuse_web_page(body, content_type, "the answer of " + who, Errc::malformed);
+  const auto object = parse_json_object(body);
+  if (!object) throw Error(Errc::malformed, who + " answered with something other than a JSON object");
+  Token token;
+  token.value = json_text(*object, "token");
+  if (token.value.empty()) token.value = json_text(*object, "access_token");
+  if (token.value.empty()) throw Error(Errc::malformed, who + " answered without a token");
+  // RFC 6750, section 2.1: less than this, but some services put other visible characters in.
+  const auto visible = [](unsigned char c) { return c > 0x20 && c < 0x7f; };
+  if (!std::ranges::all_of(token.value, visible))
+    throw Error(Errc::malformed, who + " answered with a token that HTTP cannot carry");
+  token.obtained = now;
+  token.lifetime = lifetime_of(*object);
+  return token;
+}
 
 std::string write_auth_note(const Origin& registry, const TokenService& service) {
   boost::json::object object;
@@ -62,7 +248,8 @@ Authenticator::Authenticator(HttpClient& http, Origin registry, CredentialSource
       registry_(std::move(registry)),
       source_(std::move(credentials)),
       notes_(std::move(notes)),
-      clock_(std::move(clock)) {}
+      clock_(std::move(clock)),
+      answered_(http.executor()) {}
 
 void Authenticator::recall() {
   if (service_ || basic_ || !notes_.recall) return;
@@ -122,7 +309,7 @@ asio::awaitable<std::string> Authenticator::answer(std::vector<Challenge> challe
   co_await find_logins();
   std::string value = basic_of(repository);
   if (value.empty())
-    throw Error(Errc::unauthorized, what + ": authentication is needed", with_missing_helpers(login_hint()));
+    throw Error(Errc::unauthorized, what + ": authentication is needed", with_missing_helpers(login_hint));
   if (value == used) refuse(what, repository, {});
   service_.reset();
   basic_ = true;
@@ -150,15 +337,14 @@ void Authenticator::refuse(const std::string& what, const std::string& repositor
     throw Error(Errc::unauthorized, what + ": the credentials were refused" + tail,
                 with_missing_helpers("check user name and password, and that this user may pull from the repository"));
   throw Error(Errc::unauthorized, what + ": authentication is needed, or there is no such repository" + tail,
-              with_missing_helpers(login_hint()));
+              with_missing_helpers(login_hint));
 }
 
 asio::awaitable<std::string> Authenticator::obtain(std::string repository) {
   Entry& entry = tokens_[repository];  // nodes of a map stay where they are
   for (;;) {
-    if (entry.asking && !entry.asking->is_open()) {
-      const std::shared_ptr<Latch> asking = entry.asking;
-      co_await Latch::wait(asking);
+    if (entry.asking) {
+      while (entry.asking) co_await answered_.wait();
     } else if (service_) {
       co_await renew(entry, repository);
     } else {
@@ -167,23 +353,21 @@ asio::awaitable<std::string> Authenticator::obtain(std::string repository) {
     }
     if (entry.failure) std::rethrow_exception(entry.failure);
     if (!entry.token.value.empty()) co_return "Bearer " + entry.token.value;
-    if (stopped_) throw Error(Errc::cancelled, "stopped while a token was asked for");
-    // Neither: between the landing and this coroutine's turn another request has begun to ask anew.
+    // Neither: between the answer and this coroutine's turn another request has found the token refused.
   }
 }
 
 asio::awaitable<void> Authenticator::renew(Entry& entry, std::string repository) {
-  const asio::any_io_executor executor = co_await asio::this_coro::executor;
-  entry.asking = std::make_shared<Latch>(executor);
+  entry.asking = true;
   entry.failure = nullptr;
-  const LatchGuard guard(entry.asking);
   try {
-    if (entry.scope.empty()) entry.scope = pull_scope(repository);
+    if (entry.scope.empty()) entry.scope = choose_scope(std::nullopt, repository);
     entry.token = co_await fetch(repository, entry.scope);
   } catch (...) {
     entry.failure = std::current_exception();
   }
-  entry.asking.reset();
+  entry.asking = false;
+  answered_.wake_all();
 }
 
 asio::awaitable<Token> Authenticator::fetch(std::string repository, std::string scope) {
@@ -194,13 +378,12 @@ asio::awaitable<Token> Authenticator::fetch(std::string repository, std::string 
   const HttpHead head = response.head();
   const std::string body = co_await response.read_all(max_token_answer);
   if (head.status != 200) throw_service_error(service, repository, head, body);
-  co_return parse_token(body, head.header("Content-Type"), service, clock_(), std::chrono::system_clock::now());
+  co_return parse_token(body, head.header("Content-Type"), service, clock_());
 }
 
 asio::awaitable<HttpResponse> Authenticator::send_to_service(HttpRequest request) {
   RedirectChain chain(request.url);
   for (;;) {
-    if (stopped_) throw Error(Errc::cancelled, "stopped");
     HttpResponse response = co_await http_.send(request);
     const int status = response.status();
     if (!is_redirect(status)) co_return response;
@@ -227,22 +410,20 @@ void Authenticator::throw_service_error(const TokenService& service, const std::
 }
 
 asio::awaitable<void> Authenticator::find_logins() {
-  while (!logins_ && lookup_ && !lookup_->is_open()) {
-    const std::shared_ptr<Latch> asking = lookup_;
-    co_await Latch::wait(asking);
-    if (lookup_failure_) std::rethrow_exception(lookup_failure_);
-  }
-  if (logins_) co_return;
-  const asio::any_io_executor executor = co_await asio::this_coro::executor;
-  lookup_ = std::make_shared<Latch>(executor);
-  lookup_failure_ = nullptr;
-  const LatchGuard guard(lookup_);
-  try {
-    Logins found;
-    if (source_) found = co_await source_(registry_name(registry_));
-    logins_.emplace(std::move(found));
-  } catch (...) {
-    lookup_failure_ = std::current_exception();
+  if (looking_up_) {
+    while (looking_up_) co_await answered_.wait();
+  } else if (!logins_) {
+    looking_up_ = true;
+    lookup_failure_ = nullptr;
+    try {
+      Logins found;
+      if (source_) found = co_await source_(registry_name(registry_));
+      logins_.emplace(std::move(found));
+    } catch (...) {
+      lookup_failure_ = std::current_exception();
+    }
+    looking_up_ = false;
+    answered_.wake_all();
   }
   if (lookup_failure_) std::rethrow_exception(lookup_failure_);
 }

@@ -1,25 +1,86 @@
-// What is noted of a registry between calls: where it had its tokens made. Never a secret.
+// How hawser shows a registry who it is: challenges, tokens, and the coroutines that answer the former by the latter
+// (RFC 9110, section 11; distribution-spec, "Token Authentication", and its OAuth2 form for identity tokens).
 #pragma once
 
 #include "net/http_client.hpp"
 #include "net/origin.hpp"
-#include "registry/challenge.hpp"
 #include "registry/credentials.hpp"
-#include "registry/token.hpp"
 #include "util/async.hpp"
 
 #include <chrono>
 #include <functional>
 #include <map>
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <boost/asio/awaitable.hpp>
 
 namespace hawser {
+
+/// One challenge of a WWW-Authenticate header.
+struct Challenge {
+  std::string scheme;                                       ///< in lower case: "bearer", "basic"
+  std::vector<std::pair<std::string, std::string>> params;  ///< names in lower case, values without quotes
+
+  /// The first parameter of that (lower-case) name; nothing where there is none.
+  std::optional<std::string_view> param(std::string_view name) const;
+};
+
+/// Limits on what one response may challenge with; what lies beyond is passed over.
+inline constexpr std::size_t max_challenge_bytes = 16 * 1024;  ///< bytes of one header's value
+inline constexpr std::size_t max_challenges = 16;              ///< challenges in all headers together
+inline constexpr std::size_t max_challenge_params = 32;        ///< parameters of one challenge
+
+/// All challenges of the headers' values (RFC 9110, section 11.6.1), in order. Never fails: what is no challenge is
+/// passed over up to the next comma, since a broken challenge must not hide a good one beside it.
+std::vector<Challenge> parse_challenges(const std::vector<std::string_view>& header_values);
+
+/// The token service that `registry` names by `realm`, where hawser may talk to it: over TLS unless the registry
+/// itself is plain HTTP, and no metadata host unless it is the registry's own. Throws Error{unauthorized}
+/// where not, and where the realm is no URL.
+Url checked_realm(const Origin& registry, std::string_view realm);
+
+/// Where a registry has its tokens made.
+struct TokenService {
+  Url realm;
+  std::string service;  ///< the registry's name at the service; may be empty
+
+  friend bool operator==(const TokenService&, const TokenService&) = default;
+};
+
+/// A bearer token and when it ends.
+struct Token {
+  std::string value;
+  std::chrono::steady_clock::time_point obtained{};
+  std::chrono::seconds lifetime{60};
+
+  /// Whether the token lasts long enough to begin a request with at `now`: less a margin of a quarter of its
+  /// lifetime, 15 s at most.
+  bool usable(std::chrono::steady_clock::time_point now) const;
+};
+
+/// The most that is read of a token service's answer, in bytes.
+inline constexpr std::size_t max_token_answer = 1024 * 1024;
+
+/// The scope to ask for: the one challenged where it is about the same repository and reads only, else
+/// "repository:<name>:pull".
+std::string choose_scope(std::optional<std::string_view> challenged, std::string_view repository);
+
+/// The request for a token of `scope`: GET, with Basic authentication where there are user name and password, or
+/// the refresh_token grant by POST where there is an identity token. `credentials` is null for an anonymous one.
+HttpRequest make_token_request(const TokenService& service, std::string_view scope, const Credentials* credentials);
+
+/// The value of an Authorization header of the scheme Basic (RFC 7617). Throws Error{usage} where the user name
+/// holds a colon or a control character, or the password a NUL.
+std::string basic_authorization(const Credentials& credentials);
+
+/// Reads a token service's answer: `token` or `access_token`, `expires_in` (seconds, 60 where absent) counted from
+/// `now`. Throws Error{malformed} that names `service` and never quotes the token.
+Token parse_token(std::string_view body, std::string_view content_type, const TokenService& service,
+                  std::chrono::steady_clock::time_point now);
 
 /// Where speculation may start from: how a registry authenticated last time. The text that note() is given comes
 /// back from recall() in a later run; neither ever holds a secret.
@@ -32,7 +93,7 @@ struct AuthNotes {
 std::string write_auth_note(const Origin& registry, const TokenService& service);
 
 /// The token service of a note; nothing where the note is broken, about another origin, or names a service that
-/// `registry` could not name today (realm_policy.hpp).
+/// checked_realm() refuses.
 std::optional<TokenService> read_auth_note(const Origin& registry, std::string_view note);
 
 /// The registry as the user knows it: "docker.io" for Docker Hub's hosts, else host[:port].
@@ -40,7 +101,7 @@ std::string registry_name(const Origin& origin);
 
 /// Authenticates at one registry for the whole call. Tokens are kept by repository and renewed before they end;
 /// however many requests need one at the same time, it is asked for once. Each repository has the login that is meant
-/// for it, which none but its own requests carry. Used on one thread.
+/// for it, which none but its own requests carry. Used on one thread; lives until all that was asked of it is done.
 class Authenticator {
  public:
   using Clock = std::function<std::chrono::steady_clock::time_point()>;
@@ -68,15 +129,12 @@ class Authenticator {
   /// Basic, and the tokens of now.
   void scrub(std::string& text) const;
 
-  /// No request is sent hereafter: the HttpClient may go.
-  void stop() { stopped_ = true; }
-
  private:
   struct Entry {
     std::string scope;
     Token token;
-    std::shared_ptr<Latch> asking;  // set while the token is asked for
-    std::exception_ptr failure;     // of the last time
+    bool asking = false;         // for the token, now
+    std::exception_ptr failure;  // of the last time
   };
 
   asio::awaitable<std::string> obtain(std::string repository);
@@ -100,15 +158,15 @@ class Authenticator {
   CredentialSource source_;
   AuthNotes notes_;
   Clock clock_;
+  Event answered_;                     // the source of logins, or a token service
   std::optional<Logins> logins_;       // once they were looked up
-  std::shared_ptr<Latch> lookup_;      // set while the source is asked
+  bool looking_up_ = false;            // the source is asked now
   std::exception_ptr lookup_failure_;  // of the last time
   std::optional<TokenService> service_;
   bool recalled_ = false;  // service_ is from the notes, not yet named in this call
   std::string noted_;      // the note given last
   bool basic_ = false;     // the registry wants Basic
   std::map<std::string, Entry> tokens_;
-  bool stopped_ = false;
 };
 
 }  // namespace hawser

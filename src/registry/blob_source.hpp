@@ -8,51 +8,30 @@
 
 #include <hawser/image/digest.hpp>
 
-#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include <boost/asio/awaitable.hpp>
 
 namespace hawser {
 
-/// The bytes of an answer as they come in.
-class BlobBody {
- public:
-  virtual ~BlobBody() = default;
-
-  /// How many bytes are announced; nothing where the answer does not say.
-  virtual std::optional<std::uint64_t> length() const = 0;
-  /// Reads up to `buffer.size()` bytes; 0 at the end. Throws Error of the network group.
-  virtual asio::awaitable<std::size_t> read_some(std::span<std::byte> buffer) = 0;
-  /// The whole body as text. Throws Error{too_large} past `limit` bytes, Error{stalled} where it comes too slowly.
-  virtual asio::awaitable<std::string> read_all(std::size_t limit) = 0;
-  /// A read that waits ends in Error{cancelled}.
-  virtual void cancel() = 0;
-};
-
 /// An open download of a blob or a part of it.
 struct BlobStream {
-  BlobStream(std::unique_ptr<BlobBody> body_, Origin from_, std::uint64_t begin_, bool partial_)
+  BlobStream(std::unique_ptr<ResponseBody> body_, Origin from_, std::uint64_t begin_, bool partial_)
       : body(std::move(body_)), from(std::move(from_)), begin(begin_), partial(partial_) {}
+  BlobStream(HttpResponse response, std::uint64_t begin_, bool partial_)
+      : from(response.url().origin), begin(begin_), partial(partial_) {
+    body = std::make_unique<HttpResponse>(std::move(response));
+  }
 
-  std::unique_ptr<BlobBody> body;
+  std::unique_ptr<ResponseBody> body;
   Origin from;          ///< who sends it
   std::uint64_t begin;  ///< offset in the blob of the body's first byte
   /// Whether this is the range asked for; where one was asked for and this is false, the body is the whole blob.
   bool partial;
-};
-
-/// Where a source has a blob, as far as it knows: its own URL until a redirect has led elsewhere.
-struct BlobLocation {
-  Url url;
-  /// When a signed URL runs out. From then on the source asks again where the blob is.
-  std::optional<std::chrono::system_clock::time_point> until = {};
 };
 
 /// Something that gives blobs from an offset on. It follows redirects, authenticates, and keeps what it learns to
@@ -64,7 +43,7 @@ class BlobSource {
   /// "quay.io/a/b", "https://cdn.example.com/layer": for messages.
   virtual std::string name() const = 0;
   /// Where the next request for the blob will go, or is expected to end up.
-  virtual BlobLocation location(const Digest& digest) const = 0;
+  virtual Origin origin(const Digest& digest) const = 0;
   /// Asks for `range` of the blob, or for all of it. Throws Error{range_not_honoured} where the range is refused or
   /// another one comes; else what the answer stands for, or one of the network group.
   virtual asio::awaitable<BlobStream> open(Digest digest, std::optional<Interval> range) = 0;
@@ -75,28 +54,14 @@ class BlobSource {
 /// metadata address, is a source that fails with Error{malformed} or Error{redirect_refused}.
 std::vector<std::shared_ptr<BlobSource>> foreign_sources(HttpClient& http, const std::vector<std::string>& urls);
 
-/// When a signed URL ends, by its query: X-Amz-Date with X-Amz-Expires and the same of Google, Expires (seconds since
-/// 1970), Azure's se (RFC 3339). Nothing where it does not say.
-std::optional<std::chrono::system_clock::time_point> signature_end(const Url& url);
-
-/// "bytes first-last/complete" (RFC 9110, section 14.4).
-struct ContentRange {
-  std::uint64_t first = 0;
-  std::uint64_t last = 0;                      ///< inclusive, as on the wire
-  std::optional<std::uint64_t> complete = {};  ///< nothing for "*"
-};
-
-/// Parses a Content-Range value; nothing where it is not a satisfied range of bytes or contradicts itself.
-std::optional<ContentRange> parse_content_range(std::string_view value);
-
 /// "bytes=a-b", the Range value for `range`.
 std::string range_header(Interval range);
 
 /// A Range header where there is a range.
 Headers range_headers(const std::optional<Interval>& range);
 
-/// What is wrong with a 206 to a request for `range`: its Content-Range must be exactly that range, and its
-/// Content-Length, where there is one, that of the range. Empty where all is well.
+/// What is wrong with a 206 to a request for `range`: its Content-Range (RFC 9110, section 14.4) must be exactly that
+/// range, and its Content-Length, where there is one, that of the range. Empty where all is well.
 std::string find_range_fault(const HttpHead& head, Interval range);
 
 /// Makes a stream of the answer to a request for `range` (or all) of a blob; throws as BlobSource::open(). `what` is

@@ -2,29 +2,26 @@
 #include "registry/client.hpp"
 
 #include "image/manifest.hpp"
-#include "registry/blob_source.hpp"
-#include "registry/redirect.hpp"
-#include "registry/registry_error.hpp"
 #include "util/async.hpp"
 #include "util/json.hpp"
 #include "util/text.hpp"
 
 #include <hawser/util/error.hpp>
 
-#include <boost/asio/this_coro.hpp>
+#include <algorithm>
+#include <set>
+
+#include <boost/beast/http/rfc7230.hpp>
 #include <boost/json.hpp>
 
 namespace hawser {
 namespace {
 
+namespace http = boost::beast::http;
+
 constexpr std::size_t max_tag_pages = 1000;
 constexpr std::size_t max_tags = 1'000'000;
 constexpr std::size_t max_tag_page = 4 * 1024 * 1024;  // bytes
-
-[[noreturn]] void throw_web_page(const std::string& what) {
-  throw Error(Errc::malformed, what + ": a web page came where the registry's answer was due",
-              std::string(web_page_hint()));
-}
 
 /// Takes the tags of one page; `tags` may be null where there are none.
 void add_tags(std::vector<std::string>& tags, std::string_view body, const std::string& what) {
@@ -58,37 +55,23 @@ Url next_page(const Url& page, std::string_view link, const std::string& what) {
 
 }  // namespace
 
-/// What requests share.
-struct RegistryClient::Inside {
-  Inside(HttpClient& http_, Origin origin_, CredentialSource credentials, AuthNotes notes)
-      : http(http_), origin(origin_), authenticator(http_, origin_, std::move(credentials), std::move(notes)) {
-    http.allow_link_local(origin.host);
-  }
+RegistryClient::RegistryClient(HttpClient& http, Origin origin, CredentialSource credentials, AuthNotes notes)
+    : http_(http), origin_(origin), authenticator_(http, std::move(origin), std::move(credentials), std::move(notes)) {
+  http_.allow_link_local(origin_.host);
+}
 
-  /// "quay.io/a/b", for messages.
-  std::string name_of(const std::string& repository) const { return registry_name(origin) + "/" + repository; }
-  Url url(std::string target) const { return Url{origin, std::move(target)}; }
+Scrub RegistryClient::scrub() const {
+  return [this](std::string& words) { authenticator_.scrub(words); };
+}
 
-  /// Keeps this registry's secrets out of what servers say; not to outlive this.
-  Scrub scrub() const {
-    return [this](std::string& words) { authenticator.scrub(words); };
-  }
+void RegistryClient::prepare() {
+  http_.warm_up(origin_, 1);
+  authenticator_.recall();
+}
 
-  /// GET with authentication and redirects; `chain` tells afterwards where the answer came from. Returns the answer
-  /// of whatever status but a redirect or the registry's 401. `what` is what is asked for.
-  asio::awaitable<HttpResponse> get(RedirectChain& chain, Headers headers, std::string repository, std::string what);
-  asio::awaitable<FetchedManifest> get_manifest(std::string repository, std::string selector);
-  asio::awaitable<std::vector<std::string>> list_tags(std::string repository);
-
-  HttpClient& http;
-  Origin origin;
-  Authenticator authenticator;
-  std::optional<Origin> redirect_origin;  // where the last redirect of a blob led
-};
-
-asio::awaitable<HttpResponse> RegistryClient::Inside::get(RedirectChain& chain, Headers headers, std::string repository,
-                                                          std::string what) {
-  std::string authorization = co_await authenticator.authorization(repository);
+asio::awaitable<HttpResponse> RegistryClient::get(RedirectChain& chain, Headers headers, std::string repository,
+                                                  std::string what) {
+  std::string authorization = co_await authenticator_.authorization(repository);
   bool answered = false;
   for (;;) {
     HttpHead head;
@@ -97,7 +80,7 @@ asio::awaitable<HttpResponse> RegistryClient::Inside::get(RedirectChain& chain, 
       HttpRequest request("GET", chain.current());
       request.headers = headers;
       if (chain.at_home() && !authorization.empty()) request.headers.emplace_back("Authorization", authorization);
-      HttpResponse response = co_await http.send(std::move(request));
+      HttpResponse response = co_await http_.send(std::move(request));
       if (is_redirect(response.status())) {
         chain.follow(response.head().header("Location"));
         co_await discard_body(response);
@@ -110,28 +93,28 @@ asio::awaitable<HttpResponse> RegistryClient::Inside::get(RedirectChain& chain, 
       // it are limited.
     }
     if (answered)
-      authenticator.refuse(what, repository, parse_registry_errors(body, head.header("Content-Type"), scrub()).words);
+      authenticator_.refuse(what, repository, parse_registry_errors(body, head.header("Content-Type"), scrub()).words);
     std::vector<Challenge> challenges = parse_challenges(head.all("WWW-Authenticate"));
-    authorization = co_await authenticator.answer(std::move(challenges), repository, authorization, what);
+    authorization = co_await authenticator_.answer(std::move(challenges), repository, authorization, what);
     answered = true;
   }
 }
 
-asio::awaitable<FetchedManifest> RegistryClient::Inside::get_manifest(std::string repository, std::string selector) {
+asio::awaitable<FetchedManifest> RegistryClient::get_manifest(std::string repository, std::string selector) {
   const std::string what = "manifest " + selector + " of " + name_of(repository);
-  RedirectChain chain(url("/v2/" + repository + "/manifests/" + selector));
+  RedirectChain chain({origin_, "/v2/" + repository + "/manifests/" + selector});
   Headers headers;
   headers.emplace_back("Accept", std::string(media_type::accept_manifests()));
   HttpResponse response = co_await get(chain, std::move(headers), repository, what);
   const HttpHead head = response.head();
   if (head.status != 200) {
     const std::string body = co_await read_error_body(response);
-    if (head.status < 400 && looks_like_html(body, head.header("Content-Type"))) throw_web_page(what);
+    if (head.status < 400) refuse_web_page(body, head.header("Content-Type"), what, Errc::malformed);
     throw_status_error(head, body, what, scrub());
   }
   std::string bytes = co_await response.read_all(max_manifest_size);
   std::string type = media_type::essence(head.header("Content-Type"));
-  if (looks_like_html(bytes, type)) throw_web_page(what);
+  refuse_web_page(bytes, type, what, Errc::malformed);
   // A digest is computed from the bytes; Docker-Content-Digest is only what the registry claims.
   Digest digest = Digest::of(bytes);
   if (selector.find(':') != std::string::npos) {
@@ -145,10 +128,10 @@ asio::awaitable<FetchedManifest> RegistryClient::Inside::get_manifest(std::strin
   co_return manifest;
 }
 
-asio::awaitable<std::vector<std::string>> RegistryClient::Inside::list_tags(std::string repository) {
+asio::awaitable<std::vector<std::string>> RegistryClient::list_tags(std::string repository) {
   const std::string what = "tags of " + name_of(repository);
   std::vector<std::string> tags;
-  Url page = url("/v2/" + repository + "/tags/list?n=1000");
+  Url page = {origin_, "/v2/" + repository + "/tags/list?n=1000"};
   for (std::size_t pages = 0; pages < max_tag_pages; ++pages) {
     RedirectChain chain(page);
     HttpResponse response = co_await get(chain, Headers(), repository, what);
@@ -158,7 +141,7 @@ asio::awaitable<std::vector<std::string>> RegistryClient::Inside::list_tags(std:
       throw_status_error(head, error_body, what, scrub());
     }
     const std::string body = co_await response.read_all(max_tag_page);
-    if (looks_like_html(body, head.header("Content-Type"))) throw_web_page(what);
+    refuse_web_page(body, head.header("Content-Type"), what, Errc::malformed);
     add_tags(tags, body, what);
     const auto next = find_next_link(head.all("Link"));
     if (!next) co_return tags;
@@ -167,85 +150,18 @@ asio::awaitable<std::vector<std::string>> RegistryClient::Inside::list_tags(std:
   throw Error(Errc::too_large, what + ": there are more than " + std::to_string(max_tag_pages) + " pages");
 }
 
-RegistryClient::RegistryClient(HttpClient& http, Origin origin, CredentialSource credentials, AuthNotes notes)
-    : inside_(std::make_shared<Inside>(http, std::move(origin), std::move(credentials), std::move(notes))) {}
-
-RegistryClient::~RegistryClient() {
-  inside_->authenticator.stop();
-}
-
-const Origin& RegistryClient::origin() const {
-  return inside_->origin;
-}
-
-void RegistryClient::prepare() {
-  inside_->http.warm_up(inside_->origin, 1);
-  inside_->authenticator.recall();
-}
-
-asio::awaitable<FetchedManifest> RegistryClient::get_manifest(std::string repository, std::string selector) {
-  const std::shared_ptr<Inside> inside = inside_;
-  FetchedManifest manifest = co_await inside->get_manifest(std::move(repository), std::move(selector));
-  co_return manifest;
-}
-
-asio::awaitable<std::vector<std::string>> RegistryClient::list_tags(std::string repository) {
-  const std::shared_ptr<Inside> inside = inside_;
-  std::vector<std::string> tags = co_await inside->list_tags(std::move(repository));
-  co_return tags;
-}
-
-namespace {
-
-/// Where `text` has `stop` outside of quotes, from `position` on; its size where nowhere.
-std::size_t find_unquoted(std::string_view text, char stop, std::size_t position) {
-  bool quoted = false;
-  for (; position < text.size(); ++position) {
-    if (quoted && text[position] == '\\') {
-      ++position;
-    } else if (text[position] == '"') {
-      quoted = !quoted;
-    } else if (!quoted && text[position] == stop) {
-      return position;
-    }
-  }
-  return text.size();
-}
-
-/// Whether one of the parameters `; name=value; …` is rel with "next" among its values.
-bool is_next(std::string_view params) {
-  std::size_t position = 0;
-  while (position < params.size()) {
-    const std::size_t end = find_unquoted(params, ';', position);
-    const std::string_view param = trim(params.substr(position, end - position));
-    position = end + 1;
-    const std::size_t equals = param.find('=');
-    if (equals == std::string_view::npos || !equals_ignoring_case(trim(param.substr(0, equals)), "rel")) continue;
-    std::string_view value = trim(param.substr(equals + 1));
-    if (value.size() >= 2 && value.front() == '"' && value.back() == '"') value = value.substr(1, value.size() - 2);
-    while (!value.empty()) {
-      const std::size_t space = value.find(' ');
-      if (equals_ignoring_case(value.substr(0, space), "next")) return true;
-      value = space == std::string_view::npos ? std::string_view() : value.substr(space + 1);
-    }
-    return false;  // the first rel counts
-  }
-  return false;
-}
-
-}  // namespace
-
 std::optional<std::string> find_next_link(const std::vector<std::string_view>& header_values) {
   for (std::string_view value : header_values) {
-    while (true) {
-      const std::size_t open = value.find('<');
-      const std::size_t close = value.find('>', open == std::string_view::npos ? value.size() : open);
-      if (open == std::string_view::npos || close == std::string_view::npos) break;
-      const std::size_t end = find_unquoted(value, ',', close + 1);
-      if (is_next(value.substr(close + 1, end - close - 1)))
-        return std::string(value.substr(open + 1, close - open - 1));
-      if (end == value.size()) break;
-      value = value.substr(end + 1);
+    for (std::size_t open = value.find('<'); open != std::string_view::npos; open = value.find('<')) {
+      const std::size_t close = value.find('>', open);
+      if (close == std::string_view::npos) break;
+      const std::string_view target = value.substr(open + 1, close - open - 1);
+      value.remove_prefix(close + 1);
+      for (const auto& [name, relations] : http::param_list(value)) {
+        if (!equals_ignoring_case(name, "rel")) continue;
+        if ((" " + ascii_lower(relations) + " ").find(" next ") != std::string::npos) return std::string(target);
+        break;  // the first rel counts
+      }
     }
   }
   return std::nullopt;
@@ -263,44 +179,32 @@ bool is_spent(int status) {
 /// The blobs of one repository, and where redirects have led.
 class RegistryClient::Repository final : public BlobSource, public std::enable_shared_from_this<Repository> {
  public:
-  Repository(std::shared_ptr<Inside> inside, std::string name) : inside_(std::move(inside)), name_(std::move(name)) {}
+  Repository(RegistryClient& client, std::string name)
+      : client_(client), name_(std::move(name)), resolved_(client.http_.executor()) {}
 
-  std::string name() const override { return inside_->name_of(name_); }
-  BlobLocation location(const Digest& digest) const override;
+  std::string name() const override { return client_.name_of(name_); }
+  Origin origin(const Digest& digest) const override;
   asio::awaitable<BlobStream> open(Digest digest, std::optional<Interval> range) override;
 
  private:
-  struct Target {
-    Url url;
-    std::optional<std::chrono::system_clock::time_point> until;
-    bool has_ended() const { return until && std::chrono::system_clock::now() >= *until; }
-  };
-
-  Url url_of(const Digest& digest) const { return inside_->url("/v2/" + name_ + "/blobs/" + digest.to_string()); }
-  bool is_known(const Digest& digest) const;
   /// The blob from where an earlier redirect led; nothing where that place no longer has it.
   asio::awaitable<std::optional<BlobStream>> open_at_target(Digest digest, std::optional<Interval> range,
                                                             std::string what);
   /// The blob by way of the registry.
   asio::awaitable<BlobStream> open_afresh(Digest digest, std::optional<Interval> range, std::string what);
 
-  std::shared_ptr<Inside> inside_;
+  RegistryClient& client_;
   std::string name_;
-  std::map<Digest, Target> targets_;
-  std::map<Digest, std::shared_ptr<Latch>> being_resolved_;  // targets under way
+  std::map<Digest, Url> targets_;
+  std::set<Digest> being_resolved_;  // targets under way
+  Event resolved_;
 };
 
-BlobLocation RegistryClient::Repository::location(const Digest& digest) const {
-  if (is_known(digest)) return {targets_.at(digest).url, targets_.at(digest).until};
-  BlobLocation expected{url_of(digest)};
-  // A registry that keeps its blobs elsewhere keeps them all there.
-  if (inside_->redirect_origin) expected.url.origin = *inside_->redirect_origin;
-  return expected;
-}
-
-bool RegistryClient::Repository::is_known(const Digest& digest) const {
+Origin RegistryClient::Repository::origin(const Digest& digest) const {
   const auto found = targets_.find(digest);
-  return found != targets_.end() && !found->second.has_ended();
+  if (found != targets_.end()) return found->second.origin;
+  // A registry that keeps its blobs elsewhere keeps them all there.
+  return client_.redirect_origin_.value_or(client_.origin_);
 }
 
 asio::awaitable<BlobStream> RegistryClient::Repository::open(Digest digest, std::optional<Interval> range) {
@@ -308,11 +212,9 @@ asio::awaitable<BlobStream> RegistryClient::Repository::open(Digest digest, std:
   if (range && range->begin >= range->end) throw Error(Errc::usage, "an empty range of a blob was asked for");
   const std::string what = "blob " + digest.short_string() + " of " + name();
   // Where this registry redirects its blobs, one request a blob finds the place and the others wait for it.
-  while (inside_->redirect_origin && !is_known(digest) && being_resolved_.contains(digest)) {
-    const std::shared_ptr<Latch> resolved = being_resolved_[digest];
-    co_await Latch::wait(resolved);
-  }
-  if (is_known(digest)) {
+  while (client_.redirect_origin_ && !targets_.contains(digest) && being_resolved_.contains(digest))
+    co_await resolved_.wait();
+  if (targets_.contains(digest)) {
     std::optional<BlobStream> stream = co_await open_at_target(digest, range, what);
     if (stream) co_return std::move(*stream);
   }
@@ -323,18 +225,18 @@ asio::awaitable<BlobStream> RegistryClient::Repository::open(Digest digest, std:
 asio::awaitable<std::optional<BlobStream>> RegistryClient::Repository::open_at_target(Digest digest,
                                                                                       std::optional<Interval> range,
                                                                                       std::string what) {
-  const Url target = targets_.at(digest).url;
+  const Url target = targets_.at(digest);
   const auto forget = [&] {
     const auto found = targets_.find(digest);
-    if (found != targets_.end() && found->second.url == target) targets_.erase(found);
+    if (found != targets_.end() && found->second == target) targets_.erase(found);
   };
   std::optional<BlobStream> result;
   try {
     HttpRequest request("GET", target);  // without credentials: the redirect led away from the registry
     request.headers = range_headers(range);
-    HttpResponse response = co_await inside_->http.send(std::move(request));
+    HttpResponse response = co_await client_.http_.send(std::move(request));
     if (!is_spent(response.status())) {
-      Scrub words = inside_->scrub();
+      Scrub words = client_.scrub();
       BlobStream stream = co_await accept_blob_response(std::move(response), range, what, std::move(words));
       result.emplace(std::move(stream));
     } else {
@@ -350,30 +252,27 @@ asio::awaitable<std::optional<BlobStream>> RegistryClient::Repository::open_at_t
 
 asio::awaitable<BlobStream> RegistryClient::Repository::open_afresh(Digest digest, std::optional<Interval> range,
                                                                     std::string what) {
-  const asio::any_io_executor executor = co_await asio::this_coro::executor;
-  const auto resolved = std::make_shared<Latch>(executor);
-  const LatchGuard guard(resolved);
-  being_resolved_[digest] = resolved;
-  const std::shared_ptr<void> cleared(nullptr, [&](void*) {
-    const auto found = being_resolved_.find(digest);
-    if (found != being_resolved_.end() && found->second == resolved) being_resolved_.erase(found);
+  being_resolved_.insert(digest);
+  const std::shared_ptr<void> over(nullptr, [&](void*) {
+    being_resolved_.erase(digest);
+    resolved_.wake_all();
   });
-  RedirectChain chain(url_of(digest));
+  RedirectChain chain({client_.origin_, "/v2/" + name_ + "/blobs/" + digest.to_string()});
   Headers headers = range_headers(range);
-  HttpResponse response = co_await inside_->get(chain, std::move(headers), name_, what);
+  HttpResponse response = co_await client_.get(chain, std::move(headers), name_, what);
   const int status = response.status();
   if (!chain.at_home() && (status == 200 || status == 206)) {
-    targets_.insert_or_assign(digest, Target{chain.current(), signature_end(chain.current())});
-    inside_->redirect_origin = chain.current().origin;
+    targets_.insert_or_assign(digest, chain.current());
+    client_.redirect_origin_ = chain.current().origin;
   }
-  Scrub words = inside_->scrub();
+  Scrub words = client_.scrub();
   BlobStream stream = co_await accept_blob_response(std::move(response), range, what, std::move(words));
   co_return stream;
 }
 
 std::shared_ptr<BlobSource> RegistryClient::source(const std::string& repository) {
   auto& source = sources_[repository];
-  if (!source) source = std::make_shared<Repository>(inside_, repository);
+  if (!source) source = std::make_shared<Repository>(*this, repository);
   return source;
 }
 

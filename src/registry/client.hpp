@@ -7,6 +7,8 @@
 #include "registry/authenticator.hpp"
 #include "registry/blob_source.hpp"
 #include "registry/credentials.hpp"
+#include "registry/redirect.hpp"
+#include "registry/registry_error.hpp"
 
 #include <hawser/image/digest.hpp>
 
@@ -29,16 +31,17 @@ struct FetchedManifest {
 };
 
 /// Talks to one registry for the whole call. Tokens and redirect targets are shared by all requests. Used on one
-/// thread.
+/// thread; lives until all that was asked of it, and of its sources, is done.
 ///
 /// Every member function that waits throws Error: unauthorized, forbidden, not_found, rate_limited, server_error,
 /// bad_request (with the registry's own words, printable), or one of the network group.
 class RegistryClient {
  public:
   RegistryClient(HttpClient& http, Origin origin, CredentialSource credentials, AuthNotes notes = {});
-  ~RegistryClient();
+  RegistryClient(const RegistryClient&) = delete;
+  RegistryClient& operator=(const RegistryClient&) = delete;
 
-  const Origin& origin() const;
+  const Origin& origin() const { return origin_; }
 
   /// Opens a connection, and where `notes` know this registry, sees to it that the first request of a repository asks
   /// for its token at once, beside the connection's handshakes, instead of waiting for a 401.
@@ -49,8 +52,8 @@ class RegistryClient {
   asio::awaitable<FetchedManifest> get_manifest(std::string repository, std::string selector);
 
   /// The blobs of a repository, GET /v2/<repository>/blobs/<digest>. Follows redirects (at most 10, never from https
-  /// to http, without Authorization to other origins) and reuses the target for later requests until it stops working
-  /// or its signature ends. One object a repository; it must not be used once the client is gone.
+  /// to http, without Authorization to other origins) and reuses the target for later requests until it stops working.
+  /// One object a repository.
   std::shared_ptr<BlobSource> source(const std::string& repository);
 
   /// The whole of a small blob (a config), checked against its digest and size.
@@ -60,10 +63,20 @@ class RegistryClient {
   asio::awaitable<std::vector<std::string>> list_tags(std::string repository);
 
  private:
-  struct Inside;
   class Repository;
 
-  std::shared_ptr<Inside> inside_;  // shared with requests under way, which may outlive the client
+  /// "quay.io/a/b", for messages.
+  std::string name_of(const std::string& repository) const { return registry_name(origin_) + "/" + repository; }
+  /// Keeps this registry's secrets out of what servers say; not to outlive this.
+  Scrub scrub() const;
+  /// GET with authentication and redirects; `chain` tells afterwards where the answer came from. Returns the answer
+  /// of whatever status but a redirect or the registry's 401. `what` is what is asked for.
+  asio::awaitable<HttpResponse> get(RedirectChain& chain, Headers headers, std::string repository, std::string what);
+
+  HttpClient& http_;
+  Origin origin_;
+  Authenticator authenticator_;
+  std::optional<Origin> redirect_origin_;                       // where the last redirect of a blob led
   std::map<std::string, std::shared_ptr<BlobSource>> sources_;  // by repository
 };
 

@@ -10,14 +10,6 @@
 namespace hawser {
 namespace {
 
-/// Whether `location` names a scheme of its own other than http and https.
-bool has_other_scheme(std::string_view location) {
-  const std::size_t colon = location.find(':');
-  if (colon == std::string_view::npos || location.find_first_of("/?#") < colon) return false;
-  const std::string scheme = ascii_lower(location.substr(0, colon));
-  return scheme != "http" && scheme != "https";
-}
-
 /// Where a Location that is refused leads, quoted: its scheme and host, since paths are signed, too.
 std::string place_of(std::string_view location) {
   const std::string shown = displayed_url(location, 200);
@@ -45,14 +37,11 @@ void RedirectChain::follow(std::string_view location) {
   // What was asked for stands in the first URL; the one that fails may be a storage's.
   const std::string way = redirected() ? visited_.front().to_display() + " led to " + from + ", which" : from;
   if (location.empty()) throw unusable(way, "says nowhere to go (it has no Location)");
-  if (has_other_scheme(location))
-    throw Error(Errc::redirect_refused,
-                from + " redirects to " + place_of(location) + ", which is neither http nor https");
   Url next;
   try {
     next = current().resolve(location);
   } catch (const Error&) {
-    throw unusable(way, "leads nowhere: its Location is no usable URL (" + place_of(location) + ")");
+    throw unusable(way, "leads nowhere: its Location is no http or https URL (" + place_of(location) + ")");
   }
   const std::string to = next.origin.to_string();
   if (current().origin.tls && !next.origin.tls)

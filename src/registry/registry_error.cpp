@@ -1,11 +1,8 @@
 #include "registry/registry_error.hpp"
 
 #include "image/manifest.hpp"
-#include "net/http_client.hpp"
 #include "util/json.hpp"
 #include "util/text.hpp"
-
-#include <hawser/util/error.hpp>
 
 #include <algorithm>
 #include <string>
@@ -84,16 +81,12 @@ RegistryErrors parse_registry_errors(std::string_view body, std::string_view con
   return finish();
 }
 
-std::string_view login_hint() {
-  return "give credentials with --username and --password-stdin, or run docker login";
-}
-
 void throw_status_error(const HttpHead& head, std::string_view body, const std::string& what, const Scrub& scrub) {
   const RegistryErrors errors = parse_registry_errors(body, head.header("Content-Type"), scrub);
   const int status = head.status;
   const auto text = [&](std::string_view outcome) { return sentence(what, outcome, status, errors.words); };
   const auto pause = parse_retry_after(head.header("Retry-After"), std::chrono::system_clock::now());
-  if (status == 401) throw Error(Errc::unauthorized, text("authentication is needed"), std::string(login_hint()));
+  if (status == 401) throw Error(Errc::unauthorized, text("authentication is needed"), login_hint);
   if (status == 403)
     throw Error(Errc::forbidden, text("no permission"), "check that this user may pull from the repository");
   if (status == 404) throw Error(Errc::not_found, text(not_found_reason(errors)), "check the name and the tag");
@@ -115,8 +108,10 @@ bool looks_like_html(std::string_view body, std::string_view content_type) {
   return !type.ends_with("json") && starts_like_html(body);
 }
 
-std::string_view web_page_hint() {
-  return "a captive portal or proxy may stand in between: open a web page in a browser, or check HTTPS_PROXY";
+void refuse_web_page(std::string_view body, std::string_view content_type, const std::string& what, Errc code) {
+  if (looks_like_html(body, content_type))
+    throw Error(code, what + ": a web page came in its place",
+                "a captive portal or proxy may stand in between: open a web page in a browser, or check HTTPS_PROXY");
 }
 
 }  // namespace hawser

@@ -3,6 +3,8 @@
 
 #include "net/http_client.hpp"
 
+#include <hawser/util/error.hpp>
+
 #include <cstddef>
 #include <functional>
 #include <string>
@@ -38,12 +40,12 @@ RegistryErrors parse_registry_errors(std::string_view body, std::string_view con
                                      const Scrub& scrub);
 
 /// How to log in, for people.
-std::string_view login_hint();
+inline constexpr const char* login_hint = "give credentials with --username and --password-stdin, or run docker login";
 
 /// Whether a body is a web page, by its media type or, where that says nothing of JSON, by its first character.
 bool looks_like_html(std::string_view body, std::string_view content_type);
 
-/// What to try where a web page came in place of an answer.
-std::string_view web_page_hint();
+/// Throws Error{`code`} where a web page came in place of `what`.
+void refuse_web_page(std::string_view body, std::string_view content_type, const std::string& what, Errc code);
 
 }  // namespace hawser

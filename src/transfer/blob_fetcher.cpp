@@ -92,7 +92,7 @@ class BlobFetcher::Engine : public std::enable_shared_from_this<Engine> {
     std::shared_ptr<ActiveBlob> blob;
     Assignment assignment;
     PlanClock::time_point started;
-    BlobBody* body = nullptr;  // once the answer has begun
+    ResponseBody* body = nullptr;  // once the answer has begun
     std::uint64_t position = 0;
     std::uint64_t body_end = 0;  // where the body that was asked for ends
     bool ranged = false;         // whether a range was asked for
@@ -217,7 +217,7 @@ asio::awaitable<std::unique_ptr<BlobDestination>> BlobFetcher::Engine::acquire(c
 void BlobFetcher::Engine::add(const std::shared_ptr<ActiveBlob>& blob, const std::vector<RankedSource>& ranked) {
   std::vector<PlannedSource> sources;
   for (const auto& [source, rank] : ranked)
-    sources.emplace_back(state_of(source->location(blob->descriptor.digest).url.origin), rank);
+    sources.emplace_back(state_of(source->origin(blob->descriptor.digest)), rank);
   blob->planned = planner_.add(blob->descriptor.size, blob->gaps(), blob->group, std::move(sources));
   blobs_.push_back(blob);
   ++open_blobs_;
@@ -455,7 +455,7 @@ asio::awaitable<void> BlobFetcher::Engine::receive(Running& running, OriginState
   moved(*blob, assignment.source, origin, state_of(stream.from));
   running.position = stream.begin;
   running.body_end = stream.partial ? assignment.end : blob->descriptor.size;
-  const auto length = stream.body->length();
+  const auto length = stream.body->content_length();
   if (length && *length != running.body_end - running.position)
     throw Error(stream.partial ? Errc::range_not_honoured : Errc::size_mismatch,
                 stream.from.to_string() + " offers " + std::to_string(*length) + " bytes of " + digest.to_string() +
@@ -515,7 +515,7 @@ void BlobFetcher::Engine::moved(const ActiveBlob& blob, std::size_t source, Orig
     if (!other || other.get() == &blob) continue;
     for (std::size_t i = 0; i < other->sources.size(); ++i)
       if (other->sources[i].source.get() == redirected)
-        planner_.set_origin(other->planned, i, state_of(redirected->location(other->descriptor.digest).url.origin));
+        planner_.set_origin(other->planned, i, state_of(redirected->origin(other->descriptor.digest)));
   }
 }
 

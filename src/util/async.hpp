@@ -134,38 +134,4 @@ boost::asio::awaitable<void> run_on(boost::asio::thread_pool& pool, Work& work) 
   return run_on(asio::any_io_executor(pool.get_executor()), work);
 }
 
-/// The end of a piece of work, to be waited for. Used on one thread, kept in a shared_ptr by all who wait.
-class Latch {
- public:
-  explicit Latch(const asio::any_io_executor& executor) : end_(executor) {}
-
-  /// Returns once open() was called; `self` keeps the latch alive meanwhile.
-  static asio::awaitable<void> wait(std::shared_ptr<Latch> self) {
-    while (!self->open_) co_await self->end_.wait();
-  }
-
-  bool is_open() const { return open_; }
-
-  void open() {
-    open_ = true;
-    end_.wake_all();
-  }
-
- private:
-  Event end_;
-  bool open_ = false;
-};
-
-/// Opens a latch when its scope ends, however it ends: a waiter must never wait for a coroutine that is gone.
-class LatchGuard {
- public:
-  explicit LatchGuard(std::shared_ptr<Latch> latch) : latch_(std::move(latch)) {}
-  LatchGuard(const LatchGuard&) = delete;
-  LatchGuard& operator=(const LatchGuard&) = delete;
-  ~LatchGuard() { latch_->open(); }
-
- private:
-  std::shared_ptr<Latch> latch_;
-};
-
 }  // namespace hawser

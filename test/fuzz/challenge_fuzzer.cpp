@@ -1,6 +1,6 @@
 // The challenge parser against arbitrary headers: it never fails, and it keeps its limits.
 #include "check.hpp"
-#include "registry/challenge.hpp"
+#include "registry/authenticator.hpp"
 
 #include <cstdint>
 

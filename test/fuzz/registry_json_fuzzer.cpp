@@ -2,7 +2,6 @@
 #include "check.hpp"
 #include "registry/authenticator.hpp"
 #include "registry/credentials.hpp"
-#include "registry/token.hpp"
 
 #include <hawser/util/error.hpp>
 
@@ -15,9 +14,8 @@ using namespace hawser;
 
 void read_token(std::string_view body, const TokenService& service) {
   const auto now = std::chrono::steady_clock::time_point(std::chrono::hours(100));
-  const auto wall = std::chrono::system_clock::time_point(std::chrono::hours(500'000));
   try {
-    const Token token = parse_token(body, "application/json", service, now, wall);
+    const Token token = parse_token(body, "application/json", service, now);
     HAWSER_CHECK(!token.value.empty() && token.obtained <= now);
     for (const char c : token.value) HAWSER_CHECK(c > 0x20 && c != 0x7f);  // it goes into a header
     (void)token.usable(now);

@@ -452,3 +452,257 @@ TEST_F(AuthenticatorTest, AttackEchoedSecretsOfSeveralLoginsStayOut) {
 
 }  // namespace
 }  // namespace hawser::test
+
+namespace hawser {
+namespace {
+
+using testing::ElementsAre;
+using testing::Pair;
+using testing::SizeIs;
+
+std::vector<Challenge> parse_header(std::string_view value) {
+  return parse_challenges({value});
+}
+
+TEST(Challenge, DockerHub) {
+  const auto challenges = parse_header(
+      R"(Bearer realm="https://auth.docker.io/token",service="registry.docker.io",scope="repository:library/nginx:pull")");
+  ASSERT_THAT(challenges, SizeIs(1));
+  EXPECT_EQ(challenges[0].scheme, "bearer");
+  EXPECT_EQ(challenges[0].param("realm"), "https://auth.docker.io/token");
+  EXPECT_EQ(challenges[0].param("service"), "registry.docker.io");
+  EXPECT_EQ(challenges[0].param("scope"), "repository:library/nginx:pull");
+  EXPECT_EQ(challenges[0].param("error"), std::nullopt);
+}
+
+TEST(Challenge, CommasAndEscapesInsideQuotes) {
+  const auto challenges = parse_header(R"(Bearer realm="https://a/?x=\"1\",2", scope="repository:a:pull,push", n=1)");
+  ASSERT_THAT(challenges, SizeIs(1));
+  EXPECT_EQ(challenges[0].param("realm"), R"(https://a/?x="1",2)");
+  EXPECT_EQ(challenges[0].param("scope"), "repository:a:pull,push");
+  EXPECT_EQ(challenges[0].param("n"), "1");
+}
+
+TEST(Challenge, SeveralInOneHeader) {
+  const auto challenges =
+      parse_header(R"(Negotiate, Basic realm="a, b", Bearer realm=x , service = "y",Digest qop="auth")");
+  ASSERT_THAT(challenges, SizeIs(4));
+  EXPECT_EQ(challenges[0].scheme, "negotiate");
+  EXPECT_THAT(challenges[1].params, ElementsAre(Pair("realm", "a, b")));
+  EXPECT_THAT(challenges[2].params, ElementsAre(Pair("realm", "x"), Pair("service", "y")));
+  EXPECT_EQ(challenges[3].scheme, "digest");
+}
+
+TEST(Challenge, SeveralHeaders) {
+  const auto challenges = parse_challenges({"Basic realm=a", "", "Bearer realm=b"});
+  ASSERT_THAT(challenges, SizeIs(2));
+  EXPECT_EQ(challenges[1].param("realm"), "b");
+}
+
+TEST(Challenge, Token68) {
+  const auto challenges = parse_header("Negotiate oYG2MIGzoAMKAQA+/==, Basic realm=r, NTLM abc=");
+  ASSERT_THAT(challenges, SizeIs(3));
+  EXPECT_EQ(challenges[0].scheme, "negotiate");
+  EXPECT_THAT(challenges[0].params, testing::IsEmpty());
+  EXPECT_EQ(challenges[1].param("realm"), "r");
+  EXPECT_EQ(challenges[2].scheme, "ntlm");
+  EXPECT_THAT(challenges[2].params, testing::IsEmpty());
+}
+
+TEST(Challenge, CaseOfSchemesAndNamesDoesNotMatter) {
+  const auto challenges = parse_header(R"(bEaReR ReAlM="Https://X",SERVICE=Y)");
+  ASSERT_THAT(challenges, SizeIs(1));
+  EXPECT_EQ(challenges[0].scheme, "bearer");
+  EXPECT_EQ(challenges[0].param("realm"), "Https://X");
+  EXPECT_EQ(challenges[0].param("service"), "Y");
+}
+
+TEST(Challenge, EmptyListElementsAndSpaces) {
+  const auto challenges = parse_header("  ,, \tBasic   realm=\"x\" ,,\t, charset=\"UTF-8\",");
+  ASSERT_THAT(challenges, SizeIs(1));
+  EXPECT_THAT(challenges[0].params, ElementsAre(Pair("realm", "x"), Pair("charset", "UTF-8")));
+}
+
+TEST(Challenge, BrokenPartsDoNotHideGoodOnes) {
+  const auto challenges =
+      parse_header(R"("quoted, rubbish", =x, {json}, Bearer realm="r" trailing words, service="s")");
+  ASSERT_THAT(challenges, SizeIs(1));
+  EXPECT_EQ(challenges[0].param("realm"), "r");
+  EXPECT_EQ(challenges[0].param("service"), "s");
+}
+
+TEST(Challenge, UnclosedQuoteTakesTheRest) {
+  const auto challenges = parse_header(R"(Bearer realm="https://a, Basic realm=b)");
+  ASSERT_THAT(challenges, SizeIs(1));
+  EXPECT_EQ(challenges[0].param("realm"), "https://a, Basic realm=b");
+  EXPECT_EQ(parse_header(R"(Bearer realm="a\)")[0].param("realm"), "a\\");
+}
+
+TEST(Challenge, FirstOfTwoEqualParametersCounts) {
+  EXPECT_EQ(parse_header("Bearer realm=a, realm=b")[0].param("realm"), "a");
+}
+
+TEST(Challenge, NothingFromNothing) {
+  EXPECT_THAT(parse_header(""), SizeIs(0));
+  EXPECT_THAT(parse_header(" , ,"), SizeIs(0));
+  EXPECT_THAT(parse_challenges({}), SizeIs(0));
+}
+
+TEST(Challenge, IsBounded) {
+  std::string many;
+  for (int i = 0; i < 1000; ++i) many += "Scheme" + std::to_string(i) + ",";
+  EXPECT_THAT(parse_header(many), SizeIs(max_challenges));
+  EXPECT_THAT(parse_challenges({many, many}), SizeIs(max_challenges));
+
+  std::string params = "Bearer a=b";
+  for (int i = 0; i < 1000; ++i) params += ",p" + std::to_string(i) + "=v";
+  EXPECT_LE(parse_header(params).at(0).params.size(), max_challenge_params);
+
+  const std::string huge = "Bearer realm=\"" + std::string(1 << 20, 'x');
+  EXPECT_LE(parse_header(huge).at(0).param("realm")->size(), max_challenge_bytes);
+}
+
+const Origin https{true, "registry.example", 443};
+const Origin http{false, "registry.example", 80};
+
+Errc refusal(const Origin& registry, std::string_view realm) {
+  try {
+    checked_realm(registry, realm);
+  } catch (const Error& error) {
+    return error.code();
+  }
+  return Errc{};
+}
+
+TEST(RealmPolicy, HttpsRealmOnAnyHostIsTaken) {
+  EXPECT_EQ(checked_realm(https, "https://auth.example/token?a=b").to_string(), "https://auth.example/token?a=b");
+  EXPECT_EQ(checked_realm(http, "https://auth.example/token").origin.tls, true);
+}
+
+TEST(RealmPolicy, AttackHttpRealmOfHttpsRegistryIsRefused) {
+  EXPECT_EQ(refusal(https, "http://auth.example/token"), Errc::unauthorized);
+  EXPECT_EQ(refusal(https, "HTTP://registry.example/token"), Errc::unauthorized);
+  EXPECT_EQ(refusal({true, "localhost", 5000}, "http://localhost:5001/token"), Errc::unauthorized);
+}
+
+TEST(RealmPolicy, PlainRegistryMayHavePlainRealm) {
+  EXPECT_EQ(refusal(http, "http://auth.example:5001/token"), Errc{});
+  EXPECT_EQ(refusal({false, "127.0.0.1", 5000}, "http://127.0.0.1:5001/token"), Errc{});
+}
+
+TEST(RealmPolicy, RealmThatIsNoUrl) {
+  for (const char* realm : {"", "registry", "//host/token", "ftp://host/", "file:///etc/passwd", "https://",
+                            "https:///x", "javascript:alert(1)"})
+    EXPECT_EQ(refusal(https, realm), Errc::unauthorized) << realm;
+}
+
+TEST(RealmPolicy, AttackMetadataRealmIsRefused) {
+  for (const char* host : {"169.254.169.254", "2852039166", "[::ffff:169.254.169.254]", "[fe80::1]",
+                           "metadata.google.internal", "instance-data"})
+    EXPECT_EQ(refusal(https, "https://" + std::string(host) + "/token"), Errc::unauthorized) << host;
+}
+
+TEST(RealmPolicy, MetadataAddressThatIsTheRegistryItselfIsTaken) {
+  EXPECT_EQ(refusal({true, "169.254.1.1", 5000}, "https://169.254.1.1:5001/token"), Errc{});
+  EXPECT_EQ(refusal({true, "169.254.1.1", 5000}, "https://169.254.169.254/token"), Errc::unauthorized);
+}
+
+TEST(RealmPolicy, RefusalShowsNoQueryAndNoEscapes) {
+  for (const char* realm : {"http://auth.example/token?secret=1", "ftp://user:secret@auth.example/token?secret=1"}) {
+    try {
+      checked_realm(https, realm);
+      ADD_FAILURE() << realm;
+    } catch (const Error& error) {
+      EXPECT_EQ(std::string(error.what()).find("secret"), std::string::npos) << error.what();
+    }
+  }
+}
+
+}  // namespace
+}  // namespace hawser
+
+namespace hawser {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::HasSubstr;
+
+const TokenService service{Url::parse("https://auth.example/token?x=1"), "registry name"};
+
+Token parse_answer(std::string_view body) {
+  return parse_token(body, "application/json", service, {});
+}
+
+TEST(Token, LifetimeByExpiresIn) {
+  EXPECT_EQ(parse_answer(R"({"token":"t"})").lifetime, 60s);
+  EXPECT_EQ(parse_answer(R"({"access_token":"t","expires_in":300})").lifetime, 300s);
+  EXPECT_EQ(parse_answer(R"({"token":"t","expires_in":"300"})").lifetime, 300s);
+  EXPECT_EQ(parse_answer(R"({"token":"t","expires_in":-5})").lifetime, 60s);
+  EXPECT_EQ(parse_answer(R"({"token":"t","expires_in":1e30})").lifetime, 60s);
+  EXPECT_EQ(parse_answer(R"({"token":"t","expires_in":99999999999})").lifetime, 24h);
+  EXPECT_EQ(parse_answer(R"({"token":"","access_token":"b"})").value, "b");
+}
+
+TEST(Token, WhatHttpCannotCarryIsNoToken) {
+  EXPECT_EQ(parse_answer(R"({"token":"a.b-c_d~e+f/g==|"})").value, "a.b-c_d~e+f/g==|");
+  for (const char* token : {"a b", "a\\r\\nX: y", "\\u0000", "\\u007f", "\\u00e9"}) {
+    try {
+      parse_answer(std::string(R"({"token":")") + token + "\"}");
+      ADD_FAILURE() << token;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), Errc::malformed) << token;
+    }
+  }
+}
+
+TEST(Token, IsUsableUntilAMarginBeforeItsEnd) {
+  Token token = parse_answer(R"({"token":"t","expires_in":300})");
+  EXPECT_TRUE(token.usable(token.obtained + 284s));
+  EXPECT_FALSE(token.usable(token.obtained + 285s));
+  token.lifetime = 4s;
+  EXPECT_TRUE(token.usable(token.obtained + 2s));
+  EXPECT_FALSE(token.usable(token.obtained + 3s));
+  EXPECT_FALSE(Token().usable({}));
+}
+
+TEST(Token, RequestCarriesServiceScopeAndAccount) {
+  const HttpRequest anonymous = make_token_request(service, "repository:a/b:pull", nullptr);
+  EXPECT_EQ(anonymous.url.target,
+            "/token?x=1&client_id=hawser&scope=repository%3Aa%2Fb%3Apull&service=registry%20name");
+  EXPECT_TRUE(anonymous.headers.empty());
+  const Credentials credentials{"us&er", "pw", {}};
+  const HttpRequest known = make_token_request(service, "s", &credentials);
+  EXPECT_THAT(known.url.target, HasSubstr("&account=us%26er&"));
+  EXPECT_EQ(known.headers.at(0).second, "Basic dXMmZXI6cHc=");
+}
+
+TEST(Token, RefreshGrantKeepsTheSecretOutOfTheUrl) {
+  const Credentials credentials{{}, {}, "se=cret"};
+  const HttpRequest request = make_token_request(service, "s", &credentials);
+  EXPECT_EQ(request.method, "POST");
+  EXPECT_EQ(request.url, service.realm);
+  EXPECT_THAT(request.body, HasSubstr("refresh_token=se%3Dcret"));
+}
+
+TEST(Token, BasicRefusesWhatHttpCannotCarry) {
+  EXPECT_THROW(basic_authorization({"a:b", "pw", {}}), Error);
+  EXPECT_THROW(basic_authorization({"a\r\nX: y", "pw", {}}), Error);
+  EXPECT_THROW(basic_authorization({"a", std::string("p\0w", 3), {}}), Error);
+  EXPECT_EQ(basic_authorization({"a", "p:w", {}}), "Basic YTpwOnc=");
+}
+
+TEST(Token, BasicCarriesAPasswordOfManyLines) {
+  EXPECT_EQ(basic_authorization({"_json_key", "{\r\n\t\"a\": 1\n}\n", {}}), "Basic X2pzb25fa2V5OnsNCgkiYSI6IDEKfQo=");
+}
+
+TEST(Token, ScopeOfTheChallengeOnlyWhereItReadsTheSameRepository) {
+  EXPECT_EQ(choose_scope(std::nullopt, "a/b"), "repository:a/b:pull");
+  EXPECT_EQ(choose_scope("repository:a/b:metadata_read", "a/b"), "repository:a/b:metadata_read");
+  EXPECT_EQ(choose_scope("repository:a/b:pull,metadata_read", "a/b"), "repository:a/b:pull,metadata_read");
+  for (const char* scope : {"repository:a/b:pull,push", "repository:a/b:*", "repository:other:pull",
+                            "registry:catalog:*", "repository:a/b:", ""})
+    EXPECT_EQ(choose_scope(scope, "a/b"), "repository:a/b:pull") << scope;
+}
+
+}  // namespace
+}  // namespace hawser

@@ -269,8 +269,8 @@ TEST_F(ClientBlobsTest, RedirectTargetIsReused) {
     EXPECT_EQ(blob(digest, Interval{i * 10, i * 10 + 10}), bytes.substr(i * 10, 10));
   EXPECT_EQ(registry.count("GET", path), 1u);
   EXPECT_EQ(cdn.count("GET", "/cdn/*"), 5u);
-  EXPECT_EQ(current().source("a/b")->location(digest).url.origin, cdn.origin());
-  EXPECT_EQ(current().source("a/b")->location(Digest::of("another")).url.origin, cdn.origin());
+  EXPECT_EQ(current().source("a/b")->origin(digest), cdn.origin());
+  EXPECT_EQ(current().source("a/b")->origin(Digest::of("another")), cdn.origin());
 }
 
 TEST_F(ClientBlobsTest, SpentRedirectTargetIsResolvedAfresh) {

@@ -101,7 +101,7 @@ TEST(Redirect, MissingLocationIsToldWithWhatWasAskedFor) {
   const test::Failure later = test::failure_of([&] { chain.follow("https://user:secret@:bad/"); });
   EXPECT_EQ(later.text,
             "https://registry.example/v2/a/blobs/sha256:1 led to https://cdn.example/blob, which answered with a "
-            "redirect that leads nowhere: its Location is no usable URL (\"https://***@:bad\")");
+            "redirect that leads nowhere: its Location is no http or https URL (\"https://***@:bad\")");
 }
 
 TEST(Redirect, LoopIsFound) {

@@ -48,7 +48,7 @@ class FakeSource final : public BlobSource {
   std::size_t open_bodies = 0, most_bodies = 0;
 
   std::string name() const override { return here.to_string(); }
-  BlobLocation location(const Digest&) const override { return {Url{requests.empty() ? here : from, "/"}}; }
+  Origin origin(const Digest&) const override { return requests.empty() ? here : from; }
 
   asio::awaitable<BlobStream> open(Digest, std::optional<Interval> range) override {
     const std::size_t number = requests.size();
@@ -71,7 +71,7 @@ class FakeSource final : public BlobSource {
   }
 
  private:
-  class Body final : public BlobBody {
+  class Body final : public ResponseBody {
    public:
     Body(FakeSource& source, FakeAnswer answer, Interval sent)
         : source_(source), answer_(std::move(answer)), sent_(sent), cancelled_(source.executor_) {
@@ -79,7 +79,7 @@ class FakeSource final : public BlobSource {
     }
     ~Body() override { --source_.open_bodies; }
 
-    std::optional<std::uint64_t> length() const override { return sent_.size(); }
+    std::optional<std::uint64_t> content_length() const override { return sent_.size(); }
     void cancel() override {
       is_cancelled_ = true;
       cancelled_.wake_all();
