@@ -1,33 +1,33 @@
 // hawser's executable: the steps of a run, in order.
-#include "cli/cache_command.hpp"
-#include "cli/import_command.hpp"
-#include "cli/inspect.hpp"
-#include "cli/options.hpp"
-#include "cli/output.hpp"
-#include "cli/process.hpp"
-#include "cli/pull_command.hpp"
+#include "cli/commands.hpp"
 
 #include <exception>
 #include <string>
-#include <variant>
 #include <vector>
 
 namespace {
 
 using namespace hawser;
 
-/// Carries a command out; each is found by overload.
-struct Run {
-  const Environment& environment;
-
-  Outcome operator()(const HelpCommand& help) const { return {help_text(help.topic)}; }
-  Outcome operator()(const VersionCommand&) const { return {version_text()}; }
-  Outcome operator()(const CacheCommand& cache) const { return run_cache_command(cache); }
-  Outcome operator()(const ImportCommand& import) const { return run_import_command(import); }
-  Outcome operator()(const InspectCommand& inspect) const { return run_inspect_command(inspect, environment); }
-  Outcome operator()(const TagsCommand& tags) const { return run_tags_command(tags, environment); }
-  Outcome operator()(const PullCommand& pull) const { return {"", run_pull_command(pull, environment)}; }
-};
+Outcome run(const Command& command, const Environment& environment) {
+  switch (command.name) {
+    case CommandName::pull:
+      return {"", run_pull_command(command, environment)};
+    case CommandName::inspect:
+      return run_inspect_command(command, environment);
+    case CommandName::tags:
+      return run_tags_command(command, environment);
+    case CommandName::cache:
+      return run_cache_command(command);
+    case CommandName::import:
+      return run_import_command(command);
+    case CommandName::help:
+      return {help_text(command.words.empty() ? "" : command.words.front())};
+    case CommandName::version:
+      return {version_text()};
+  }
+  return {};
+}
 
 }  // namespace
 
@@ -35,8 +35,7 @@ int main(int argc, char** argv) try {
   prepare_process();
   const std::vector<std::string> arguments = take_arguments(argc, argv);
   const Environment environment = take_environment();
-  const ParsedCommand command = parse_command_line(arguments);
-  const Outcome outcome = std::visit(Run{environment}, command);
+  const Outcome outcome = run(parse_command_line(arguments), environment);
   write_out(outcome.text);
   return static_cast<int>(outcome.exit);
 } catch (const std::exception& failure) {

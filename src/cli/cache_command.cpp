@@ -1,5 +1,4 @@
-#include "cli/cache_command.hpp"
-
+#include "cli/commands.hpp"
 #include "cli/progress.hpp"
 #include "util/text.hpp"
 
@@ -50,59 +49,24 @@ std::uint64_t image_bytes(const BlobStore& store, const Digest& digest, int dept
   return sum;
 }
 
-Outcome list(const CacheCommand& command) {
+Outcome list(const Command& command) {
   const BlobStore store(command.cache_directory, false);
-  std::vector<CachedImage> images;
+  std::vector<std::pair<BlobStore::Image, std::uint64_t>> images;  // and what they weigh
   for (BlobStore::Image& image : store.images()) {
     const std::uint64_t size = image_bytes(store, image.digest);
-    images.push_back({std::move(image), size});
+    images.emplace_back(std::move(image), size);
   }
-  return {cache_listing(images, store.list(), command.style.json)};
-}
-
-Outcome verify(const CacheCommand& command) {
-  BlobStore store(command.cache_directory);
-  Progress progress(command.style.quiet);
-  const auto report = store.verify([&](const Digest& digest, std::uint64_t size) {
-    progress.message("verifying " + digest.short_string() + ", " + format_bytes(size));
-  });
-  return {verify_report(report, command.style), report.corrupt.empty() ? ExitCode::done : ExitCode::integrity};
-}
-
-Outcome prune(const CacheCommand& command) {
-  BlobStore store(command.cache_directory);
-  const std::uint64_t freed = store.prune(command.older_than);
-  if (command.style.json) return {json_line(json::object{{"freed_bytes", freed}})};
-  return {command.style.quiet ? "" : "freed " + format_bytes(freed) + "\n"};
-}
-
-}  // namespace
-
-Outcome run_cache_command(const CacheCommand& command) {
-  check_is_cache(command.cache_directory);
-  switch (command.action) {
-    case CacheCommand::Action::ls:
-      return list(command);
-    case CacheCommand::Action::verify:
-      return verify(command);
-    case CacheCommand::Action::prune:
-      return prune(command);
-  }
-  return {};
-}
-
-std::string cache_listing(const std::vector<CachedImage>& images, const std::vector<BlobStore::Entry>& entries,
-                          bool as_json) {
+  const std::vector<BlobStore::Entry> entries = store.list();
   std::uint64_t bytes = 0;
   for (const auto& entry : entries) bytes += entry.size;
-  if (as_json) {
+  if (command.json) {
     json::array named, blobs;
     for (const auto& [image, size] : images)
       named.push_back(json::object{{"name", image.name}, {"digest", image.digest.to_string()}, {"size", size}});
     for (const auto& entry : entries)
       blobs.push_back(
           json::object{{"digest", entry.digest.to_string()}, {"size", entry.size}, {"complete", entry.complete}});
-    return json_line(json::object{{"images", std::move(named)}, {"blobs", std::move(blobs)}, {"bytes", bytes}});
+    return {json_line(json::object{{"images", std::move(named)}, {"blobs", std::move(blobs)}, {"bytes", bytes}})};
   }
   std::vector<std::vector<std::string>> named{{"IMAGE", "DIGEST", ">SIZE"}}, blobs{{"BLOB", ">SIZE", "STATE"}};
   for (const auto& [image, size] : images)
@@ -112,20 +76,45 @@ std::string cache_listing(const std::vector<CachedImage>& images, const std::vec
   std::string out;
   if (!images.empty()) out += table(std::move(named)) + "\n";
   if (!entries.empty()) out += table(std::move(blobs)) + "\n";
-  return out + counted(images.size(), "image") + ", " + counted(entries.size(), "blob") + ", " + format_bytes(bytes) +
-         "\n";
+  out += counted(images.size(), "image") + ", " + counted(entries.size(), "blob") + ", " + format_bytes(bytes) + "\n";
+  return {out};
 }
 
-std::string verify_report(const BlobStore::VerifyReport& report, const OutputStyle& style) {
+Outcome verify(const Command& command) {
+  BlobStore store(command.cache_directory);
+  Progress progress(command);
+  const auto report = store.verify([&](const Digest& digest, std::uint64_t size) {
+    progress.message("verifying " + digest.short_string() + ", " + format_bytes(size));
+  });
+  return {verify_report(report, command), report.corrupt.empty() ? ExitCode::done : ExitCode::integrity};
+}
+
+Outcome prune(const Command& command) {
+  BlobStore store(command.cache_directory);
+  const std::uint64_t freed = store.prune(command.older_than);
+  if (command.json) return {json_line(json::object{{"freed_bytes", freed}})};
+  return {command.quiet ? "" : "freed " + format_bytes(freed) + "\n"};
+}
+
+}  // namespace
+
+Outcome run_cache_command(const Command& command) {
+  check_is_cache(command.cache_directory);
+  const std::string& action = command.words.front();
+  if (action == "verify") return verify(command);
+  return action == "prune" ? prune(command) : list(command);
+}
+
+std::string verify_report(const BlobStore::VerifyReport& report, const Command& command) {
   json::array corrupt;
   std::string out;
   for (const Digest& digest : report.corrupt) {
     corrupt.emplace_back(digest.to_string());
     out += (report.quarantines ? "corrupt, quarantined: " : "corrupt: ") + digest.to_string() + "\n";
   }
-  if (style.json)
+  if (command.json)
     return json_line(json::object{{"blobs", report.blobs}, {"bytes", report.bytes}, {"corrupt", std::move(corrupt)}});
-  if (style.quiet) return out;
+  if (command.quiet) return out;
   return out + counted(report.blobs, "blob") + ", " + format_bytes(report.bytes) + " verified, " +
          std::to_string(report.corrupt.size()) + " corrupt\n";
 }

@@ -42,13 +42,13 @@ std::vector<Reference> parse_image_list(std::string_view text, std::string_view 
   return images;
 }
 
-std::vector<Reference> collect_images(const PullCommand& pull, std::istream& input) {
+std::vector<Reference> collect_images(const Command& pull, std::istream& input) {
   const Error too_long(Errc::too_large, "the list of images on standard input is too long");
   std::vector<Reference> images;
   const auto add = [&](Reference image) {
     if (std::ranges::find(images, image) == images.end()) images.push_back(std::move(image));
   };
-  for (const std::string& image : pull.images) add(Reference::parse(image));
+  for (const std::string& image : pull.words) add(Reference::parse(image));
   for (const std::string& list : pull.lists) {
     const bool from_input = list == "-";
     const std::string text = from_input ? read_input(input, longest_list, too_long) : read_file(list, longest_list);

@@ -20,7 +20,7 @@ std::vector<Reference> parse_image_list(std::string_view text, std::string_view 
 
 /// Every image that `pull` names, on the command line first, then from its lists ("-" reads `input`), each once.
 /// Throws as parse_image_list() does, Error{disk} where a list can't be read, Error{usage} where there is no image.
-std::vector<Reference> collect_images(const PullCommand& pull, std::istream& input);
+std::vector<Reference> collect_images(const Command& pull, std::istream& input);
 
 /// `input` to its end; throws `too_long` where that is more than `limit` bytes, after one byte more. Throws Error{disk}
 /// "cannot read standard input: ..." where that fails; std::cin tells so only without sync_with_stdio().

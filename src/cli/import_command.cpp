@@ -1,5 +1,4 @@
-#include "cli/import_command.hpp"
-
+#include "cli/commands.hpp"
 #include "cli/progress.hpp"
 #include "util/text.hpp"
 
@@ -55,24 +54,24 @@ std::string import_summary(const std::string& file, const ImportReport& report) 
   return text + wrong_blobs("  ", report);
 }
 
-Outcome run_import_command(const ImportCommand& command) {
+Outcome run_import_command(const Command& command) {
   BlobStore store(command.cache_directory);
-  Progress progress(command.style.quiet);
+  Progress progress(command);
   std::vector<ExitCode> codes;
   json::array files;
   Outcome outcome;
-  for (const std::string& file : command.files) {
+  for (const std::string& file : command.words) {
     const std::string name = printable(file, 4096);
     try {
       const ImportReport found = import_tar(store, file, [&](std::string_view line) { progress.message(line); });
       if (!found.is_sound()) codes.push_back(ExitCode::integrity);
       files.push_back(to_json(file, found));
-      outcome.text += command.style.quiet ? wrong_blobs(name + ": ", found) : import_summary(file, found);
+      outcome.text += command.quiet ? wrong_blobs(name + ": ", found) : import_summary(file, found);
     } catch (const Error& error) {
       codes.push_back(report(error.in(name)));
     }
   }
-  if (command.style.json) outcome.text = json_line(json::object{{"files", std::move(files)}});
+  if (command.json) outcome.text = json_line(json::object{{"files", std::move(files)}});
   outcome.exit = most_severe(codes);
   return outcome;
 }

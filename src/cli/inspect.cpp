@@ -1,5 +1,4 @@
-#include "cli/inspect.hpp"
-
+#include "cli/commands.hpp"
 #include "cli/login.hpp"
 #include "cli/runtime.hpp"
 #include "image/manifest.hpp"
@@ -9,9 +8,6 @@
 
 #include <hawser/util/error.hpp>
 
-#include <functional>
-#include <iostream>
-
 #include <boost/json.hpp>
 #include <unistd.h>
 
@@ -20,7 +16,16 @@ namespace {
 
 namespace json = boost::json;
 
-json::value parse_json(const InspectedDocument& document) {
+/// A document that inspect shows: a manifest or an index with what it says, or a config.
+struct Document {
+  std::string reference;  // as docker shows it
+  Digest digest;
+  std::string media_type;
+  std::string bytes;
+  std::optional<std::variant<Manifest, Index>> content;  // nothing: a config
+};
+
+json::value parse_json(const Document& document) {
   boost::system::error_code error;
   json::value value = json::parse(document.bytes, error);
   if (error) throw Error(Errc::malformed, document.digest.short_string() + " is not JSON");
@@ -44,52 +49,8 @@ std::string layer_table(const Manifest& manifest) {
   return table(std::move(rows));
 }
 
-/// The manifest or index that was fetched, checked.
-InspectedDocument describe(const Reference& image, FetchedManifest fetched) {
-  auto content = parse_manifest(fetched.bytes, fetched.content_type);
-  std::string type = std::visit([](const auto& parsed) { return parsed.media_type; }, content);
-  return {image.familiar(), fetched.digest, std::move(type), std::move(fetched.bytes), std::move(content)};
-}
-
-}  // namespace
-
-asio::awaitable<std::string> inspect_image(const ImageSource& source, Reference image, InspectCommand command) {
-  std::string selector = image.manifest_selector();
-  FetchedManifest fetched = co_await source.get_manifest(std::move(selector));
-  InspectedDocument document = describe(image, std::move(fetched));
-
-  // Whether an index chose the manifest; where not, only the config tells its platform.
-  bool chosen_by_index = false;
-  const bool one_platform = command.platform || command.config;
-  const Platform platform = command.platform.value_or(Platform::host());
-  for (int depth = 0; one_platform && std::holds_alternative<Index>(*document.content); ++depth) {
-    if (depth == max_index_depth) throw Error(Errc::malformed, image.familiar() + ": indexes are nested too deep");
-    std::string chosen = select_platform(std::get<Index>(*document.content), platform).digest.to_string();
-    FetchedManifest below = co_await source.get_manifest(std::move(chosen));
-    document = describe(image, std::move(below));
-    chosen_by_index = true;
-  }
-
-  const bool check_platform = command.platform && !chosen_by_index;
-  if (command.config || check_platform) {
-    const Manifest manifest = std::get<Manifest>(*document.content);
-    Descriptor config = manifest.config;
-    std::string config_bytes = co_await source.get_blob(std::move(config));
-    if (check_platform && is_image_config(manifest.config.media_type))
-      check_config(parse_config(config_bytes), manifest, platform, image.familiar());
-    if (command.config) {
-      document.bytes = std::move(config_bytes);
-      document.digest = manifest.config.digest;
-      document.media_type = manifest.config.media_type;
-      document.content.reset();
-    }
-  }
-  if (command.raw) co_return std::move(document.bytes);
-  if (command.style.json) co_return inspection_json(document);
-  co_return inspection_text(document);
-}
-
-std::string inspection_text(const InspectedDocument& document) {
+/// For people: a heading and a table of platforms or layers. Everything in it is printable.
+std::string inspection_text(const Document& document) {
   std::string out = "reference:   " + printable(document.reference) + "\n";
   out += "digest:      " + document.digest.to_string() + "\n";
   out += "media type:  " + printable(document.media_type) + "\n";
@@ -104,7 +65,8 @@ std::string inspection_text(const InspectedDocument& document) {
   return out + layer_table(manifest);
 }
 
-std::string inspection_json(const InspectedDocument& document) {
+/// For scripts, on one line.
+std::string inspection_json(const Document& document) {
   return json_line(json::object{{"reference", document.reference},
                                 {"digest", document.digest.to_string()},
                                 {"mediaType", document.media_type},
@@ -112,29 +74,67 @@ std::string inspection_json(const InspectedDocument& document) {
                                 {"document", parse_json(document)}});
 }
 
-std::string tags_text(const std::vector<std::string>& tags, bool as_json) {
-  if (as_json) return json_line(json::array(tags.begin(), tags.end()));
-  std::string out;
-  for (const std::string& tag : tags) (out += printable(tag)) += '\n';
-  return out;
+Document describe(const Reference& reference, FetchedManifest fetched) {
+  auto content = parse_manifest(fetched.bytes, fetched.content_type);
+  std::string type = std::visit([](const auto& parsed) { return parsed.media_type; }, content);
+  return {reference.familiar(), fetched.digest, std::move(type), std::move(fetched.bytes), std::move(content)};
 }
 
-namespace {
+/// The manifest for the platform, or its config.
+asio::awaitable<Document> fetch_for_platform(Session& session, const Command& command, const Reference& reference) {
+  ResolvedImage image = co_await resolve_image(session, nullptr, reference, command.platform, false);
+  ArchiveManifest& found = image.archive.manifests.front();
+  const Descriptor& config = found.manifest.config;
+  // Where no index chose the manifest, only the config tells its platform.
+  const bool check_platform = command.platform && !image.from_index;
+  std::string config_bytes;
+  if (command.config || check_platform) {
+    Descriptor wanted = config;
+    config_bytes = co_await session.get_blob(reference, std::move(wanted));
+    if (check_platform && is_image_config(config.media_type))
+      check_config(parse_config(config_bytes), found.manifest, command.platform, reference.familiar());
+  }
+  if (command.config) {
+    Document document{reference.familiar(), config.digest, config.media_type, std::move(config_bytes), {}};
+    co_return document;
+  }
+  Document document{reference.familiar(), found.descriptor.digest, found.descriptor.media_type, std::move(found.bytes),
+                    std::move(found.manifest)};
+  co_return document;
+}
 
-/// Runs `ask`, which returns the text to print, with a session for `reference`.
-template <typename Command>
-Outcome ask_registry(const Command& command, const Reference& reference, const Environment& environment,
-                     const std::function<asio::awaitable<std::string>(Session&)>& ask) {
-  Runtime runtime(command.style);
-  RegistryAccess access = command.access;
+asio::awaitable<std::string> inspect_image(Session& session, const Command& command, const Reference& reference) {
+  std::optional<Document> document;
+  if (command.platform || command.config) {
+    document = co_await fetch_for_platform(session, command, reference);
+  } else {
+    FetchedManifest fetched = co_await session.get_manifest(reference, reference.manifest_selector());
+    document = describe(reference, std::move(fetched));
+  }
+  if (command.json) co_return inspection_json(*document);
+  if (!command.raw) co_return inspection_text(*document);
+  // A document's own bytes could do anything to a terminal.
+  co_return ::isatty(STDOUT_FILENO) == 1 ? printable_json(document->bytes) : std::move(document->bytes);
+}
+
+asio::awaitable<std::string> list_tags(Session& session, const Command& command, const Reference& reference) {
+  const std::vector<std::string> tags = co_await session.list_tags(reference);
+  if (command.json) co_return json_line(json::array(tags.begin(), tags.end()));
+  std::string out;
+  for (const std::string& tag : tags) (out += printable(tag)) += '\n';
+  co_return out;
+}
+
+/// Runs `ask`, which returns the text to print, with a session for the command's reference.
+Outcome ask_registry(const Command& command, const Environment& environment,
+                     asio::awaitable<std::string> (*ask)(Session&, const Command&, const Reference&)) {
+  const Reference reference = Reference::parse(command.words.front());
+  Runtime runtime(command, environment);
+  RegistryAccess access = registry_access(command, {reference}, environment, runtime.progress());
   access.max_connections = 1;
-  access.proxies = environment.proxies;
-  access.credentials = credential_lookup(command.login, {reference}, environment.password, std::cin, runtime.log(),
-                                         docker_config_logins(environment.login_files));
-  access.log = [&](Importance importance, const std::string& text) { runtime.log().tell(importance, text); };
   Session session(runtime.executor(), runtime.pool(), std::move(access), nullptr, runtime.progress());
   Outcome outcome;
-  const auto task = [&]() -> asio::awaitable<void> { outcome.text = co_await ask(session); };
+  const auto task = [&]() -> asio::awaitable<void> { outcome.text = co_await ask(session, command, reference); };
   const int signal = runtime.run(task(), [&] { session.stop(); });
   if (signal != 0) return {"", exit_code_of_signal(signal)};
   return outcome;
@@ -142,27 +142,12 @@ Outcome ask_registry(const Command& command, const Reference& reference, const E
 
 }  // namespace
 
-Outcome run_inspect_command(const InspectCommand& command, const Environment& environment) {
-  const Reference reference = Reference::parse(command.image);
-  ImageSource source;
-  const auto ask = [&](Session& session) -> asio::awaitable<std::string> {
-    source.get_manifest = [&](std::string selector) { return session.get_manifest(reference, selector); };
-    source.get_blob = [&](Descriptor descriptor) { return session.get_blob(reference, descriptor); };
-    std::string text = co_await inspect_image(source, reference, command);
-    // A document's own bytes could do anything to a terminal.
-    if (command.raw && ::isatty(STDOUT_FILENO) == 1) text = printable_json(text);
-    co_return text;
-  };
-  return ask_registry(command, reference, environment, ask);
+Outcome run_inspect_command(const Command& command, const Environment& environment) {
+  return ask_registry(command, environment, inspect_image);
 }
 
-Outcome run_tags_command(const TagsCommand& command, const Environment& environment) {
-  const Reference reference = Reference::parse(command.repository);
-  const auto ask = [&](Session& session) -> asio::awaitable<std::string> {
-    const std::vector<std::string> tags = co_await session.list_tags(reference);
-    co_return tags_text(tags, command.style.json);
-  };
-  return ask_registry(command, reference, environment, ask);
+Outcome run_tags_command(const Command& command, const Environment& environment) {
+  return ask_registry(command, environment, list_tags);
 }
 
 }  // namespace hawser

@@ -4,6 +4,8 @@
 
 #include <hawser/util/error.hpp>
 
+#include <iostream>
+
 namespace hawser {
 namespace {
 
@@ -18,44 +20,24 @@ std::string read_password(std::istream& input) {
   return password;
 }
 
-}  // namespace
-
-std::optional<Credentials> resolve_credentials(const LoginOptions& options, std::istream& input,
-                                               const std::optional<std::string>& password_from_environment) {
-  if (!options.username) return std::nullopt;
+/// The credentials that the options name.
+Credentials given_credentials(const Command& command, const Environment& environment, std::istream& input) {
   Credentials credentials;
-  credentials.username = *options.username;
-  if (options.password)
-    credentials.password = *options.password;
-  else if (options.password_stdin)
+  credentials.username = *command.username;
+  if (command.password)
+    credentials.password = *command.password;
+  else if (command.password_stdin)
     credentials.password = read_password(input);
-  else if (password_from_environment)
-    credentials.password = *password_from_environment;
+  else
+    credentials.password = environment.password.value_or("");
   if (credentials.password.empty())
-    throw Error(Errc::usage, "--username " + *options.username + " has no password",
+    throw Error(Errc::usage, "--username " + *command.username + " has no password",
                 "give it with --password-stdin, or in the environment as HAWSER_PASSWORD");
   return credentials;
 }
 
-CredentialLookup credential_lookup(const LoginOptions& login, const std::vector<Reference>& images,
-                                   const std::optional<std::string>& environment_password, std::istream& input,
-                                   Log& log, CredentialLookup otherwise) {
-  const auto given = resolve_credentials(login, input, environment_password);
-  if (login.password)
-    log.warning("--password can be seen by other users of this machine; --password-stdin or HAWSER_PASSWORD can't");
-  return [&log, look_up = credentials_for(given, images, std::move(otherwise))](const std::string& registry) {
-    const Logins found = look_up ? look_up(registry) : Logins{};
-    for (const Login& each : found.logins) {
-      log.mask(each.credentials.password);
-      log.mask(each.credentials.identity_token);
-    }
-    return found;
-  };
-}
-
-CredentialLookup credentials_for(const std::optional<Credentials>& given, const std::vector<Reference>& images,
-                                 CredentialLookup otherwise) {
-  if (!given || images.empty()) return otherwise;
+/// The one registry that all images are at.
+std::string registry_of(const std::vector<Reference>& images) {
   const std::string& registry = images.front().domain;
   for (const Reference& image : images)
     if (!is_same_registry(image.domain, registry))
@@ -63,10 +45,42 @@ CredentialLookup credentials_for(const std::optional<Credentials>& given, const 
           Errc::usage,
           "--username is for one registry, but images of " + registry + " and " + image.domain + " are asked for",
           "pull them in separate calls, or use docker login for each registry");
-  return [credentials = *given, registry, otherwise = std::move(otherwise)](const std::string& asked) {
-    if (is_same_registry(asked, registry)) return Logins{{{{}, credentials}}, {}};
-    return otherwise ? otherwise(asked) : Logins{};
+  return registry;
+}
+
+}  // namespace
+
+CredentialLookup credential_lookup(const Command& command, const std::vector<Reference>& images,
+                                   const Environment& environment, std::istream& input, Progress& progress,
+                                   CredentialLookup otherwise) {
+  std::string registry;
+  Logins given;
+  if (command.username) {
+    given.logins.push_back({{}, given_credentials(command, environment, input)});
+    registry = registry_of(images);
+  }
+  if (command.password)
+    progress.tell(Importance::warning,
+                  "--password can be seen by other users of this machine; --password-stdin or HAWSER_PASSWORD can't");
+  return [=, &progress](const std::string& asked) {
+    const bool is_meant = !registry.empty() && is_same_registry(asked, registry);
+    const Logins found = is_meant ? given : otherwise(asked);
+    for (const Login& each : found.logins) {
+      progress.mask(each.credentials.password);
+      progress.mask(each.credentials.identity_token);
+    }
+    return found;
   };
+}
+
+RegistryAccess registry_access(const Command& command, const std::vector<Reference>& images,
+                               const Environment& environment, Progress& progress) {
+  RegistryAccess access = command.access;
+  access.proxies = environment.proxies;
+  access.credentials = credential_lookup(command, images, environment, std::cin, progress,
+                                         docker_config_logins(environment.login_files));
+  access.log = [&progress](Importance importance, const std::string& text) { progress.tell(importance, text); };
+  return access;
 }
 
 }  // namespace hawser

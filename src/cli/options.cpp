@@ -13,12 +13,6 @@
 
 namespace hawser {
 
-/// What the options of a command line say, whatever the command.
-struct Given : PullCommand {
-  bool config = false, raw = false;
-  std::optional<std::chrono::seconds> older_than;
-};
-
 namespace {
 
 Error usage(const std::string& message, std::string hint = "see hawser --help") {
@@ -159,7 +153,7 @@ constexpr auto options = std::to_array<OptionInfo>({
      "Write layers as plain tars in the classic docker save layout, for old engines",
      [](auto& to, auto&) { to.uncompressed = true; }},
     {"json", 0, "", false, output_group, on_work, "Print the result as JSON on standard output",
-     [](auto& to, auto&) { to.style.json = true; }},
+     [](auto& to, auto&) { to.json = true; }},
     {"max-concurrent-downloads", 0, "N|auto", false, transfer_group, on_pull,
      "Layers downloaded at once (default: auto)",
      [](auto& to, auto& value) { to.max_downloads = value.number_or_auto(128); }},
@@ -180,12 +174,12 @@ constexpr auto options = std::to_array<OptionInfo>({
      [](auto& to, auto& value) { to.access.stall_timeout = value.timeout(); }},
     {"username", 'u', "NAME", false, access_group, on_registry,
      "User at the registry; without a password option HAWSER_PASSWORD is read (default: what docker login kept)",
-     [](auto& to, auto& value) { to.login.username = value.user(); }},
+     [](auto& to, auto& value) { to.username = value.user(); }},
     {"password-stdin", 0, "", false, access_group, on_registry, "Read the password from standard input",
-     [](auto& to, auto&) { to.login.password_stdin = true; }},
+     [](auto& to, auto&) { to.password_stdin = true; }},
     {"password", 0, "PASSWORD", false, access_group, on_registry,
      "Password at the registry; other users of this machine may see it, prefer --password-stdin",
-     [](auto& to, auto& value) { to.login.password = value.text; }},
+     [](auto& to, auto& value) { to.password = value.text; }},
     {"plain-http", 0, "", false, access_group, on_registry, "Speak HTTP without TLS to the registry",
      [](auto& to, auto&) { to.access.plain_http = true; }},
     {"insecure", 0, "", false, access_group, on_registry, "Trust any TLS certificate",
@@ -204,10 +198,9 @@ constexpr auto options = std::to_array<OptionInfo>({
     {"older-than", 0, "AGE", false, cache_group, command_bit(cache),
      "With prune: what was unused for so long, such as 12h or 30d (default: 30d)",
      [](auto& to, auto& value) { to.older_than = value.age(); }},
-    {"quiet", 'q', "", false, general_group, on_work, "Show errors only",
-     [](auto& to, auto&) { to.style.quiet = true; }},
+    {"quiet", 'q', "", false, general_group, on_work, "Show errors only", [](auto& to, auto&) { to.quiet = true; }},
     {"verbose", 'v', "", false, general_group, on_work, "Show what is being done, and each retry",
-     [](auto& to, auto&) { to.style.verbose = true; }},
+     [](auto& to, auto&) { to.verbose = true; }},
     {"help", 'h', "", false, general_group, on_all, "Show help", [](auto&, auto&) {}},
     {"version", 0, "", false, general_group, on_all, "Show the version", [](auto&, auto&) {}},
 });
@@ -345,28 +338,23 @@ Arguments split(const std::vector<std::string>& tokens) {
   return result;
 }
 
-/// What the options say; refuses those of another command, and those that make no sense together.
-Given take_options(const CommandInfo& command, const Arguments& arguments) {
-  Given given;
+/// Notes what the options say; refuses those of another command, and those that make no sense together.
+void take_options(Command& command, const std::string& name, const Arguments& arguments) {
   for (const auto& [option, value] : arguments.options) {
-    const std::string name = "--" + std::string(option->name);
-    if ((option->commands & command_bit(command.command)) == 0)
-      throw usage(name + " is no option of hawser " + std::string(command.name),
-                  "see hawser help " + std::string(command.name));
-    option->take(given, {name, value});
+    const std::string spelling = "--" + std::string(option->name);
+    if ((option->commands & command_bit(command.name)) == 0)
+      throw usage(spelling + " is no option of hawser " + name, "see hawser help " + name);
+    option->take(command, {spelling, value});
   }
   for (const auto& [first, second, hint] : exclusions)
     if (arguments.has(first) && arguments.has(second))
       throw usage("--" + std::string(first) + " and --" + std::string(second) + " exclude each other", hint);
   for (const char* password : {"password", "password-stdin"})
-    if (arguments.has(password) && !given.login.username)
-      throw usage("--" + std::string(password) + " needs --username");
-  return given;
+    if (arguments.has(password) && !command.username) throw usage("--" + std::string(password) + " needs --username");
 }
 
-ParsedCommand make_pull(const std::vector<std::string>& words, PullCommand pull) {
-  pull.images = words;
-  for (const auto& image : pull.images) non_empty(image, "an image's name");
+void check_pull(Command& pull) {
+  for (const auto& image : pull.words) non_empty(image, "an image's name");
   const bool to_stdout = pull.output == "-";
   const auto stdin_lists = std::ranges::count(pull.lists, "-");
   if (pull.all_platforms && pull.format == OutputFormat::docker_archive)
@@ -375,52 +363,59 @@ ParsedCommand make_pull(const std::vector<std::string>& words, PullCommand pull)
     throw usage("--uncompressed is for --format docker-archive only", "OCI formats keep the registry's own layers");
   if (to_stdout && pull.format == OutputFormat::oci_dir)
     throw usage("a directory can't be written to standard output", "use --format oci-archive");
-  if (to_stdout && pull.style.json) throw usage("--output - and --json both want standard output");
+  if (to_stdout && pull.json) throw usage("--output - and --json both want standard output");
   if (stdin_lists > 1) throw usage("--from-file - is given more than once");
-  if (stdin_lists > 0 && pull.login.password_stdin)
+  if (stdin_lists > 0 && pull.password_stdin)
     throw usage("--from-file - and --password-stdin both want standard input");
-  if (!pull.images.empty() || !pull.lists.empty()) return pull;
+  if (!pull.words.empty() || !pull.lists.empty()) return;
   if (pull.import_tars.empty()) throw usage("which image?", "hawser nginx:latest pulls one; see hawser --help");
-  return ImportCommand{pull.import_tars, pull.cache_directory, pull.style};
+  pull.name = import;
+  pull.words = pull.import_tars;
 }
 
-ParsedCommand make_tags(const std::string& repository, const Given& given) {
+void check_repository(const std::string& repository) {
+  non_empty(repository, "the repository's name");
   // What follows the last slash can't be a port.
   if (repository.find_first_of(":@", repository.rfind('/') + 1) != std::string::npos)
     throw usage("tags takes a repository, without a tag or digest: " + printable(repository, 300),
                 "hawser inspect shows one image of it");
-  return TagsCommand{non_empty(repository, "the repository's name"), given.access, given.login, given.style};
 }
 
-ParsedCommand make_cache(const std::string& action, const Given& given) {
-  using Action = CacheCommand::Action;
-  CacheCommand cache{.cache_directory = given.cache_directory, .style = given.style};
-  if (action == "verify")
-    cache.action = Action::verify;
-  else if (action == "prune")
-    cache.action = Action::prune;
-  else if (action != "ls")
+void check_cache(const std::string& action, const Arguments& arguments) {
+  if (action != "ls" && action != "verify" && action != "prune")
     throw usage("cache takes one of ls, verify and prune, not " + printable(action, 40), "see hawser help cache");
-  if (given.older_than && cache.action != Action::prune) throw usage("--older-than is for cache prune");
-  cache.older_than = given.older_than.value_or(cache.older_than);
-  return cache;
-}
-
-ParsedCommand make_import(std::vector<std::string> files, const Given& given) {
-  for (std::string& file : files) file = tar_file(file, "the file's name");
-  return ImportCommand{std::move(files), given.cache_directory, given.style};
-}
-
-ParsedCommand make_help(const std::vector<std::string>& words) {
-  if (words.empty()) return HelpCommand{};
-  const CommandInfo* command = find_by_name(commands, words.front());
-  if (command == nullptr) throw usage("there is no help on " + printable(words.front(), 40));
-  return HelpCommand{command->command};
+  if (arguments.has("older-than") && action != "prune") throw usage("--older-than is for cache prune");
 }
 
 /// Refuses more or fewer words than `least` to `most`.
 void check_count(const std::vector<std::string>& words, std::size_t least, std::size_t most, const char* otherwise) {
   if (words.size() < least || words.size() > most) throw usage(otherwise);
+}
+
+void check_words(Command& command, const Arguments& arguments) {
+  const std::vector<std::string>& words = command.words;
+  switch (command.name) {
+    case CommandName::pull:
+      return check_pull(command);
+    case inspect:
+      check_count(words, 1, 1, "inspect takes one image");
+      non_empty(words.front(), "the image's name");
+      return;
+    case tags:
+      check_count(words, 1, 1, "tags takes one repository");
+      return check_repository(words.front());
+    case cache:
+      check_count(words, 1, 1, "cache takes one of ls, verify and prune");
+      return check_cache(words.front(), arguments);
+    case import:
+      check_count(words, 1, SIZE_MAX, "import takes the tars to import");
+      for (const std::string& file : words) tar_file(file, "the file's name");
+      return;
+    case help:
+      return check_count(words, 0, 1, "help takes one command");
+    case CommandName::version:
+      return check_count(words, 0, 0, "version takes no argument");
+  }
 }
 
 }  // namespace
@@ -433,58 +428,35 @@ std::span<const OptionInfo> option_table() {
   return options;
 }
 
-ParsedCommand parse_command_line(const std::vector<std::string>& tokens) {
-  Arguments arguments = split(tokens);
-  std::vector<std::string>& words = arguments.words;
-  const CommandInfo* named = words.empty() ? nullptr : find_by_name(commands, words.front());
-  if (named != nullptr) words.erase(words.begin());
-  if (arguments.has("help")) {
-    if (named == nullptr || named->command == help) return HelpCommand{};
-    return HelpCommand{named->command};
+Command parse_command_line(const std::vector<std::string>& tokens) {
+  const Arguments arguments = split(tokens);
+  Command command;
+  command.words = arguments.words;
+  const CommandInfo* named = command.words.empty() ? nullptr : find_by_name(commands, command.words.front());
+  if (named != nullptr) {
+    command.name = named->command;
+    command.words.erase(command.words.begin());
   }
-  if (arguments.has("version")) return VersionCommand{};
-  if (tokens.empty()) return HelpCommand{};
-
-  const CommandInfo& command = named != nullptr ? *named : commands.front();
-  const Given given = take_options(command, arguments);
-  switch (command.command) {
-    case CommandName::pull:
-      return make_pull(words, given);
-    case inspect:
-      check_count(words, 1, 1, "inspect takes one image");
-      return InspectCommand{non_empty(words.front(), "the image's name"),
-                            given.platform,
-                            given.config,
-                            given.raw,
-                            given.access,
-                            given.login,
-                            given.style};
-    case tags:
-      check_count(words, 1, 1, "tags takes one repository");
-      return make_tags(words.front(), given);
-    case cache:
-      check_count(words, 1, 1, "cache takes one of ls, verify and prune");
-      return make_cache(words.front(), given);
-    case import:
-      check_count(words, 1, SIZE_MAX, "import takes the tars to import");
-      return make_import(words, given);
-    case help:
-      check_count(words, 0, 1, "help takes one command");
-      return make_help(words);
-    case CommandName::version:
-      check_count(words, 0, 0, "version takes no argument");
-      break;
+  if (arguments.has("help") || tokens.empty()) {
+    command.words.clear();
+    if (named != nullptr && named->command != help) command.words.emplace_back(named->name);
+    command.name = help;
+  } else if (arguments.has("version")) {
+    command.name = CommandName::version;
+  } else {
+    take_options(command, std::string(commands[static_cast<std::size_t>(command.name)].name), arguments);
+    check_words(command, arguments);
   }
-  return VersionCommand{};
+  return command;
 }
 
 namespace {
 
+constexpr std::size_t help_width = 100;
 constexpr std::size_t name_column = 36;  // where the explanation of an option begins
 
 /// Appends `text`, broken between words, as a second column that begins at `indent`; the cursor is at `column`.
-void append_wrapped(std::string& out, std::string_view text, std::size_t column, std::size_t indent,
-                    std::size_t width) {
+void append_wrapped(std::string& out, std::string_view text, std::size_t column, std::size_t indent) {
   if (column > 0 && column + 1 > indent) {
     out += '\n';
     column = 0;
@@ -494,7 +466,7 @@ void append_wrapped(std::string& out, std::string_view text, std::size_t column,
   while (!text.empty()) {
     const std::string_view word = text.substr(0, text.find(' '));
     text.remove_prefix(std::min(text.size(), word.size() + 1));
-    if (column > indent && column + 1 + word.size() > width) {
+    if (column > indent && column + 1 + word.size() > help_width) {
       out += '\n';
       out.append(indent, ' ');
       column = indent;
@@ -516,7 +488,7 @@ std::string option_spelling(const OptionInfo& option) {
   return spelling;
 }
 
-void append_options(std::string& out, CommandName command, std::size_t width) {
+void append_options(std::string& out, CommandName command) {
   std::string_view group;
   for (const OptionInfo& option : options) {
     if ((option.commands & command_bit(command)) == 0) continue;
@@ -524,7 +496,7 @@ void append_options(std::string& out, CommandName command, std::size_t width) {
     group = option.group;
     const std::string spelling = option_spelling(option);
     out += spelling;
-    append_wrapped(out, option.help, spelling.size(), name_column, width);
+    append_wrapped(out, option.help, spelling.size(), name_column);
   }
 }
 
@@ -573,7 +545,7 @@ Actions:
   prune   remove what was unused for the time of --older-than, and what is in quarantine/
 )";
 
-std::string general_help(std::size_t width) {
+std::string general_help() {
   std::string out =
       "hawser pulls container images from registries into a tar that docker load takes.\n"
       "\n"
@@ -585,9 +557,9 @@ std::string general_help(std::size_t width) {
   for (const CommandInfo& command : commands) {
     const std::string name = "  " + std::string(command.name);
     out += name;
-    append_wrapped(out, command.summary, name.size(), 12, width);
+    append_wrapped(out, command.summary, name.size(), 12);
   }
-  append_options(out, pull, width);
+  append_options(out, pull);
   out += examples;
   out += environment;
   return out;
@@ -595,15 +567,15 @@ std::string general_help(std::size_t width) {
 
 }  // namespace
 
-std::string help_text(std::optional<CommandName> topic, std::size_t width) {
-  width = std::max<std::size_t>(width, 60);
-  if (!topic) return general_help(width);
-  const CommandInfo& command = commands[static_cast<std::size_t>(*topic)];
-  std::string out = "Usage: " + usage_line(command) + "\n\n";
-  append_wrapped(out, command.summary, 0, 0, width);
-  if (*topic == cache) out += cache_actions;
-  append_options(out, *topic, width);
-  if (*topic == CommandName::pull) out += examples;
+std::string help_text(std::string_view topic) {
+  if (topic.empty()) return general_help();
+  const CommandInfo* command = find_by_name(commands, topic);
+  if (command == nullptr) throw usage("there is no help on " + printable(topic, 40));
+  std::string out = "Usage: " + usage_line(*command) + "\n\n";
+  append_wrapped(out, command->summary, 0, 0);
+  if (command->command == cache) out += cache_actions;
+  append_options(out, command->command);
+  if (command->command == CommandName::pull) out += examples;
   return out;
 }
 

@@ -65,6 +65,7 @@ Environment take_environment() {
   Environment environment;
   environment.proxies = read_proxy_settings(std::getenv);
   environment.login_files = login_files(std::getenv, ::getuid());
+  if (const char* terminal = std::getenv("TERM")) environment.terminal = terminal;
   if (char* value = std::getenv(password); value != nullptr) {
     environment.password = value;
     wipe(value);

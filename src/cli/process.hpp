@@ -19,6 +19,7 @@ struct Environment {
   std::optional<std::string> password;  ///< HAWSER_PASSWORD
   ProxySettings proxies = {};
   std::vector<LoginFile> login_files = {};
+  std::string terminal = {};  ///< TERM
 };
 
 /// Makes the process what hawser wants it to be; call first of all. Core dumps, and reading its memory by other

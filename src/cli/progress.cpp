@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <cstdlib>
 #include <span>
 
 #include <sys/ioctl.h>
@@ -49,65 +48,6 @@ using Phase = BlobState::Phase;
 std::uint64_t BlobState::present() const {
   if (phase == Phase::cached || phase == Phase::done) return size;
   return std::min(size, resumed + received);
-}
-
-BlobState* TransferState::find(const Digest& digest) {
-  const auto found = positions_.find(digest);
-  return found == positions_.end() ? nullptr : &blobs_[found->second];
-}
-
-void TransferState::blob_planned(const Digest& digest, std::uint64_t size, std::uint64_t present) {
-  if (!positions_.emplace(digest, blobs_.size()).second) return;  // two images share it
-  const bool cached = present >= size;
-  blobs_.push_back({digest, size, cached ? 0 : present, 0, cached ? Phase::cached : Phase::waiting});
-}
-
-void TransferState::blob_progress(const Digest& digest, std::uint64_t bytes) {
-  received_ += bytes;
-  BlobState* blob = find(digest);
-  if (blob == nullptr) return;
-  blob->received += bytes;
-  if (blob->phase != Phase::done) blob->phase = Phase::active;
-}
-
-void TransferState::blob_restarted(const Digest& digest, const std::string&) {
-  BlobState* blob = find(digest);
-  if (blob == nullptr) return;
-  blob->resumed = 0;
-  blob->received = 0;
-  blob->phase = Phase::waiting;
-  blob->rate = RateMeter{};
-}
-
-void TransferState::blob_waiting(const Digest& digest) {
-  if (BlobState* blob = find(digest)) blob->phase = Phase::elsewhere;
-}
-
-void TransferState::blob_done(const Digest& digest) {
-  BlobState* blob = find(digest);
-  if (blob != nullptr && blob->phase != Phase::cached) blob->phase = Phase::done;
-}
-
-void TransferState::retrying(const std::string&, const std::string&, std::chrono::milliseconds) {
-  ++retries_;
-}
-
-void TransferState::measure(Time now) {
-  rate_.sample(now, received_);
-  for (BlobState& blob : blobs_)
-    if (blob.phase == Phase::active) blob.rate.sample(now, blob.received);
-}
-
-TransferState::Totals TransferState::totals() const {
-  Totals totals;
-  for (const BlobState& blob : blobs_) {
-    ++totals.blobs;
-    totals.size += blob.size;
-    totals.present += blob.present();
-    totals.resumed_bytes += blob.resumed;
-    if (blob.phase == Phase::cached) ++totals.cached;
-  }
-  return totals;
 }
 
 namespace {
@@ -194,10 +134,10 @@ Row blob_row(const BlobState& blob) {
   return row;
 }
 
-Row total_row(const TransferState& state) {
-  const auto totals = state.totals();
-  return {"total", totals.present, totals.size, rate_text(state.rate()),
-          time_text(state.rate(), totals.size - totals.present)};
+Row total_row(const Progress& progress) {
+  const auto totals = progress.totals();
+  return {"total", totals.present, totals.size, rate_text(progress.rate()),
+          time_text(progress.rate(), totals.size - totals.present)};
 }
 
 /// "and 37 more: 12 waiting, 20 done".
@@ -221,10 +161,10 @@ unsigned percent_of(std::uint64_t done, std::uint64_t all) {
   return std::min(99U, static_cast<unsigned>(static_cast<double>(done) / static_cast<double>(all) * 100));
 }
 
-std::vector<std::string> render_progress(const TransferState& state, ViewSize size) {
-  if (state.blobs().empty() || size.width == 0 || size.height == 0) return {};
+std::vector<std::string> render_progress(const Progress& progress, ViewSize size) {
+  if (progress.blobs().empty() || size.width == 0 || size.height == 0) return {};
   std::vector<const BlobState*> shown;
-  for (const BlobState& blob : state.blobs()) shown.push_back(&blob);
+  for (const BlobState& blob : progress.blobs()) shown.push_back(&blob);
   const std::size_t room = size.height - 1;  // the total has the last line
   std::string others;
   if (shown.size() > room) {
@@ -233,16 +173,16 @@ std::vector<std::string> render_progress(const TransferState& state, ViewSize si
     others = rest_line(std::span(shown).subspan(kept), size.width);
     shown.resize(kept);
     // Those that stay keep the order of the image, so that lines don't jump about.
-    std::ranges::sort(shown, {}, [&](const BlobState* blob) { return blob - state.blobs().data(); });
+    std::ranges::sort(shown, {}, [&](const BlobState* blob) { return blob - progress.blobs().data(); });
   }
   std::vector<Row> rows;
   for (const BlobState* blob : shown) rows.push_back(blob_row(*blob));
-  rows.push_back(total_row(state));
+  rows.push_back(total_row(progress));
   // No narrower than a time may become, so that the bars don't change their width all the time.
   std::size_t rest_width = time_width;
   for (const Row& row : rows) rest_width = std::max(rest_width, row.rest.size());
   std::string& total = rows.back().rest;
-  if (const std::size_t count = state.connection_count(); count > 0) {
+  if (const std::size_t count = progress.connection_count(); count > 0) {
     const std::string with_connections = total + (total.empty() ? "" : ", ") + counted(count, "connection");
     const std::size_t wider = std::max(rest_width, with_connections.size());
     if (bar_width(wider, size.width) >= handsome_bar) {
@@ -256,12 +196,12 @@ std::vector<std::string> render_progress(const TransferState& state, ViewSize si
   return lines;
 }
 
-std::string render_total(const TransferState& state) {
-  const auto totals = state.totals();
+std::string render_total(const Progress& progress) {
+  const auto totals = progress.totals();
   std::string text = format_bytes(totals.present) + " of " + format_bytes(totals.size) + " (" +
                      std::to_string(percent_of(totals.present, totals.size)) + "%)";
-  if (const std::string rate = rate_text(state.rate()); !rate.empty()) text += ", " + rate;
-  if (const std::string time = time_text(state.rate(), totals.size - totals.present); !time.empty())
+  if (const std::string rate = rate_text(progress.rate()); !rate.empty()) text += ", " + rate;
+  if (const std::string time = time_text(progress.rate(), totals.size - totals.present); !time.empty())
     text += ", " + time + " left";
   return text;
 }
@@ -297,10 +237,9 @@ ViewSize terminal_size() {
   return {std::max<std::size_t>(size.ws_col, 2) - 1, std::max<std::size_t>(size.ws_row, 2) - 1};
 }
 
-Progress::Style fitting_style(bool quiet) {
+Progress::Style fitting_style(bool quiet, std::string_view terminal) {
   if (quiet) return Progress::Style::quiet;
-  const char* term = std::getenv("TERM");
-  const bool draws = ::isatty(STDERR_FILENO) == 1 && term != nullptr && std::string_view(term) != "dumb";
+  const bool draws = !terminal.empty() && terminal != "dumb" && ::isatty(STDERR_FILENO) == 1;
   return draws ? Progress::Style::terminal : Progress::Style::plain;
 }
 
@@ -314,38 +253,95 @@ std::string back_to_top(const std::vector<std::string>& drawn, ViewSize size) {
 
 }  // namespace
 
-Progress::Progress(bool quiet) : Progress(fitting_style(quiet), write_to_stderr, terminal_size) {}
+Progress::Progress(const Command& command, std::string_view terminal)
+    : Progress(fitting_style(command.quiet, terminal), write_to_stderr, terminal_size, command.verbose) {}
 
-Progress::Progress(Style style, TextSink sink, std::function<ViewSize()> size)
-    : style_(style), sink_(std::move(sink)), size_(std::move(size)) {}
+Progress::Progress(Style style, TextSink sink, std::function<ViewSize()> size, bool verbose)
+    : style_(style), sink_(std::move(sink)), size_(std::move(size)), verbose_(verbose) {}
 
 Progress::~Progress() {
   release_cursor();
 }
 
+BlobState* Progress::find(const Digest& digest) {
+  const auto found = positions_.find(digest);
+  return found == positions_.end() ? nullptr : &blobs_[found->second];
+}
+
+void Progress::blob_planned(const Digest& digest, std::uint64_t size, std::uint64_t present) {
+  if (!positions_.emplace(digest, blobs_.size()).second) return;  // two images share it
+  const bool cached = present >= size;
+  blobs_.push_back({digest, size, cached ? 0 : present, 0, cached ? Phase::cached : Phase::waiting});
+}
+
+void Progress::blob_progress(const Digest& digest, std::uint64_t bytes) {
+  received_ += bytes;
+  BlobState* blob = find(digest);
+  if (blob == nullptr) return;
+  blob->received += bytes;
+  if (blob->phase != Phase::done) blob->phase = Phase::active;
+}
+
 void Progress::blob_restarted(const Digest& digest, const std::string& why) {
-  TransferState::blob_restarted(digest, why);
+  if (BlobState* blob = find(digest)) *blob = {digest, blob->size};
   message(digest.short_string() + ": fetched again, " + why);
 }
 
 void Progress::blob_waiting(const Digest& digest) {
-  TransferState::blob_waiting(digest);
+  if (BlobState* blob = find(digest)) blob->phase = Phase::elsewhere;
   message(digest.short_string() + ": another process is fetching it, waiting");
 }
 
 void Progress::blob_done(const Digest& digest) {
-  TransferState::blob_done(digest);
-  const BlobState* blob = find(digest);
-  if (style_ == Style::plain && blob != nullptr && blob->phase == Phase::done)
-    message(digest.short_string() + ": done, " + format_bytes(blob->size));
+  BlobState* blob = find(digest);
+  if (blob == nullptr || blob->phase == Phase::cached) return;
+  blob->phase = Phase::done;
+  if (style_ == Style::plain) message(digest.short_string() + ": done, " + format_bytes(blob->size));
 }
 
 void Progress::retrying(const std::string& what, const std::string& why, std::chrono::milliseconds delay) {
-  TransferState::retrying(what, why, delay);
+  ++retries_;
   if (why == last_retry_ && now_ - last_retry_time_ < retry_silence) return;
   last_retry_ = why;
   last_retry_time_ = now_;
   message(what + ": " + why + "; trying again in " + format_duration(delay));
+}
+
+void Progress::measure(Time now) {
+  rate_.sample(now, received_);
+  for (BlobState& blob : blobs_)
+    if (blob.phase == Phase::active) blob.rate.sample(now, blob.received);
+}
+
+Progress::Totals Progress::totals() const {
+  Totals totals;
+  for (const BlobState& blob : blobs_) {
+    ++totals.blobs;
+    totals.size += blob.size;
+    totals.present += blob.present();
+    totals.resumed_bytes += blob.resumed;
+    if (blob.phase == Phase::cached) ++totals.cached;
+  }
+  return totals;
+}
+
+void Progress::mask(std::string_view secret) {
+  const std::lock_guard lock(secrets_mutex_);
+  if (std::ranges::find(secrets_, secret) != secrets_.end()) return;
+  secrets_.emplace_back(secret);
+  // The longest first: one secret may hold another.
+  std::ranges::stable_sort(secrets_, std::ranges::greater{}, &std::string::size);
+}
+
+std::string Progress::masked(std::string_view text) const {
+  std::string result(text);
+  const std::lock_guard lock(secrets_mutex_);
+  for (const std::string& secret : secrets_) redact(result, secret);
+  return result;
+}
+
+Error Progress::masked(const Error& error) const {
+  return {error.code(), masked(error.what()), masked(error.hint())};
 }
 
 void Progress::tick(Time now) {
@@ -376,8 +372,21 @@ void Progress::show_totals(Time now) {
 
 void Progress::message(std::string_view text) {
   if (finished_ || style_ == Style::quiet) return;
-  const std::string line = printable(mask_ ? mask_(text) : text, 2000) + "\n";
+  const std::string line = printable(masked(text), 2000) + "\n";
   style_ == Style::plain ? sink_(line) : draw(line);
+}
+
+void Progress::tell(Importance importance, std::string_view text) {
+  switch (importance) {
+    case Importance::error:
+      return message("hawser: " + std::string(text));
+    case Importance::hint:
+      return message("        " + std::string(text));
+    case Importance::warning:
+      return message("warning: " + std::string(text));
+    case Importance::detail:
+      if (verbose_) message(text);
+  }
 }
 
 void Progress::finish() {

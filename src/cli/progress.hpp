@@ -1,14 +1,19 @@
 // What a transfer has come to, and how that is shown on standard error.
 #pragma once
 
+#include "cli/options.hpp"
+
 #include <hawser/image/digest.hpp>
+#include <hawser/pull/pull.hpp>
 #include <hawser/transfer/observer.hpp>
+#include <hawser/util/error.hpp>
 
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -56,10 +61,24 @@ struct BlobState {
   std::uint64_t present() const;
 };
 
-/// Adds up what a transfer observer hears.
-class TransferState : public TransferObserver {
+/// What a terminal has room for.
+struct ViewSize {
+  std::size_t width = 80;   ///< columns; no line is longer
+  std::size_t height = 24;  ///< lines at most
+};
+
+/// Adds up what a transfer comes to, and shows it on standard error. What else is said there goes through it as well,
+/// so that it does not tear the picture. In every text secrets are masked, and it is made printable. Used on one
+/// thread.
+class Progress : public TransferObserver {
  public:
+  enum class Style {
+    quiet,     ///< nothing is shown
+    plain,     ///< a line for each layer that is done, and a total every few seconds
+    terminal,  ///< lines that are redrawn in place with ANSI sequences
+  };
   using Time = RateMeter::Time;
+  using TextSink = std::function<void(std::string_view)>;
 
   /// What the blobs add up to.
   struct Totals {
@@ -69,6 +88,14 @@ class TransferState : public TransferObserver {
     std::uint64_t resumed_bytes = 0;  ///< bytes of blobs that were there in part from the start
   };
 
+  /// As `command` wants it. `terminal` is what TERM says: empty, or "dumb", it can't redraw.
+  explicit Progress(const Command& command, std::string_view terminal = {});
+  /// `sink` takes the text, in place of standard error, and `size` is asked before each drawing.
+  explicit Progress(Style style, TextSink sink = {}, std::function<ViewSize()> size = {}, bool verbose = false);
+  ~Progress() override;
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+
   void blob_planned(const Digest& digest, std::uint64_t size, std::uint64_t present) override;
   void blob_progress(const Digest& digest, std::uint64_t bytes) override;
   void blob_restarted(const Digest& digest, const std::string& why) override;
@@ -76,9 +103,6 @@ class TransferState : public TransferObserver {
   void blob_done(const Digest& digest) override;
   void retrying(const std::string& what, const std::string& why, std::chrono::milliseconds delay) override;
   void connections(std::size_t count) override { connections_ = count; }
-
-  /// Measures the rates; to be called several times a second.
-  void measure(Time now);
 
   /// The blobs, in the order in which they were planned.
   const std::vector<BlobState>& blobs() const { return blobs_; }
@@ -89,82 +113,57 @@ class TransferState : public TransferObserver {
   /// Bytes received in all, those that were thrown away included.
   std::uint64_t received() const { return received_; }
 
- protected:
-  BlobState* find(const Digest& digest);
+  /// Never shows `secret` from now on, as far as redact() goes. On any thread.
+  void mask(std::string_view secret);
+  /// The same error as it may be shown elsewhere: with the secrets in its texts masked.
+  Error masked(const Error& error) const;
+
+  /// Lets time pass: measures rates and shows what has changed. To be called about ten times a second.
+  void tick(Time now);
+  /// Shows a line for the user ("pulling nginx:latest").
+  void message(std::string_view text);
+  /// Shows a line after what marks its importance; a detail only where the command is verbose.
+  void tell(Importance importance, std::string_view text);
+  /// Shows the last state and leaves the terminal as it was. More calls do nothing.
+  void finish();
 
  private:
+  BlobState* find(const Digest& digest);
+  std::string masked(std::string_view text) const;
+  void measure(Time now);
+  void show_totals(Time now);
+  void draw(std::string_view line_above);
+  void release_cursor();
+
   std::vector<BlobState> blobs_;
   std::unordered_map<Digest, std::size_t> positions_;
   RateMeter rate_;
   std::uint64_t received_ = 0;
   std::size_t connections_ = 0;
   std::size_t retries_ = 0;
-};
-
-/// What a terminal has room for.
-struct ViewSize {
-  std::size_t width = 80;   ///< columns; no line is longer
-  std::size_t height = 24;  ///< lines at most
-};
-
-/// A line a layer with bar, bytes, speed and time left, and a total below. Where the layers are more than there is
-/// room for, the active ones come first and one line sums up the rest. ASCII only. Empty where nothing is planned.
-std::vector<std::string> render_progress(const TransferState& state, ViewSize size);
-
-/// The total alone, for logs: "28.1 MB of 49.2 MB (57%), 18.9 MB/s, 1.2 s left".
-std::string render_total(const TransferState& state);
-
-/// "done of all" in percent, rounded down, so that 100 is all of it; 100 of nothing.
-unsigned percent_of(std::uint64_t done, std::uint64_t all);
-
-/// Shows a transfer on standard error. Messages of the application go through it as well, so that they don't tear
-/// the picture. Every text is made printable before it is shown. Used on one thread.
-class Progress : public TransferState {
- public:
-  enum class Style {
-    quiet,     ///< nothing
-    plain,     ///< a line for each layer that is done, and a total every few seconds
-    terminal,  ///< lines that are redrawn in place with ANSI sequences
-  };
-  using TextSink = std::function<void(std::string_view)>;
-
-  /// In the style that fits standard error.
-  explicit Progress(bool quiet);
-  /// `sink` takes the text, in place of standard error, and `size` is asked before each drawing.
-  Progress(Style style, TextSink sink, std::function<ViewSize()> size);
-  ~Progress() override;
-  Progress(const Progress&) = delete;
-  Progress& operator=(const Progress&) = delete;
-
-  void blob_restarted(const Digest& digest, const std::string& why) override;
-  void blob_waiting(const Digest& digest) override;
-  void blob_done(const Digest& digest) override;
-  void retrying(const std::string& what, const std::string& why, std::chrono::milliseconds delay) override;
-
-  /// Has every line pass through `mask`, which takes secrets out.
-  void mask_with(std::function<std::string(std::string_view)> mask) { mask_ = std::move(mask); }
-  /// Lets time pass: measures rates and shows what has changed. To be called about ten times a second.
-  void tick(Time now);
-  /// Shows a line for the user ("pulling nginx:latest").
-  void message(std::string_view text);
-  /// Shows the last state and leaves the terminal as it was. More calls do nothing.
-  void finish();
-
- private:
-  void show_totals(Time now);
-  void draw(std::string_view line_above);
-  void release_cursor();
 
   Style style_;
   TextSink sink_;
   std::function<ViewSize()> size_;
-  std::function<std::string(std::string_view)> mask_;
+  bool verbose_;
+  mutable std::mutex secrets_mutex_;
+  std::vector<std::string> secrets_;
   Time now_{}, next_{};             // next_: when something is to be shown again
   std::vector<std::string> drawn_;  // lines on the terminal, the cursor stands below
   std::string last_retry_;          // the same trouble of many connections is told once...
   Time last_retry_time_{};          // ...in a while
   bool finished_ = false;
 };
+
+/// A line a layer with bar, bytes, speed and time left, and a total below. Where the layers are more than there is
+/// room for, the active ones come first and one line sums up the rest. ASCII only. Empty where nothing is planned.
+std::vector<std::string> render_progress(const Progress& progress, ViewSize size);
+
+/// The total alone, for logs: "28.1 MB of 49.2 MB (57%), 18.9 MB/s, 1.2 s left".
+std::string render_total(const Progress& progress);
+
+/// "done of all" in percent, rounded down, so that 100 is all of it; 100 of nothing.
+unsigned percent_of(std::uint64_t done, std::uint64_t all);
 
 /// Shows the cursor again where a terminal progress has hidden it; what is drawn later is drawn anew, below. Safe in a
 /// signal handler.

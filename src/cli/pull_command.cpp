@@ -1,12 +1,8 @@
-#include "cli/pull_command.hpp"
-
+#include "cli/commands.hpp"
 #include "cli/image_list.hpp"
-#include "cli/import_command.hpp"
 #include "cli/login.hpp"
-#include "cli/output.hpp"
 #include "cli/runtime.hpp"
 #include "cli/statistics.hpp"
-#include "store/blob_store.hpp"
 
 #include <hawser/pull/pull.hpp>
 #include <hawser/util/error.hpp>
@@ -22,18 +18,18 @@ namespace hawser {
 namespace {
 
 /// Layers hold bytes of all kinds, sequences that steer a terminal among them.
-void refuse_a_terminal(const PullCommand& command) {
+void refuse_a_terminal(const Command& command) {
   if (command.output != "-" || ::isatty(STDOUT_FILENO) != 1) return;
   throw Error(Errc::usage, "--output -: standard output is a terminal, and a tar does not go to one",
               "redirect it to a file, or pipe it into docker load");
 }
 
 /// Tells the result on standard output, or where that is the archive's on standard error.
-void say(const PullCommand& command, const PullStatistics& statistics) {
+void say(const Command& command, const PullStatistics& statistics) {
   // With --quiet the log was silent.
-  if (command.style.quiet) std::fputs(format_failures(statistics).c_str(), stderr);
-  if (command.style.quiet && !command.style.json) return;
-  const std::string text = command.style.json ? statistics_json(statistics) : format_statistics(statistics);
+  if (command.quiet) std::fputs(format_failures(statistics).c_str(), stderr);
+  if (command.quiet && !command.json) return;
+  const std::string text = command.json ? statistics_json(statistics) : format_statistics(statistics);
   if (command.output == "-")
     std::fputs(text.c_str(), stderr);
   else
@@ -41,46 +37,47 @@ void say(const PullCommand& command, const PullStatistics& statistics) {
 }
 
 /// --import-tar: what is in the tars need not be fetched.
-void import_tars(const PullCommand& command, Log& log) {
+void import_tars(const Command& command, Progress& progress) {
   if (command.import_tars.empty()) return;
   if (!command.use_cache)
     throw Error(Errc::disk, "--import-tar needs a cache that can be written", "choose another one with --cache-dir");
   BlobStore cache(command.cache_directory);
   for (const std::string& file : command.import_tars) {
-    const ImportReport report = import_tar(cache, file, [&](std::string_view line) { log.detail(line); });
+    const ImportReport report =
+        import_tar(cache, file, [&](std::string_view line) { progress.tell(Importance::detail, line); });
     std::istringstream lines(import_summary(file, report));
-    for (std::string line; std::getline(lines, line);) report.is_sound() ? log.note(line) : log.warning(line);
+    for (std::string line; std::getline(lines, line);)
+      report.is_sound() ? progress.message(line) : progress.tell(Importance::warning, line);
   }
 }
 
 }  // namespace
 
-ExitCode run_pull_command(const PullCommand& command, const Environment& environment) {
+ExitCode run_pull_command(const Command& command, const Environment& environment) {
   const auto begin = std::chrono::steady_clock::now();
   refuse_a_terminal(command);
   PullRequest request = command;
   request.references = collect_images(command, std::cin);
   if (!command.use_cache) request.cache_directory.clear();
-  Runtime runtime(command.style);
-  const Log& log = runtime.log();
-  request.access.credentials = credential_lookup(command.login, request.references, environment.password, std::cin,
-                                                 runtime.log(), docker_config_logins(environment.login_files));
-  request.access.proxies = environment.proxies;
-  request.access.log = [&log](Importance importance, const std::string& text) { log.tell(importance, text); };
-  import_tars(command, runtime.log());
-  Pull pull(runtime.executor(), runtime.pool(), std::move(request), runtime.progress());
+  Runtime runtime(command, environment);
+  Progress& progress = runtime.progress();
+  request.access = registry_access(command, request.references, environment, progress);
+  import_tars(command, progress);
+  Pull pull(runtime.executor(), runtime.pool(), std::move(request), progress);
   const int signal = runtime.run(command.dry_run ? pull.plan() : pull.run(), [&] { pull.stop(); });
 
   PullStatistics statistics;
   statistics.images = pull.results();
   for (ImageResult& image : statistics.images)
-    if (image.error) image.error = log.masked(*image.error);
-  statistics.add(runtime.progress());
+    if (image.error) image.error = progress.masked(*image.error);
+  statistics.received = progress.received();
+  statistics.resumed = progress.totals().resumed_bytes;
+  statistics.retries = progress.retries();
   statistics.elapsed = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin);
   statistics.dry_run = command.dry_run;
   statistics.format = command.format;
   if (signal != 0) {
-    if (!command.style.quiet)
+    if (!command.quiet)
       std::fputs(pull.fills_cache()
                      ? "stopped; what has arrived is kept in the cache, and the same command goes on from there\n"
                      : "stopped\n",

@@ -160,12 +160,6 @@ LayerSums PullStatistics::sums() const {
   return sums;
 }
 
-void PullStatistics::add(const TransferState& transfer) {
-  received += transfer.received();
-  resumed += transfer.totals().resumed_bytes;
-  retries += transfer.retries();
-}
-
 ExitCode PullStatistics::exit() const {
   std::vector<ExitCode> codes;
   for (const ImageResult& image : images) codes.push_back(exit_code_of(image));

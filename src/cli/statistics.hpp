@@ -2,7 +2,6 @@
 #pragma once
 
 #include "cli/exit_code.hpp"
-#include "cli/progress.hpp"
 
 #include <hawser/pull/pull.hpp>
 
@@ -26,8 +25,6 @@ struct PullStatistics {
 
   /// Of all images; a layer that several share counts once.
   LayerSums sums() const;
-  /// Takes over what the transfer has counted.
-  void add(const TransferState& transfer);
   /// The exit code of the call.
   ExitCode exit() const;
 };

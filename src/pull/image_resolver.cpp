@@ -27,8 +27,9 @@ struct Document {
 /// One resolution: follows the documents from the reference down.
 class Resolver {
  public:
-  Resolver(Session& session, BlobStore* store, const Reference& reference, const PlatformChoice& choice)
-      : session_(session), store_(store), choice_(choice), wanted_(choice.platform.value_or(Platform::host())) {
+  Resolver(Session& session, BlobStore* store, const Reference& reference, const std::optional<Platform>& platform,
+           bool all_platforms)
+      : session_(session), store_(store), wanted_(platform.value_or(Platform::host())), all_(all_platforms) {
     result_.reference = reference;
     result_.archive.references = {reference};
   }
@@ -100,7 +101,6 @@ class Resolver {
 
   asio::awaitable<void> take(Document document, int depth) {
     if (auto* manifest = std::get_if<Manifest>(&document.content)) {
-      if (!comes_along(document.descriptor, *manifest)) check_is_image(*manifest);
       ArchiveManifest entry{.descriptor = std::move(document.descriptor),
                             .bytes = std::move(document.bytes),
                             .manifest = std::move(*manifest),
@@ -112,7 +112,7 @@ class Resolver {
       throw Error(Errc::malformed, result_.reference.familiar() + " is an index nested too deep");
     result_.from_index = true;
     const Index index = std::get<Index>(document.content);
-    if (!choice_.all) {
+    if (!all_) {
       Descriptor chosen = select_platform(index, wanted_);
       Document next = co_await fetch(std::move(chosen));
       co_await take(std::move(next), depth + 1);
@@ -135,16 +135,10 @@ class Resolver {
            descriptor.media_type.empty();
   }
 
-  /// Whether the manifest is here only since its index names it.
-  bool comes_along(const Descriptor& descriptor, const Manifest& manifest) const {
-    return choice_.all && result_.from_index &&
-           (is_attestation(descriptor) || manifest.config.media_type == media_type::oci_empty);
-  }
-
   Session& session_;
   BlobStore* store_;
-  const PlatformChoice choice_;
-  Platform wanted_;
+  const Platform wanted_;
+  const bool all_;
   std::set<Digest> seen_;
   std::size_t documents_ = 0;
   std::size_t bytes_ = 0;  // of the documents
@@ -154,8 +148,8 @@ class Resolver {
 }  // namespace
 
 asio::awaitable<ResolvedImage> resolve_image(Session& session, BlobStore* store, Reference reference,
-                                             PlatformChoice choice) {
-  Resolver resolver(session, store, reference, choice);
+                                             std::optional<Platform> platform, bool all_platforms) {
+  Resolver resolver(session, store, reference, platform, all_platforms);
   std::optional<Error> failure;
   try {
     ResolvedImage image = co_await resolver.run();

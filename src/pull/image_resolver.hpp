@@ -14,12 +14,6 @@
 
 namespace hawser {
 
-/// Which of an image's platforms are wanted.
-struct PlatformChoice {
-  std::optional<Platform> platform;  ///< nothing: the host's
-  bool all = false;                  ///< every one that there is
-};
-
 /// An image as the registry has it: the bytes of its documents, and what they say.
 struct ResolvedImage {
   Reference reference;
@@ -30,12 +24,12 @@ struct ResolvedImage {
   bool from_index = false;
 };
 
-/// Fetches the manifest of `reference`, and where that is an index, those of the platforms wanted; nested indexes are
-/// followed, attestations passed over. Documents that the cache has under their digest are not fetched again.
-/// More than 512 documents or 64 MiB of them are Error{too_large}. Throws Error{no_platform} with the platforms that
-/// there are, and what Session::get_manifest() throws.
+/// Fetches the manifest of `reference`, and where that is an index, that for `platform` (nothing: the host's), or where
+/// `all_platforms` every one that there is, attestations too; nested indexes are followed. Documents that the cache has
+/// under their digest are not fetched again. More than 512 documents or 64 MiB of them are Error{too_large}. Throws
+/// Error{no_platform} with the platforms that there are, and what Session::get_manifest() throws.
 asio::awaitable<ResolvedImage> resolve_image(Session& session, BlobStore* store, Reference reference,
-                                             PlatformChoice choice);
+                                             std::optional<Platform> platform, bool all_platforms);
 
 /// Checks the config of `manifest`: as many diff IDs as layers, and where `wanted` is given, a platform that can
 /// stand in for it. Throws Error{malformed}, Error{no_platform}; messages name `image`.

@@ -33,6 +33,11 @@ void add_platform(std::vector<std::string>& platforms, const Platform& platform)
   if (std::ranges::find(platforms, name) == platforms.end()) platforms.push_back(std::move(name));
 }
 
+/// Whether the manifest is of all platforms only since its index names it.
+bool comes_along(const ArchiveManifest& manifest) {
+  return is_attestation(manifest.descriptor) || manifest.manifest.config.media_type == media_type::oci_empty;
+}
+
 /// What the user can do about an image that was not to be had.
 std::string hint_for(const Reference& reference, const Error& error) {
   static constexpr std::array not_there{Errc::no_such_host, Errc::resolve_failed, Errc::unauthorized, Errc::forbidden,
@@ -106,12 +111,12 @@ asio::awaitable<void> Pipeline::make(Output& output, Step last) {
 
 asio::awaitable<void> Pipeline::resolve(Output& output, std::size_t position) {
   const Reference reference = output.reference(position);
-  PlatformChoice choice;
-  choice.platform = request_.platform;
-  choice.all = request_.all_platforms;
   // One that fails does not keep what is wrong with the others from being found.
   try {
-    ResolvedImage image = co_await resolve_image(session_, storage_.source(), reference, choice);
+    ResolvedImage image =
+        co_await resolve_image(session_, storage_.source(), reference, request_.platform, request_.all_platforms);
+    for (const ArchiveManifest& manifest : image.archive.manifests)
+      if (!image.from_index || !request_.all_platforms || !comes_along(manifest)) check_is_image(manifest.manifest);
     output.images[position] = std::move(image);
   } catch (const Error& error) {
     output.blame(position, error);

@@ -1,5 +1,4 @@
-#include "cli/cache_command.hpp"
-
+#include "cli/commands.hpp"
 #include "support/temp_dir.hpp"
 
 #include <hawser/util/error.hpp>
@@ -16,30 +15,29 @@ namespace {
 
 using testing::AllOf;
 using testing::HasSubstr;
-using Action = CacheCommand::Action;
 
 class CacheCommandTest : public testing::Test {
  protected:
   CacheCommandTest() { command.cache_directory = (directory / "cache").string(); }
 
   void store(const std::string& content) { BlobStore(command.cache_directory).put(Digest::of(content), content); }
-  Outcome run_quiet(Action action) {
-    command.style.quiet = true;
+  Outcome run_quiet(const std::string& action) {
+    command.quiet = true;
     return run(action);
   }
-  Outcome run(Action action, bool json = false) {
-    command.action = action;
-    command.style.json = json;
+  Outcome run(const std::string& action, bool json = false) {
+    command.words = {action};
+    command.json = json;
     return run_cache_command(command);
   }
 
   test::TempDir directory;
-  CacheCommand command;
+  Command command;
 };
 
 TEST_F(CacheCommandTest, ACacheThatIsNotThereIsAnErrorAndNotMade) {
   try {
-    run(Action::ls);
+    run("ls");
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), Errc::disk);
@@ -52,7 +50,7 @@ TEST_F(CacheCommandTest, ADirectoryOfSomethingElseIsLeftAlone) {
   const auto diary = std::filesystem::path(command.cache_directory) / "notes" / "diary";
   std::filesystem::create_directories(diary.parent_path());
   std::ofstream(diary) << "precious";
-  for (const Action action : {Action::ls, Action::verify, Action::prune}) {
+  for (const char* action : {"ls", "verify", "prune"}) {
     try {
       run(action);
       FAIL();
@@ -68,18 +66,18 @@ TEST_F(CacheCommandTest, ADirectoryOfSomethingElseIsLeftAlone) {
 TEST_F(CacheCommandTest, AReportOfAStoreForReadingDoesNotSpeakOfQuarantine) {
   BlobStore::VerifyReport report;
   report.corrupt = {Digest::of("hello")};
-  EXPECT_THAT(verify_report(report, OutputStyle()), HasSubstr("corrupt, quarantined: sha256:"));
+  EXPECT_THAT(verify_report(report, command), HasSubstr("corrupt, quarantined: sha256:"));
   report.quarantines = false;
-  EXPECT_THAT(verify_report(report, OutputStyle()), HasSubstr("corrupt: sha256:"));
+  EXPECT_THAT(verify_report(report, command), HasSubstr("corrupt: sha256:"));
 }
 
 TEST_F(CacheCommandTest, LsListsBlobs) {
   store("hello");
-  const Outcome outcome = run(Action::ls);
+  const Outcome outcome = run("ls");
   EXPECT_EQ(outcome.exit, ExitCode::done);
   EXPECT_THAT(outcome.text, HasSubstr(Digest::of("hello").to_string() + "   5 B  complete\n"));
   EXPECT_THAT(outcome.text, HasSubstr("1 blob, 5 B\n"));
-  const auto document = boost::json::parse(run(Action::ls, true).text);
+  const auto document = boost::json::parse(run("ls", true).text);
   EXPECT_EQ(document.at("blobs").at(0).at("digest").as_string(), Digest::of("hello").to_string());
   EXPECT_EQ(document.at("bytes").to_number<int>(), 5);
 }
@@ -96,57 +94,58 @@ TEST_F(CacheCommandTest, LsListsImagesFirst) {
   cache.record_image({"application/vnd.oci.image.manifest.v1+json", Digest::of(manifest), manifest.size()},
                      "docker.io/library/nginx:1", "1");
   cache.record_image({"x/y", Digest::of("gone"), 4}, "docker.io/library/gone:1", "1");
-  const std::string text = run(Action::ls).text;
+  const std::string text = run("ls").text;
   EXPECT_THAT(text, HasSubstr("docker.io/library/nginx:1  " + Digest::of(manifest).to_string() + "   9 B\n"));
   EXPECT_THAT(text, HasSubstr("docker.io/library/gone:1   " + Digest::of("gone").to_string() + "     -\n"));
   EXPECT_LT(text.find("IMAGE"), text.find("BLOB"));
   EXPECT_THAT(text, HasSubstr("\n2 images, 1 blob, "));
-  const auto document = boost::json::parse(run(Action::ls, true).text);
+  const auto document = boost::json::parse(run("ls", true).text);
   EXPECT_EQ(document.at("images").at(1).at("name").as_string(), "docker.io/library/nginx:1");
   EXPECT_EQ(document.at("images").at(1).at("size").to_number<int>(), 9);
 }
 
 TEST_F(CacheCommandTest, LsAsJsonHoldsNothingThatATerminalObeys) {
   const std::string name = "nginx\x1b]0;\xc2\x9b\xe2\x80\xae";
-  const std::string text = cache_listing({{{name + "\xff", Digest::of("a")}, 0}}, {}, true);
-  EXPECT_THAT(text, HasSubstr(R"("nginx\u001b]0;\u009b\u202e\ufffd")"));
-  EXPECT_EQ(boost::json::parse(text).at("images").at(0).at("name").as_string(), name + "\xef\xbf\xbd");
+  BlobStore(command.cache_directory).record_image({"x/y", Digest::of("a"), 1}, name, "1");
+  const std::string text = run("ls", true).text;
+  EXPECT_THAT(text, HasSubstr(R"("nginx\u001b]0;\u009b\u202e")"));
+  EXPECT_EQ(boost::json::parse(text).at("images").at(0).at("name").as_string(), name);
 }
 
 TEST_F(CacheCommandTest, QuietSaysWhatIsWrongAlone) {
   store("hello");
-  EXPECT_EQ(run_quiet(Action::verify).text, "");
+  EXPECT_EQ(run_quiet("verify").text, "");
   const auto path = std::filesystem::path(command.cache_directory) / "blobs/sha256" / Digest::of("hello").hex();
   std::filesystem::permissions(path, std::filesystem::perms::owner_all);
   std::ofstream(path) << "jello";
-  EXPECT_EQ(run_quiet(Action::verify).text, "corrupt, quarantined: " + Digest::of("hello").to_string() + "\n");
-  EXPECT_EQ(run_quiet(Action::prune).text, "");
+  EXPECT_EQ(run_quiet("verify").text, "corrupt, quarantined: " + Digest::of("hello").to_string() + "\n");
+  EXPECT_EQ(run_quiet("prune").text, "");
 }
 
 TEST_F(CacheCommandTest, VerifyFindsWhatIsCorrupt) {
   store("hello");
   store("world");
   testing::internal::CaptureStderr();
-  EXPECT_THAT(run(Action::verify).text, HasSubstr("2 blobs, 10 B verified, 0 corrupt\n"));
+  EXPECT_THAT(run("verify").text, HasSubstr("2 blobs, 10 B verified, 0 corrupt\n"));
   EXPECT_THAT(testing::internal::GetCapturedStderr(),
               AllOf(HasSubstr("verifying " + Digest::of("hello").short_string() + ", 5 B\n"),
                     HasSubstr("verifying " + Digest::of("world").short_string() + ", 5 B\n")));
   const auto path = std::filesystem::path(command.cache_directory) / "blobs/sha256" / Digest::of("hello").hex();
   std::filesystem::permissions(path, std::filesystem::perms::owner_all);
   std::ofstream(path) << "jello";
-  const Outcome outcome = run(Action::verify);
+  const Outcome outcome = run("verify");
   EXPECT_EQ(outcome.exit, ExitCode::integrity);
   EXPECT_THAT(outcome.text, HasSubstr("corrupt, quarantined: " + Digest::of("hello").to_string()));
-  EXPECT_EQ(boost::json::parse(run(Action::verify, true).text).at("blobs").to_number<int>(), 1);
+  EXPECT_EQ(boost::json::parse(run("verify", true).text).at("blobs").to_number<int>(), 1);
 }
 
 TEST_F(CacheCommandTest, PruneMakesRoom) {
   store("hello");
   command.older_than = std::chrono::hours{1};
-  EXPECT_EQ(boost::json::parse(run(Action::prune, true).text).at("freed_bytes").to_number<int>(), 0);
+  EXPECT_EQ(boost::json::parse(run("prune", true).text).at("freed_bytes").to_number<int>(), 0);
   command.older_than = std::chrono::seconds{0};
-  EXPECT_THAT(run(Action::prune).text, HasSubstr("freed "));
-  EXPECT_THAT(run(Action::ls).text, HasSubstr("0 blobs"));
+  EXPECT_THAT(run("prune").text, HasSubstr("freed "));
+  EXPECT_THAT(run("ls").text, HasSubstr("0 blobs"));
 }
 
 }  // namespace

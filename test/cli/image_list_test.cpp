@@ -48,8 +48,8 @@ TEST(ImageList, ErrorsNameTheLine) {
 TEST(ImageList, WhatIsNamedTwiceIsPulledOnce) {
   const auto path = std::filesystem::temp_directory_path() / ("hawser-list-" + std::to_string(::getpid()));
   std::ofstream(path) << "redis\nnginx\n";
-  PullCommand pull;
-  pull.images = {"nginx", "docker.io/library/nginx:latest"};
+  Command pull;
+  pull.words = {"nginx", "docker.io/library/nginx:latest"};
   pull.lists = {path.string(), "-"};
   std::istringstream input("alpine\nredis\n");
   const auto images = collect_images(pull, input);
@@ -75,7 +75,7 @@ class BrokenInput : public std::streambuf {
 };
 
 TEST(ImageList, AnErrorIsNotTheEndOfAList) {
-  PullCommand pull;
+  Command pull;
   pull.lists = {"-"};
   for (const char* text : {"", "nginx\nredis\n"}) {
     BrokenInput broken(text);
@@ -92,7 +92,7 @@ TEST(ImageList, AnErrorIsNotTheEndOfAList) {
 
 TEST(ImageList, MissingAndEmptyLists) {
   std::istringstream input("# nothing\n");
-  PullCommand pull;
+  Command pull;
   pull.lists = {"-"};
   EXPECT_THROW(collect_images(pull, input), Error);
   pull.lists = {"/nonexistent/list"};

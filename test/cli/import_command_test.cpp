@@ -1,6 +1,5 @@
-#include "cli/import_command.hpp"
-
 #include "archive/sample_images.hpp"
+#include "cli/commands.hpp"
 #include "pull/import_fixture.hpp"
 
 namespace hawser {
@@ -26,9 +25,9 @@ TEST(ImportSummary, SaysWhatIsOddAboutATar) {
 
 TEST_F(ImportTest, TheCommandGoesOnAfterATarThatIsNone) {
   const RealImage image({noise(7000, 1)});
-  ImportCommand command;
+  Command command;
   command.cache_directory = (directory / "cache").string();
-  command.files = {(directory / "nowhere.tar").string(), write("garbage", "garbage.tar"), write(image.modern().end())};
+  command.words = {(directory / "nowhere.tar").string(), write("garbage", "garbage.tar"), write(image.modern().end())};
   testing::internal::CaptureStderr();
   const Outcome outcome = run_import_command(command);
   EXPECT_THAT(testing::internal::GetCapturedStderr(),
@@ -43,10 +42,10 @@ TEST_F(ImportTest, TheCommandSaysWhatIsWrongByItsExitCodeAndAsJson) {
   const RealImage image({noise(7000, 1)});
   std::string bytes = image.modern().end();
   bytes[600] = static_cast<char>(bytes[600] ^ 1);
-  ImportCommand command;
+  Command command;
   command.cache_directory = (directory / "cache").string();
-  command.files = {write(bytes)};
-  command.style.json = true;
+  command.words = {write(bytes)};
+  command.json = true;
   const Outcome outcome = run_import_command(command);
   EXPECT_EQ(outcome.exit, ExitCode::integrity);
   const auto file = boost::json::parse(outcome.text).at("files").at(0);
@@ -62,10 +61,10 @@ TEST_F(ImportTest, JsonHoldsNothingThatATerminalObeys) {
   tar.file("manifest.json",
            boost::json::serialize(boost::json::array{boost::json::object{
                {"Config", "abc.json"}, {"RepoTags", {hostile}}, {"Layers", boost::json::array{"0123/layer.tar"}}}}));
-  ImportCommand command;
+  Command command;
   command.cache_directory = (directory / "cache").string();
-  command.files = {write(tar.end(), "a\x9b\x1b[2J.tar")};
-  command.style.json = true;
+  command.words = {write(tar.end(), "a\x9b\x1b[2J.tar")};
+  command.json = true;
   const Outcome outcome = run_import_command(command);
   EXPECT_THAT(outcome.text, HasSubstr(R"(["nginx:1\u001b]0;\u009b\u202e"])"));
   EXPECT_THAT(outcome.text, HasSubstr(R"(/a\ufffd\u001b[2J.tar")"));
@@ -76,16 +75,16 @@ TEST_F(ImportTest, JsonHoldsNothingThatATerminalObeys) {
 TEST_F(ImportTest, QuietSaysWhatIsWrongAlone) {
   const RealImage image({noise(7000, 1)});
   std::string bytes = image.modern().end();
-  ImportCommand command;
+  Command command;
   command.cache_directory = (directory / "cache").string();
-  command.style.quiet = true;
-  command.files = {write(bytes)};
+  command.quiet = true;
+  command.words = {write(bytes)};
   bytes[600] = static_cast<char>(bytes[600] ^ 1);
-  ImportCommand damaged = command;
+  Command damaged = command;
   damaged.cache_directory = (directory / "other").string();
-  damaged.files = {write(bytes, "damaged.tar")};
+  damaged.words = {write(bytes, "damaged.tar")};
   EXPECT_EQ(run_import_command(command).text, "");
-  EXPECT_EQ(run_import_command(damaged).text, damaged.files[0] + ": not what it claims to be, not taken: " +
+  EXPECT_EQ(run_import_command(damaged).text, damaged.words[0] + ": not what it claims to be, not taken: " +
                                                   Digest::of(image.layers[0]).to_string() + "\n");
 }
 
@@ -93,9 +92,9 @@ TEST_F(ImportTest, TheCommandFailsForATarThatIsNotWhole) {
   const RealImage image({noise(7000, 1)});
   HostileTar tar;
   tar.file("abc.json", image.config).file("manifest.json", RealImage::docker_manifest("abc.json", {"0123/layer.tar"}));
-  ImportCommand command;
+  Command command;
   command.cache_directory = (directory / "cache").string();
-  command.files = {write(tar.bytes)};
+  command.words = {write(tar.bytes)};
   EXPECT_EQ(run_import_command(command).exit, ExitCode::integrity);
 }
 

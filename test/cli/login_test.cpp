@@ -1,5 +1,7 @@
 #include "cli/login.hpp"
 
+#include "support/failure.hpp"
+
 #include <hawser/util/error.hpp>
 
 #include <sstream>
@@ -10,105 +12,109 @@
 namespace hawser {
 namespace {
 
-std::optional<Credentials> resolve(const LoginOptions& options, const std::string& input,
-                                   const std::optional<std::string>& environment = std::nullopt) {
-  std::istringstream stream(input);
-  return resolve_credentials(options, stream, environment);
-}
+class Login : public testing::Test {
+ protected:
+  Login() { command.username = "me"; }
 
-Logins logins(Credentials credentials) {
-  Logins known;
-  known.logins.push_back({{}, std::move(credentials)});
-  return known;
-}
-
-std::optional<Credentials> ask(const CredentialLookup& source, const std::string& registry) {
-  const Logins known = source(registry);
-  const Credentials* found = known.find("a");
-  return found ? std::optional(*found) : std::nullopt;
-}
-
-TEST(Login, WithoutAUserThereAreNoCredentials) {
-  EXPECT_FALSE(resolve({}, "hush\n", "hush"));
-}
-
-TEST(Login, TheOptionGoesBeforeTheEnvironment) {
-  LoginOptions options;
-  options.username = "me";
-  EXPECT_EQ(resolve(options, "", "from-env").value().password, "from-env");
-  options.password = "from-option";
-  EXPECT_EQ(resolve(options, "", "from-env").value().password, "from-option");
-  EXPECT_EQ(resolve(options, "", "from-env").value().username, "me");
-}
-
-TEST(Login, StandardInputIsThePasswordButForOneLineEnd) {
-  LoginOptions options;
-  options.username = "AWS";
-  options.password_stdin = true;
-  EXPECT_EQ(resolve(options, "hush hush\r\n").value().password, "hush hush");
-  EXPECT_EQ(resolve(options, "{\n\t\"key\": 1\n}\n").value().password, "{\n\t\"key\": 1\n}");
-  EXPECT_EQ(resolve(options, "hush\n\n").value().password, "hush\n");
-  EXPECT_EQ(resolve(options, "no newline", "other").value().password, "no newline");
-  EXPECT_THROW(resolve(options, "\n", "other"), Error);
-  EXPECT_THROW(resolve(options, ""), Error);
-  EXPECT_EQ(resolve(options, std::string(64 * 1024, 'x')).value().password.size(), 64U * 1024);
-  EXPECT_THROW(resolve(options, std::string(64 * 1024 + 1, 'x')), Error);
-}
-
-TEST(Login, AUserWithoutAPasswordIsToldTheWays) {
-  LoginOptions options;
-  options.username = "me";
-  try {
-    resolve(options, "");
-    FAIL();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), Errc::usage);
-    EXPECT_THAT(error.hint(), testing::HasSubstr("HAWSER_PASSWORD"));
+  static Logins logins(Credentials credentials) {
+    Logins known;
+    known.logins.push_back({{}, std::move(credentials)});
+    return known;
   }
+  CredentialLookup lookup(const std::vector<std::string>& images) {
+    std::vector<Reference> references;
+    for (const std::string& image : images) references.push_back(Reference::parse(image));
+    std::istringstream stream(input);
+    const auto docker = [](const std::string& registry) {
+      return registry == "docker.example" ? logins({"docker", {}, "refresh-me"}) : Logins{};
+    };
+    return credential_lookup(command, references, environment, stream, progress, docker);
+  }
+  static std::optional<Credentials> ask(const CredentialLookup& source, const std::string& registry) {
+    const Logins known = source(registry);
+    const Credentials* found = known.find("a");
+    return found ? std::optional(*found) : std::nullopt;
+  }
+  std::string password() { return ask(lookup({"quay.io/a"}), "quay.io").value().password; }
+  test::Failure failure() {
+    return test::failure_of([&] { password(); });
+  }
+
+  Command command;
+  Environment environment;
+  std::string input;
+  std::string told;
+  Progress progress{Progress::Style::plain, [this](std::string_view text) { told += text; }};
+};
+
+TEST_F(Login, WithoutAUserThereAreNoCredentials) {
+  command.username.reset();
+  environment.password = "hush";
+  EXPECT_FALSE(ask(lookup({"quay.io/a"}), "quay.io"));
+  EXPECT_EQ(ask(lookup({"quay.io/a"}), "docker.example").value().username, "docker");
 }
 
-TEST(Login, CredentialsGoToTheirRegistryAlone) {
-  const Credentials mine{"me", "hush", ""};
-  const CredentialLookup docker = [](const std::string& registry) {
-    if (registry == "quay.io") return logins({"docker", "login", ""});
-    return Logins{};
-  };
-  const auto source =
-      credentials_for(mine, {Reference::parse("localhost:5000/a"), Reference::parse("localhost:5000/b")}, docker);
+TEST_F(Login, TheOptionGoesBeforeTheEnvironment) {
+  environment.password = "from-env";
+  EXPECT_EQ(password(), "from-env");
+  command.password = "from-option";
+  EXPECT_EQ(password(), "from-option");
+  EXPECT_EQ(ask(lookup({"quay.io/a"}), "quay.io").value().username, "me");
+}
+
+TEST_F(Login, StandardInputIsThePasswordButForOneLineEnd) {
+  command.password_stdin = true;
+  environment.password = "other";
+  for (const auto& [given, taken] :
+       {std::pair("hush hush\r\n", "hush hush"), std::pair("{\n\t\"key\": 1\n}\n", "{\n\t\"key\": 1\n}"),
+        std::pair("hush\n\n", "hush\n"), std::pair("no newline", "no newline")}) {
+    input = given;
+    EXPECT_EQ(password(), taken);
+  }
+  for (const char* nothing : {"\n", ""}) {
+    input = nothing;
+    EXPECT_EQ(failure().code, Errc::usage);
+  }
+  input.assign(64 * 1024, 'x');
+  EXPECT_EQ(password().size(), 64U * 1024);
+  input += 'x';
+  EXPECT_EQ(failure().code, Errc::usage);
+}
+
+TEST_F(Login, AUserWithoutAPasswordIsToldTheWays) {
+  EXPECT_EQ(failure().code, Errc::usage);
+  EXPECT_THAT(failure().hint, testing::HasSubstr("HAWSER_PASSWORD"));
+}
+
+TEST_F(Login, CredentialsGoToTheirRegistryAlone) {
+  command.password = "hush";
+  const auto source = lookup({"localhost:5000/a", "localhost:5000/b"});
   EXPECT_EQ(ask(source, "localhost:5000").value().username, "me");
-  EXPECT_EQ(ask(source, "quay.io").value().username, "docker");
+  EXPECT_EQ(ask(source, "docker.example").value().username, "docker");
   EXPECT_FALSE(ask(source, "localhost"));
-  EXPECT_EQ(ask(credentials_for(std::nullopt, {}, docker), "quay.io").value().username, "docker");
-  EXPECT_FALSE(ask(credentials_for(mine, {Reference::parse("localhost:5000/a")}, {}), "quay.io"));
 }
 
-TEST(Login, TheRegistryIsKnownInEverySpelling) {
-  const Credentials mine{"me", "hush", ""};
-  const auto source = credentials_for(mine, {Reference::parse("Quay.io:443/a"), Reference::parse("quay.io/b")}, {});
+TEST_F(Login, TheRegistryIsKnownInEverySpelling) {
+  command.password = "hush";
+  const auto source = lookup({"Quay.io:443/a", "quay.io/b"});
   for (const char* registry : {"quay.io", "QUAY.io", "quay.io:443"}) EXPECT_TRUE(ask(source, registry)) << registry;
   EXPECT_FALSE(ask(source, "quay.io:80"));
 }
 
-TEST(Login, ASourceWarnsAndMasks) {
-  std::vector<std::string> lines;
-  Log log(Log::Level::normal, [&](std::string_view line) { lines.emplace_back(line); });
-  LoginOptions access;
-  access.username = "me";
-  access.password = "hush99";
-  std::istringstream input;
-  const CredentialLookup docker = [](const std::string&) { return logins({"docker", {}, "refresh-me"}); };
-  const auto source = credential_lookup(access, {Reference::parse("quay.io/a")}, {}, input, log, docker);
-  ASSERT_EQ(lines.size(), 1U);
-  EXPECT_THAT(lines[0], testing::HasSubstr("--password can be seen"));
+TEST_F(Login, ASourceWarnsAndMasks) {
+  command.password = "hush99";
+  const auto source = lookup({"quay.io/a"});
+  EXPECT_THAT(told, testing::HasSubstr("warning: --password can be seen"));
   EXPECT_TRUE(ask(source, "quay.io"));
-  EXPECT_TRUE(ask(source, "other.io"));
-  log.note("hush99 refresh-me");
-  EXPECT_EQ(lines[1], "*** ***");
+  EXPECT_TRUE(ask(source, "docker.example"));
+  told.clear();
+  progress.message("hush99 refresh-me");
+  EXPECT_EQ(told, "*** ***\n");
 }
 
-TEST(Login, CredentialsForSeveralRegistriesAreRefused) {
-  const Credentials mine{"me", "hush", ""};
-  EXPECT_THROW(credentials_for(mine, {Reference::parse("nginx"), Reference::parse("quay.io/a/b")}, {}), Error);
+TEST_F(Login, CredentialsForSeveralRegistriesAreRefused) {
+  command.password = "hush";
+  EXPECT_EQ(test::failure_of([&] { lookup({"nginx", "quay.io/a/b"}); }).code, Errc::usage);
 }
 
 }  // namespace

@@ -68,8 +68,8 @@ using Phase = BlobState::Phase;
 
 const Digest a = Digest::of("a"), b = Digest::of("b"), c = Digest::of("c");
 
-TEST(TransferState, AddsUp) {
-  TransferState state;
+TEST(ProgressSums, AddsUp) {
+  Progress state(Progress::Style::quiet);
   state.blob_planned(a, 1000, 1000);
   state.blob_planned(b, 1000, 200);
   state.blob_planned(c, 500, 0);
@@ -94,8 +94,8 @@ TEST(TransferState, AddsUp) {
   EXPECT_EQ(state.retries(), 1U);
 }
 
-TEST(TransferState, ARestartedBlobBeginsAtNothing) {
-  TransferState state;
+TEST(ProgressSums, ARestartedBlobBeginsAtNothing) {
+  Progress state(Progress::Style::quiet);
   state.blob_planned(a, 1000, 400);
   state.blob_progress(a, 600);
   state.blob_restarted(a, "wrong digest");
@@ -107,15 +107,15 @@ TEST(TransferState, ARestartedBlobBeginsAtNothing) {
   EXPECT_EQ(state.blobs().front().present(), 1000U);
 }
 
-TEST(TransferState, MoreBytesThanTheSizeDontShow) {
-  TransferState state;
+TEST(ProgressSums, MoreBytesThanTheSizeDontShow) {
+  Progress state(Progress::Style::quiet);
   state.blob_planned(a, 10, 0);
   state.blob_progress(a, 50);
   EXPECT_EQ(state.totals().present, 10U);
 }
 
-TEST(TransferState, BlobsOfAnotherProcess) {
-  TransferState state;
+TEST(ProgressSums, BlobsOfAnotherProcess) {
+  Progress state(Progress::Style::quiet);
   state.blob_planned(a, 10, 0);
   state.blob_waiting(a);
   EXPECT_EQ(state.blobs().front().phase, Phase::elsewhere);
@@ -123,8 +123,8 @@ TEST(TransferState, BlobsOfAnotherProcess) {
   EXPECT_EQ(state.blobs().front().phase, Phase::done);
 }
 
-TEST(TransferState, BlobsThatWereNotPlannedAreCountedButNotShown) {
-  TransferState state;
+TEST(ProgressSums, BlobsThatWereNotPlannedAreCountedButNotShown) {
+  Progress state(Progress::Style::quiet);
   state.blob_progress(a, 10);
   state.blob_done(a);
   state.blob_waiting(a);
@@ -142,29 +142,29 @@ std::string short_name(int number) {
 }
 
 /// One layer active at 1 MB/s with half of 20 MB there, one waiting, one cached, one done.
-TransferState sample_state() {
-  TransferState state;
-  state.blob_planned(blob(0), 20'000'000, 0);
-  state.blob_planned(blob(1), 5'000'000, 0);
-  state.blob_planned(blob(2), 3'000'000, 3'000'000);
-  state.blob_planned(blob(3), 0, 0);
-  state.blob_planned(blob(4), 1'000'000, 0);
-  state.blob_progress(blob(4), 1'000'000);
-  state.blob_done(blob(4));
-  for (int i = 0; i <= 10; ++i) {
-    state.blob_progress(blob(0), i == 0 ? 0 : 1'000'000);
-    state.measure(start + i * 1s);
+struct SampleState : Progress {
+  SampleState() : Progress(Style::quiet) {
+    blob_planned(blob(0), 20'000'000, 0);
+    blob_planned(blob(1), 5'000'000, 0);
+    blob_planned(blob(2), 3'000'000, 3'000'000);
+    blob_planned(blob(3), 0, 0);
+    blob_planned(blob(4), 1'000'000, 0);
+    blob_progress(blob(4), 1'000'000);
+    blob_done(blob(4));
+    for (int i = 0; i <= 10; ++i) {
+      blob_progress(blob(0), i == 0 ? 0 : 1'000'000);
+      tick(start + i * 1s);
+    }
+    connections(2);
   }
-  state.connections(2);
-  return state;
-}
+};
 
 TEST(ProgressView, NothingPlannedIsNothingToSee) {
-  EXPECT_THAT(render_progress(TransferState{}, {}), IsEmpty());
+  EXPECT_THAT(render_progress(Progress(Progress::Style::quiet), {}), IsEmpty());
 }
 
 TEST(ProgressView, ALineALayerAndATotal) {
-  const auto lines = render_progress(sample_state(), {120, 24});
+  const auto lines = render_progress(SampleState(), {120, 24});
   ASSERT_EQ(lines.size(), 6U);
   EXPECT_THAT(lines[0], AllOf(StartsWith(short_name(0)), HasSubstr("[##"), HasSubstr("50%"),
                               HasSubstr("10.0 MB / 20.0 MB"), HasSubstr("1.0 MB/s"), EndsWith("10 s")));
@@ -175,13 +175,13 @@ TEST(ProgressView, ALineALayerAndATotal) {
 }
 
 TEST(ProgressView, NoLineIsWiderThanTheTerminal) {
-  const TransferState state = sample_state();
+  const SampleState state;
   for (std::size_t width = 1; width < 200; ++width)
     for (const std::string& line : render_progress(state, {width, 24})) EXPECT_LE(line.size(), width) << line;
 }
 
 TEST(ProgressView, EightyColumnsHaveABarAndTheTimeLeft) {
-  const auto lines = render_progress(sample_state(), {79, 24});
+  const auto lines = render_progress(SampleState(), {79, 24});
   EXPECT_THAT(lines[0], AllOf(HasSubstr("[###"), HasSubstr("1.0 MB/s"), EndsWith("10 s")));
   EXPECT_THAT(lines[5], AllOf(HasSubstr("["), HasSubstr("14.0 MB / 29.0 MB"), EndsWith("s")));
   EXPECT_EQ(lines[0].find(']'), lines[5].find(']'));
@@ -189,7 +189,7 @@ TEST(ProgressView, EightyColumnsHaveABarAndTheTimeLeft) {
 
 TEST(ProgressView, TheTimeLeftComesBeforeTheConnections) {
   for (std::size_t width = 79; width < 200; ++width) {
-    const std::string total = render_progress(sample_state(), {width, 24}).back();
+    const std::string total = render_progress(SampleState(), {width, 24}).back();
     EXPECT_THAT(total, HasSubstr(" s")) << width;
     EXPECT_THAT(total, HasSubstr("[")) << width;
     EXPECT_EQ(total.find(" s, 2 connections") != std::string::npos, width >= 92) << width;
@@ -197,24 +197,24 @@ TEST(ProgressView, TheTimeLeftComesBeforeTheConnections) {
 }
 
 TEST(ProgressView, AWordLongerThanATimeTakesItsRoomFromTheBar) {
-  TransferState state = sample_state();
+  SampleState state;
   state.blob_waiting(blob(1));
   const auto lines = render_progress(state, {79, 24});
   EXPECT_THAT(lines[1], AllOf(HasSubstr("["), EndsWith("by another process")));
 }
 
 TEST(ProgressView, NarrowTerminalsDoWithoutTheBar) {
-  EXPECT_THAT(render_progress(sample_state(), {60, 24})[0], AllOf(Not(HasSubstr("[")), HasSubstr("50%")));
+  EXPECT_THAT(render_progress(SampleState(), {60, 24})[0], AllOf(Not(HasSubstr("[")), HasSubstr("50%")));
 }
 
 TEST(ProgressView, OnTheNarrowestThePercentStaysAndTheNameGoes) {
-  EXPECT_EQ(render_progress(sample_state(), {17, 24})[0], short_name(0) + "  50%");
-  EXPECT_EQ(render_progress(sample_state(), {16, 24})[0], "50%");
-  EXPECT_EQ(render_progress(sample_state(), {3, 24})[2], "100");
+  EXPECT_EQ(render_progress(SampleState(), {17, 24})[0], short_name(0) + "  50%");
+  EXPECT_EQ(render_progress(SampleState(), {16, 24})[0], "50%");
+  EXPECT_EQ(render_progress(SampleState(), {3, 24})[2], "100");
 }
 
 TEST(ProgressView, MoreLayersThanRowsShowTheActiveOnesAndSumUpTheRest) {
-  TransferState state;
+  Progress state(Progress::Style::quiet);
   for (int i = 0; i < 40; ++i) state.blob_planned(blob(i), 100, i < 5 ? 100 : 0);
   for (int i = 30; i < 33; ++i) state.blob_progress(blob(i), 10);
   for (int i = 5; i < 12; ++i) {
@@ -231,7 +231,7 @@ TEST(ProgressView, MoreLayersThanRowsShowTheActiveOnesAndSumUpTheRest) {
 }
 
 TEST(ProgressView, TotalForLogs) {
-  EXPECT_THAT(render_total(sample_state()),
+  EXPECT_THAT(render_total(SampleState()),
               AllOf(StartsWith("14.0 MB of 29.0 MB (48%), 1.0 MB/s, "), EndsWith(" left")));
 }
 
@@ -252,7 +252,7 @@ std::size_t count(std::string_view text, std::string_view part) {
 class PlainProgress : public testing::Test {
  protected:
   std::string out;
-  Progress progress{Progress::Style::plain, [this](std::string_view text) { out += text; }, {}};
+  Progress progress{Progress::Style::plain, [this](std::string_view text) { out += text; }};
 };
 
 TEST_F(PlainProgress, TellsThePlanEachLayerAndNowAndThenATotal) {
@@ -300,6 +300,51 @@ TEST_F(PlainProgress, EscapeSequencesNeverReachTheTerminal) {
   progress.retrying("x", "\x1b]0;title\x07", 1s);
   EXPECT_THAT(out, Not(HasSubstr("\x1b")));
   EXPECT_THAT(out, Not(HasSubstr("\x07")));
+}
+
+TEST_F(PlainProgress, TheImportanceOfALineIsSeen) {
+  const auto tell_all = [](Progress& to) {
+    to.tell(Importance::error, "e");
+    to.tell(Importance::hint, "h");
+    to.tell(Importance::warning, "w");
+    to.message("m");
+    to.tell(Importance::detail, "d");
+  };
+  tell_all(progress);
+  EXPECT_EQ(out, "hawser: e\n        h\nwarning: w\nm\n");
+  out.clear();
+  Progress verbose(
+      Progress::Style::plain, [this](std::string_view text) { out += text; }, {}, true);
+  tell_all(verbose);
+  EXPECT_THAT(out, EndsWith("m\nd\n"));
+}
+
+TEST_F(PlainProgress, SecretsAreMasked) {
+  progress.mask("hush!");
+  progress.mask("hush!hush!");
+  progress.mask("abc");  // too short to tell from other text
+  progress.message("GET /?p=hush!&q=hush!hush! abc");
+  EXPECT_EQ(out, "GET /?p=***&q=*** abc\n");
+}
+
+TEST_F(PlainProgress, SecretsAreMaskedAsFormsCarryThem) {
+  progress.mask("re/fresh+me==");
+  progress.message("refresh_token=re%2Ffresh%2Bme%3D%3D&scope=x");
+  EXPECT_EQ(out, "refresh_token=***&scope=x\n");
+}
+
+TEST_F(PlainProgress, WhatIsToldOfATransferIsMaskedToo) {
+  progress.mask("hush99");
+  progress.retrying("the manifest of hush99", "hush99 was refused", 1s);
+  EXPECT_EQ(out, "the manifest of ***: *** was refused; trying again in 1.0 s\n");
+}
+
+TEST_F(PlainProgress, WhatIsShownElsewhereIsMaskedToo) {
+  progress.mask("hush!");
+  const Error error = progress.masked(Error(Errc::malformed, "what is\nhush!?", "not hush!"));
+  EXPECT_EQ(error.code(), Errc::malformed);
+  EXPECT_STREQ(error.what(), "what is\n***?");
+  EXPECT_EQ(error.hint(), "not ***");
 }
 
 TEST_F(PlainProgress, NothingIsSaidAfterTheEnd) {
@@ -382,7 +427,7 @@ TEST_F(TerminalProgress, WithoutAPlanTheTerminalIsLeftAlone) {
 
 TEST(QuietProgress, KeepsTheState) {
   std::string out;
-  Progress progress(Progress::Style::quiet, [&](std::string_view text) { out += text; }, {});
+  Progress progress(Progress::Style::quiet, [&](std::string_view text) { out += text; });
   progress.blob_planned(a, 100, 0);
   progress.blob_progress(a, 60);
   progress.message("unseen");

@@ -1,7 +1,5 @@
-// Commands that ask a registry, from the parsed command line to their exit code and what they print.
-#include "cli/pull_command.hpp"
-
-#include "cli/inspect.hpp"
+// Pulls, from the parsed command line to their exit code and what they print.
+#include "cli/commands.hpp"
 #include "registry/registry_fixture.hpp"
 #include "support/temp_dir.hpp"
 
@@ -25,23 +23,16 @@ using testing::Not;
 class RegistryCommandTest : public testing::Test {
  protected:
   RegistryCommandTest() {
-    // What docker login has kept on this machine is no business of the test's.
-    ::setenv("DOCKER_CONFIG", directory.path().c_str(), 1);
     image = make_image(1, {40'000, 3'000});
     add_image(registry.content(), "a/b", "latest", image);
-    pull.images = {registry.host() + "/a/b"};
+    pull.words = {registry.host() + "/a/b"};
     pull.platform = Platform::parse("linux/amd64");
     pull.cache_directory = (directory / "cache").string();
     pull.output = (directory / "image.tar").string();
-    inspect.image = registry.host() + "/a/b";
-    tags.repository = registry.host() + "/a/b";
-    for (RegistryAccess* access : {&pull.access, &inspect.access, &tags.access}) {
-      access->plain_http = true;
-      access->retries = 0;
-    }
-    for (OutputStyle* style : {&pull.style, &inspect.style, &tags.style}) style->quiet = true;
+    pull.access.plain_http = true;
+    pull.access.retries = 0;
+    pull.quiet = true;
   }
-  ~RegistryCommandTest() override { ::unsetenv("DOCKER_CONFIG"); }
 
   /// What `action` writes to standard output.
   std::string printed(const std::function<void()>& action) const {
@@ -65,9 +56,7 @@ class RegistryCommandTest : public testing::Test {
   TempDir directory;
   ScriptedRegistry registry;
   TestImage image;
-  PullCommand pull;
-  InspectCommand inspect;
-  TagsCommand tags;
+  Command pull;
 };
 
 TEST_F(RegistryCommandTest, QuietPullsWriteTheirFileAlone) {
@@ -77,7 +66,7 @@ TEST_F(RegistryCommandTest, QuietPullsWriteTheirFileAlone) {
 }
 
 TEST_F(RegistryCommandTest, ThePullsResultIsJsonOnRequest) {
-  pull.style.json = true;
+  pull.json = true;
   const std::string text = printed([&] { EXPECT_EQ(run_pull_command(pull, {}), ExitCode::done); });
   const auto document = boost::json::parse(text);
   EXPECT_EQ(document.at("exit_code").to_number<int>(), 0);
@@ -168,7 +157,7 @@ TEST_F(RegistryCommandTest, TarsAreImportedIntoACacheAlone) {
 }
 
 TEST_F(RegistryCommandTest, AnImageThatIsNotThereIsItsExitCode) {
-  pull.images = {registry.host() + "/a/b:nothing"};
+  pull.words = {registry.host() + "/a/b:nothing"};
   EXPECT_EQ(run_pull_command(pull, {}), ExitCode::not_found);
   EXPECT_FALSE(std::filesystem::exists(*pull.output));
 }
@@ -178,15 +167,14 @@ TEST_F(RegistryCommandTest, AttackAnEchoedSecretIsShownByNoErrorAndNoResult) {
   registry.auth().require_basic("me", password);
   registry.content().add_manifest("a/b", "echo", R"({"schemaVersion":2,"mediaType":"application/hush99"})",
                                   "application/vnd.oci.image.manifest.v1+json");
-  pull.images = {registry.host() + "/a/b:echo"};
-  inspect.image = pull.images.front();
-  pull.login.username = inspect.login.username = "me";
-  const Failure failure = failure_of([&] { run_inspect_command(inspect, {password}); });
+  pull.words = {registry.host() + "/a/b:echo"};
+  pull.username = "me";
+  const Failure failure = failure_of([&] { run_inspect_command(pull, {password}); });
   EXPECT_THAT(failure.text, AllOf(HasSubstr("application/***"), Not(HasSubstr(password))));
   for (const bool json : {false, true}) {
     for (const bool quiet : {false, true}) {
-      pull.style.json = json;
-      pull.style.quiet = quiet;
+      pull.json = json;
+      pull.quiet = quiet;
       testing::internal::CaptureStderr();
       const std::string out = printed([&] { run_pull_command(pull, {password}); });
       const std::string all = testing::internal::GetCapturedStderr() + out;
@@ -194,29 +182,6 @@ TEST_F(RegistryCommandTest, AttackAnEchoedSecretIsShownByNoErrorAndNoResult) {
       EXPECT_EQ(out.find("application/***") != std::string::npos, json);
     }
   }
-}
-
-TEST_F(RegistryCommandTest, TagsAreListed) {
-  add_image(registry.content(), "a/b", "v2", image);
-  EXPECT_EQ(run_tags_command(tags, {}).text, "latest\nv2\n");
-  tags.repository = registry.host() + "/no/where";
-  EXPECT_EQ(failure_of([&] { run_tags_command(tags, {}); }).code, Errc::not_found);
-}
-
-TEST_F(RegistryCommandTest, InspectShowsTheManifestTheConfigAndTheBytes) {
-  const auto shown = [&] {
-    const Outcome outcome = run_inspect_command(inspect, {});
-    EXPECT_EQ(outcome.exit, ExitCode::done);
-    return outcome.text;
-  };
-  EXPECT_THAT(shown(), HasSubstr(image.manifest_digest().to_string()));
-  inspect.raw = true;
-  EXPECT_EQ(shown(), image.manifest);
-  inspect.raw = false;
-  inspect.config = true;
-  EXPECT_THAT(shown(), HasSubstr("diff_ids"));
-  inspect.image += ":nothing";
-  EXPECT_EQ(failure_of([&] { run_inspect_command(inspect, {}); }).code, Errc::not_found);
 }
 
 }  // namespace

@@ -182,18 +182,6 @@ TEST(Statistics, JsonHoldsTheSame) {
   EXPECT_TRUE(image.at("error").is_null());
 }
 
-TEST(Statistics, TransferCountsAreTakenOver) {
-  TransferState transfer;
-  transfer.blob_planned(Digest::of("x"), 100, 40);
-  transfer.blob_progress(Digest::of("x"), 60);
-  transfer.retrying("", "", std::chrono::seconds{0});
-  PullStatistics statistics;
-  statistics.add(transfer);
-  EXPECT_EQ(statistics.received, 60U);
-  EXPECT_EQ(statistics.resumed, 40U);
-  EXPECT_EQ(statistics.retries, 1U);
-}
-
 TEST(Statistics, ShellQuoting) {
   EXPECT_EQ(shell_quoted("library_nginx_latest.tar"), "library_nginx_latest.tar");
   EXPECT_EQ(shell_quoted("a b"), "'a b'");

@@ -19,11 +19,8 @@ class ImageResolverTest : public testing::Test {
   ResolvedImage resolve(bool all, const std::string& tag = "latest") {
     TransferObserver nobody;
     Session session(context.get_executor(), pool, access, nullptr, nobody);
-    PlatformChoice choice;
-    choice.platform = Platform::parse("linux/amd64");
-    choice.all = all;
     const Reference reference = Reference::parse(registry.host() + "/a/b:" + tag);
-    return run_coroutine(context, resolve_image(session, nullptr, reference, choice));
+    return run_coroutine(context, resolve_image(session, nullptr, reference, Platform::parse("linux/amd64"), all));
   }
   Failure failure(bool all, const std::string& tag = "latest") {
     return failure_of([&] { resolve(all, tag); });

@@ -1,0 +1,38 @@
+// The commands, each from its parsed command line to what it ends in.
+#pragma once
+
+#include "cli/options.hpp"
+#include "cli/output.hpp"
+#include "cli/process.hpp"
+#include "pull/import.hpp"
+#include "store/blob_store.hpp"
+
+#include <string>
+
+namespace hawser {
+
+/// Pulls images; tells its progress on stderr and its result on stdout or, where that is taken by the archive, on
+/// stderr. Throws Error where nothing could even begin.
+ExitCode run_pull_command(const Command& command, const Environment& environment);
+
+/// What the registry has under the reference: a table for people, JSON, or the bytes. Without --platform an index is
+/// shown as such; with it, or with --config, the manifest for the platform (the host's by default). Throws what
+/// resolve_image(), Session::get_manifest() and check_config() throw.
+Outcome run_inspect_command(const Command& command, const Environment& environment);
+/// The repository's tags, one a line or as a JSON array.
+Outcome run_tags_command(const Command& command, const Environment& environment);
+
+/// Lists, verifies or prunes the cache; tells each blob that is about to be verified on standard error. verify ends in
+/// `integrity` where it found a corrupt blob. Throws Error{disk}.
+Outcome run_cache_command(const Command& command);
+/// What verify found, for people (where quiet, what is corrupt alone) or as JSON.
+std::string verify_report(const BlobStore::VerifyReport& report, const Command& command);
+
+/// Takes tars into the cache; tells its progress, and why a tar can't be taken, on standard error. Such a tar does not
+/// stop the others. Ends in `integrity` where a blob was not what its tar says, or a tar was cut short. Throws
+/// Error{disk} where the cache can't be opened.
+Outcome run_import_command(const Command& command);
+/// What came of one tar in words: some lines, the last one ended too.
+std::string import_summary(const std::string& file, const ImportReport& report);
+
+}  // namespace hawser
