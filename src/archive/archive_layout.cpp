@@ -5,6 +5,7 @@
 
 #include <hawser/util/error.hpp>
 
+#include <algorithm>
 #include <map>
 #include <set>
 #include <utility>
@@ -20,17 +21,6 @@ namespace {
 constexpr std::uint64_t filesystem_block = 4096;
 constexpr std::uint64_t aligned_from = 64 * 1024;
 
-void check(ArchiveFormat format, const std::vector<ArchiveImage>& images) {
-  if (images.empty()) throw Error(Errc::usage, "no image to put into the archive");
-  for (const ArchiveImage& image : images) {
-    if (format == ArchiveFormat::docker_archive && !image.indexes.empty())
-      throw Error(Errc::usage, "the docker-archive format holds one platform of an image",
-                  "use --format oci-archive or oci-dir with --all-platforms");
-    if (image.manifests.empty() || (image.manifests.size() > 1 && image.indexes.empty()))
-      throw Error(Errc::usage, "an image of an archive has one manifest, or an index over several");
-  }
-}
-
 /// The text of docker's manifest.json: Config, RepoTags in docker's familiar form (null without a tag), Layers.
 std::string docker_manifest(const std::vector<ArchiveImage>& images) {
   json::array document;
@@ -44,6 +34,29 @@ std::string docker_manifest(const std::vector<ArchiveImage>& images) {
     document.push_back(std::move(entry));
   }
   return json::serialize(document);
+}
+
+/// What goes in under a digest.
+struct Blob {
+  Digest digest;
+  decltype(ArchiveEntry::content) content;
+  std::uint64_t size = 0;  ///< where the content is the digest itself
+};
+
+/// Documents first, then the layers.
+std::vector<Blob> blobs_of(const std::vector<ArchiveImage>& images) {
+  std::vector<Blob> documents, layers;
+  for (const ArchiveImage& image : images) {
+    for (const ArchiveIndex& index : image.indexes) documents.push_back({index.descriptor.digest, index.bytes});
+    for (const ArchiveManifest& entry : image.manifests) {
+      const Descriptor& config = entry.manifest.config;
+      documents.push_back({entry.descriptor.digest, entry.bytes});
+      documents.push_back({config.digest, config.digest, config.size});
+      for (const Descriptor& layer : entry.manifest.layers) layers.push_back({layer.digest, layer.digest, layer.size});
+    }
+  }
+  documents.insert(documents.end(), layers.begin(), layers.end());
+  return documents;
 }
 
 }  // namespace
@@ -61,53 +74,25 @@ void ArchiveEntry::check_source(const File& source) const {
                                          std::get<Digest>(content).to_string() + " has " + std::to_string(size));
 }
 
-ArchiveLayout::ArchiveLayout(ArchiveFormat format, const std::vector<ArchiveImage>& given) {
-  check(format, given);
-  const std::vector<ArchiveImage> images = merge_images(given);
+ArchiveLayout::ArchiveLayout(OutputFormat format, const std::vector<ArchiveImage>& images) {
+  const bool for_docker = format == OutputFormat::docker_archive;
+  if (for_docker && std::ranges::any_of(images, [](const ArchiveImage& image) { return !image.indexes.empty(); }))
+    throw Error(Errc::usage, "the docker-archive format holds one platform of an image",
+                "use --format oci-archive or oci-dir with --all-platforms");
   add("oci-layout", std::string(oci_layout_document()));
   add("index.json", layout_index(layout_descriptors(images)));
-  if (format == ArchiveFormat::docker_archive) add("manifest.json", docker_manifest(images));
+  if (for_docker) add("manifest.json", docker_manifest(images));
   const std::vector<Blob> blobs = blobs_of(images);
   std::set<std::string> directories{"blobs/"};
   for (const Blob& blob : blobs) directories.insert("blobs/" + std::string(blob.digest.algorithm_name()) + "/");
   for (const std::string& directory : directories) add(directory, ArchiveEntry::Directory{});
-  for (const Blob& blob : blobs) add_blob(blob);
+  for (const Blob& blob : blobs)
+    if (places_.emplace(blob.digest, entries_.size()).second) add(blob_path(blob.digest), blob.content, blob.size);
   total_size_ += tar_trailer_size;
-}
-
-/// Documents first, then the layers.
-std::vector<ArchiveLayout::Blob> ArchiveLayout::blobs_of(const std::vector<ArchiveImage>& images) {
-  std::vector<Blob> documents, layers;
-  for (const ArchiveImage& image : images) {
-    for (const ArchiveIndex& index : image.indexes)
-      documents.push_back({index.descriptor.digest, index.descriptor.size, &index.bytes});
-    for (const ArchiveManifest& entry : image.manifests) {
-      const Descriptor& config = entry.manifest.config;
-      documents.push_back({entry.descriptor.digest, entry.descriptor.size, &entry.bytes});
-      documents.push_back({config.digest, config.size, entry.config_bytes.empty() ? nullptr : &entry.config_bytes});
-      for (const Descriptor& layer : entry.manifest.layers) layers.push_back({layer.digest, layer.size, nullptr});
-    }
-  }
-  documents.insert(documents.end(), layers.begin(), layers.end());
-  return documents;
-}
-
-void ArchiveLayout::add_blob(const Blob& blob) {
-  const auto [known, fresh] = blobs_.emplace(blob.digest, entries_.size());
-  const std::uint64_t size = !fresh ? entries_[known->second].size : blob.bytes ? blob.bytes->size() : blob.size;
-  if (size != blob.size)
-    throw Error(Errc::malformed, "the size of " + blob.digest.to_string() + " is " + std::to_string(size) +
-                                     " bytes in one place and " + std::to_string(blob.size) + " in another");
-  if (!fresh) return;
-  if (blob.bytes)
-    add(blob_path(blob.digest), *blob.bytes);
-  else
-    add(blob_path(blob.digest), blob.digest, size);
 }
 
 void ArchiveLayout::add(std::string path, decltype(ArchiveEntry::content) content, std::uint64_t size) {
   if (const auto* text = std::get_if<std::string>(&content)) size = text->size();
-  if (size > max_blob_size) throw Error(Errc::too_large, "an archive entry of " + std::to_string(size) + " bytes");
   ArchiveEntry entry;
   entry.path = std::move(path);
   entry.content = std::move(content);
@@ -118,17 +103,17 @@ void ArchiveLayout::add(std::string path, decltype(ArchiveEntry::content) conten
   entries_.push_back(std::move(entry));
 }
 
-const ArchiveEntry* ArchiveLayout::find(const Digest& digest) const {
-  const auto found = blobs_.find(digest);
-  if (found == blobs_.end() || !std::holds_alternative<Digest>(entries_[found->second].content)) return nullptr;
-  return &entries_[found->second];
+const ArchiveEntry& ArchiveLayout::at(const Digest& digest) const {
+  const auto found = places_.find(digest);
+  if (found == places_.end() || !std::holds_alternative<Digest>(entries_[found->second].content))
+    throw Error(Errc::malformed, "no entry of the archive is for " + digest.to_string());
+  return entries_[found->second];
 }
 
-std::vector<Digest> ArchiveLayout::missing(const std::set<Digest>& filled) const {
+std::vector<Digest> ArchiveLayout::blobs() const {
   std::vector<Digest> result;
   for (const ArchiveEntry& entry : entries_)
-    if (const Digest* blob = std::get_if<Digest>(&entry.content); blob && !filled.contains(*blob))
-      result.push_back(*blob);
+    if (const Digest* blob = std::get_if<Digest>(&entry.content)) result.push_back(*blob);
   return result;
 }
 

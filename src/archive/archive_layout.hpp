@@ -6,13 +6,13 @@
 #include "image/manifest.hpp"
 #include "util/file.hpp"
 
+#include <hawser/archive/output_format.hpp>
 #include <hawser/image/digest.hpp>
 #include <hawser/image/reference.hpp>
 
 #include <cstddef>
 #include <cstdint>
 #include <map>
-#include <set>
 #include <string>
 #include <variant>
 #include <vector>
@@ -26,7 +26,6 @@ struct ArchiveManifest {
   Descriptor descriptor;
   std::string bytes;
   Manifest manifest;
-  std::string config_bytes;  ///< empty: the config is filled as a blob, like a layer
 };
 
 /// An index that goes into an archive, with the bytes that the registry served.
@@ -43,12 +42,6 @@ struct ArchiveImage {
 
   /// What index.json points at: the index that was asked for, or the one manifest.
   const Descriptor& root() const { return indexes.empty() ? manifests.front().descriptor : indexes.front().descriptor; }
-};
-
-/// The kinds of archive whose layers go in as the registry served them.
-enum class ArchiveFormat {
-  docker_archive,  ///< what `docker save` writes since 25.0: an OCI image layout with manifest.json beside it
-  oci_archive,     ///< an OCI image layout (image-spec, "Image Layout") as a tar
 };
 
 /// One entry of a tar.
@@ -70,32 +63,22 @@ struct ArchiveEntry {
 /// as a stream meets them early; layers follow in the order of the manifests. A digest is there once.
 class ArchiveLayout {
  public:
-  /// Lays the images out. Throws Error{usage} where `images` is empty or the format can't hold an index,
-  /// Error{malformed} where two descriptors give one digest different sizes.
-  ArchiveLayout(ArchiveFormat format, const std::vector<ArchiveImage>& images);
+  /// Lays the images out, of which no two have the same root. Throws Error{usage} where the format can't hold an index.
+  ArchiveLayout(OutputFormat format, const std::vector<ArchiveImage>& images);
 
   const std::vector<ArchiveEntry>& entries() const noexcept { return entries_; }
   /// Bytes of the whole tar.
   std::uint64_t total_size() const noexcept { return total_size_; }
-  /// The entry that the blob fills; null where none is.
-  const ArchiveEntry* find(const Digest& digest) const;
-  /// The blobs that fill entries and are not among `filled`, in the order of the entries.
-  std::vector<Digest> missing(const std::set<Digest>& filled = {}) const;
+  /// The entry that the blob fills; throws Error{malformed} where none is.
+  const ArchiveEntry& at(const Digest& digest) const;
+  /// The blobs that fill entries, in their order.
+  std::vector<Digest> blobs() const;
 
  private:
-  /// What goes in under a digest, with its bytes where they are known.
-  struct Blob {
-    Digest digest;
-    std::uint64_t size;
-    const std::string* bytes;
-  };
-
-  static std::vector<Blob> blobs_of(const std::vector<ArchiveImage>& images);
   void add(std::string path, decltype(ArchiveEntry::content) content, std::uint64_t size = 0);
-  void add_blob(const Blob& blob);
 
   std::vector<ArchiveEntry> entries_;
-  std::map<Digest, std::size_t> blobs_;  // where each is in entries_
+  std::map<Digest, std::size_t> places_;  // of the blobs in entries_
   std::uint64_t total_size_ = 0;
 };
 

@@ -1,13 +1,18 @@
 #include "archive/archive_writer.hpp"
 
+#include "archive/output_file.hpp"
 #include "archive/tar_header.hpp"
-#include "util/file.hpp"
+#include "util/atomic_file.hpp"
+#include "util/interval_set.hpp"
 
 #include <hawser/util/error.hpp>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
+#include <map>
+#include <mutex>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include <poll.h>
@@ -20,65 +25,97 @@ namespace {
 // How much of a copied blob is handed to the disk at once, so that finish() has little left to wait for.
 constexpr std::uint64_t copy_step = std::uint64_t{16} << 20;
 
-}  // namespace
-
-ArchiveWriter::ArchiveWriter(std::filesystem::path path, ArchiveLayout layout, const std::filesystem::path& blobs)
-    : layout_(std::move(layout)),
-      output_(std::move(path)),
-      shares_blocks_(!blobs.empty() && can_share_blocks(blobs, directory_of(output_.path()))) {
-  if (!shares_blocks_) require_space(directory_of(output_.path()), layout_.total_size());
-  // Padding and trailer are zeros: the holes of a sparse file.
-  file().truncate(layout_.total_size());
-  write_literals();
-}
-
-void ArchiveWriter::write_literals() const {
-  for (const ArchiveEntry& entry : layout_.entries()) {
-    file().write_at(entry.header_offset, as_bytes(entry.header()));
-    if (const auto* text = std::get_if<std::string>(&entry.content))
-      file().write_at(entry.data_offset, as_bytes(*text));
+/// A tar in a file.
+class TarOutput final : public ImageOutput {
+ public:
+  TarOutput(const std::filesystem::path& path, ArchiveLayout layout, const std::filesystem::path& blobs)
+      : ImageOutput(layout.blobs()),
+        layout_(std::move(layout)),
+        output_(check_output(path)),
+        shares_blocks_(!blobs.empty() && can_share_blocks(blobs, directory_of(output_.path()))) {
+    if (!shares_blocks_) require_space(directory_of(output_.path()), layout_.total_size());
+    // Padding and trailer are zeros: the holes of a sparse file.
+    file().truncate(layout_.total_size());
+    for (const ArchiveEntry& entry : layout_.entries()) {
+      file().write_at(entry.header_offset, as_bytes(entry.header()));
+      if (const auto* text = std::get_if<std::string>(&entry.content))
+        file().write_at(entry.data_offset, as_bytes(*text));
+    }
   }
-}
 
-const ArchiveEntry& ArchiveWriter::entry(const Digest& digest) const {
-  const ArchiveEntry* found = layout_.find(digest);
-  if (!found) throw Error(Errc::malformed, "no entry of " + path().native() + " is for " + digest.to_string());
-  return *found;
-}
-
-std::uint64_t ArchiveWriter::data_offset(const Digest& digest) const {
-  return entry(digest).data_offset;
-}
-
-void ArchiveWriter::fill(const Digest& digest, const File& source) {
-  const ArchiveEntry& target = entry(digest);
-  target.check_source(source);
-  for (std::uint64_t done = 0; done < target.size; done += copy_step) {
-    const std::uint64_t step = std::min(copy_step, target.size - done);
-    file().copy_from(source, done, target.data_offset + done, step);
-    file().start_writeback(target.data_offset + done, step);
+  std::shared_ptr<BlobConsumer> consumer(const Digest& digest) override {
+    if (shares_blocks_) return nullptr;
+    return std::make_shared<Consumer>(*this, digest);
   }
-  mark_filled(digest);
-}
+  std::unique_ptr<BlobDestination> destination(const Digest& digest) override {
+    return std::make_unique<Destination>(*this, digest);
+  }
+  void fill(const Digest& digest, const File& source) override {
+    const ArchiveEntry& target = layout_.at(digest);
+    target.check_source(source);
+    for (std::uint64_t done = 0; done < target.size; done += copy_step) {
+      const std::uint64_t step = std::min(copy_step, target.size - done);
+      file().copy_from(source, done, target.data_offset + done, step);
+      file().start_writeback(target.data_offset + done, step);
+    }
+    mark_filled(digest);
+  }
 
-void ArchiveWriter::mark_filled(const Digest& digest) {
-  (void)entry(digest);
-  const std::lock_guard lock(mutex_);
-  filled_.insert(digest);
-}
+ private:
+  /// Writes a blob's bytes to their place as they are hashed.
+  class Consumer final : public BlobConsumer {
+   public:
+    Consumer(TarOutput& tar, const Digest& digest)
+        : tar_(tar), digest_(digest), offset_(tar.layout_.at(digest).data_offset) {}
 
-std::vector<Digest> ArchiveWriter::missing() const {
-  const std::lock_guard lock(mutex_);
-  return layout_.missing(filled_);
-}
+    void data(std::uint64_t offset, std::span<const std::byte> bytes) override {
+      tar_.file().write_at(offset_ + offset, bytes);
+      // Written out while more arrives, so that the fsync at the end has little left to do.
+      if (offset + bytes.size() - started_ >= writeback_every) {
+        tar_.file().start_writeback(offset_ + started_, offset + bytes.size() - started_);
+        started_ = offset + bytes.size();
+      }
+    }
+    void restart() override { started_ = 0; }
+    void done() override { tar_.mark_filled(digest_); }
 
-void ArchiveWriter::finish() {
-  if (const std::vector<Digest> left = missing(); !left.empty())
-    throw Error(Errc::malformed, path().native() + " is not complete: " + left.front().to_string() + " is missing");
-  output_.commit();
-}
+   private:
+    static constexpr std::uint64_t writeback_every = 4 * 1024 * 1024;
 
-namespace {
+    TarOutput& tar_;
+    Digest digest_;
+    std::uint64_t offset_;
+    std::uint64_t started_ = 0;
+  };
+
+  /// A blob that grows in the tar itself (--no-cache): nothing of it is kept if the pull fails.
+  class Destination final : public BlobDestination {
+   public:
+    Destination(TarOutput& tar, const Digest& digest)
+        : tar_(tar), digest_(digest), offset_(tar.layout_.at(digest).data_offset) {}
+
+    const File& file() const override { return tar_.file(); }
+    std::uint64_t base() const override { return offset_; }
+    const IntervalSet& present() const override { return present_; }
+    void wrote(std::uint64_t begin, std::uint64_t end) override { present_.insert(begin, end); }
+    void checkpoint() override {}  // nobody could resume from it
+    void commit() override { tar_.mark_filled(digest_); }
+    void discard() override { present_.clear(); }
+
+   private:
+    TarOutput& tar_;
+    Digest digest_;
+    std::uint64_t offset_;
+    IntervalSet present_;
+  };
+
+  const File& file() const { return output_.file(); }
+  void complete() override { output_.commit(); }
+
+  const ArchiveLayout layout_;
+  AtomicFile output_;
+  const bool shares_blocks_;
+};
 
 constexpr std::size_t step = 1 << 20;
 
@@ -131,37 +168,72 @@ void copy_to_stream(const File& output, const File& source, std::uint64_t size) 
   }
 }
 
-void pad_stream(const File& output, std::uint64_t size) {
-  static constexpr std::array<std::byte, tar_trailer_size> zeros{};
-  write_stream(output, std::span(zeros).first(static_cast<std::size_t>(size)));
-}
+namespace {
 
-StreamWriter::StreamWriter(const File& output, ArchiveLayout layout) : output_(&output), layout_(std::move(layout)) {}
+/// A tar on a stream.
+class StreamOutput final : public ImageOutput {
+ public:
+  StreamOutput(File stream, ArchiveLayout layout)
+      : ImageOutput(layout.blobs()), stream_(std::move(stream)), layout_(std::move(layout)) {}
 
-std::optional<Digest> StreamWriter::next() {
-  for (; position_ < layout_.entries().size(); ++position_) {
-    const ArchiveEntry& entry = layout_.entries()[position_];
-    if (const Digest* blob = std::get_if<Digest>(&entry.content)) return *blob;
-    write_stream(*output_, as_bytes(entry.header()));
-    if (const auto* text = std::get_if<std::string>(&entry.content)) write_stream(*output_, as_bytes(*text));
-    pad_stream(*output_, tar_padded(entry.size) - entry.size);
+  void fill(const Digest& digest, const File& source) override {
+    mark_filled(digest);
+    {
+      const std::lock_guard lock(mutex_);
+      ready_[digest] = File::duplicate(source.fd(), source.path());
+      if (writing_) return;
+      writing_ = true;
+    }
+    write_ready();
   }
-  if (!finished_) pad_stream(*output_, tar_trailer_size);
-  finished_ = true;
-  return std::nullopt;
+
+ private:
+  /// Writes what needs no blob and the blobs whose turn has come. One thread does it, and waits for the reader without
+  /// the lock; others leave their blobs to it. After a failure nobody writes any more.
+  void write_ready() {
+    for (; position_ < layout_.entries().size(); ++position_) {
+      const ArchiveEntry& entry = layout_.entries()[position_];
+      const Digest* const blob = std::get_if<Digest>(&entry.content);
+      const File source = blob ? take_ready(*blob) : File();
+      if (blob && !source) return;
+      if (blob) entry.check_source(source);
+      write_stream(stream_, as_bytes(entry.header()));
+      if (blob) copy_to_stream(stream_, source, entry.size);
+      if (const auto* text = std::get_if<std::string>(&entry.content)) write_stream(stream_, as_bytes(*text));
+      write_stream(stream_, as_bytes(std::string(tar_padded(entry.size) - entry.size, '\0')));
+    }
+  }
+
+  /// The blob where it is there; else whoever brings it goes on.
+  File take_ready(const Digest& blob) {
+    const std::lock_guard lock(mutex_);
+    auto found = ready_.extract(blob);
+    writing_ = !found.empty();
+    return found ? std::move(found.mapped()) : File();
+  }
+
+  void complete() override {
+    write_ready();
+    write_stream(stream_, as_bytes(std::string(tar_trailer_size, '\0')));
+  }
+
+  const File stream_;
+  const ArchiveLayout layout_;
+  std::size_t position_ = 0;  // of the entry that is due; of whoever has set `writing_`
+  std::mutex mutex_;
+  std::map<Digest, File> ready_;
+  bool writing_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<ImageOutput> open_tar(const std::filesystem::path& path, ArchiveLayout layout,
+                                      const std::filesystem::path& blobs) {
+  return std::make_unique<TarOutput>(path, std::move(layout), blobs);
 }
 
-void StreamWriter::write_blob(const Digest& digest, const File& source) {
-  const std::optional<Digest> due = next();
-  if (due != digest)
-    throw Error(Errc::malformed, "the blob that is due in the output is " + (due ? due->to_string() : "none") +
-                                     ", not " + digest.to_string());
-  const ArchiveEntry& entry = layout_.entries()[position_];
-  entry.check_source(source);
-  write_stream(*output_, as_bytes(entry.header()));
-  copy_to_stream(*output_, source, entry.size);
-  pad_stream(*output_, tar_padded(entry.size) - entry.size);
-  ++position_;
+std::unique_ptr<ImageOutput> open_tar_stream(File stream, ArchiveLayout layout) {
+  return std::make_unique<StreamOutput>(std::move(stream), std::move(layout));
 }
 
 }  // namespace hawser

@@ -1,8 +1,11 @@
 #include "archive/classic_writer.hpp"
 
-#include "archive/archive_layout.hpp"
 #include "archive/archive_writer.hpp"
+#include "archive/output_file.hpp"
 #include "archive/tar_header.hpp"
+#include "image/hasher.hpp"
+
+#include <hawser/util/error.hpp>
 
 #include <algorithm>
 #include <utility>
@@ -31,13 +34,6 @@ void add_repositories(json::object& repositories, const std::vector<Reference>& 
   }
 }
 
-void check(const ClassicImage& image) {
-  const std::size_t layers = image.manifest.layers.size(), diff_ids = image.config.diff_ids.size();
-  if (layers != diff_ids)
-    throw Error(Errc::malformed, "the image config names " + std::to_string(diff_ids) +
-                                     " layers where the manifest has " + std::to_string(layers));
-}
-
 }  // namespace
 
 Digest chain_id(const Digest& below, const Digest& diff_id) {
@@ -45,19 +41,17 @@ Digest chain_id(const Digest& below, const Digest& diff_id) {
 }
 
 ClassicLayout::ClassicLayout(const std::vector<ClassicImage>& images) {
-  if (images.empty()) throw Error(Errc::usage, "no image to put into the archive");
   json::array manifest_json;
   json::object repositories;
   std::map<std::string, std::string> configs;
   std::vector<Document> config_documents;
   for (const ClassicImage& image : images) {
-    check(image);
     json::object entry;
     json::array paths;
     std::optional<Digest> chain;
     std::string parent;
     for (std::size_t i = 0; i < image.manifest.layers.size(); ++i) {
-      const Digest& diff_id = image.config.diff_ids[i];
+      const Digest& diff_id = image.config.diff_ids.at(i);
       const Digest& blob = image.manifest.layers[i].digest;
       if (diff_ids.emplace(blob, diff_id).first->second != diff_id)
         throw Error(Errc::malformed, "the image configs give layer " + blob.short_string() + " two diff IDs");
@@ -98,11 +92,9 @@ std::string ClassicLayout::preamble(const ClassicLayer& layer) {
          tar_file(layer.id + "/json", json::serialize(v1));
 }
 
-LayerInflater::LayerInflater(media_type::Compression claimed, DecompressLimits limits, Decompressor::Sink sink,
-                             std::binary_semaphore& threads)
-    : claimed_(claimed),
-      limits_(limits),
-      decompressor_(claimed, limits),
+LayerInflater::LayerInflater(Decompressor::Sink sink, std::binary_semaphore& threads, DecompressLimits limits)
+    : limits_(limits),
+      decompressor_(limits),
       sink_(std::move(sink)),
       hand_over_([this](std::span<const std::byte> data) { taking_->push(data); }),
       threads_(threads) {}
@@ -132,7 +124,7 @@ void LayerInflater::finish() {
 
 void LayerInflater::restart() {
   leave_threads();
-  decompressor_ = Decompressor(claimed_, limits_);
+  decompressor_ = Decompressor(limits_);
 }
 
 /// What they still have to do is dropped.
@@ -160,17 +152,149 @@ File unnamed_file(const fs::path& directory) {
   return file;
 }
 
+std::set<Digest> layers_of(const std::vector<ArchiveImage>& images) {
+  std::set<Digest> layers;
+  for (const ArchiveImage& image : images)
+    for (const Descriptor& layer : image.manifests.front().manifest.layers) layers.insert(layer.digest);
+  return layers;
+}
+
 }  // namespace
 
-ClassicWriter::ClassicWriter(const fs::path& path, DecompressLimits limits)
-    : limits_(limits), output_(path), directory_(directory_of(output_->path())) {}
+/// One layer on its way. What is wrong with its data counts only once the data is known to be the registry's own: what
+/// the line damaged is fetched again.
+class ClassicWriter::Layer final : public BlobConsumer {
+ public:
+  Layer(ClassicWriter& writer, const Digest& blob)
+      : writer_(writer),
+        blob_(blob),
+        inflater_([this](std::span<const std::byte> data) { write(data); }, writer.inflating_threads_) {}
 
-ClassicWriter::ClassicWriter(const File& stream, fs::path directory, DecompressLimits limits)
-    : limits_(limits), stream_(&stream), directory_(std::move(directory)) {}
+  void data(std::uint64_t, std::span<const std::byte> bytes) override {
+    if (failure_) return;
+    try {
+      inflater_.feed(bytes);
+    } catch (const Error& error) {
+      keep(error);
+    }
+  }
 
-void ClassicWriter::arrange(ClassicLayout layout) {
-  if (layout_) throw Error(Errc::malformed, "the tar is arranged already");
-  layout_.emplace(std::move(layout));
+  void restart() override {
+    failure_.reset();
+    inflater_.restart();
+    hasher_ = Hasher(Digest::Algorithm::sha256);
+    size_ = started_ = 0;
+    if (direct_) writer_.output_->file().truncate(base_);
+    if (file_) file_.truncate(0);
+  }
+
+  void done() override {
+    try {
+      if (!failure_) inflater_.finish();
+    } catch (const Error& error) {
+      keep(error);
+    }
+    if (failure_) throw failure_->in("layer " + blob_.short_string());
+    take_turn();
+    const Digest found = hasher_.finish();
+    if (direct_) {
+      writer_.check(blob_, found, writer_.output_->file(), base_, size_);
+      writer_.place(size_, nullptr);
+      writer_.assemble();
+    } else {
+      if (!file_) file_ = unnamed_file(writer_.directory_);
+      writer_.add(blob_, {std::move(file_), size_, found});
+    }
+    writer_.mark_filled(blob_);
+  }
+
+ private:
+  void keep(const Error& error) {
+    if (is_on_this_side(error.code())) throw error;
+    failure_ = error;
+  }
+
+  /// Moves into the archive if it is the layer's turn now.
+  void take_turn() {
+    if (direct_ || writer_.stream_ || !writer_.arranged_) return;
+    const std::vector<ClassicLayer>& layers = writer_.layout_->layers;
+    const std::size_t turn = writer_.turn_;
+    if (turn == layers.size() || layers[turn].blob != blob_) return;
+    base_ = writer_.data_offset();
+    if (file_) {
+      writer_.output_->file().copy_from(file_, 0, base_, size_);
+      writer_.copied_ += size_;
+      file_.close();
+    }
+    direct_ = true;
+  }
+
+  void write(std::span<const std::byte> data) {
+    take_turn();
+    if (!direct_ && !file_) file_ = unnamed_file(writer_.directory_);
+    const File& target = direct_ ? writer_.output_->file() : file_;
+    target.write_at(base_ + size_, data);
+    hasher_.update(data);
+    size_ += data.size();
+    if (direct_ && size_ - started_ >= writeback_step) {
+      target.start_writeback(base_ + started_, size_ - started_);
+      started_ = size_;
+    }
+  }
+
+  ClassicWriter& writer_;
+  const Digest blob_;
+  Hasher hasher_{Digest::Algorithm::sha256};
+  File file_;            // where its tar grows while it is not its turn
+  bool direct_ = false;  // it grows in the archive, from `base_` on
+  std::uint64_t base_ = 0;
+  std::uint64_t size_ = 0;     // bytes of tar so far
+  std::uint64_t started_ = 0;  // those that are on their way to the disk
+  std::optional<Error> failure_;
+  LayerInflater inflater_;  // ends first, since it writes
+};
+
+ClassicWriter::ClassicWriter(const fs::path& path, std::vector<ArchiveImage> images)
+    : ImageOutput(ArchiveLayout(OutputFormat::docker_archive, images).blobs()),
+      images_(std::move(images)),
+      layers_(layers_of(images_)),
+      output_(std::in_place, check_output(path)),
+      directory_(directory_of(output_->path())) {}
+
+ClassicWriter::ClassicWriter(File stream, fs::path directory, std::vector<ArchiveImage> images)
+    : ImageOutput(ArchiveLayout(OutputFormat::docker_archive, images).blobs()),
+      images_(std::move(images)),
+      layers_(layers_of(images_)),
+      stream_(std::move(stream)),
+      directory_(std::move(directory)) {}
+
+std::shared_ptr<BlobConsumer> ClassicWriter::consumer(const Digest& digest) {
+  return layers_.contains(digest) ? std::make_shared<Layer>(*this, digest) : nullptr;
+}
+
+void ClassicWriter::fill(const Digest& digest, const File& source) {
+  const std::shared_ptr<BlobConsumer> layer = consumer(digest);
+  if (!layer) return mark_filled(digest);  // a config; config_known() has it
+  std::vector<std::byte> buffer(read_step);
+  std::uint64_t done = 0;
+  while (const std::size_t count = source.read_at(done, buffer)) {
+    layer->data(done, std::span(buffer).first(count));
+    done += count;
+  }
+  layer->done();
+}
+
+/// Once all configs are known, what the tar consists of is: writes the documents and the layers that wait.
+void ClassicWriter::config_known(const ArchiveManifest& manifest, const ImageConfig& config, const std::string& bytes) {
+  if (arranged_) return;
+  configs_.insert_or_assign(manifest.descriptor.digest, std::pair(config, bytes));
+  if (configs_.size() < images_.size()) return;
+  std::vector<ClassicImage> classic;
+  for (const ArchiveImage& image : images_) {
+    const auto& [known, text] = configs_.at(image.root().digest);
+    classic.push_back({image.references, image.manifests.front().manifest, known, text});
+  }
+  layout_.emplace(classic);
   // Without the lock, since a reader of a stream may be slow; nobody else writes before.
   for (const ClassicLayout::Document& document : layout_->documents) append(tar_file(document.path, document.text));
   std::map<Digest, Waiting> ended;
@@ -183,18 +307,16 @@ void ClassicWriter::arrange(ClassicLayout layout) {
   assemble();
 }
 
-void ClassicWriter::finish() {
-  if (!arranged_) throw Error(Errc::malformed, "the tar is not complete: an image config is missing");
-  if (turn_ < layout_->layers.size())
-    throw Error(Errc::malformed,
-                "the tar is not complete: layer " + layout_->layers[turn_].blob.short_string() + " is missing");
+void ClassicWriter::complete() {
+  if (!arranged_ || turn_ < layout_->layers.size())
+    throw Error(Errc::malformed, "the tar is not complete: a layer or an image config is missing");
   append(std::string(tar_trailer_size, '\0'));
   if (output_) output_->commit();
 }
 
 void ClassicWriter::append(std::string_view text) {
   if (stream_)
-    write_stream(*stream_, as_bytes(text));
+    write_stream(stream_, as_bytes(text));
   else
     output_->file().write_at(offset_, as_bytes(text));
   offset_ += text.size();
@@ -203,14 +325,12 @@ void ClassicWriter::append(std::string_view text) {
 /// Compares a layer's tar with what the image config says of it.
 void ClassicWriter::check(const Digest& blob, Digest found, const File& file, std::uint64_t base,
                           std::uint64_t size) const {
-  const auto expected = layout_->diff_ids.find(blob);
-  if (expected == layout_->diff_ids.end()) throw Error(Errc::malformed, "no image has the layer " + blob.to_string());
-  const Digest::Algorithm algorithm = expected->second.algorithm();
-  if (algorithm != found.algorithm()) found = hash_of(file, algorithm, base, size);
-  if (found != expected->second)
+  const Digest& expected = layout_->diff_ids.at(blob);
+  if (expected.algorithm() != found.algorithm()) found = hash_of(file, expected.algorithm(), base, size);
+  if (found != expected)
     throw Error(Errc::digest_mismatch, "layer " + blob.short_string() + " is " + found.to_string() +
                                            " when uncompressed, where the image config gives it the diff ID " +
-                                           expected->second.to_string());
+                                           expected.to_string());
 }
 
 /// Takes a layer that is whole, in a file of its own.
@@ -239,26 +359,21 @@ std::uint64_t ClassicWriter::data_offset() const {
   return offset_ + ClassicLayout::preamble(layer).size() + tar_file_header(layer.layer_path(), 0).size();
 }
 
-/// Writes all around the data of the layer whose turn it is; the data is there already or (`from`) comes from a file.
+/// Writes all around the data of the layer whose turn it is, and passes the turn on; the data is there already or
+/// (`from`) comes from a file.
 void ClassicWriter::place(std::uint64_t size, const File* from) {
   const ClassicLayer& layer = layout_->layers[turn_];
   append(ClassicLayout::preamble(layer));
   append(tar_file_header(layer.layer_path(), size));
   if (from) copied_ += size;
   if (from && stream_)
-    copy_to_stream(*stream_, *from, size);
+    copy_to_stream(stream_, *from, size);
   else if (from)
     output_->file().copy_from(*from, 0, offset_, size);
   if (output_) output_->file().start_writeback(offset_, size);
   offset_ += size;
   append(std::string(tar_padded(size) - size, '\0'));
-}
-
-/// A layer's data lies in the tar: the turn passes on.
-void ClassicWriter::placed_directly(std::uint64_t size) {
-  place(size, nullptr);
   ++turn_;
-  assemble();
 }
 
 /// Places the waiting layers whose turn has come. One thread does it; others leave their layers to it.
@@ -283,95 +398,8 @@ void ClassicWriter::assemble() {
       done();
       throw;
     }
-    ++turn_;
     done();
   }
-}
-
-ClassicWriter::Layer::Layer(ClassicWriter& writer, const Digest& blob, std::string_view media_type)
-    : writer_(writer),
-      blob_(blob),
-      inflater_(
-          media_type::layer_compression(media_type), writer.limits_,
-          [this](std::span<const std::byte> data) { write(data); }, writer.inflating_threads_) {}
-
-void ClassicWriter::Layer::feed(std::span<const std::byte> data) {
-  try {
-    inflater_.feed(data);
-  } catch (const Error& error) {
-    throw named(error);
-  }
-}
-
-void ClassicWriter::Layer::feed_from(const File& source, std::uint64_t size) {
-  std::vector<std::byte> buffer(static_cast<std::size_t>(std::min<std::uint64_t>(read_step, size)));
-  for (std::uint64_t done = 0; done < size;) {
-    const std::size_t wanted = static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), size - done));
-    const std::size_t count = source.read_at(done, std::span(buffer).first(wanted));
-    if (count == 0) throw Error(Errc::size_mismatch, source.path().native() + " is shorter than expected");
-    feed(std::span(buffer).first(count));
-    done += count;
-  }
-}
-
-void ClassicWriter::Layer::finish() {
-  if (finished_) throw Error(Errc::malformed, "layer " + blob_.short_string() + " ended twice");
-  try {
-    inflater_.finish();
-  } catch (const Error& error) {
-    throw named(error);
-  }
-  take_turn();
-  finished_ = true;
-  const Digest found = hasher_.finish();
-  if (direct_) {
-    writer_.check(blob_, found, writer_.output_->file(), base_, size_);
-    return writer_.placed_directly(size_);
-  }
-  if (!file_) file_ = unnamed_file(writer_.directory_);
-  writer_.add(blob_, {std::move(file_), size_, found});
-}
-
-void ClassicWriter::Layer::restart() {
-  if (finished_) throw Error(Errc::malformed, "layer " + blob_.short_string() + " is written already");
-  inflater_.restart();
-  hasher_ = Hasher(Digest::Algorithm::sha256);
-  size_ = started_ = 0;
-  if (direct_) writer_.output_->file().truncate(base_);
-  if (file_) file_.truncate(0);
-}
-
-/// Moves into the archive if it is the layer's turn now.
-void ClassicWriter::Layer::take_turn() {
-  if (direct_ || writer_.stream_ || !writer_.arranged_) return;
-  const std::vector<ClassicLayer>& layers = writer_.layout_->layers;
-  const std::size_t turn = writer_.turn_;
-  if (turn == layers.size() || layers[turn].blob != blob_) return;
-  base_ = writer_.data_offset();
-  if (file_) {
-    writer_.output_->file().copy_from(file_, 0, base_, size_);
-    writer_.copied_ += size_;
-    file_.close();
-  }
-  direct_ = true;
-}
-
-void ClassicWriter::Layer::write(std::span<const std::byte> data) {
-  take_turn();
-  if (!direct_ && !file_) file_ = unnamed_file(writer_.directory_);
-  const File& target = direct_ ? writer_.output_->file() : file_;
-  target.write_at(base_ + size_, data);
-  hasher_.update(data);
-  size_ += data.size();
-  if (direct_ && size_ - started_ >= writeback_step) {
-    target.start_writeback(base_ + started_, size_ - started_);
-    started_ = size_;
-  }
-}
-
-/// What is wrong with the layer's data says which layer it is; what is wrong with the disk does not need to.
-Error ClassicWriter::Layer::named(const Error& error) const {
-  return is_on_this_side(error.code()) ? error : error.in("layer " + blob_.short_string());
 }
 
 }  // namespace hawser

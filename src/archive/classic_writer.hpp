@@ -2,28 +2,31 @@
 // that can't take compressed layers; what --uncompressed writes.
 #pragma once
 
+#include "archive/archive_layout.hpp"
 #include "archive/decompressor.hpp"
-#include "archive/output_file.hpp"
-#include "image/hasher.hpp"
+#include "archive/image_output.hpp"
 #include "image/manifest.hpp"
+#include "util/atomic_file.hpp"
 #include "util/background_sink.hpp"
 #include "util/file.hpp"
 
 #include <hawser/image/digest.hpp>
 #include <hawser/image/reference.hpp>
-#include <hawser/util/error.hpp>
 
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <semaphore>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace hawser {
@@ -55,9 +58,8 @@ struct ClassicLayout {
     std::string text;
   };
 
-  /// Lays the images out; a diff ID that occurs twice is one layer. Throws Error{usage} where there is no image,
-  /// Error{malformed} where a config has another number of diff IDs than its manifest has layers, or where a blob is
-  /// said to have two diff IDs.
+  /// Lays the images out, whose configs have as many diff IDs as their manifests have layers; a diff ID that occurs
+  /// twice is one layer. Throws Error{malformed} where a blob is said to have two diff IDs.
   explicit ClassicLayout(const std::vector<ClassicImage>& images);
 
   std::vector<Document> documents;    ///< manifest.json, repositories, the configs
@@ -85,8 +87,7 @@ class LayerInflater {
 
   /// `sink` takes the tar. `threads` says whether a long layer may have threads (two, and 2 MiB) now; it is the
   /// caller's, for all of an archive's layers, and must outlive the inflater.
-  LayerInflater(media_type::Compression claimed, DecompressLimits limits, Decompressor::Sink sink,
-                std::binary_semaphore& threads);
+  LayerInflater(Decompressor::Sink sink, std::binary_semaphore& threads, DecompressLimits limits = {});
   ~LayerInflater();
   LayerInflater(const LayerInflater&) = delete;
   LayerInflater& operator=(const LayerInflater&) = delete;
@@ -102,7 +103,6 @@ class LayerInflater {
  private:
   void leave_threads();
 
-  media_type::Compression claimed_;
   DecompressLimits limits_;
   Decompressor decompressor_;
   Decompressor::Sink sink_;
@@ -115,49 +115,51 @@ class LayerInflater {
 /// Assembles the tar of a ClassicLayout. The order in the tar is fixed; the layer whose turn it is inflates straight
 /// into the tar (its header follows when its size is known), the others into unlinked files beside it, which
 /// are copied inside the kernel when their turn comes, or as soon as it comes while they still grow. Layers may begin,
-/// and end, before arrange() says what the tar consists of: that only the image configs know. The bytes of the
-/// result do not depend on who came first.
-class ClassicWriter {
+/// and end, before config_known() says what the tar consists of. The bytes of the result do not depend on who came
+/// first.
+class ClassicWriter final : public ImageOutput {
  public:
-  /// A tar at `path`, under a temporary name until finish(). Throws as OutputFile does.
-  explicit ClassicWriter(const std::filesystem::path& path, DecompressLimits limits = {});
-  /// The same tar to a stream; layers wait in unlinked files in `directory`. `stream` is the caller's and must outlive
-  /// the writer.
-  ClassicWriter(const File& stream, std::filesystem::path directory, DecompressLimits limits = {});
+  /// A tar at `path`, under a temporary name until finish(). Throws as check_output() does, and Error{usage} for an
+  /// image of several platforms.
+  ClassicWriter(const std::filesystem::path& path, std::vector<ArchiveImage> images);
+  /// The same tar to `stream`; layers wait in unlinked files in `directory`.
+  ClassicWriter(File stream, std::filesystem::path directory, std::vector<ArchiveImage> images);
 
-  /// Says what the tar consists of, once; writes the documents and the layers that wait. Throws Error{digest_mismatch}
-  /// where a layer that has ended is not what its diff ID says.
-  void arrange(ClassicLayout layout);
-  class Layer;
-  /// Ends the tar and gives it its name. Throws Error{malformed} where a layer is missing or nothing was
-  /// arranged.
-  void finish();
+  /// One who inflates the layer; null for a config. Its done() throws Error{malformed} where the layer is truncated or
+  /// broken, Error{digest_mismatch} where it is not what its diff ID says; before all configs are known it is
+  /// config_known() that throws this.
+  std::shared_ptr<BlobConsumer> consumer(const Digest& digest) override;
+  void config_known(const ArchiveManifest& manifest, const ImageConfig& config, const std::string& bytes) override;
+  void fill(const Digest& digest, const File& source) override;
   /// Bytes that had to be copied from a waiting file into the tar, for who wonders what it costs.
   std::uint64_t bytes_copied() const { return copied_; }
 
  private:
+  class Layer;
   /// A layer that is whole and waits for its turn.
   struct Waiting {
     File file;
-    std::uint64_t size = 0;
+    std::uint64_t size;
     Digest diff_id;  // SHA-256 of its tar
   };
 
+  void complete() override;
   void append(std::string_view text);
   void check(const Digest& blob, Digest found, const File& file, std::uint64_t base, std::uint64_t size) const;
   void add(const Digest& blob, Waiting layer);
   void add_checked(const Digest& blob, Waiting layer);
   std::uint64_t data_offset() const;
   void place(std::uint64_t size, const File* from);
-  void placed_directly(std::uint64_t size);
   void assemble();
 
-  DecompressLimits limits_;
-  std::optional<OutputFile> output_;
-  const File* stream_ = nullptr;
-  std::filesystem::path directory_;
-  std::binary_semaphore inflating_threads_{1};  // one layer at a time has some
-  std::optional<ClassicLayout> layout_;         // does not change once `arranged_`
+  const std::vector<ArchiveImage> images_;
+  const std::set<Digest> layers_;
+  std::optional<AtomicFile> output_;
+  const File stream_;  // not open where there is `output_`
+  const std::filesystem::path directory_;
+  std::map<Digest, std::pair<ImageConfig, std::string>> configs_;  // with their bytes, by manifest
+  std::binary_semaphore inflating_threads_{1};                     // one layer at a time has some
+  std::optional<ClassicLayout> layout_;                            // does not change once `arranged_`
   std::atomic<bool> arranged_ = false;
   // The layer that is written next, at `offset_`; whoever holds the turn writes without the lock, since nobody else
   // may.
@@ -167,41 +169,6 @@ class ClassicWriter {
   std::mutex mutex_;
   std::map<Digest, Waiting> waiting_;  // by blob
   bool assembling_ = false;
-};
-
-/// One layer on its way. Used by one thread at a time; different layers by different threads.
-class ClassicWriter::Layer {
- public:
-  /// Begins the layer with that digest and media type. One that the layout turns out not to need is only checked.
-  /// `writer` must outlive the layer.
-  Layer(ClassicWriter& writer, const Digest& blob, std::string_view media_type);
-
-  /// Takes the next bytes of the layer as the registry serves it. Throws what Decompressor does, and
-  /// Error{disk} or Error{disk_full}; then only restart() is of use.
-  void feed(std::span<const std::byte> data);
-  /// Takes the first `size` bytes of `source`.
-  void feed_from(const File& source, std::uint64_t size);
-  /// Says that the layer is whole. Throws Error{malformed} where it is truncated, Error{digest_mismatch} where it is
-  /// not what its diff ID says; before arrange() it is arrange() that throws this.
-  void finish();
-  /// Begins again from the layer's first byte: what was fed was wrong.
-  void restart();
-
- private:
-  void take_turn();
-  void write(std::span<const std::byte> data);
-  Error named(const Error& error) const;
-
-  ClassicWriter& writer_;
-  Digest blob_;
-  Hasher hasher_{Digest::Algorithm::sha256};
-  File file_;            // where its tar grows while it is not its turn
-  bool direct_ = false;  // it grows in the archive, from `base_` on
-  std::uint64_t base_ = 0;
-  std::uint64_t size_ = 0;     // bytes of tar so far
-  std::uint64_t started_ = 0;  // those that are on their way to the disk
-  bool finished_ = false;
-  LayerInflater inflater_;  // ends first, since it writes
 };
 
 }  // namespace hawser

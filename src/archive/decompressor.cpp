@@ -16,7 +16,6 @@
 namespace hawser {
 namespace {
 
-using media_type::Compression;
 using Bytes = std::span<const std::byte>;
 using Sink = Decompressor::Sink;
 
@@ -30,19 +29,6 @@ bool is_zstd_frame(std::string_view head) {
   const bool skippable =
       head.size() >= 4 && (static_cast<unsigned char>(head[0]) & 0xf0) == 0x50 && head.substr(1, 3) == "\x2a\x4d\x18"sv;
   return skippable || head.starts_with("\x28\xb5\x2f\xfd"sv);
-}
-
-/// What the first bytes of a stream say it is. A tar starts with a path, which none of these could be.
-Compression sniff(std::string_view head) {
-  using namespace std::string_view_literals;
-  if (head.starts_with("\x1f\x8b"sv)) return Compression::gzip;
-  if (is_zstd_frame(head)) return Compression::zstd;
-  if (head.starts_with("BZh"sv) && head.size() >= 4 && head[3] >= '1' && head[3] <= '9')
-    throw Error(Errc::unsupported, "the layer is compressed with bzip2, which --uncompressed can't undo");
-  if (head.starts_with("\xfd"
-                       "7zXZ"sv))
-    throw Error(Errc::unsupported, "the layer is compressed with xz, which --uncompressed can't undo");
-  return Compression::none;
 }
 
 class Gzip final : public Decompressor::Codec {
@@ -210,6 +196,19 @@ class Plain final : public Decompressor::Codec {
   void finish(const Sink&) override {}
 };
 
+/// For what the first bytes of a stream say it is. A tar starts with a path, which none of these could be.
+std::unique_ptr<Decompressor::Codec> codec_for(std::string_view head) {
+  using namespace std::string_view_literals;
+  if (head.starts_with("\x1f\x8b"sv)) return std::make_unique<Gzip>();
+  if (is_zstd_frame(head)) return std::make_unique<Zstd>();
+  if (head.starts_with("BZh"sv) && head.size() >= 4 && head[3] >= '1' && head[3] <= '9')
+    throw Error(Errc::unsupported, "the layer is compressed with bzip2, which --uncompressed can't undo");
+  if (head.starts_with("\xfd"
+                       "7zXZ"sv))
+    throw Error(Errc::unsupported, "the layer is compressed with xz, which --uncompressed can't undo");
+  return std::make_unique<Plain>();
+}
+
 }  // namespace
 
 void Decompressor::feed(std::span<const std::byte> data, const Sink& sink) {
@@ -230,17 +229,7 @@ void Decompressor::finish(const Sink& sink) {
 }
 
 void Decompressor::start(const Sink& sink) {
-  switch (head_.empty() ? claimed_ : sniff(head_)) {
-    case Compression::none:
-      codec_ = std::make_unique<Plain>();
-      break;
-    case Compression::gzip:
-      codec_ = std::make_unique<Gzip>();
-      break;
-    case Compression::zstd:
-      codec_ = std::make_unique<Zstd>();
-      break;
-  }
+  codec_ = codec_for(head_);
   codec_->feed(as_bytes(head_), within_limits(sink));
 }
 

@@ -1,8 +1,6 @@
 // A layer's tar out of its compressed form, as bytes arrive (RFC 1952, gzip; RFC 8878, zstd).
 #pragma once
 
-#include "image/manifest.hpp"
-
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -26,9 +24,7 @@ class Decompressor {
  public:
   using Sink = std::function<void(std::span<const std::byte>)>;
 
-  /// `claimed` is what the media type says; it decides only what an empty stream means.
-  explicit Decompressor(media_type::Compression claimed, DecompressLimits limits = {})
-      : claimed_(claimed), limits_(limits) {}
+  explicit Decompressor(DecompressLimits limits = {}) : limits_(limits) {}
 
   /// Takes the next bytes and gives what comes of them to `sink`, at most 256 KiB at a time. Throws
   /// Error{malformed} (broken data, wrong checksum), Error{too_large} (past a limit), Error{unsupported}
@@ -52,7 +48,6 @@ class Decompressor {
   void start(const Sink& sink);
   Sink within_limits(const Sink& sink);
 
-  media_type::Compression claimed_;
   DecompressLimits limits_;
   std::string head_;              // what came before the format was known
   std::unique_ptr<Codec> codec_;  // once it is known

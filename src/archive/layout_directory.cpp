@@ -4,6 +4,7 @@
 #include "image/image_layout.hpp"
 #include "image/manifest.hpp"
 #include "store/image_index.hpp"
+#include "util/atomic_file.hpp"
 #include "util/file.hpp"
 #include "util/text.hpp"
 
@@ -12,6 +13,7 @@
 #include <cerrno>
 #include <map>
 #include <optional>
+#include <utility>
 
 #include <sys/stat.h>
 
@@ -56,10 +58,95 @@ bool make_directory(const fs::path& path) {
 }
 
 void write_document(const fs::path& path, std::string_view content) {
-  OutputFile output(path);
+  AtomicFile output(check_output(path));
   output.file().write_at(0, as_bytes(content));
   output.commit();
 }
+
+/// fill() may be called from several threads at once, each for its own blob.
+class LayoutDirectory final : public ImageOutput {
+ public:
+  LayoutDirectory(const fs::path& path, std::vector<ArchiveImage> images, ArchiveLayout layout)
+      : ImageOutput(layout.blobs()),
+        path_(resolved_output(path.has_filename() ? path : path.parent_path())),
+        images_(std::move(images)),
+        layout_(std::move(layout)) {
+    if (is_layout(path_)) {
+      work_ = path_;
+    } else {
+      check_output(path_);
+      work_ = temporary_.emplace(path_).path();
+    }
+    require_space(directory_of(path_), layout_.total_size());
+    make_directory(work_);
+    for (const fs::path& directory : directories())
+      if (make_directory(directory) && !temporary_)
+        sync_directory(directory_of(directory.parent_path()));  // a new layout is synced as a whole
+  }
+
+  void fill(const Digest& digest, const File& source) override {
+    const ArchiveEntry& entry = layout_.at(digest);
+    entry.check_source(source);
+    AtomicFile blob(check_output(work_ / entry.path));
+    blob.file().copy_from(source, 0, 0, entry.size);
+    blob.commit();
+    mark_filled(digest);
+  }
+
+ private:
+  void complete() override {
+    for (const ArchiveEntry& entry : layout_.entries())
+      if (const auto* text = std::get_if<std::string>(&entry.content); text && entry.path != "index.json")
+        if (temporary_ || entry.path != "oci-layout") write_document(work_ / entry.path, *text);
+    update_index();
+    if (!temporary_) return;
+    for (const fs::path& directory : directories()) sync_directory(directory);
+    sync_directory(work_);
+    temporary_->rename(Durable::yes);
+  }
+
+  std::vector<fs::path> directories() const {
+    std::vector<fs::path> result;
+    for (const ArchiveEntry& entry : layout_.entries())
+      if (std::holds_alternative<ArchiveEntry::Directory>(entry.content)) result.push_back(work_ / entry.path);
+    return result;
+  }
+
+  void update_index() const {
+    std::optional<LockFile> lock;
+    if (!temporary_) lock.emplace(lock_index(work_));  // others who add to the layout wait: no entries are lost
+    const fs::path path = work_ / "index.json";
+    std::error_code ignored;
+    std::optional<LayoutIndex> index = LayoutIndex();
+    if (fs::exists(path, ignored)) index = LayoutIndex::parse(read_file(path, max_layout_index));
+    if (!index) throw Error(Errc::malformed, printable(path.native()) + " is not an image index");
+    index->put(index_entries(), [this](const Digest& image) { return platform_in_layout(work_, image); });
+    const std::optional<std::string> text = index->text();
+    if (!text)
+      throw Error(Errc::malformed, printable(path.native()) + " has a number that can't be written again",
+                  "name another directory with --output");
+    write_document(path, *text);
+  }
+
+  /// The entries of the images, with their platforms: several of one name lie beside each other in a layout.
+  std::vector<Descriptor> index_entries() const {
+    std::map<Digest, std::optional<Platform>> platforms;
+    for (const ArchiveImage& image : images_) platforms.emplace(image.root().digest, image.root().platform);
+    std::vector<Descriptor> entries = layout_descriptors(images_);
+    for (Descriptor& entry : entries) {
+      std::optional<Platform>& platform = platforms.at(entry.digest);
+      if (!platform) platform = platform_in_layout(work_, entry.digest);
+      entry.platform = platform;
+    }
+    return entries;
+  }
+
+  const fs::path path_;
+  const std::vector<ArchiveImage> images_;
+  const ArchiveLayout layout_;
+  std::optional<Temporary> temporary_;  // where a new layout grows
+  fs::path work_;                       // where it is written: `path_` itself, or the temporary
+};
 
 }  // namespace
 
@@ -68,88 +155,17 @@ void check_layout_directory(const fs::path& path) {
   if (!is_layout(named)) check_output(named);
 }
 
-LayoutDirectory::LayoutDirectory(fs::path path, const std::vector<ArchiveImage>& images)
-    : path_(resolved_output(path.has_filename() ? std::move(path) : path.parent_path())),
-      images_(merge_images(images)),
-      layout_(ArchiveFormat::oci_archive, images_) {
-  if (is_layout(path_)) {
-    work_ = path_;
-  } else {
-    check_output(path_);
-    work_ = temporary_.emplace(path_).path();
+std::unique_ptr<ImageOutput> open_layout_directory(const fs::path& path, const std::vector<ArchiveImage>& images) {
+  return std::make_unique<LayoutDirectory>(path, images, ArchiveLayout(OutputFormat::oci_dir, images));
+}
+
+std::size_t images_in_layout(const fs::path& path) {
+  try {
+    const auto index = LayoutIndex::parse(read_file(path / "index.json", max_layout_index));
+    return index ? index->entries().size() : 0;
+  } catch (const Error&) {
+    return 0;
   }
-  require_space(directory_of(path_), layout_.total_size());
-  make_directory(work_);
-  for (const ArchiveEntry& entry : layout_.entries())
-    if (std::holds_alternative<ArchiveEntry::Directory>(entry.content) && make_directory(work_ / entry.path) &&
-        work_ == path_)
-      sync_directory(directory_of((work_ / entry.path).parent_path()));  // a new layout is synced as a whole
-}
-
-std::vector<Digest> LayoutDirectory::missing() const {
-  const std::lock_guard lock(mutex_);
-  return layout_.missing(filled_);
-}
-
-void LayoutDirectory::fill(const Digest& digest, const File& source) {
-  const ArchiveEntry* entry = layout_.find(digest);
-  if (!entry) throw Error(Errc::malformed, "no image for " + path_.native() + " has " + digest.to_string());
-  entry->check_source(source);
-  OutputFile blob(work_ / entry->path);
-  blob.file().copy_from(source, 0, 0, entry->size);
-  blob.commit();
-  const std::lock_guard lock(mutex_);
-  filled_.insert(digest);
-}
-
-void LayoutDirectory::write_documents() const {
-  for (const ArchiveEntry& entry : layout_.entries())
-    if (const auto* text = std::get_if<std::string>(&entry.content); text && entry.path != "index.json")
-      if (work_ != path_ || entry.path != "oci-layout") write_document(work_ / entry.path, *text);
-}
-
-/// The entries of the images, with their platforms: several of one name lie beside each other in a layout.
-std::vector<Descriptor> LayoutDirectory::index_entries() const {
-  std::map<Digest, std::optional<Platform>> platforms;
-  for (const ArchiveImage& image : images_) platforms.emplace(image.root().digest, image.root().platform);
-  std::vector<Descriptor> entries = layout_descriptors(images_);
-  for (Descriptor& entry : entries) {
-    std::optional<Platform>& platform = platforms.at(entry.digest);
-    if (!platform) platform = platform_in_layout(work_, entry.digest);
-    entry.platform = platform;
-  }
-  return entries;
-}
-
-std::string LayoutDirectory::merged_index() const {
-  const fs::path path = work_ / "index.json";
-  std::error_code ignored;
-  std::optional<LayoutIndex> index = LayoutIndex();
-  if (fs::exists(path, ignored)) index = LayoutIndex::parse(read_file(path, max_layout_index));
-  if (!index) throw Error(Errc::malformed, printable(path.native()) + " is not an image index");
-  index->put(index_entries(), [this](const Digest& image) { return platform_in_layout(work_, image); });
-  if (std::optional<std::string> text = index->text()) return std::move(*text);
-  throw Error(Errc::malformed, printable(path.native()) + " has a number that can't be written again",
-              "name another directory with --output");
-}
-
-void LayoutDirectory::update_index() const {
-  std::optional<LockFile> lock;
-  if (work_ == path_) lock.emplace(lock_index(work_));  // others who add to the layout wait: no entries are lost
-  write_document(work_ / "index.json", merged_index());
-}
-
-void LayoutDirectory::finish() {
-  if (const std::vector<Digest> left = missing(); !left.empty())
-    throw Error(Errc::malformed, path_.native() + " is not complete: " + left.front().to_string() + " is missing");
-  write_documents();
-  update_index();
-  if (work_ == path_) return;
-  for (const ArchiveEntry& entry : layout_.entries())
-    if (std::holds_alternative<ArchiveEntry::Directory>(entry.content)) sync_directory(work_ / entry.path);
-  sync_directory(work_);
-  temporary_->rename(Durable::yes);
-  work_ = path_;
 }
 
 }  // namespace hawser

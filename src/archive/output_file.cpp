@@ -1,5 +1,7 @@
 #include "archive/output_file.hpp"
 
+#include "util/file.hpp"
+
 #include <hawser/util/error.hpp>
 
 #include <cerrno>

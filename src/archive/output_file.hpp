@@ -1,7 +1,5 @@
-// Where archives may be written to, and the files that they are written into.
+// Where archives may be written to.
 #pragma once
-
-#include "util/atomic_file.hpp"
 
 #include <filesystem>
 
@@ -12,15 +10,8 @@ namespace hawser {
 std::filesystem::path resolved_output(std::filesystem::path path);
 
 /// resolved_output(), checked that a file can come to be there: throws Error{disk} where the directory is missing, is
-/// no directory or can't be written, or where a directory or a special file is there. Worth calling before anything is
-/// fetched.
+/// no directory or can't be written, or where a directory or a special file is there. An AtomicFile at what it returns
+/// replaces what is at `path`, or where that is a symbolic link at its target.
 std::filesystem::path check_output(const std::filesystem::path& path);
-
-/// A file that replaces what is at a path, or where that is a symbolic link at its target.
-class OutputFile : public AtomicFile {
- public:
-  /// Throws as check_output() does.
-  explicit OutputFile(const std::filesystem::path& path) : AtomicFile(check_output(path)) {}
-};
 
 }  // namespace hawser

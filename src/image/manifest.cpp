@@ -42,12 +42,6 @@ bool is_layer(std::string_view type) {
          type == docker_layer_tar || type == docker_layer_zstd || is_foreign_layer(type);
 }
 
-Compression layer_compression(std::string_view type) {
-  if (type.ends_with("+gzip") || type.ends_with(".gzip")) return Compression::gzip;
-  if (type.ends_with("+zstd") || type.ends_with(".zstd")) return Compression::zstd;
-  return Compression::none;
-}
-
 std::string_view accept_manifests() {
   return "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, "
          "application/vnd.docker.distribution.manifest.list.v2+json, "

@@ -47,11 +47,6 @@ bool is_layer(std::string_view type);
 /// Whether `type` names a foreign or nondistributable layer, whose bytes may live at its descriptor's `urls`.
 bool is_foreign_layer(std::string_view type);
 
-/// How a layer's tar is compressed.
-enum class Compression { none, gzip, zstd };
-/// What the media type says of a layer's compression.
-Compression layer_compression(std::string_view type);
-
 /// The Accept header of a manifest request: every type that hawser takes, OCI first.
 std::string_view accept_manifests();
 

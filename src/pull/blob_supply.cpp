@@ -28,23 +28,6 @@ FetchOptions fetch_options(const PullRequest& request, const RetryLimits& retry)
   return options;
 }
 
-/// A blob that grows in a store.
-class StoreDestination final : public BlobDestination {
- public:
-  explicit StoreDestination(std::unique_ptr<PartialBlob> partial) : partial_(std::move(partial)) {}
-
-  const File& file() const override { return partial_->file(); }
-  std::uint64_t base() const override { return 0; }
-  const IntervalSet& present() const override { return partial_->present(); }
-  void wrote(std::uint64_t begin, std::uint64_t end) override { partial_->wrote(begin, end); }
-  void checkpoint() override { partial_->checkpoint(); }
-  void commit() override { partial_->commit(); }
-  void restart() override { partial_->discard(); }
-
- private:
-  std::unique_ptr<PartialBlob> partial_;
-};
-
 [[noreturn]] void refuse_long_config() {
   throw Error(Errc::too_large, "the image's config is larger than 4 MiB");
 }
@@ -237,7 +220,7 @@ BlobJob BlobSupply::make_job(const BlobDelivery& delivery, bool& taken_on_the_wa
       auto acquired = arrivals->acquire(digest, size);
       if (auto* partial = std::get_if<std::unique_ptr<PartialBlob>>(&acquired)) {
         fetched_.insert(digest);
-        return std::make_unique<StoreDestination>(std::move(*partial));
+        return std::move(*partial);
       }
       if (std::holds_alternative<StoredBlob>(acquired)) return BlobReady{};
       return BlobHeld{};

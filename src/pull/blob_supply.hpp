@@ -1,7 +1,7 @@
 // Gets blobs to the outputs: from the cache where they are there and right, else from where they are published.
 #pragma once
 
-#include "pull/image_output.hpp"
+#include "archive/image_output.hpp"
 #include "pull/output.hpp"
 #include "pull/session.hpp"
 #include "pull/storage.hpp"

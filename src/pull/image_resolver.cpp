@@ -103,8 +103,7 @@ class Resolver {
     if (auto* manifest = std::get_if<Manifest>(&document.content)) {
       ArchiveManifest entry{.descriptor = std::move(document.descriptor),
                             .bytes = std::move(document.bytes),
-                            .manifest = std::move(*manifest),
-                            .config_bytes = {}};
+                            .manifest = std::move(*manifest)};
       result_.archive.manifests.push_back(std::move(entry));
       co_return;
     }

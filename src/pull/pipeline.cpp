@@ -1,6 +1,6 @@
 #include "pull/pipeline.hpp"
 
-#include "pull/image_output.hpp"
+#include "archive/layout_directory.hpp"
 #include "pull/image_resolver.hpp"
 
 #include <hawser/util/error.hpp>

@@ -1,6 +1,7 @@
 // A blob on its way into the store: which bytes are there, and what of that survives a kill or a power cut.
 #pragma once
 
+#include "store/blob_destination.hpp"
 #include "store/journal.hpp"
 #include "store/lock_file.hpp"
 #include "store/store_layout.hpp"
@@ -25,32 +26,33 @@ namespace hawser {
 /// since the page cache outlives the process, and they are believed only under the boot that wrote them.
 /// *Durable* ones follow an fsync of the data and are believed always. Whatever is believed is hashed before
 /// it is used.
-class PartialBlob {
+class PartialBlob final : public BlobDestination {
  public:
   /// Opens what an earlier holder has left, or starts afresh. `lock` is the right to do so. Waits for the disk only
   /// where a part has survived a restart of the machine.
   PartialBlob(StoreLayout layout, Digest digest, std::uint64_t size, LockFile lock);
   PartialBlob(const PartialBlob&) = delete;
   PartialBlob& operator=(const PartialBlob&) = delete;
-  ~PartialBlob();
+  ~PartialBlob() override;
 
-  const File& file() const { return file_; }
+  const File& file() const override { return file_; }
+  std::uint64_t base() const override { return 0; }
   /// What the journal says is there; grows with wrote(). For the thread that calls wrote().
-  const IntervalSet& present() const { return present_; }
+  const IntervalSet& present() const override { return present_; }
 
   /// Says that [begin, end) has been written to file(). Cheap: journalled once for every 64 KiB, or 16,384th of a large
   /// blob, that each range has got on average. May be called while checkpoint() runs.
-  void wrote(std::uint64_t begin, std::uint64_t end);
+  void wrote(std::uint64_t begin, std::uint64_t end) override;
 
   // For pool threads, one of them at a time:
   /// Makes what is present durable: fsync, then a durable record.
-  void checkpoint();
+  void checkpoint() override;
   /// The caller has hashed the whole file and found it right: fsync, rename into blobs/, fsync of the directory,
   /// journal removed, identity remembered.
-  void commit();
+  void commit() override;
   /// Throws the bytes away (a partial that turned out wrong); the right is kept and present() is empty. Where commit()
   /// has failed after the rename, file() is another one from now on, and what it was stays as it is.
-  void discard();
+  void discard() override;
 
  private:
   void open();

@@ -301,7 +301,7 @@ asio::awaitable<void> BlobFetcher::Engine::verify(std::shared_ptr<ActiveBlob> bl
     if (stopped_ || abandoned_.contains(blob->group)) throw cancelled();
     blob->failure = nullptr;
     auto restart = [&] {
-      if (bytes_are_wrong) blob->destination->restart();
+      if (bytes_are_wrong) blob->destination->discard();
       if (blob->consumer) blob->consumer->restart();
     };
     co_await run_on(pool_, restart);

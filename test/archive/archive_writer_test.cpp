@@ -27,12 +27,12 @@ using test::TempDir;
 /// Writes `sample` to `path`, its blobs in the order of `digests`.
 void write(const SampleImage& sample, const std::filesystem::path& path, const std::vector<Digest>& digests,
            const TempDir& scratch) {
-  ArchiveWriter writer(path, ArchiveLayout(ArchiveFormat::docker_archive, {sample.image}));
+  const auto writer = open_tar(path, ArchiveLayout(OutputFormat::docker_archive, {sample.image}));
   for (const Digest& digest : digests) {
     const File blob = file_with(scratch / digest.hex(), sample.blobs.at(digest));
-    writer.fill(digest, blob);
+    writer->fill(digest, blob);
   }
-  writer.finish();
+  writer->finish();
 }
 
 TEST(ArchiveWriter, EveryEntryIsReadBack) {
@@ -46,7 +46,6 @@ TEST(ArchiveWriter, EveryEntryIsReadBack) {
   for (const auto& [digest, bytes] : sample.blobs) EXPECT_EQ(test::data_of(entries, blob_path(digest)), bytes);
   const ArchiveManifest& manifest = sample.image.manifests.front();
   EXPECT_EQ(test::data_of(entries, blob_path(manifest.descriptor.digest)), manifest.bytes);
-  EXPECT_EQ(test::data_of(entries, blob_path(manifest.manifest.config.digest)), manifest.config_bytes);
   EXPECT_EQ(test::data_of(entries, "oci-layout"), oci_layout_document());
   EXPECT_THAT(scratch.names(), testing::ElementsAre("out.tar"));
 }
@@ -65,7 +64,7 @@ TEST(ArchiveWriter, ArrivalOrderDoesNotShow) {
 TEST(ArchiveWriter, GnuTarListsIt) {
   const TempDir scratch, blobs;
   const SampleImage sample = sample_image({"nginx:1"}, {noise(1000, 1)}, Digest::Algorithm::sha512);
-  write(sample, scratch / "out.tar", {Digest::of(noise(1000, 1), Digest::Algorithm::sha512)}, blobs);
+  write(sample, scratch / "out.tar", {sample.config(), Digest::of(noise(1000, 1), Digest::Algorithm::sha512)}, blobs);
   const std::string command = "TZ=UTC tar --numeric-owner -tvf " + (scratch / "out.tar").string() + " > " +
                               (scratch / "listing").string() + " 2>&1";
   ASSERT_EQ(std::system(command.c_str()), 0) << read_text(scratch / "listing");
@@ -77,14 +76,15 @@ TEST(ArchiveWriter, GnuTarListsIt) {
 TEST(ArchiveWriter, BytesMayBeWrittenStraightIntoTheTar) {
   const TempDir scratch;
   const SampleImage sample = sample_image({"nginx:1"}, {noise(3000, 1), noise(2000, 2)});
-  ArchiveWriter writer(scratch / "out.tar", ArchiveLayout(ArchiveFormat::oci_archive, {sample.image}));
-  EXPECT_EQ(writer.missing().size(), 2u);
+  const auto writer = open_tar(scratch / "out.tar", ArchiveLayout(OutputFormat::oci_archive, {sample.image}));
+  EXPECT_EQ(writer->missing().size(), 3u);
   for (const auto& [digest, bytes] : sample.blobs) {
-    writer.file().write_at(writer.data_offset(digest), as_bytes(bytes));
-    writer.mark_filled(digest);
+    const auto place = writer->destination(digest);
+    place->file().write_at(place->base(), as_bytes(bytes));
+    place->commit();
   }
-  EXPECT_TRUE(writer.missing().empty());
-  writer.finish();
+  EXPECT_TRUE(writer->missing().empty());
+  writer->finish();
   const auto entries = test::list_tar_file(scratch / "out.tar");
   for (const auto& [digest, bytes] : sample.blobs) EXPECT_EQ(test::data_of(entries, blob_path(digest)), bytes);
 }
@@ -94,15 +94,12 @@ TEST(ArchiveWriter, SeveralThreadsFillDifferentEntries) {
   std::vector<std::string> layers;
   for (std::uint32_t i = 0; i < 16; ++i) layers.push_back(noise(20'000 + i, i + 1));
   const SampleImage sample = sample_image({"nginx:1"}, layers);
-  ArchiveWriter writer(scratch / "out.tar", ArchiveLayout(ArchiveFormat::docker_archive, {sample.image}));
+  const auto writer = open_tar(scratch / "out.tar", ArchiveLayout(OutputFormat::docker_archive, {sample.image}));
   std::vector<std::thread> threads;
-  for (const std::string& layer : layers)
-    threads.emplace_back([&] {
-      const Digest digest = Digest::of(layer);
-      writer.fill(digest, file_with(blobs / digest.hex(), layer));
-    });
+  for (const auto& [digest, bytes] : sample.blobs)
+    threads.emplace_back([&] { writer->fill(digest, file_with(blobs / digest.hex(), bytes)); });
   for (std::thread& thread : threads) thread.join();
-  writer.finish();
+  writer->finish();
   const auto entries = test::list_tar_file(scratch / "out.tar");
   for (const auto& [digest, bytes] : sample.blobs) EXPECT_EQ(test::data_of(entries, blob_path(digest)), bytes);
 }
@@ -111,9 +108,9 @@ TEST(ArchiveWriter, AnUnfinishedTarLeavesNothing) {
   const TempDir scratch;
   const SampleImage sample = sample_image({"nginx:1"}, {"layer"});
   {
-    ArchiveWriter writer(scratch / "out.tar", ArchiveLayout(ArchiveFormat::docker_archive, {sample.image}));
+    const auto writer = open_tar(scratch / "out.tar", ArchiveLayout(OutputFormat::docker_archive, {sample.image}));
     EXPECT_THAT(scratch.names(), testing::Not(testing::Contains("out.tar")));
-    EXPECT_EQ(code_of([&] { writer.finish(); }), Errc::malformed);
+    EXPECT_EQ(code_of([&] { writer->finish(); }), Errc::malformed);
   }
   EXPECT_TRUE(scratch.names().empty());
 }
@@ -121,13 +118,14 @@ TEST(ArchiveWriter, AnUnfinishedTarLeavesNothing) {
 TEST(ArchiveWriter, WrongBlobsAreRefused) {
   const TempDir scratch, blobs;
   const SampleImage sample = sample_image({"nginx:1"}, {"layer"});
-  ArchiveWriter writer(scratch / "out.tar", ArchiveLayout(ArchiveFormat::docker_archive, {sample.image}));
+  const auto writer = open_tar(scratch / "out.tar", ArchiveLayout(OutputFormat::docker_archive, {sample.image}));
   const Digest stranger = Digest::of("stranger");
-  EXPECT_EQ(code_of([&] { (void)writer.data_offset(stranger); }), Errc::malformed);
-  EXPECT_EQ(code_of([&] { writer.mark_filled(stranger); }), Errc::malformed);
   const File longer = file_with(blobs / "longer", "layers");
-  EXPECT_EQ(code_of([&] { writer.fill(Digest::of("layer"), longer); }), Errc::size_mismatch);
-  EXPECT_THAT(writer.missing(), testing::ElementsAre(Digest::of("layer")));
+  EXPECT_EQ(code_of([&] { (void)writer->destination(stranger); }), Errc::malformed);
+  EXPECT_EQ(code_of([&] { (void)writer->consumer(stranger); }), Errc::malformed);
+  EXPECT_EQ(code_of([&] { writer->fill(stranger, longer); }), Errc::malformed);
+  EXPECT_EQ(code_of([&] { writer->fill(Digest::of("layer"), longer); }), Errc::size_mismatch);
+  EXPECT_THAT(writer->missing(), testing::ElementsAre(sample.config(), Digest::of("layer")));
 }
 
 TEST(ArchiveWriter, ATarThatCannotFitIsRefusedBeforehand) {
@@ -135,7 +133,7 @@ TEST(ArchiveWriter, ATarThatCannotFitIsRefusedBeforehand) {
   SampleImage sample = sample_image({"nginx:1"}, {"layer"});
   sample.image.manifests.front().manifest.layers[0].size = max_blob_size;
   EXPECT_EQ(code_of([&] {
-              ArchiveWriter writer(scratch / "out.tar", ArchiveLayout(ArchiveFormat::docker_archive, {sample.image}));
+              (void)open_tar(scratch / "out.tar", ArchiveLayout(OutputFormat::docker_archive, {sample.image}));
             }),
             Errc::disk_full);
   EXPECT_TRUE(scratch.names().empty());
@@ -154,20 +152,29 @@ SampleImage large_image() {
 }
 
 ArchiveLayout layout_of(const SampleImage& sample) {
-  return ArchiveLayout(ArchiveFormat::docker_archive, {sample.image});
+  return ArchiveLayout(OutputFormat::docker_archive, {sample.image});
 }
 
-/// Writes the blobs in the order in which the writer wants them.
-void write_all(StreamWriter& writer, const SampleImage& sample, const TempDir& blobs) {
-  while (const auto due = writer.next()) writer.write_blob(*due, file_with(blobs / due->hex(), sample.blobs.at(*due)));
+/// Another descriptor of an open file, as a writer wants one of its own.
+File again(const File& file) {
+  return File::duplicate(file.fd(), file.path());
 }
 
-/// What ArchiveWriter makes of it.
+/// Writes the blobs to the stream, the last of them first.
+void write_all(File output, const SampleImage& sample, const TempDir& blobs) {
+  const auto writer = open_tar_stream(std::move(output), layout_of(sample));
+  std::vector<Digest> digests = writer->missing();
+  for (std::size_t i = digests.size(); i-- > 0;)
+    writer->fill(digests[i], file_with(blobs / digests[i].hex(), sample.blobs.at(digests[i])));
+  writer->finish();
+}
+
+/// What open_tar() makes of it.
 std::string seekable(const SampleImage& sample) {
   const TempDir scratch, blobs;
-  ArchiveWriter writer(scratch / "out.tar", layout_of(sample));
-  for (const auto& [digest, bytes] : sample.blobs) writer.fill(digest, file_with(blobs / digest.hex(), bytes));
-  writer.finish();
+  const auto writer = open_tar(scratch / "out.tar", layout_of(sample));
+  for (const auto& [digest, bytes] : sample.blobs) writer->fill(digest, file_with(blobs / digest.hex(), bytes));
+  writer->finish();
   return read_text(scratch / "out.tar");
 }
 
@@ -190,14 +197,12 @@ struct Pipe {
   }
 };
 
-TEST(StreamWriter, AFileGetsWhatArchiveWriterMakes) {
+TEST(StreamWriter, AFileGetsWhatATarInItsPlaceIs) {
   const TempDir scratch, blobs;
   const SampleImage sample = large_image();
   const File output(scratch / "out", O_RDWR | O_CREAT, 0600);
-  StreamWriter writer(output, layout_of(sample));
-  write_all(writer, sample, blobs);
-  EXPECT_FALSE(writer.next());
-  EXPECT_EQ(output.size(), writer.layout().total_size());
+  write_all(again(output), sample, blobs);
+  EXPECT_EQ(output.size(), layout_of(sample).total_size());
   EXPECT_TRUE(read_text(scratch / "out") == seekable(sample));
 }
 
@@ -209,9 +214,7 @@ TEST(StreamWriter, APipeGetsTheSameWhetherItBlocksOrNot) {
     Pipe pipe(flags);
     std::string got;
     std::thread reader([&] { got = pipe.drain(); });
-    StreamWriter writer(pipe.in, layout_of(sample));
-    write_all(writer, sample, blobs);
-    pipe.in.close();
+    write_all(std::move(pipe.in), sample, blobs);
     reader.join();
     EXPECT_TRUE(got == wanted) << flags;
   }
@@ -220,9 +223,7 @@ TEST(StreamWriter, APipeGetsTheSameWhetherItBlocksOrNot) {
 TEST(StreamWriter, AnAppendedFileTakesTheWayThroughMemory) {
   const TempDir scratch, blobs;
   const SampleImage sample = large_image();
-  const File output(scratch / "out", O_RDWR | O_CREAT | O_APPEND, 0600);
-  StreamWriter writer(output, layout_of(sample));
-  write_all(writer, sample, blobs);
+  write_all(File(scratch / "out", O_RDWR | O_CREAT | O_APPEND, 0600), sample, blobs);
   EXPECT_TRUE(read_text(scratch / "out") == seekable(sample));
 }
 
@@ -232,9 +233,8 @@ TEST(StreamWriter, AReaderThatLeavesIsSaidSo) {
   const SampleImage sample = large_image();
   Pipe pipe;
   pipe.out.close();
-  StreamWriter writer(pipe.in, layout_of(sample));
   try {
-    write_all(writer, sample, blobs);
+    write_all(std::move(pipe.in), sample, blobs);
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), Errc::disk);
@@ -247,19 +247,17 @@ TEST(StreamWriter, ADiskThatIsFullIsSaidSo) {
   EXPECT_EQ(code_of([&] { write_stream(full, as_bytes("x")); }), Errc::disk_full);
 }
 
-TEST(StreamWriter, OnlyTheBlobThatIsDueIsTakenAndOnlyWhole) {
+TEST(StreamWriter, ABlobIsWrittenWhenItIsDueAndOnlyWhole) {
   const TempDir scratch, blobs;
   const SampleImage sample = large_image();
   const File output(scratch / "out", O_RDWR | O_CREAT, 0600);
-  StreamWriter writer(output, layout_of(sample));
-  const Digest due = *writer.next();
-  EXPECT_EQ(writer.next(), due);
+  const auto writer = open_tar_stream(again(output), layout_of(sample));
+  const std::vector<Digest> digests = writer->missing();
+  writer->fill(digests[1], file_with(blobs / "second", sample.blobs.at(digests[1])));
+  EXPECT_LT(output.size(), sample.blobs.at(digests[1]).size());
+  EXPECT_EQ(code_of([&] { writer->finish(); }), Errc::malformed);
   const File wrong = file_with(blobs / "wrong", "short");
-  EXPECT_EQ(code_of([&] { writer.write_blob(due, wrong); }), Errc::size_mismatch);
-  EXPECT_EQ(code_of([&] { writer.write_blob(Digest::of("other"), wrong); }), Errc::malformed);
-  write_all(writer, sample, blobs);
-  EXPECT_TRUE(read_text(scratch / "out") == seekable(sample));
-  EXPECT_EQ(code_of([&] { writer.write_blob(due, wrong); }), Errc::malformed);
+  EXPECT_EQ(code_of([&] { writer->fill(digests[0], wrong); }), Errc::size_mismatch);
 }
 
 TEST(StreamWriter, ASourceThatShrinksIsNoticed) {

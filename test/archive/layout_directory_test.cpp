@@ -28,16 +28,16 @@ using test::TempDir;
 using testing::ElementsAre;
 using testing::UnorderedElementsAre;
 
-void fill(LayoutDirectory& directory, const SampleImage& sample, const TempDir& blobs) {
+void fill(ImageOutput& directory, const SampleImage& sample, const TempDir& blobs) {
   for (const Digest& digest : directory.missing())
     directory.fill(digest, file_with(blobs / digest.hex(), sample.blobs.at(digest)));
 }
 
 void write(const fs::path& path, const SampleImage& sample) {
   const TempDir blobs;
-  LayoutDirectory directory(path, {sample.image});
-  fill(directory, sample, blobs);
-  directory.finish();
+  const auto directory = open_layout_directory(path, {sample.image});
+  fill(*directory, sample, blobs);
+  directory->finish();
 }
 
 /// The full names in index.json.
@@ -73,11 +73,11 @@ TEST(LayoutDirectory, ItHasItsNameOnlyOnceItIsComplete) {
   const TempDir scratch, blobs;
   const SampleImage sample = sample_image({"nginx:1"}, {noise(1000, 1), noise(700, 2)});
   {
-    LayoutDirectory directory(scratch / "layout", {sample.image});
-    const Digest first = directory.missing().front();
-    directory.fill(first, file_with(blobs / "first", sample.blobs.at(first)));
-    EXPECT_EQ(directory.missing().size(), 1U);
-    EXPECT_EQ(code_of([&] { directory.finish(); }), Errc::malformed);
+    const auto directory = open_layout_directory(scratch / "layout", {sample.image});
+    const Digest first = directory->missing().front();
+    directory->fill(first, file_with(blobs / "first", sample.blobs.at(first)));
+    EXPECT_EQ(directory->missing().size(), 2U);
+    EXPECT_EQ(code_of([&] { directory->finish(); }), Errc::malformed);
     EXPECT_FALSE(fs::exists(scratch / "layout"));
   }
   EXPECT_THAT(scratch.names(), ElementsAre());
@@ -143,10 +143,10 @@ TEST(LayoutDirectory, AnOldOneIsAsItWasWhereTheNewImageIsNotComplete) {
   const std::string before = read_text(scratch / "layout/index.json");
   {
     const SampleImage sample = sample_image({"nginx:2"}, {noise(900, 2), noise(800, 3)});
-    LayoutDirectory directory(scratch / "layout", {sample.image});
-    const Digest first = directory.missing().front();
-    directory.fill(first, file_with(blobs / "first", sample.blobs.at(first)));
-    EXPECT_EQ(code_of([&] { directory.finish(); }), Errc::malformed);
+    const auto directory = open_layout_directory(scratch / "layout", {sample.image});
+    const Digest first = directory->missing().front();
+    directory->fill(first, file_with(blobs / "first", sample.blobs.at(first)));
+    EXPECT_EQ(code_of([&] { directory->finish(); }), Errc::malformed);
   }
   EXPECT_EQ(read_text(scratch / "layout/index.json"), before);
   check_blobs(scratch / "layout");
@@ -179,17 +179,17 @@ TEST(LayoutDirectory, WhoAddsWaitsForTheOneWhoHasTheLock) {
 TEST(LayoutDirectory, BlobsThatDoNotBelongAreRefused) {
   const TempDir scratch, blobs;
   const SampleImage sample = sample_image({"nginx:1"}, {noise(1000, 1)});
-  LayoutDirectory directory(scratch / "layout", {sample.image});
+  const auto directory = open_layout_directory(scratch / "layout", {sample.image});
   const File file = file_with(blobs / "short", "short");
-  EXPECT_EQ(code_of([&] { directory.fill(directory.missing().front(), file); }), Errc::size_mismatch);
-  EXPECT_EQ(code_of([&] { directory.fill(Digest::of("other"), file); }), Errc::malformed);
+  EXPECT_EQ(code_of([&] { directory->fill(directory->missing().front(), file); }), Errc::size_mismatch);
+  EXPECT_EQ(code_of([&] { directory->fill(Digest::of("other"), file); }), Errc::malformed);
 }
 
 TEST(LayoutDirectory, WhatIsNoLayoutIsLeftAlone) {
   const TempDir scratch;
   const SampleImage sample = sample_image({"nginx:1"}, {noise(1000, 1)});
   const auto refused = [&](const std::string& name) {
-    return code_of([&] { const LayoutDirectory directory(scratch / name, {sample.image}); });
+    return code_of([&] { (void)open_layout_directory(scratch / name, {sample.image}); });
   };
   std::ofstream(scratch / "file") << "a file";
   EXPECT_EQ(refused("file"), Errc::disk);
@@ -218,9 +218,10 @@ TEST(LayoutDirectory, AnIndexThatCanNotBeWrittenAgainIsNamedAndStays) {
 SampleImage image_for(const std::string& reference, const std::string& architecture, const std::string& layer) {
   SampleImage sample = sample_image({reference}, {layer});
   ArchiveManifest& manifest = sample.image.manifests.front();
-  manifest.config_bytes = R"({"os":"linux","rootfs":{"type":"layers"},"architecture":")" + architecture + R"("})";
-  manifest.manifest.config.digest = Digest::of(manifest.config_bytes);
-  manifest.manifest.config.size = manifest.config_bytes.size();
+  const std::string config = R"({"os":"linux","rootfs":{"type":"layers"},"architecture":")" + architecture + R"("})";
+  manifest.manifest.config.digest = Digest::of(config);
+  manifest.manifest.config.size = config.size();
+  sample.blobs.emplace(Digest::of(config), config);
   manifest.bytes = R"({"schemaVersion":2,"mediaType":")" + manifest.manifest.media_type + R"(","config":)" +
                    boost::json::serialize(descriptor_json(manifest.manifest.config)) + R"(,"layers":[)" +
                    boost::json::serialize(descriptor_json(manifest.manifest.layers.front())) + "]}";

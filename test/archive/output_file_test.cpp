@@ -1,6 +1,7 @@
 #include "archive/output_file.hpp"
 
 #include "archive/sample_images.hpp"
+#include "util/atomic_file.hpp"
 
 #include <hawser/util/error.hpp>
 
@@ -19,7 +20,7 @@ using testing::HasSubstr;
 
 std::string message_of(const std::filesystem::path& path) {
   try {
-    const OutputFile output(path);
+    const AtomicFile output(check_output(path));
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), Errc::disk);
     return error.what();
@@ -29,7 +30,7 @@ std::string message_of(const std::filesystem::path& path) {
 
 TEST(OutputFile, HasItsNameOnlyWhenCommitted) {
   const TempDir scratch;
-  OutputFile output(scratch / "out.tar");
+  AtomicFile output(check_output(scratch / "out.tar"));
   output.file().write(as_bytes("text"));
   // No name at all, or where the file system can't do that, a temporary one.
   EXPECT_THAT(scratch.names(), testing::Each(testing::EndsWith(".partial")));
@@ -42,7 +43,7 @@ TEST(OutputFile, ReplacesAnOlderFileOnlyWhenCommitted) {
   const TempDir scratch;
   test::file_with(scratch / "out.tar", "old");
   {
-    OutputFile output(scratch / "out.tar");
+    AtomicFile output(check_output(scratch / "out.tar"));
     output.file().write(as_bytes("unfinished"));
   }
   EXPECT_EQ(read_text(scratch / "out.tar"), "old");
@@ -52,7 +53,7 @@ TEST(OutputFile, ReplacesAnOlderFileOnlyWhenCommitted) {
 TEST(OutputFile, ModeHonoursTheUmask) {
   const TempDir scratch;
   const mode_t old = ::umask(027);
-  OutputFile output(scratch / "out.tar");
+  AtomicFile output(check_output(scratch / "out.tar"));
   ::umask(old);
   output.commit();
   struct stat status {};
@@ -63,7 +64,7 @@ TEST(OutputFile, ModeHonoursTheUmask) {
 TEST(OutputFile, ALongNameHasATemporaryToo) {
   const TempDir scratch;
   const std::string name(255, 'n');
-  OutputFile output(scratch / name);
+  AtomicFile output(check_output(scratch / name));
   output.commit();
   EXPECT_THAT(scratch.names(), testing::ElementsAre(name));
 }
@@ -91,7 +92,7 @@ TEST(OutputFile, ALinkStaysAndItsTargetIsReplaced) {
   std::filesystem::create_symlink(scratch / "middle.tar", scratch / "link.tar");
   std::filesystem::create_symlink("there/new.tar", scratch / "dangling.tar");
   for (const char* name : {"link.tar", "dangling.tar"}) {
-    OutputFile output(scratch / name);
+    AtomicFile output(check_output(scratch / name));
     output.file().write(as_bytes("new"));
     output.commit();
     EXPECT_TRUE(std::filesystem::is_symlink(scratch / name));

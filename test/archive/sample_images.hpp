@@ -41,7 +41,9 @@ inline std::string noise(std::size_t size, std::uint32_t seed) {
 /// The blobs of an image beside what an archive needs of it.
 struct SampleImage {
   ArchiveImage image;
-  std::map<Digest, std::string> blobs = {};  ///< the layers
+  std::map<Digest, std::string> blobs = {};  ///< the config and the layers
+
+  const Digest& config() const { return image.manifests.front().manifest.config.digest; }
 };
 
 /// An image whose layers are `layers`, under `references`.
@@ -54,6 +56,7 @@ inline SampleImage sample_image(const std::vector<std::string>& references, cons
   Manifest manifest{std::string(media_type::oci_manifest),
                     {std::string(media_type::oci_config), Digest::of(config), config.size()},
                     {}};
+  sample.blobs.emplace(manifest.config.digest, config);
   std::string bytes = "{\"schemaVersion\":2,\"layers\":[";
   for (const std::string& layer : layers) {
     const Digest digest = Digest::of(layer, algorithm);
@@ -63,7 +66,7 @@ inline SampleImage sample_image(const std::vector<std::string>& references, cons
   }
   bytes += "0]}";
   const Descriptor descriptor{std::string(media_type::oci_manifest), Digest::of(bytes), bytes.size()};
-  sample.image.manifests.push_back({descriptor, bytes, manifest, config});
+  sample.image.manifests.push_back({descriptor, bytes, manifest});
   return sample;
 }
 

@@ -19,7 +19,7 @@ std::optional<Digest> inflate(std::span<const std::byte> input, std::size_t step
   DecompressLimits limits;
   limits.max_output = max_output;
   limits.ratio_from = 1024 * 1024;
-  Decompressor decompressor(media_type::Compression::gzip, limits);
+  Decompressor decompressor(limits);
   Hasher hasher(Digest::Algorithm::sha256);
   std::uint64_t total = 0;
   const auto sink = [&](std::span<const std::byte> bytes) {

@@ -1,6 +1,6 @@
 // References: what is taken keeps its meaning when written and read again, and makes a safe file name.
 #include "check.hpp"
-#include "pull/image_output.hpp"
+#include "pull/output.hpp"
 #include "util/text.hpp"
 
 #include <hawser/image/reference.hpp>

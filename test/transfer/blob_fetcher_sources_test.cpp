@@ -367,7 +367,7 @@ TEST_F(SourcesTest, AFetchGivenUpLetsGoOfItsDestinationThoughAWorkerWaits) {
     void wrote(std::uint64_t begin, std::uint64_t end) override { real->wrote(begin, end); }
     void checkpoint() override {}
     void commit() override {}
-    void restart() override {}
+    void discard() override {}
     std::unique_ptr<BlobDestination> real;
     bool& gone;
   };

@@ -42,7 +42,7 @@ class FileDestination final : public BlobDestination {
     ++log_.commits;
     log_.disk_threads.push_back(std::this_thread::get_id());
   }
-  void restart() override {
+  void discard() override {
     ++log_.restarts;
     log_.disk_threads.push_back(std::this_thread::get_id());
     present_.clear();

@@ -1,6 +1,7 @@
 // Pulling images: what is asked for, what that takes, and what came of it.
 #pragma once
 
+#include <hawser/archive/output_format.hpp>
 #include <hawser/image/digest.hpp>
 #include <hawser/image/platform.hpp>
 #include <hawser/image/reference.hpp>
@@ -47,13 +48,6 @@ struct RegistryAccess {
   CredentialLookup credentials;
   /// Takes a line for people. Called on the network thread.
   std::function<void(Importance, const std::string&)> log;
-};
-
-/// What a pull writes.
-enum class OutputFormat {
-  docker_archive,  ///< a tar as `docker save` writes it
-  oci_archive,     ///< a tar of an OCI image layout
-  oci_dir,         ///< an OCI image layout as a directory
 };
 
 /// What is to be pulled, from where and into what.

@@ -1,4 +1,4 @@
-#include "pull/image_output.hpp"
+#include "archive/image_output.hpp"
 
 #include "archive/classic_writer.hpp"
 #include "archive/compressed.hpp"
@@ -23,102 +23,6 @@
 
 namespace hawser {
 namespace {
-
-const std::string x_digest = Digest::of("x").to_string();
-
-TEST(OutputName, FollowsThePattern) {
-  struct Case {
-    std::string reference;
-    std::string platform;
-    std::string name;
-  };
-  const std::vector<Case> cases{
-      {"nginx", "", "library_nginx_latest.tar"},
-      {"nginx", "linux/arm64", "library_nginx_latest_arm64.tar"},
-      {"nginx:1.25", "linux/arm/v7", "library_nginx_1.25_arm_v7.tar"},
-      {"nginx", "windows/amd64", "library_nginx_latest_windows_amd64.tar"},
-      {"a/b:1", "", "a_b_1.tar"},
-      {"quay.io/a/b:1", "", "quay.io_a_b_1.tar"},
-      {"localhost:5000/a", "", "localhost_5000_a_latest.tar"},
-      {"[::1]:5000/a", "", "__1_5000_a_latest.tar"},
-      {"nginx@" + x_digest, "", "library_nginx_sha256-" + x_digest.substr(7, 12) + ".tar"},
-      {"nginx:1@" + x_digest, "", "library_nginx_1.tar"},
-  };
-  for (const auto& [reference, platform, name] : cases) {
-    std::optional<Platform> wanted;
-    if (!platform.empty()) wanted = Platform::parse(platform);
-    EXPECT_EQ(output_name(Reference::parse(reference), wanted), name);
-  }
-}
-
-void expect_safe(const std::string& name) {
-  EXPECT_LE(name.size(), 200U);
-  EXPECT_TRUE(name.ends_with(".tar"));
-  EXPECT_EQ(name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"),
-            std::string::npos)
-      << name;
-  EXPECT_NE(name[0], '.');
-  EXPECT_NE(name[0], '-');
-}
-
-TEST(OutputName, NeverLeavesItsDirectory) {
-  Reference reference;
-  reference.domain = "../..";
-  reference.path = "/etc/passwd";
-  reference.tag = std::string("..\0\n/x", 6);
-  expect_safe(output_name(reference, std::nullopt));
-  reference.domain = "-rf";
-  expect_safe(output_name(reference, Platform{"..", "/", "\\", ""}));
-  reference.domain = "docker.io";
-  reference.path = ".hidden";
-  expect_safe(output_name(reference, std::nullopt));
-}
-
-TEST(OutputName, LongNamesAreCutAndStillDiffer) {
-  const auto a = Reference::parse("a.b/" + std::string(240, 'x') + ":1" + std::string(100, 'y'));
-  const auto b = Reference::parse("a.b/" + std::string(240, 'x') + ":2" + std::string(100, 'y'));
-  expect_safe(output_name(a, std::nullopt));
-  EXPECT_NE(output_name(a, std::nullopt), output_name(b, std::nullopt));
-}
-
-std::vector<std::string> names_of(const std::vector<std::string>& texts) {
-  std::vector<Reference> references;
-  for (const std::string& text : texts) references.push_back(Reference::parse(text));
-  auto names = output_names(references, std::nullopt);
-  for (const std::string& name : names) expect_safe(name);
-  return names;
-}
-
-TEST(OutputNames, DifferentReferencesNeverShareAName) {
-  const std::vector<std::vector<std::string>> calls{
-      {"a/b_c", "a_b/c"},
-      {"x:A", "x:a"},
-      {"x:1@" + x_digest, "x:1@" + Digest::of("y").to_string(), "x:1"},
-      {"a.b:5000/c", "a.b/5000/c"},
-  };
-  for (const auto& call : calls) {
-    auto names = names_of(call);
-    ASSERT_EQ(names.size(), call.size());
-    std::sort(names.begin(), names.end());
-    EXPECT_EQ(std::unique(names.begin(), names.end()), names.end()) << call[0];
-  }
-}
-
-TEST(OutputNames, ATagThatImitatesTheHashDoesNotCollide) {
-  const auto first = names_of({"a/b_c", "a_b/c"});
-  const std::string stem = first[0].substr(0, first[0].size() - 4);  // a_b_c_latest_<hash>
-  const auto names = names_of({"a/b_c", "a_b/c", "a/b_c:" + stem.substr(6)});
-  EXPECT_NE(names[0], names[2]);
-  EXPECT_NE(names[0], names[1]);
-}
-
-TEST(OutputNames, LeavesTheOthersAloneAndEqualOnesEqual) {
-  const auto names = names_of({"nginx", "a/b_c", "a_b/c", "nginx"});
-  EXPECT_EQ(names[0], "library_nginx_latest.tar");
-  EXPECT_EQ(names[3], names[0]);
-  EXPECT_NE(names[1], "a_b_c_latest.tar");
-  EXPECT_TRUE(names_of({}).empty());
-}
 
 using test::code_of;
 using test::file_with;
@@ -145,9 +49,13 @@ struct Compressed {
     sample = sample_image({"nginx:1"}, layers);
   }
   const ArchiveManifest& manifest() const { return sample.image.manifests.front(); }
+  const std::string& config_bytes() const { return sample.blobs.at(sample.config()); }
   const std::string& blob(std::size_t i) const { return sample.blobs.at(manifest().manifest.layers[i].digest); }
   Digest digest(std::size_t i) const { return manifest().manifest.layers[i].digest; }
-  void tell_config(ImageOutput& output) const { output.config_known(manifest(), config, manifest().config_bytes); }
+  void tell_config(ImageOutput& output) const {
+    output.fill(sample.config(), File());
+    output.config_known(manifest(), config, config_bytes());
+  }
   std::unique_ptr<ImageOutput> open(const std::filesystem::path& path) const {
     return open_image_output(OutputFormat::docker_archive, true, path, {sample.image});
   }
@@ -172,7 +80,8 @@ TEST(ImageOutput, TarTakesBlobsFromConsumersDestinationsAndFiles) {
   const SampleImage sample = sample_image({"nginx:1"}, {noise(9000, 1), noise(700, 2), noise(5'000'000, 3)});
   const auto output = open_image_output(OutputFormat::docker_archive, false, scratch / "out.tar", {sample.image});
   const auto& layers = sample.image.manifests.front().manifest.layers;
-  EXPECT_EQ(output->missing().size(), 3U);
+  EXPECT_EQ(output->missing().size(), 4U);
+  output->fill(sample.config(), file_with(blobs / "config", sample.blobs.at(sample.config())));
 
   const auto consumer = output->consumer(layers[2].digest);
   send(*consumer, noise(3000, 9));
@@ -185,7 +94,7 @@ TEST(ImageOutput, TarTakesBlobsFromConsumersDestinationsAndFiles) {
   destination->file().write_at(destination->base(), as_bytes(second));
   destination->wrote(0, second.size());
   EXPECT_EQ(destination->present().size(), second.size());
-  destination->restart();
+  destination->discard();
   EXPECT_EQ(destination->present().size(), 0U);
   destination->wrote(0, second.size());
   destination->commit();
@@ -202,10 +111,10 @@ TEST(ImageOutput, DirectoryTakesFiles) {
   const TempDir scratch, blobs;
   const SampleImage sample = sample_image({"nginx:1"}, {noise(9000, 1)});
   const auto output = open_image_output(OutputFormat::oci_dir, false, scratch / "layout", {sample.image});
-  const Digest digest = output->missing().front();
+  const Digest digest = output->missing().back();
   EXPECT_EQ(output->consumer(digest), nullptr);
   EXPECT_EQ(output->destination(digest), nullptr);
-  output->fill(digest, file_with(blobs / "blob", sample.blobs.at(digest)));
+  for (const auto& [each, bytes] : sample.blobs) output->fill(each, file_with(blobs / each.hex(), bytes));
   output->finish();
   EXPECT_EQ(read_text(scratch / ("layout/" + blob_path(digest))), sample.blobs.at(digest));
 }
@@ -286,6 +195,7 @@ TEST(ImageOutput, ASlowReaderOfAStreamHoldsOneThreadOnly) {
   const auto fill = [&](std::size_t i) {
     output->fill(layers[i].digest, File(blobs / layers[i].digest.hex(), O_RDONLY));
   };
+  output->fill(sample.config(), File(blobs / sample.config().hex(), O_RDONLY));
   std::jthread writer([&] { fill(0); });  // more than the pipe holds
   pollfd readable{pipe.ends[0], POLLIN, 0};
   ASSERT_EQ(::poll(&readable, 1, 10'000), 1);
@@ -378,11 +288,11 @@ TEST(UncompressedOutput, ConfigsAreWantedButGoInByTheirOwnWay) {
   const Compressed image({noise(900, 1)});
   const TempDir scratch, blobs;
   const auto output = image.open(scratch / "out.tar");
-  const Digest config = image.manifest().manifest.config.digest;
+  const Digest config = image.sample.config();
   EXPECT_THAT(output->missing(), ElementsAre(config, image.digest(0)));
   EXPECT_EQ(output->consumer(config), nullptr);
   EXPECT_EQ(output->destination(image.digest(0)), nullptr);
-  output->fill(config, file_with(blobs / "config", image.manifest().config_bytes));
+  output->fill(config, file_with(blobs / "config", image.config_bytes()));
 }
 
 TEST(UncompressedOutput, WhatNobodyCouldLoadIsRefusedAtOnce) {

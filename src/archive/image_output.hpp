@@ -1,0 +1,73 @@
+// What a pull writes its images into, whatever its kind.
+#pragma once
+
+#include "archive/archive_layout.hpp"
+#include "image/manifest.hpp"
+#include "store/blob_destination.hpp"
+#include "util/file.hpp"
+
+#include <hawser/archive/output_format.hpp>
+#include <hawser/image/digest.hpp>
+
+#include <filesystem>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace hawser {
+
+/// Functions throw Error{disk, disk_full}; those that may be called on pool threads, several at once, say so.
+class ImageOutput {
+ public:
+  virtual ~ImageOutput() = default;
+  ImageOutput(const ImageOutput&) = delete;
+  ImageOutput& operator=(const ImageOutput&) = delete;
+
+  /// The blobs that are still to come, without repetitions, in the order in which it can use them best.
+  std::vector<Digest> missing() const;
+  /// One who takes the blob's bytes while they arrive, so that nothing has to be copied later; null where it is no
+  /// use: then fill() is called once the blob is complete.
+  virtual std::shared_ptr<BlobConsumer> consumer(const Digest&) { return nullptr; }
+  /// A place in the output itself where the blob may grow, so that its bytes are written only once; null where there
+  /// is none.
+  virtual std::unique_ptr<BlobDestination> destination(const Digest&) { return nullptr; }
+  /// The config of one of its images is there: its bytes and what they say. Before that nothing is known of the
+  /// layers' diff IDs. On a pool thread.
+  virtual void config_known(const ArchiveManifest&, const ImageConfig&, const std::string&) {}
+  /// Takes the complete, verified blob. Throws Error{size_mismatch} where `source` is not as long as the manifest says.
+  /// On a pool thread.
+  virtual void fill(const Digest& digest, const File& source) = 0;
+  /// Everything is there: makes it durable and gives it its name. Throws Error{malformed} where a blob is missing. On a
+  /// pool thread.
+  void finish();
+
+ protected:
+  /// `blobs`: what it needs.
+  explicit ImageOutput(std::vector<Digest> blobs) : blobs_(std::move(blobs)) {}
+  /// Says that the blob is there.
+  void mark_filled(const Digest& digest);
+
+ private:
+  virtual void complete() = 0;
+
+  const std::vector<Digest> blobs_;
+  mutable std::mutex mutex_;
+  std::set<Digest> filled_;
+};
+
+/// Opens the output at `path` ("-" is stdout) for `images`: in `format` with the registry's own bytes, or, where
+/// `uncompressed`, in the classic layout of `docker save`. `blobs` is the directory of the store, if any, whose files
+/// fill() will be given: a tar that can share blocks with them has no consumers, and its layers take no room of their
+/// own. Throws Error{unsupported} where that layout can't hold an image.
+std::unique_ptr<ImageOutput> open_image_output(OutputFormat format, bool uncompressed,
+                                               const std::filesystem::path& path,
+                                               const std::vector<ArchiveImage>& images,
+                                               const std::filesystem::path& blobs = {});
+
+/// Throws what open_image_output() would throw where the images can't be written, or have no room, and writes nothing.
+void check_image_output(OutputFormat format, bool uncompressed, const std::filesystem::path& path,
+                        const std::vector<ArchiveImage>& images, const std::filesystem::path& blobs = {});
+
+}  // namespace hawser
