@@ -370,18 +370,22 @@ void Progress::show_totals(Time now) {
   next_ = now + total_interval;
 }
 
-void Progress::message(std::string_view text) {
-  if (finished_ || style_ == Style::quiet) return;
+void Progress::show(std::string_view text) {
+  if (finished_) return;
   const std::string line = printable(masked(text), 2000) + "\n";
-  style_ == Style::plain ? sink_(line) : draw(line);
+  style_ == Style::terminal ? draw(line) : sink_(line);
+}
+
+void Progress::message(std::string_view text) {
+  if (style_ != Style::quiet) show(text);
 }
 
 void Progress::tell(Importance importance, std::string_view text) {
   switch (importance) {
     case Importance::error:
-      return message("hawser: " + std::string(text));
+      return show("hawser: " + std::string(text));
     case Importance::hint:
-      return message("        " + std::string(text));
+      return show("        " + std::string(text));
     case Importance::warning:
       return message("warning: " + std::string(text));
     case Importance::detail:

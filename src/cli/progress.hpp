@@ -73,7 +73,7 @@ struct ViewSize {
 class Progress : public TransferObserver {
  public:
   enum class Style {
-    quiet,     ///< nothing is shown
+    quiet,     ///< errors alone
     plain,     ///< a line for each layer that is done, and a total every few seconds
     terminal,  ///< lines that are redrawn in place with ANSI sequences
   };
@@ -130,6 +130,7 @@ class Progress : public TransferObserver {
  private:
   BlobState* find(const Digest& digest);
   std::string masked(std::string_view text) const;
+  void show(std::string_view text);
   void measure(Time now);
   void show_totals(Time now);
   void draw(std::string_view line_above);

@@ -26,8 +26,6 @@ void refuse_a_terminal(const Command& command) {
 
 /// Tells the result on standard output, or where that is the archive's on standard error.
 void say(const Command& command, const PullStatistics& statistics) {
-  // With --quiet the log was silent.
-  if (command.quiet) std::fputs(format_failures(statistics).c_str(), stderr);
   if (command.quiet && !command.json) return;
   const std::string text = command.json ? statistics_json(statistics) : format_statistics(statistics);
   if (command.output == "-")

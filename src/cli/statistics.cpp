@@ -184,15 +184,6 @@ std::string format_statistics(const PullStatistics& statistics) {
   return out;
 }
 
-std::string format_failures(const PullStatistics& statistics) {
-  std::string out;
-  for (const ImageResult& image : statistics.images) {
-    if (!image.error) continue;
-    out += error_text(image.reference + ": " + image.error->what(), image.error->hint());
-  }
-  return out;
-}
-
 std::string statistics_json(const PullStatistics& statistics) {
   const LayerSums sums = statistics.sums();
   json::array images;

@@ -37,9 +37,6 @@ std::string format_statistics(const PullStatistics& statistics);
 /// The same as one JSON object on one line, with a newline. docs/formats.md describes the members.
 std::string statistics_json(const PullStatistics& statistics);
 
-/// A line for each image that failed, and why, and what to do: all that --quiet shows. Empty where none failed.
-std::string format_failures(const PullStatistics& statistics);
-
 /// `text` quoted so that a POSIX shell takes it as one word; as it is where nothing needs quoting.
 std::string shell_quoted(std::string_view text);
 

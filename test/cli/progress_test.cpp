@@ -437,5 +437,14 @@ TEST(QuietProgress, KeepsTheState) {
   EXPECT_THAT(out, IsEmpty());
 }
 
+TEST(QuietProgress, SaysWhyAnImageFailedAndWhatCanBeDone) {
+  std::string out;
+  Progress progress(Progress::Style::quiet, [&](std::string_view text) { out += text; });
+  progress.tell(Importance::warning, "unseen");
+  progress.tell(Importance::error, "gone:1: no such image \x1b[2J");
+  progress.tell(Importance::hint, "it is there for: linux/arm64");
+  EXPECT_EQ(out, "hawser: gone:1: no such image ?[2J\n        it is there for: linux/arm64\n");
+}
+
 }  // namespace
 }  // namespace hawser

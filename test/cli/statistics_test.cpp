@@ -110,13 +110,6 @@ TEST(Statistics, WhatTheLogHasNotSaidIsSaid) {
   EXPECT_EQ(format_statistics(statistics), "gone:1: not written, since other:1 failed\n");
 }
 
-TEST(Statistics, WhyAnImageFailedIsToldWithWhatCanBeDone) {
-  PullStatistics statistics;
-  statistics.images.push_back(failure());
-  EXPECT_THAT(format_failures(statistics), testing::MatchesRegex("hawser: gone:1: no such image [^\\x1b]*\n"
-                                                                 "        it is there for: linux/arm64\n"));
-}
-
 TEST(Statistics, WhereNothingCameOfItThereIsLittleToSay) {
   PullStatistics statistics;
   statistics.images.push_back(failure());
