@@ -51,19 +51,16 @@ class Resolver {
       co_return document;
     }
     FetchedManifest fetched = co_await session_.get_manifest(reference, reference.manifest_selector());
-    Document document = parse(std::move(fetched));
-    co_return document;
+    Descriptor descriptor{.media_type = "", .digest = fetched.digest};
+    co_return take_in(std::move(descriptor), std::move(fetched));
   }
 
   /// The document of a digest, from the cache where it is there.
   asio::awaitable<Document> fetch(Descriptor descriptor) {
     if (store_) {
       if (std::optional<std::string> cached = store_->get(descriptor.digest)) {
-        auto content = parse_manifest(*cached, descriptor.media_type);
-        complete(descriptor, content, cached->size());
-        count(cached->size());
-        Document document(std::move(descriptor), std::move(*cached), std::move(content));
-        co_return document;
+        const std::string type = descriptor.media_type;
+        co_return parse(std::move(descriptor), std::move(*cached), type);
       }
     }
     FetchedManifest fetched = co_await session_.get_manifest(result_.reference, descriptor.digest.to_string());
@@ -71,24 +68,20 @@ class Resolver {
       throw Error(Errc::size_mismatch, "the manifest " + descriptor.digest.to_string() + " has " +
                                            std::to_string(fetched.bytes.size()) + " bytes, not the " +
                                            std::to_string(descriptor.size) + " that the index says");
-    Document document = parse(std::move(fetched));
-    document.descriptor.platform = descriptor.platform;
-    document.descriptor.annotations = descriptor.annotations;
-    co_return document;
+    co_return take_in(std::move(descriptor), std::move(fetched));
   }
 
-  Document parse(FetchedManifest fetched) {
-    auto content = parse_manifest(fetched.bytes, fetched.content_type);
-    Descriptor descriptor{.media_type = "", .digest = fetched.digest};
-    complete(descriptor, content, fetched.bytes.size());
-    count(fetched.bytes.size());
+  Document take_in(Descriptor descriptor, FetchedManifest fetched) {
     result_.fetched.emplace(fetched.digest, fetched.bytes);
-    return {std::move(descriptor), std::move(fetched.bytes), std::move(content)};
+    return parse(std::move(descriptor), std::move(fetched.bytes), fetched.content_type);
   }
 
-  static void complete(Descriptor& descriptor, const std::variant<Manifest, Index>& content, std::size_t size) {
+  Document parse(Descriptor descriptor, std::string bytes, const std::string& content_type) {
+    auto content = parse_manifest(bytes, content_type);
     descriptor.media_type = std::visit([](const auto& document) { return document.media_type; }, content);
-    descriptor.size = size;
+    descriptor.size = bytes.size();
+    count(bytes.size());
+    return {std::move(descriptor), std::move(bytes), std::move(content)};
   }
 
   /// All documents are held until the image is complete, so a registry must not name them without end.

@@ -49,41 +49,43 @@ std::string hint_for(const Reference& reference, const Error& error) {
 
 }  // namespace
 
-Pipeline::Pipeline(asio::any_io_executor executor, asio::thread_pool& pool, const PullRequest& request,
-                   std::vector<Output> outputs, Session& session, Storage& storage, TransferObserver& observer)
+Pipeline::Pipeline(asio::any_io_executor executor, asio::thread_pool& pool, PullRequest request,
+                   TransferObserver& observer)
     : executor_(executor),
       pool_(pool),
-      request_(request),
-      outputs_(std::move(outputs)),
-      session_(session),
-      storage_(storage),
-      supply_(executor, pool, request, session, storage, observer),
+      request_(std::move(request)),
+      observer_(observer),
+      outputs_(plan_outputs(request_)),
       output_places_(executor, outputs_at_once),
       blob_places_(executor, blobs_at_once),
-      results_(request.references.size()) {
-  for (std::size_t i = 0; i < results_.size(); ++i) results_[i].reference = request.references[i].familiar();
+      results_(request_.references.size()) {
+  for (std::size_t i = 0; i < results_.size(); ++i) results_[i].reference = request_.references[i].familiar();
 }
 
 void Pipeline::stop() {
   stopped_ = true;
-  supply_.stop();
-  session_.stop();
+  if (supply_) supply_->stop();
+  if (session_) session_->stop();
 }
 
 void Pipeline::tell(Importance importance, const std::string& text) const {
   if (request_.access.log) request_.access.log(importance, text);
 }
 
-asio::awaitable<void> Pipeline::each_output(Step last) {
+asio::awaitable<void> Pipeline::each_output(Storage storage, Step last) {
+  storage_ = std::move(storage);
+  session_.emplace(executor_, pool_, request_.access, storage_.cache ? &*storage_.cache : nullptr, observer_);
+  supply_.emplace(executor_, pool_, request_, *session_, storage_, observer_);
+  if (stopped_) stop();
   std::set<std::string> prepared;
   for (const Reference& reference : request_.references)
-    if (prepared.insert(reference.registry_host()).second) session_.prepare(reference);
+    if (prepared.insert(reference.registry_host()).second) session_->prepare(reference);
   TaskGroup group(executor_);
   for (Output& output : outputs_) group.start(make(output, last));
   co_await group.join();
   // What the cache seemed to have may have turned out to be damaged.
   for (ImageResult& result : results_)
-    for (PlannedLayer& layer : result.layers) layer = supply_.layer(layer.digest);
+    for (PlannedLayer& layer : result.layers) layer = supply_->layer(layer.digest);
 }
 
 asio::awaitable<void> Pipeline::make(Output& output, Step last) {
@@ -114,7 +116,7 @@ asio::awaitable<void> Pipeline::resolve(Output& output, std::size_t position) {
   // One that fails does not keep what is wrong with the others from being found.
   try {
     ResolvedImage image =
-        co_await resolve_image(session_, storage_.source(), reference, request_.platform, request_.all_platforms);
+        co_await resolve_image(*session_, storage_.source(), reference, request_.platform, request_.all_platforms);
     for (const ArchiveManifest& manifest : image.archive.manifests)
       if (!image.from_index || !request_.all_platforms || !comes_along(manifest)) check_is_image(manifest.manifest);
     output.images[position] = std::move(image);
@@ -136,14 +138,14 @@ void Pipeline::describe(const Output& output) {
       const bool attestation = is_attestation(manifest.descriptor);
       if (!attestation && manifest.descriptor.platform) add_platform(result.platforms, *manifest.descriptor.platform);
       for (const Descriptor& layer : manifest.manifest.layers)
-        if (seen.insert(layer.digest).second) result.layers.push_back(supply_.layer(layer, attestation));
+        if (seen.insert(layer.digest).second) result.layers.push_back(supply_->layer(layer, attestation));
     }
   }
 }
 
 asio::awaitable<void> Pipeline::check(Output& output) {
   auto check_place = [&] {
-    supply_.check_space(output);
+    supply_->check_space(output);
     check_image_output(request_.format, request_.uncompressed, output.path, output.archive,
                        storage_.arrivals_directory);
   };
@@ -154,7 +156,7 @@ asio::awaitable<void> Pipeline::check(Output& output) {
       if (!has_image_config(manifest)) continue;
       std::string config;
       try {
-        config = co_await supply_.get_config(image.reference, manifest.manifest.config);
+        config = co_await supply_->get_config(image.reference, manifest.manifest.config);
       } catch (const Error& error) {
         output.blame(position, error);
         throw;
@@ -162,19 +164,19 @@ asio::awaitable<void> Pipeline::check(Output& output) {
       accept_config(output, position, manifest, config);
     }
   }
-  co_await supply_.check_cached(output);
+  co_await supply_->check_cached(output);
 }
 
 asio::awaitable<void> Pipeline::write(Output& output) {
   std::unique_ptr<ImageOutput> file;
   auto open = [&] {
-    supply_.check_space(output);
+    supply_->check_space(output);
     file = open_image_output(request_.format, request_.uncompressed, output.path, output.archive,
                              storage_.arrivals_directory);
   };
   co_await run_on(pool_, open);
   Configs configs;
-  TaskGroup blobs(executor_, [&] { supply_.abandon(output.numbers.front()); });
+  TaskGroup blobs(executor_, [&] { supply_->abandon(output.numbers.front()); });
   blobs.start(deliver_configs(output, *file, configs));
   for (const Digest& digest : file->missing())
     if (!output.configs.contains(digest)) blobs.start(deliver_in_turn(output, *file, digest));
@@ -184,7 +186,7 @@ asio::awaitable<void> Pipeline::write(Output& output) {
   auto finish = [&] {
     file->finish();
     if (request_.format == OutputFormat::oci_dir) alone = images_in_layout(output.path) <= output.numbers.size();
-    unrecorded = supply_.record(output);
+    unrecorded = supply_->record(output);
   };
   co_await run_on(pool_, finish);
   for (const std::size_t number : output.numbers) results_[number].alone = alone;
@@ -230,7 +232,7 @@ asio::awaitable<void> Pipeline::deliver(Output& output, ImageOutput& file, const
   const BlobDelivery delivery{blob.descriptor, output.images[blob.position]->reference, output.numbers.front(), file,
                               bytes};
   try {
-    co_await supply_.deliver(delivery);
+    co_await supply_->deliver(delivery);
   } catch (const Error& error) {
     output.blame(blob.position, error);
     throw;

@@ -10,6 +10,7 @@
 #include <hawser/pull/pull.hpp>
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,23 +23,26 @@ namespace hawser {
 class Pipeline {
  public:
   /// What is given by reference must outlive the object.
-  Pipeline(asio::any_io_executor executor, asio::thread_pool& pool, const PullRequest& request,
-           std::vector<Output> outputs, Session& session, Storage& storage, TransferObserver& observer);
+  Pipeline(asio::any_io_executor executor, asio::thread_pool& pool, PullRequest request, TransferObserver& observer);
 
-  /// Finds out what run() would do, and refuses what it would refuse before it fetched a layer.
-  asio::awaitable<void> plan() { return each_output(&Pipeline::check); }
-  /// Pulls everything. Failures end up in the results.
-  asio::awaitable<void> run() { return each_output(&Pipeline::write); }
+  /// Finds out what run() would do, and refuses what it would refuse before it fetched a layer. Throws what
+  /// look_at_storage() throws.
+  asio::awaitable<void> plan() { return plan(look_at_storage(request_, outputs_)); }
+  asio::awaitable<void> plan(Storage storage) { return each_output(std::move(storage), &Pipeline::check); }
+  /// Pulls everything. Failures end up in the results. Throws what open_storage() throws.
+  asio::awaitable<void> run() { return run(open_storage(request_, outputs_)); }
+  asio::awaitable<void> run(Storage storage) { return each_output(std::move(storage), &Pipeline::write); }
   void stop();
 
   /// An entry for each reference, in their order.
   const std::vector<ImageResult>& results() const { return results_; }
+  bool fills_cache() const { return storage_.fills_cache(); }
 
  private:
   using Step = asio::awaitable<void> (Pipeline::*)(Output&);
   using Configs = std::map<Digest, std::string>;  // their bytes
 
-  asio::awaitable<void> each_output(Step last);
+  asio::awaitable<void> each_output(Storage storage, Step last);
   asio::awaitable<void> make(Output& output, Step last);
   asio::awaitable<void> resolve(Output& output, std::size_t position);
   asio::awaitable<void> check(Output& output);
@@ -54,11 +58,12 @@ class Pipeline {
 
   asio::any_io_executor executor_;
   asio::thread_pool& pool_;
-  const PullRequest& request_;
+  const PullRequest request_;
+  TransferObserver& observer_;
   std::vector<Output> outputs_;
-  Session& session_;
-  Storage& storage_;
-  BlobSupply supply_;
+  Storage storage_;
+  std::optional<Session> session_;
+  std::optional<BlobSupply> supply_;
   Semaphore output_places_;
   Semaphore blob_places_;
   std::vector<ImageResult> results_;

@@ -1,13 +1,9 @@
-#include "pull/output.hpp"
 #include "pull/pipeline.hpp"
-#include "pull/session.hpp"
-#include "pull/storage.hpp"
 
 #include <hawser/pull/pull.hpp>
 
 #include <algorithm>
 #include <exception>
-#include <optional>
 #include <thread>
 #include <utility>
 
@@ -33,49 +29,29 @@ LayerSums ImageResult::sums() const {
   return sums;
 }
 
-struct Pull::Impl {
-  Impl(asio::any_io_executor executor_, asio::thread_pool& pool_, PullRequest request_, TransferObserver& observer_)
-      : executor(std::move(executor_)), pool(pool_), request(std::move(request_)), observer(observer_) {}
-
-  Pipeline& begin(Storage (*open)(const PullRequest&, const std::vector<Output>&)) {
-    std::vector<Output> outputs = plan_outputs(request);
-    storage.emplace(open(request, outputs));
-    session.emplace(executor, pool, request.access, storage->cache ? &*storage->cache : nullptr, observer);
-    return pipeline.emplace(executor, pool, request, std::move(outputs), *session, *storage, observer);
-  }
-
-  asio::any_io_executor executor;
-  asio::thread_pool& pool;
-  PullRequest request;
-  TransferObserver& observer;
-  std::optional<Storage> storage;
-  std::optional<Session> session;
-  std::optional<Pipeline> pipeline;
-};
-
 Pull::Pull(asio::any_io_executor executor, asio::thread_pool& pool, PullRequest request, TransferObserver& observer)
-    : impl_(std::make_unique<Impl>(std::move(executor), pool, std::move(request), observer)) {}
+    : pipeline_(std::make_unique<Pipeline>(std::move(executor), pool, std::move(request), observer)) {}
 
 Pull::~Pull() = default;
 
 asio::awaitable<void> Pull::plan() {
-  return impl_->begin(look_at_storage).plan();
+  return pipeline_->plan();
 }
 
 asio::awaitable<void> Pull::run() {
-  return impl_->begin(open_storage).run();
+  return pipeline_->run();
 }
 
 void Pull::stop() {
-  if (impl_->pipeline) impl_->pipeline->stop();
+  pipeline_->stop();
 }
 
 const std::vector<ImageResult>& Pull::results() const {
-  return impl_->pipeline->results();
+  return pipeline_->results();
 }
 
 bool Pull::fills_cache() const {
-  return impl_->storage && impl_->storage->fills_cache();
+  return pipeline_->fills_cache();
 }
 
 namespace {

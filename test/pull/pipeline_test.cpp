@@ -47,10 +47,9 @@ class PipelineTest : public testing::Test {
     asio::io_context context;
     asio::thread_pool pool(2);
     TransferObserver nobody;
-    Session session(context.get_executor(), pool, request.access, nullptr, nobody);
-    Pipeline run(context.get_executor(), pool, request, plan_outputs(request), session, storage, nobody);
+    Pipeline run(context.get_executor(), pool, request, nobody);
     if (stopped) run.stop();
-    run_coroutine(context, planning ? run.plan() : run.run());
+    run_coroutine(context, planning ? run.plan(std::move(storage)) : run.run(std::move(storage)));
     pool.join();
     return run.results();
   }

@@ -116,6 +116,8 @@ std::vector<ImageResult> plan(const PullRequest& request);
 /// throws as plan() does.
 std::vector<ImageResult> pull(const PullRequest& request, TransferObserver& observer);
 
+class Pipeline;
+
 /// The same for a program that has an event loop. Used on one thread, the executor's.
 class Pull {
  public:
@@ -136,8 +138,7 @@ class Pull {
   bool fills_cache() const;
 
  private:
-  struct Impl;
-  std::unique_ptr<Impl> impl_;
+  std::unique_ptr<Pipeline> pipeline_;
 };
 
 }  // namespace hawser
