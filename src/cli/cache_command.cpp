@@ -4,7 +4,6 @@
 
 #include <hawser/util/error.hpp>
 
-#include <filesystem>
 #include <map>
 
 #include <boost/json.hpp>
@@ -13,18 +12,6 @@ namespace hawser {
 namespace {
 
 namespace json = boost::json;
-
-/// A cache that is not there is a mistyped name rather than an empty cache to be made, and a directory of something
-/// else is none of ours.
-void check_is_cache(const std::string& directory) {
-  std::error_code error;
-  if (!std::filesystem::is_directory(directory, error))
-    throw Error(Errc::disk, "there is no cache at " + printable(directory, 4096), "name it with --cache-dir");
-  const auto marker = std::filesystem::symlink_status(std::filesystem::path(directory) / "oci-layout", error);
-  if (!std::filesystem::is_regular_file(marker))
-    throw Error(Errc::disk, printable(directory, 4096) + " is no cache of hawser: it has no file oci-layout",
-                "name the cache with --cache-dir");
-}
 
 /// Bytes of the image's layers and configs as its manifest says; of an index, of the manifests that the cache has.
 std::uint64_t image_bytes(const BlobStore& store, const Digest& digest, int depth = 0) {
@@ -99,7 +86,8 @@ Outcome prune(const Command& command) {
 }  // namespace
 
 Outcome run_cache_command(const Command& command) {
-  check_is_cache(command.cache_directory);
+  // A cache that is not there is a mistyped name rather than an empty cache to be made.
+  BlobStore(command.cache_directory, false);
   const std::string& action = command.words.front();
   if (action == "verify") return verify(command);
   return action == "prune" ? prune(command) : list(command);

@@ -81,39 +81,29 @@ void end_process(int signal) noexcept {
 }
 
 SignalWatch::SignalWatch(const boost::asio::any_io_executor& executor, std::function<void(int)> on_stop)
-    : signals_(executor, SIGINT, SIGTERM), others_(executor), on_stop_(std::move(on_stop)) {
+    : signals_(executor, SIGINT, SIGTERM), on_stop_(std::move(on_stop)) {
   for (const int signal : {SIGTSTP, SIGHUP, SIGQUIT})
-    if (!is_ignored(signal)) others_.add(signal);
+    if (!is_ignored(signal)) signals_.add(signal);
   wait();
-  wait_for_others();
 }
 
 void SignalWatch::wait() {
   signals_.async_wait([this](const boost::system::error_code& error, int signal) {
     if (error) return;
-    if (first_ != 0) end_process(signal);
-    first_ = signal;
-    wait();
-    on_stop_(signal);
-  });
-}
-
-/// Signals that do what they always do, once the terminal is as it was.
-void SignalWatch::wait_for_others() {
-  others_.async_wait([this](const boost::system::error_code& error, int signal) {
-    if (error) return;
+    if (signal == SIGINT || signal == SIGTERM) {
+      if (first_ != 0) end_process(signal);
+      first_ = signal;
+      wait();
+      on_stop_(signal);
+      return;
+    }
+    // These do what they always do, once the terminal is as it was.
     restore_terminal();
-    others_.remove(signal);
+    signals_.remove(signal);
     ::raise(signal);  // SIGTSTP returns when the process is continued
-    others_.add(signal);
-    wait_for_others();
+    signals_.add(signal);
+    wait();
   });
-}
-
-void SignalWatch::cancel() {
-  boost::system::error_code ignored;
-  signals_.cancel(ignored);
-  others_.cancel(ignored);
 }
 
 }  // namespace hawser

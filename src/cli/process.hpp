@@ -51,15 +51,11 @@ class SignalWatch {
 
   /// The first signal that came, 0 where none did.
   int received() const noexcept { return first_; }
-  /// Stops watching, so that an io_context with nothing else to do can end.
-  void cancel();
 
  private:
   void wait();
-  void wait_for_others();
 
   boost::asio::signal_set signals_;
-  boost::asio::signal_set others_;
   std::function<void(int)> on_stop_;
   int first_ = 0;
 };
