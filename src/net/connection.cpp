@@ -2,8 +2,6 @@
 
 #include "util/text.hpp"
 
-#include <hawser/util/error.hpp>
-
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -99,13 +97,8 @@ void Connection::lost(std::string_view why) const {
   throw Error(Errc::connection_lost, "the connection to " + origin_.to_string() + " was lost: " + std::string(why));
 }
 
-void Connection::limit_to(steady_clock::time_point deadline, std::string complaint) {
-  limit_ = Limit{deadline, std::move(complaint)};
-}
-
-void Connection::stalled() const {
-  throw Error(Errc::stalled, origin_.to_string() + " sent nothing for " + format_duration(stall_timeout_),
-              "a slow link may need a longer --stall-timeout");
+void Connection::limit_to(steady_clock::time_point deadline, Error late) {
+  limit_.emplace(Limit{deadline, std::move(late)});
 }
 
 asio::awaitable<void> Connection::wait(asio::ip::tcp::socket::wait_type what, steady_clock::time_point& give_up_at) {
@@ -113,7 +106,9 @@ asio::awaitable<void> Connection::wait(asio::ip::tcp::socket::wait_type what, st
   reads_without_wait_ = 0;
   // Only here, once another try has moved nothing: what came while this side was held up is in the socket. And also
   // where something always comes: TLS has messages that carry no data.
-  if (steady_clock::now() >= give_up_at) stalled();
+  if (steady_clock::now() >= give_up_at)
+    throw Error(Errc::stalled, origin_.to_string() + " sent nothing for " + format_duration(stall_timeout_),
+                "a slow link may need a longer --stall-timeout");
   const auto until = limit_ ? std::min(give_up_at, limit_->deadline) : give_up_at;
   watchdog_->expect_by(until);
   boost::system::error_code ec;
@@ -126,8 +121,7 @@ asio::awaitable<void> Connection::wait(asio::ip::tcp::socket::wait_type what, st
     if (limit_) limit_->deadline += now - until + stall_timeout_;
   }
   // Also where the wait was over in time: a byte now and then must not go on for ever.
-  if (limit_ && now >= limit_->deadline)
-    throw Error(Errc::connect_failed, limit_->complaint, "a slow link may need a longer --stall-timeout");
+  if (limit_ && now >= limit_->deadline) throw limit_->late;
   if (ec && ec != asio::error::operation_aborted) lost(ec.message());
 }
 

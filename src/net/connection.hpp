@@ -5,13 +5,14 @@
 #include "net/origin.hpp"
 #include "net/tls_context.hpp"
 
+#include <hawser/util/error.hpp>
+
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
-#include <string>
 #include <string_view>
 
 #include <boost/asio/awaitable.hpp>
@@ -32,10 +33,10 @@ class Connection {
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  /// From here on all reads and writes have to be over by `deadline`, however the bytes come: later is an
-  /// Error{connect_failed} with the text `complaint`. For the time in which a connection is opened.
-  void limit_to(std::chrono::steady_clock::time_point deadline, std::string complaint);
-  /// The connection is open: only the stall timeout counts.
+  /// From here on all reads and writes have to be over by `deadline`, however the bytes come; else they throw `late`.
+  /// For the time in which a connection is opened, or something small comes.
+  void limit_to(std::chrono::steady_clock::time_point deadline, Error late);
+  /// Only the stall timeout counts.
   void lift_limit() { limit_.reset(); }
   /// Shakes hands as a TLS client. Throws Error{tls_certificate}, Error{tls_failed}, Error{stalled}.
   asio::awaitable<void> start_tls(TlsContext& context);
@@ -66,7 +67,7 @@ class Connection {
   struct Watchdog;
   struct Limit {
     std::chrono::steady_clock::time_point deadline;
-    std::string complaint;
+    Error late;
   };
 
   /// Returns when the socket may be ready, or at `give_up_at`: whoever finds nothing then and waits again, meets
@@ -77,7 +78,6 @@ class Connection {
   static long read_once(BIO* bio, int operation, const char*, std::size_t, int, long, int result, std::size_t*);
   bool is_quiet();
   std::ptrdiff_t read_now(std::span<std::byte> buffer);
-  [[noreturn]] void stalled() const;
   [[noreturn]] void lost(std::string_view why) const;
   [[noreturn]] void closed_in_handshake() const;
 
@@ -94,36 +94,11 @@ class Connection {
   bool closed_ = false;
 };
 
-/// How long something small may take, however slowly it comes: silence that the user allows is no slowness, so it is
-/// four stall timeouts at least.
-inline std::chrono::milliseconds grace_of(std::chrono::milliseconds slow_grace,
-                                          std::chrono::milliseconds stall_timeout) {
-  return std::max(slow_grace, 4 * stall_timeout);
+/// How long something small may take, of which `bytes` have come: as long as least_rate takes for them, and however
+/// slowly for a while. Silence that the user allows is no slowness: the while is four stall timeouts at least.
+inline std::chrono::milliseconds time_for(std::uint64_t bytes, const NetOptions& options) {
+  return std::max(
+      {options.slow_grace, 4 * options.stall_timeout, std::chrono::milliseconds(bytes * 1000 / least_rate)});
 }
-
-/// Watches how fast something small arrives: after a grace it must have come with least_rate on the average. There is
-/// no timer: silence is the stall timeout's, so that whoever reads comes round soon enough to ask.
-class SlowGuard {
- public:
-  using Time = std::chrono::steady_clock::time_point;
-
-  /// The grace is grace_of() both.
-  SlowGuard(std::chrono::milliseconds slow_grace, std::chrono::milliseconds stall_timeout, Time begin)
-      : grace_(grace_of(slow_grace, stall_timeout)), begin_(begin) {}
-
-  void received(std::uint64_t bytes) { bytes_ += bytes; }
-  std::uint64_t bytes() const { return bytes_; }
-  std::chrono::milliseconds elapsed(Time now) const {
-    return std::chrono::duration_cast<std::chrono::milliseconds>(now - begin_);
-  }
-  bool is_too_slow(Time now) const {
-    return elapsed(now) > grace_ && bytes_ * 1000 < least_rate * static_cast<std::uint64_t>(elapsed(now).count());
-  }
-
- private:
-  std::chrono::milliseconds grace_;
-  Time begin_;
-  std::uint64_t bytes_ = 0;
-};
 
 }  // namespace hawser

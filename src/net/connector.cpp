@@ -8,7 +8,6 @@
 #include <hawser/util/error.hpp>
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 #include <deque>
 #include <mutex>
@@ -18,6 +17,7 @@
 #include <arpa/inet.h>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/ip/network_v6.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -30,43 +30,33 @@ namespace {
 
 namespace ip = boost::asio::ip;
 
-using V4 = ip::address_v4::bytes_type;
-using V6 = ip::address_v6::bytes_type;
-
-bool is_metadata_v4(const V4& bytes) {
-  const V4 alibaba{100, 100, 100, 200};
-  return (bytes[0] == 169 && bytes[1] == 254) || bytes == alibaba;
+bool is_metadata_v4(const ip::address_v4& address) {
+  return (address.to_uint() >> 16) == 0xa9fe || address == ip::address_v4({100, 100, 100, 200});
 }
 
-template <std::size_t Size>
-bool begins_with(const V6& bytes, const std::array<unsigned char, Size>& prefix) {
-  return std::equal(prefix.begin(), prefix.end(), bytes.begin());
+bool is_metadata_v6(const ip::address_v6& address) {
+  const auto bytes = address.to_bytes();
+  const auto is_in = [&](const char* text) {
+    const auto network = ip::make_network_v6(text);
+    return ip::network_v6(ip::address_v6(bytes), network.prefix_length()).canonical() == network;
+  };
+  const auto four_at = [&](std::size_t at) {
+    return ip::address_v4({bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]});
+  };
+  if (is_in("fe80::/10") || is_in("fd00:ec2::254/128") || is_in("fd20:ce::254/128")) return true;
+  // IPv4 inside of IPv6: compatible, mapped, translated (RFC 2765), NAT64 (RFC 6052), and 6to4 (RFC 3056), which has it
+  // behind its prefix.
+  for (const char* network : {"::/96", "::ffff:0:0/96", "::ffff:0:0:0/96", "64:ff9b::/96"})
+    if (is_in(network)) return is_metadata_v4(four_at(12));
+  return is_in("2002::/16") && is_metadata_v4(four_at(2));
 }
 
-V4 four_at(const V6& bytes, std::size_t at) {
-  return {bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]};
-}
-
-bool is_metadata_v6(const V6& bytes) {
-  if (bytes[0] == 0xfe && (bytes[1] & 0xc0) == 0x80) return true;
-  const V6 ec2{0xfd, 0x00, 0x0e, 0xc2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x02, 0x54};
-  const V6 google{0xfd, 0x20, 0x00, 0xce, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x02, 0x54};
-  if (bytes == ec2 || bytes == google) return true;
-  // IPv4 inside of IPv6: compatible (::/96), mapped (::ffff:0:0/96), translated (::ffff:0:0:0/96, RFC 2765), NAT64
-  // (64:ff9b::/96, RFC 6052), and 6to4 (2002::/16, RFC 3056), which has it behind its prefix.
-  using Prefix = std::array<unsigned char, 12>;
-  const Prefix compatible{}, mapped{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff},
-      translated{0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0}, nat64{0, 0x64, 0xff, 0x9b};
-  for (const Prefix& prefix : {compatible, mapped, translated, nat64})
-    if (begins_with(bytes, prefix)) return is_metadata_v4(four_at(bytes, 12));
-  return begins_with(bytes, std::array<unsigned char, 2>{0x20, 0x02}) && is_metadata_v4(four_at(bytes, 2));
+/// Whether `address` is link-local or a cloud's metadata service.
+bool is_metadata_address(const ip::address& address) {
+  return address.is_v4() ? is_metadata_v4(address.to_v4()) : is_metadata_v6(address.to_v6());
 }
 
 }  // namespace
-
-bool is_metadata_address(const ip::address& address) {
-  return address.is_v4() ? is_metadata_v4(address.to_v4().to_bytes()) : is_metadata_v6(address.to_v6().to_bytes());
-}
 
 bool is_metadata_host(std::string_view host) {
   std::string name = ascii_lower(host);
@@ -78,9 +68,8 @@ bool is_metadata_host(std::string_view host) {
   in_addr old_spelling{};  // inet_aton() takes what getaddrinfo() does
   if (::inet_aton(name.c_str(), &old_spelling) != 0)
     return is_metadata_address(ip::address_v4(ntohl(old_spelling.s_addr)));
-  boost::system::error_code ec;
-  const auto address = ip::make_address(name, ec);
-  return !ec && is_metadata_address(address);
+  const auto address = as_address(name);
+  return address && is_metadata_address(*address);
 }
 
 using asio::ip::tcp;
@@ -90,6 +79,21 @@ namespace {
 
 /// How long an address has before the next one is tried beside it (RFC 8305, section 5).
 constexpr auto attempt_delay = std::chrono::milliseconds(250);
+
+/// Orders addresses for racing: IPv6 and IPv4 alternate, the family that the resolver put first leads
+/// (RFC 8305, section 4).
+std::vector<tcp::endpoint> interleave_families(const std::vector<tcp::endpoint>& endpoints) {
+  std::vector<tcp::endpoint> first, second, result;
+  for (const auto& endpoint : endpoints) {
+    const bool leads = endpoint.address().is_v6() == endpoints.front().address().is_v6();
+    (leads ? first : second).push_back(endpoint);
+  }
+  for (std::size_t i = 0; i < std::max(first.size(), second.size()); ++i) {
+    if (i < first.size()) result.push_back(first[i]);
+    if (i < second.size()) result.push_back(second[i]);
+  }
+  return result;
+}
 
 /// Attempts at one host's addresses; the first to connect wins.
 struct Race {
@@ -177,19 +181,6 @@ struct Connector::Gate {
   bool open = true;
 };
 
-std::vector<tcp::endpoint> interleave_families(const std::vector<tcp::endpoint>& endpoints) {
-  std::vector<tcp::endpoint> first, second, result;
-  for (const auto& endpoint : endpoints) {
-    const bool leads = endpoint.address().is_v6() == endpoints.front().address().is_v6();
-    (leads ? first : second).push_back(endpoint);
-  }
-  for (std::size_t i = 0; i < std::max(first.size(), second.size()); ++i) {
-    if (i < first.size()) result.push_back(first[i]);
-    if (i < second.size()) result.push_back(second[i]);
-  }
-  return result;
-}
-
 std::vector<tcp::endpoint> without_metadata_addresses(std::vector<tcp::endpoint> endpoints, const std::string& host) {
   std::string found;
   std::erase_if(endpoints, [&](const tcp::endpoint& endpoint) {
@@ -254,11 +245,9 @@ void Connector::look_up(const std::string& host, const std::shared_ptr<Host>& kn
 }
 
 asio::awaitable<Connector::Endpoints> Connector::resolve(std::string host, std::uint16_t port) {
-  boost::system::error_code ec;
   Endpoints endpoints;
-  const auto literal = ip::make_address(host, ec);
-  if (!ec) {
-    endpoints.emplace_back(literal, port);
+  if (const auto literal = as_address(host)) {
+    endpoints.emplace_back(*literal, port);
     co_return endpoints;
   }
   std::shared_ptr<Host>& slot = hosts_[host];
@@ -344,33 +333,26 @@ asio::awaitable<std::unique_ptr<Connection>> Connector::open(
 asio::awaitable<void> Connector::finish_opening(Connection& connection, const std::optional<Proxy>& proxy,
                                                 const std::string& where) {
   const Origin& origin = connection.origin();
-  const auto time = grace_of(options_.slow_grace, options_.stall_timeout);
+  const auto time = time_for(0, options_);
   const auto deadline = steady_clock::now() + time;
   const auto late = [&](const char* what) {
-    return "cannot connect to " + where + ": " + what + " within " + format_duration(time);
+    return Error(Errc::connect_failed, "cannot connect to " + where + ": " + what + " within " + format_duration(time),
+                 "a slow link may need a longer --stall-timeout");
   };
   if (proxy && (origin.tls || proxy->kind == Proxy::Kind::socks5)) {
     connection.limit_to(deadline, late("the proxy opened no tunnel"));
-    co_await tunnel(connection, *proxy, origin);
+    std::string host = origin.host;
+    if (!proxy->resolves_names) {
+      const Endpoints endpoints = co_await resolve(origin);
+      host = endpoints.front().address().to_string();
+    }
+    co_await open_tunnel(connection, *proxy, std::move(host), origin.port);
   }
   if (origin.tls) {
     connection.limit_to(deadline, late("the TLS handshake was not done"));
     co_await connection.start_tls(*tls_);
   }
   connection.lift_limit();
-}
-
-asio::awaitable<void> Connector::tunnel(Connection& connection, const Proxy& proxy, const Origin& origin) {
-  if (proxy.kind == Proxy::Kind::http) {
-    co_await open_http_tunnel(connection, proxy, origin);
-    co_return;
-  }
-  std::string host = origin.host;
-  if (!proxy.resolves_names) {
-    const Endpoints endpoints = co_await resolve(origin);
-    host = endpoints.front().address().to_string();
-  }
-  co_await open_socks_tunnel(connection, proxy, host, origin.port);
 }
 
 std::optional<Proxy> Connector::absolute_form_proxy(const Origin& origin) const {

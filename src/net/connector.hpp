@@ -1,5 +1,6 @@
-// Hosts that hawser goes to only where the user named them: link-local addresses and the metadata services of clouds,
-// which give credentials to whoever asks from inside. A hostile registry could send requests there.
+// The way to an origin: names, addresses, proxies, TLS. And hosts that hawser goes to only where the user named them:
+// link-local addresses and the metadata services of clouds, which give credentials to whoever asks from inside. A
+// hostile registry could send requests there.
 #pragma once
 
 #include "net/connection.hpp"
@@ -19,26 +20,18 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/ip/address.hpp>
 #include <boost/asio/ip/tcp.hpp>
 
 namespace hawser {
 
-/// Whether `address` is link-local (169.254.0.0/16, fe80::/10) or a cloud's metadata service (fd00:ec2::254,
-/// fd20:ce::254, 100.100.100.200), also where IPv6 holds such an IPv4 address (mapped, compatible, translated, NAT64,
-/// 6to4).
-bool is_metadata_address(const boost::asio::ip::address& address);
-
-/// Whether `host` is such an address, in any of the spellings that resolvers take (decimal, octal, hexadecimal, a
-/// trailing dot), or a well-known name of a metadata service.
+/// Whether `host` is a link-local address (169.254.0.0/16, fe80::/10) or a cloud's metadata service: one of its
+/// well-known names, or an address (fd00:ec2::254, fd20:ce::254, 100.100.100.200). In any of the spellings that
+/// resolvers take (decimal, octal, hexadecimal, a trailing dot), also where IPv6 holds such an IPv4 address (mapped,
+/// compatible, translated, NAT64, 6to4).
 bool is_metadata_host(std::string_view host);
 
-/// Orders addresses for racing: IPv6 and IPv4 alternate, the family that the resolver put first leads
-/// (RFC 8305, section 4).
-std::vector<asio::ip::tcp::endpoint> interleave_families(const std::vector<asio::ip::tcp::endpoint>& endpoints);
-
-/// The addresses of `host`, which nobody named, that may be connected to: neither link-local nor a metadata service's
-/// (net/metadata_host.hpp). Throws Error{redirect_refused} where none is left.
+/// The addresses of `host`, which nobody named, that may be connected to: none for which is_metadata_host() is true.
+/// Throws Error{redirect_refused} where none is left.
 std::vector<asio::ip::tcp::endpoint> without_metadata_addresses(std::vector<asio::ip::tcp::endpoint> endpoints,
                                                                 const std::string& host);
 
@@ -73,10 +66,9 @@ class Connector {
   /// The addresses of an origin itself, as opposed to those of its proxy.
   asio::awaitable<Endpoints> resolve(Origin origin);
   asio::awaitable<asio::ip::tcp::socket> race(const Endpoints& endpoints, const std::string& where);
-  /// Makes the tunnel through `proxy`, where one is needed, and TLS, all in the time that grace_of() gives.
+  /// Makes the tunnel through `proxy`, where one is needed, and TLS, all in the time that time_for() gives.
   asio::awaitable<void> finish_opening(Connection& connection, const std::optional<Proxy>& proxy,
                                        const std::string& where);
-  asio::awaitable<void> tunnel(Connection& connection, const Proxy& proxy, const Origin& origin);
 
   asio::any_io_executor executor_;
   const NetOptions& options_;

@@ -1,9 +1,10 @@
 #include "net/http_client.hpp"
 
 #include "net/connection.hpp"
-#include "net/connection_pool.hpp"
+#include "net/connector.hpp"
 #include "net/proxy.hpp"
 #include "net/response_decoder.hpp"
+#include "util/async.hpp"
 #include "util/text.hpp"
 
 #include <hawser/util/error.hpp>
@@ -11,40 +12,35 @@
 #include <algorithm>
 #include <cstring>
 #include <ctime>
+#include <deque>
+#include <map>
+#include <set>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
 
 namespace hawser {
-namespace {
 
-/// "Sun, 06 Nov 1994 08:49:37 GMT".
-std::optional<std::chrono::sys_seconds> parse_fixdate(const std::string& text) {
+using namespace std::chrono_literals;
+
+std::optional<std::chrono::milliseconds> parse_retry_after(std::string_view value,
+                                                           std::chrono::system_clock::time_point now) {
+  const std::string text(trim(value));
+  constexpr std::chrono::seconds year{365 * 24 * 3600};  // as good as for ever, and does not overflow
+  if (!text.empty() && text.find_first_not_of("0123456789") == std::string::npos)
+    return std::min(std::chrono::seconds(parse_whole<std::uint32_t>(text).value_or(year.count())), year);
   std::tm parts{};
   const char* end = ::strptime(text.c_str(), "%a, %d %b %Y %H:%M:%S GMT", &parts);
   if (end == nullptr || *end != '\0') return std::nullopt;
   const int day = parts.tm_mday;
-  const std::chrono::sys_seconds time{std::chrono::seconds(::timegm(&parts))};
+  const std::chrono::sys_seconds date{std::chrono::seconds(::timegm(&parts))};
   if (parts.tm_mday != day) return std::nullopt;  // the 31st of a shorter month
-  return time;
-}
-
-}  // namespace
-
-std::optional<std::chrono::milliseconds> parse_retry_after(std::string_view value,
-                                                           std::chrono::system_clock::time_point now) {
-  const std::string_view text = trim(value);
-  if (text.empty()) return std::nullopt;
-  // A year is as good as for ever, and does not overflow.
-  constexpr std::chrono::seconds year{365 * 24 * 3600};
-  if (text.find_first_not_of("0123456789") == std::string_view::npos)
-    return text.size() > 9 ? year
-                           : std::min<std::chrono::seconds>(std::chrono::seconds(*parse_whole<unsigned>(text)), year);
-  const auto date = parse_fixdate(std::string(text));
-  if (!date) return std::nullopt;
-  // In whole seconds first: as nanoseconds, dates after 2262 would overflow.
-  const auto roughly = *date - std::chrono::floor<std::chrono::seconds>(now);
-  if (roughly > year) return year;
-  if (roughly.count() <= 0) return std::chrono::milliseconds(0);
-  const auto wait = std::chrono::ceil<std::chrono::milliseconds>(*date - now);
-  return std::max(wait, std::chrono::milliseconds(0));
+  // Within a year first: as nanoseconds, dates after 2262 would overflow.
+  const auto roughly_now = std::chrono::floor<std::chrono::seconds>(now);
+  const auto wait = std::clamp(date, roughly_now, roughly_now + year) - now;
+  return std::max(std::chrono::ceil<std::chrono::milliseconds>(wait), 0ms);
 }
 
 std::string_view HttpHead::header(std::string_view name) const {
@@ -58,6 +54,209 @@ std::vector<std::string_view> HttpHead::all(std::string_view name) const {
   for (const auto& [key, value] : headers)
     if (equals_ignoring_case(key, name)) values.push_back(value);
   return values;
+}
+
+/// Hands out connections: an idle one where there is one, one that is being opened already where nobody else
+/// waits for it, a new one otherwise, never more than NetOptions::max_connections_per_origin. In a shared_ptr, since
+/// openings in the background may outlast the client.
+struct HttpClient::Pool : std::enable_shared_from_this<Pool> {
+  Pool(asio::any_io_executor executor_, NetOptions options_)
+      : executor(std::move(executor_)), options(std::move(options_)), connector(executor, options) {}
+
+  /// A connection taken from the pool. Destroying it closes the connection; give_back() keeps it.
+  class Lease {
+   public:
+    Lease(std::shared_ptr<Pool> pool, std::unique_ptr<Connection> connection, bool reused);
+    Lease(Lease&&) noexcept = default;
+    Lease& operator=(Lease&&) = delete;
+    ~Lease() { discard(); }
+    Connection* operator->() const { return connection_.get(); }
+    /// Whether the connection has served a request before, and so may have been closed by the server meanwhile.
+    bool reused() const { return reused_; }
+    void give_back();
+    /// Closes the connection now.
+    void discard();
+
+   private:
+    std::shared_ptr<Pool> pool_;
+    std::unique_ptr<Connection> connection_;
+    bool reused_ = false;
+  };
+
+  /// `fresh`: a connection that has served nobody; the idle ones are closed, since what one was lost by may have met
+  /// them all. Throws what Connector::open() throws; Error{cancelled} once closed.
+  asio::awaitable<Lease> acquire(Origin origin, bool fresh);
+  void open_up_to(const Origin& origin, std::size_t count);
+  void start_opening(const Origin& origin);
+  asio::awaitable<void> open_in_background(Origin origin);
+  void connected(const Origin& origin, std::chrono::microseconds took);
+  void arrived(const Origin& origin, std::unique_ptr<Connection> connection);
+  void failed(const Origin& origin, std::exception_ptr why);
+  void gone(Connection& connection);
+  void open_for_waiters(const Origin& origin);
+
+  struct Waiter;
+  struct Entry {
+    std::vector<std::unique_ptr<Connection>> idle;
+    std::deque<std::shared_ptr<Waiter>> waiters;
+    std::size_t opening = 0;
+    std::set<Connection*> leased;
+    bool expand_on_connect = false;
+    std::optional<std::chrono::microseconds> round_trip;
+
+    std::size_t total() const { return idle.size() + opening + leased.size(); }
+  };
+
+  asio::any_io_executor executor;
+  NetOptions options;
+  Connector connector;
+  std::map<Origin, Entry> entries;
+  bool closed = false;
+};
+
+/// A request that waits for a connection.
+struct HttpClient::Pool::Waiter {
+  Waiter(const asio::any_io_executor& executor, bool fresh_) : ready(executor), fresh(fresh_) {}
+
+  Event ready;
+  bool fresh;
+  std::optional<Lease> lease;  // from the moment on that it is handed over, so that close() finds it
+  std::exception_ptr failure;
+};
+
+HttpClient::Pool::Lease::Lease(std::shared_ptr<Pool> pool, std::unique_ptr<Connection> connection, bool reused)
+    : pool_(std::move(pool)), connection_(std::move(connection)), reused_(reused) {
+  pool_->entries[connection_->origin()].leased.insert(connection_.get());
+}
+
+void HttpClient::Pool::Lease::discard() {
+  if (!connection_) return;
+  pool_->gone(*connection_);
+  connection_.reset();
+}
+
+void HttpClient::Pool::Lease::give_back() {
+  const Origin origin = connection_->origin();
+  connection_->mark_served();
+  connection_->lift_limit();
+  connection_->limit_acknowledgement(0ms);
+  pool_->entries[origin].leased.erase(connection_.get());
+  pool_->arrived(origin, std::move(connection_));
+}
+
+asio::awaitable<HttpClient::Pool::Lease> HttpClient::Pool::acquire(Origin origin, bool fresh) {
+  if (closed) throw Error(Errc::cancelled, "stopped");
+  Entry& entry = entries[origin];
+  if (fresh) entry.idle.clear();
+  while (!entry.idle.empty()) {
+    // The one used last: its congestion window is the widest.
+    std::unique_ptr<Connection> connection = std::move(entry.idle.back());
+    entry.idle.pop_back();
+    if (!connection->usable()) continue;
+    if (std::chrono::steady_clock::now() - connection->idle_since() >= options.trusted_idle) {
+      // What it has been silent about, such as a NAT that has forgotten it, shows within some round trips.
+      const auto round_trip = std::chrono::ceil<std::chrono::milliseconds>(entry.round_trip.value_or(0us));
+      connection->limit_acknowledgement(std::max<std::chrono::milliseconds>(2s, 6 * round_trip));
+    }
+    Lease idle(shared_from_this(), std::move(connection), true);
+    co_return idle;
+  }
+  const auto waiter = std::make_shared<Waiter>(executor, fresh);
+  entry.waiters.push_back(waiter);
+  open_for_waiters(origin);
+  while (!waiter->lease && !waiter->failure) co_await waiter->ready.wait();
+  if (waiter->failure) std::rethrow_exception(waiter->failure);
+  if (closed) throw Error(Errc::cancelled, "stopped");
+  co_return std::move(*waiter->lease);
+}
+
+void HttpClient::Pool::open_for_waiters(const Origin& origin) {
+  Entry& entry = entries[origin];
+  while (entry.opening < entry.waiters.size() && entry.total() < options.max_connections_per_origin)
+    start_opening(origin);
+}
+
+void HttpClient::Pool::open_up_to(const Origin& origin, std::size_t count) {
+  if (closed) return;
+  const Entry& entry = entries[origin];
+  const std::size_t target = std::min(count, options.max_connections_per_origin);
+  while (entry.total() < target) start_opening(origin);
+}
+
+void HttpClient::Pool::start_opening(const Origin& origin) {
+  ++entries[origin].opening;
+  asio::co_spawn(
+      executor, [self = shared_from_this(), origin] { return self->open_in_background(origin); }, asio::detached);
+}
+
+asio::awaitable<void> HttpClient::Pool::open_in_background(Origin origin) {
+  std::unique_ptr<Connection> connection;
+  std::exception_ptr failure;
+  // Never to its end before start_opening() has returned: who counts openings would start them for ever.
+  co_await asio::post(executor, asio::use_awaitable);
+  try {
+    auto on_connected = [this, &origin](std::chrono::microseconds took) { connected(origin, took); };
+    connection = co_await connector.open(origin, on_connected);
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  --entries[origin].opening;
+  if (closed) co_return;
+  if (failure) {
+    failed(origin, failure);
+  } else {
+    arrived(origin, std::move(connection));
+  }
+}
+
+void HttpClient::Pool::connected(const Origin& origin, std::chrono::microseconds took) {
+  Entry& entry = entries[origin];
+  if (!entry.round_trip || took < *entry.round_trip) entry.round_trip = took;
+  if (!entry.expand_on_connect || !options.connections_for_round_trip) return;
+  entry.expand_on_connect = false;
+  open_up_to(origin, options.connections_for_round_trip(took));
+}
+
+void HttpClient::Pool::arrived(const Origin& origin, std::unique_ptr<Connection> connection) {
+  Entry& entry = entries[origin];
+  const bool reused = connection->has_served();
+  // Bytes that follow a response would be taken for the next request's answer.
+  if (closed || (reused && !connection->usable())) {
+    connection.reset();
+    if (!closed) open_for_waiters(origin);
+    return;
+  }
+  const auto takes_it = [&](const std::shared_ptr<Waiter>& each) { return !reused || !each->fresh; };
+  const auto found = std::ranges::find_if(entry.waiters, takes_it);
+  if (found != entry.waiters.end()) {
+    const auto waiter = *found;
+    entry.waiters.erase(found);
+    waiter->lease.emplace(shared_from_this(), std::move(connection), reused);
+    waiter->ready.wake_all();
+  } else if (entry.waiters.size() > entry.opening) {
+    // Its place is needed by one who wants a fresh one.
+    connection.reset();
+    open_for_waiters(origin);
+  } else {
+    connection->mark_idle();
+    entry.idle.push_back(std::move(connection));
+  }
+}
+
+void HttpClient::Pool::failed(const Origin& origin, std::exception_ptr why) {
+  Entry& entry = entries[origin];
+  // Those for whom another opening is under way go on waiting.
+  if (entry.waiters.size() <= entry.opening) return open_for_waiters(origin);
+  const auto waiter = entry.waiters.back();
+  entry.waiters.pop_back();
+  waiter->failure = why;
+  waiter->ready.wake_all();
+  open_for_waiters(origin);  // those beyond the limit had nobody opening for them
+}
+
+void HttpClient::Pool::gone(Connection& connection) {
+  entries[connection.origin()].leased.erase(&connection);
+  if (!closed) open_for_waiters(connection.origin());
 }
 
 namespace {
@@ -97,23 +296,25 @@ std::string describe(const HttpRequest& request, int status, std::chrono::steady
 }  // namespace
 
 struct HttpResponse::Impl {
-  Impl(ConnectionPool::Lease lease_, Url url_, const NetOptions& options)
-      : lease(std::move(lease_)),
-        url(std::move(url_)),
-        slow_grace(options.slow_grace),
-        stall_timeout(options.stall_timeout) {}
+  Impl(HttpClient::Pool::Lease lease_, Url url_, const NetOptions& options_)
+      : lease(std::move(lease_)), url(std::move(url_)), options(options_) {}
 
-  void watch_rate() { slow_guard.emplace(slow_grace, stall_timeout, std::chrono::steady_clock::now()); }
+  /// From here on something small comes, a head or a body for read_all(): it must not take for ever.
+  void expect_small() {
+    small_since = std::chrono::steady_clock::now();
+    small_bytes = 0;
+  }
 
   asio::awaitable<std::size_t> receive(std::span<std::byte> buffer) {
-    const auto now = std::chrono::steady_clock::now();
-    if (slow_guard && slow_guard->is_too_slow(now))
-      throw Error(Errc::stalled,
-                  url.origin.to_string() + " sends too slowly: " + format_bytes(slow_guard->bytes()) + " in " +
-                      format_duration(slow_guard->elapsed(now)),
-                  "a slow link may need a longer --stall-timeout");
+    if (small_since) {
+      const auto time = time_for(small_bytes, options);
+      lease->limit_to(*small_since + time, Error(Errc::stalled,
+                                                 url.origin.to_string() + " sends too slowly: " +
+                                                     format_bytes(small_bytes) + " in " + format_duration(time),
+                                                 "a slow link may need a longer --stall-timeout"));
+    }
     const std::size_t n = co_await lease->read_some(buffer);
-    if (slow_guard) slow_guard->received(n);
+    small_bytes += n;
     co_return n;
   }
 
@@ -130,7 +331,7 @@ struct HttpResponse::Impl {
   /// Reads until the head is there; whether any byte came is told in `answered`.
   asio::awaitable<void> read_head(bool& answered) {
     std::string chunk(head_read_size, '\0');
-    watch_rate();
+    expect_small();
     while (!decoder.head_done()) {
       const auto bytes = std::as_writable_bytes(std::span(chunk));
       const std::size_t n = co_await receive(bytes);
@@ -140,7 +341,8 @@ struct HttpResponse::Impl {
       input.append(chunk.data(), n);
       decode([&] { decoder.feed_head(input); });
     }
-    slow_guard.reset();
+    small_since.reset();
+    lease->lift_limit();
     head = decoder.head();
     remaining = decoder.content_length();
     finish_if_done();
@@ -201,11 +403,11 @@ struct HttpResponse::Impl {
     }
   }
 
-  ConnectionPool::Lease lease;
+  HttpClient::Pool::Lease lease;
   Url url;
-  std::chrono::milliseconds slow_grace;
-  std::chrono::milliseconds stall_timeout;
-  std::optional<SlowGuard> slow_guard;  // while something small is awaited
+  const NetOptions& options;  // the pool's, which the lease keeps
+  std::optional<std::chrono::steady_clock::time_point> small_since;
+  std::uint64_t small_bytes = 0;
   ResponseDecoder decoder;
   HttpHead head;
   std::string input;                       // received, not yet handed out
@@ -244,7 +446,7 @@ asio::awaitable<std::size_t> HttpResponse::read_some(std::span<std::byte> buffer
 asio::awaitable<std::string> HttpResponse::read_all(std::size_t limit) {
   std::string text;
   std::string chunk(16 * 1024, '\0');
-  impl_->watch_rate();
+  impl_->expect_small();
   for (;;) {
     const auto bytes = std::as_writable_bytes(std::span(chunk));
     const std::size_t n = co_await read_some(bytes);
@@ -262,24 +464,24 @@ void HttpResponse::cancel() {
 }
 
 HttpClient::HttpClient(asio::any_io_executor executor, NetOptions options)
-    : pool_(std::make_shared<ConnectionPool>(std::move(executor), std::move(options))) {}
+    : pool_(std::make_shared<Pool>(std::move(executor), std::move(options))) {}
 
 HttpClient::~HttpClient() {
   close();
 }
 
 asio::any_io_executor HttpClient::executor() const {
-  return pool_->executor();
+  return pool_->executor;
 }
 
 asio::awaitable<HttpResponse> HttpClient::send(HttpRequest request) {
-  const std::shared_ptr<ConnectionPool> pool = pool_;  // which outlives this client
-  const NetOptions& options = pool->options();
-  const std::optional<Proxy> proxy = pool->connector().absolute_form_proxy(request.url.origin);
+  const std::shared_ptr<Pool> pool = pool_;  // which outlives this client
+  const NetOptions& options = pool->options;
+  const std::optional<Proxy> proxy = pool->connector.absolute_form_proxy(request.url.origin);
   const std::string text = serialise(request, options, proxy);
   const auto begin = std::chrono::steady_clock::now();
   for (bool fresh = false;; fresh = true) {
-    ConnectionPool::Lease lease = co_await pool->acquire(request.url.origin, fresh);
+    HttpClient::Pool::Lease lease = co_await pool->acquire(request.url.origin, fresh);
     const bool reused = lease.reused();
     auto response = std::make_unique<HttpResponse::Impl>(std::move(lease), request.url, options);
     bool answered = false;
@@ -298,23 +500,35 @@ asio::awaitable<HttpResponse> HttpClient::send(HttpRequest request) {
 }
 
 void HttpClient::allow_link_local(const std::string& host) {
-  pool_->connector().allow_link_local(host);
+  pool_->connector.allow_link_local(host);
 }
 
 void HttpClient::warm_up(const Origin& origin, std::size_t count) {
-  pool_->warm_up(origin, count);
+  pool_->entries[origin].expand_on_connect = true;
+  pool_->open_up_to(origin, count);
 }
 
 std::optional<std::chrono::microseconds> HttpClient::round_trip(const Origin& origin) const {
-  return pool_->round_trip(origin);
+  return pool_->entries[origin].round_trip;
 }
 
 std::size_t HttpClient::idle_connections(const Origin& origin) const {
-  return pool_->idle_connections(origin);
+  return pool_->entries[origin].idle.size();
 }
 
 void HttpClient::close() {
-  pool_->close();
+  if (std::exchange(pool_->closed, true)) return;
+  pool_->connector.close();
+  const auto stopped = std::make_exception_ptr(Error(Errc::cancelled, "stopped"));
+  for (auto& [origin, entry] : pool_->entries) {
+    for (Connection* connection : entry.leased) connection->close();
+    entry.idle.clear();
+    for (const auto& waiter : entry.waiters) {
+      waiter->failure = stopped;
+      waiter->ready.wake_all();
+    }
+    entry.waiters.clear();
+  }
 }
 
 }  // namespace hawser

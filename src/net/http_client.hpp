@@ -1,4 +1,4 @@
-// Retry-After (RFC 9110, section 10.2.3): how long a server wants to be left alone.
+// HTTP/1.1 over connections that are kept for the next request: what all that hawser asks of servers goes through.
 #pragma once
 
 #include "net/origin.hpp"
@@ -24,8 +24,8 @@
 
 namespace hawser {
 
-/// Reads a Retry-After value, seconds or an HTTP date (IMF-fixdate, RFC 9110, section 5.6.7), as the time to wait
-/// from `now` on; a date that has passed is zero. Nothing where it is neither.
+/// Reads a Retry-After value (RFC 9110, section 10.2.3), seconds or an HTTP date (IMF-fixdate, RFC 9110,
+/// section 5.6.7), as the time to wait from `now` on; a date that has passed is zero. Nothing where it is neither.
 std::optional<std::chrono::milliseconds> parse_retry_after(std::string_view value,
                                                            std::chrono::system_clock::time_point now);
 
@@ -173,7 +173,10 @@ class HttpClient {
   void close();
 
  private:
-  std::shared_ptr<class ConnectionPool> pool_;
+  friend class HttpResponse;
+  struct Pool;
+
+  std::shared_ptr<Pool> pool_;
 };
 
 }  // namespace hawser

@@ -21,11 +21,6 @@ std::uint16_t default_port(bool tls) {
   throw Error(Errc::protocol, "not a usable URL (" + std::string(why) + "): " + displayed_url(text, 200));
 }
 
-/// Control characters and spaces never belong into a request line.
-bool has_unsafe_bytes(std::string_view text) {
-  return std::any_of(text.begin(), text.end(), [](unsigned char c) { return c <= 0x20 || c == 0x7f; });
-}
-
 /// A host name or an address, with nothing in it that another reader could take for something else.
 bool is_plain_host(std::string_view host) {
   return std::all_of(host.begin(), host.end(), [](char c) {
@@ -35,26 +30,14 @@ bool is_plain_host(std::string_view host) {
 
 Origin origin_of(const urls::url_view& url, std::string_view text) {
   Origin origin;
-  if (url.scheme_id() == urls::scheme::https) {
-    origin.tls = true;
-  } else if (url.scheme_id() == urls::scheme::http) {
-    origin.tls = false;
-  } else {
-    refuse(text, "its scheme is neither http nor https");
-  }
-  if (url.host_type() == urls::host_type::ipv6) {
-    origin.host = ascii_lower(url.host_address());
-  } else {
-    origin.host = ascii_lower(url.encoded_host().decode());
-  }
-  if (origin.host.empty() || !is_plain_host(origin.host)) refuse(text, "it has no usable host");
-  if (url.has_port() && !url.port().empty()) {
-    const auto port = parse_port(url.port());
-    if (!port) refuse(text, "its port is out of range");
-    origin.port = *port;
-  } else {
-    origin.port = default_port(origin.tls);
-  }
+  origin.tls = url.scheme_id() == urls::scheme::https;
+  if (!origin.tls && url.scheme_id() != urls::scheme::http) refuse(text, "its scheme is neither http nor https");
+  origin.host = ascii_lower(url.host_address());
+  if (url.host_type() == urls::host_type::ipvfuture || origin.host.empty() || !is_plain_host(origin.host))
+    refuse(text, "it has no usable host");
+  const bool has_port = url.has_port() && !url.port().empty();
+  origin.port = has_port ? parse_whole<std::uint16_t>(url.port()).value_or(0) : default_port(origin.tls);
+  if (origin.port == 0) refuse(text, "its port is out of range");
   return origin;
 }
 
@@ -82,8 +65,7 @@ Origin Origin::from_host(std::string_view host_and_port, bool tls) {
   const std::string text = std::string(tls ? "https://" : "http://") + std::string(host_and_port);
   const Error unusable(Errc::bad_reference, "not a registry's host[:port]: " + printable(host_and_port, 200));
   const auto parsed = urls::parse_uri(text);
-  if (!parsed || parsed->has_userinfo() || !parsed->encoded_path().empty() || has_unsafe_bytes(host_and_port))
-    throw unusable;
+  if (!parsed || parsed->has_userinfo() || !parsed->encoded_path().empty()) throw unusable;
   try {
     return origin_of(*parsed, text);
   } catch (const Error&) {
@@ -92,21 +74,18 @@ Origin Origin::from_host(std::string_view host_and_port, bool tls) {
 }
 
 Url Url::parse(std::string_view text) {
-  if (has_unsafe_bytes(text)) refuse(text, "it has spaces or control characters");
   const auto parsed = urls::parse_uri(text);
   if (!parsed) refuse(text, "it breaks the grammar of RFC 3986");
   return from_view(*parsed, text);
 }
 
 Url Url::resolve(std::string_view relative) const {
-  if (has_unsafe_bytes(relative)) refuse(relative, "it has spaces or control characters");
   const auto reference = urls::parse_uri_reference(relative);
   if (!reference) refuse(relative, "it breaks the grammar of RFC 3986");
   const std::string base_text = to_string();
-  const auto base = urls::parse_uri(base_text);
-  if (!base) refuse(base_text, "it breaks the grammar of RFC 3986");
   urls::url resolved;
-  if (!urls::resolve(*base, *reference, resolved)) refuse(relative, "it can't be resolved");
+  if (!urls::resolve(urls::parse_uri(base_text).value(), *reference, resolved))
+    refuse(relative, "it can't be resolved");
   return from_view(resolved, relative);
 }
 
@@ -123,6 +102,12 @@ std::string displayed_url(std::string_view text, std::size_t limit) {
   const std::size_t slashes = text.find("//");
   const std::string_view scheme = slashes < at ? text.substr(0, slashes + 2) : std::string_view();
   return printable(std::string(scheme) + "***" + std::string(text.substr(at)), limit);
+}
+
+std::optional<boost::asio::ip::address> as_address(const std::string& host) {
+  boost::system::error_code ec;
+  const auto address = boost::asio::ip::make_address(host, ec);
+  return ec ? std::nullopt : std::optional(address);
 }
 
 std::string Url::to_string() const {

@@ -1,14 +1,14 @@
 // Where a request goes: scheme, host and port (RFC 6454), and URLs made of an origin and a target.
 #pragma once
 
-#include "util/text.hpp"
-
 #include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+
+#include <boost/asio/ip/address.hpp>
 
 namespace hawser {
 
@@ -48,10 +48,7 @@ struct Url {
 /// query, a fragment and user info, which hold signatures and passwords.
 std::string displayed_url(std::string_view text, std::size_t limit);
 
-/// Reads 1 to 65535; nothing for anything else, such as what 16 bits do not hold.
-inline std::optional<std::uint16_t> parse_port(std::string_view text) {
-  const auto port = parse_whole<std::uint16_t>(text);
-  return port == 0 ? std::nullopt : port;
-}
+/// The address that `host` is; nothing where it is a name.
+std::optional<boost::asio::ip::address> as_address(const std::string& host);
 
 }  // namespace hawser

@@ -6,9 +6,10 @@
 
 #include <hawser/util/error.hpp>
 
+#include <algorithm>
 #include <array>
+#include <ranges>
 
-#include <boost/asio/ip/address.hpp>
 #include <boost/asio/ip/network_v4.hpp>
 #include <boost/asio/ip/network_v6.hpp>
 #include <boost/url.hpp>
@@ -19,54 +20,33 @@ namespace {
 namespace ip = boost::asio::ip;
 namespace urls = boost::urls;
 
-std::optional<ip::address> as_address(const std::string& host) {
-  boost::system::error_code ec;
-  const auto address = ip::make_address(host, ec);
-  return ec ? std::nullopt : std::optional(address);
-}
-
 bool is_loopback(const std::string& host) {
   if (host == "localhost" || host.ends_with(".localhost")) return true;
   const auto address = as_address(host);
   return address && address->is_loopback();
 }
 
-/// Whether `host`, a network of one address, lies in `network`.
-template <class Network>
-bool is_in(const Network& host, const Network& network) {
-  return host.is_subnet_of(network) || (host.prefix_length() == network.prefix_length() && host == network);
-}
-
 bool in_block(const ip::address& address, const std::string& block) {
   boost::system::error_code ec;
   if (address.is_v4()) {
     const auto network = ip::make_network_v4(block, ec);
-    return !ec && is_in(ip::network_v4(address.to_v4(), 32), network);
+    return !ec && ip::network_v4(address.to_v4(), network.prefix_length()).canonical() == network.canonical();
   }
   const auto network = ip::make_network_v6(block, ec);
-  return !ec && is_in(ip::network_v6(address.to_v6(), 128), network);
+  return !ec && ip::network_v6(address.to_v6(), network.prefix_length()).canonical() == network.canonical();
 }
 
-/// Splits an optional ":port" off an entry of NO_PROXY; leaves bare IPv6 addresses alone.
-std::string_view without_port(std::string_view entry, std::optional<std::uint16_t>& port) {
-  const auto colon = entry.rfind(':');
-  if (colon == std::string_view::npos) return entry;
-  const bool bracketed = colon > 0 && entry[colon - 1] == ']';
-  if (!bracketed && entry.find(':') != colon) return entry;
-  const auto value = parse_whole<std::uint16_t>(entry.substr(colon + 1));
-  if (!value) return entry;
-  port = value;
-  return entry.substr(0, colon);
-}
-
+/// Whether an entry of NO_PROXY is about `origin`.
 bool excludes(std::string_view entry, const Origin& origin) {
   entry = trim(entry);
   if (entry.empty()) return false;
   if (entry == "*") return true;
-  std::optional<std::uint16_t> port;
-  std::string name = ascii_lower(without_port(entry, port));
-  if (port && *port != origin.port) return false;
-  if (name.size() > 2 && name.front() == '[' && name.back() == ']') name = name.substr(1, name.size() - 2);
+  std::string name = ascii_lower(entry);
+  // A block, or an IPv6 address without brackets, is no authority, and has no port.
+  if (const auto authority = urls::parse_authority(name)) {
+    if (authority->has_port() && parse_whole<std::uint16_t>(authority->port()) != origin.port) return false;
+    name = authority->host_address();
+  }
   if (const auto address = as_address(origin.host)) {
     if (name.find('/') != std::string::npos) return in_block(*address, name);
     const auto other = as_address(name);
@@ -78,13 +58,9 @@ bool excludes(std::string_view entry, const Origin& origin) {
 }
 
 bool excluded(std::string_view no_proxy, const Origin& origin) {
-  while (!no_proxy.empty()) {
-    const auto comma = no_proxy.find(',');
-    if (excludes(no_proxy.substr(0, comma), origin)) return true;
-    if (comma == std::string_view::npos) break;
-    no_proxy.remove_prefix(comma + 1);
-  }
-  return false;
+  return std::ranges::any_of(std::views::split(no_proxy, ','), [&](const auto& entry) {
+    return excludes(std::string_view(entry.begin(), entry.end()), origin);
+  });
 }
 
 [[noreturn]] void refuse(const std::string& variable, const std::string& why) {
@@ -108,14 +84,12 @@ Proxy parse_proxy(const std::string& variable, std::string text) {
     // Not shown: a URL written wrongly can have its password there.
     refuse(variable, "its scheme is none of http, socks5 and socks5h");
   }
-  proxy.host =
-      url->host_type() == urls::host_type::ipv6 ? std::string(url->host_address()) : url->encoded_host().decode();
+  proxy.host = url->host_address();
   if (proxy.host.empty()) refuse(variable, "it has no host");
   if (!url->encoded_path().empty() && url->encoded_path() != "/") refuse(variable, "it has a path");
   if (url->has_port() && !url->port().empty()) {
-    const auto port = parse_port(url->port());
-    if (!port) refuse(variable, "its port is out of range");
-    proxy.port = *port;
+    proxy.port = parse_whole<std::uint16_t>(url->port()).value_or(0);
+    if (proxy.port == 0) refuse(variable, "its port is out of range");
   }
   if (url->has_userinfo()) {
     proxy.username = url->encoded_user().decode();
@@ -203,13 +177,12 @@ asio::awaitable<void> authenticate(Connection& connection, const Proxy& proxy) {
 /// The destination of a SOCKS request: address type, address, port.
 std::string socks_destination(const Proxy& proxy, const std::string& host, std::uint16_t port) {
   std::string text;
-  boost::system::error_code ec;
-  const auto address = asio::ip::make_address(host, ec);
-  if (!ec && address.is_v4()) {
-    const auto bytes = address.to_v4().to_bytes();
+  const auto address = as_address(host);
+  if (address && address->is_v4()) {
+    const auto bytes = address->to_v4().to_bytes();
     text.append("\x01").append(bytes.begin(), bytes.end());
-  } else if (!ec) {
-    const auto bytes = address.to_v6().to_bytes();
+  } else if (address) {
+    const auto bytes = address->to_v6().to_bytes();
     text.append("\x04").append(bytes.begin(), bytes.end());
   } else {
     if (host.size() > 255) refuse(proxy, "takes no host name that long", Errc::proxy_refused);
@@ -220,20 +193,10 @@ std::string socks_destination(const Proxy& proxy, const std::string& host, std::
   return text;
 }
 
-}  // namespace
-
-std::string proxy_authorization(const Proxy& proxy) {
-  if (proxy.username.empty() && proxy.password.empty()) return {};
-  return "Basic " + base64_encode(proxy.username + ":" + proxy.password);
-}
-
-void refuse_without_credentials(const Proxy& proxy) {
-  refuse(proxy, "wants credentials (407), or refused those in its URL", Errc::unauthorized);
-}
-
-asio::awaitable<void> open_http_tunnel(Connection& connection, const Proxy& proxy, const Origin& origin) {
-  const bool v6 = origin.host.find(':') != std::string::npos;
-  const std::string target = (v6 ? "[" + origin.host + "]" : origin.host) + ":" + std::to_string(origin.port);
+asio::awaitable<void> open_http_tunnel(Connection& connection, const Proxy& proxy, std::string host,
+                                       std::uint16_t port) {
+  if (host.find(':') != std::string::npos) host = "[" + host + "]";
+  const std::string target = host + ":" + std::to_string(port);
   std::string request = "CONNECT " + target + " HTTP/1.1\r\nHost: " + target + "\r\n";
   if (const std::string authorization = proxy_authorization(proxy); !authorization.empty())
     request += "Proxy-Authorization: " + authorization + "\r\n";
@@ -241,7 +204,7 @@ asio::awaitable<void> open_http_tunnel(Connection& connection, const Proxy& prox
   co_await connection.write(request);
 
   // Byte by byte: what follows the head belongs to the tunnel.
-  ResponseDecoder decoder(/*to_connect=*/true);
+  ResponseDecoder decoder;
   std::string input;
   while (!decoder.head_done()) {
     input += co_await read_exactly(connection, proxy, 1);
@@ -288,6 +251,22 @@ asio::awaitable<void> open_socks_tunnel(Connection& connection, const Proxy& pro
     refuse(proxy, "answered with an unknown address type");
   }
   co_await read_exactly(connection, proxy, remaining);
+}
+
+}  // namespace
+
+std::string proxy_authorization(const Proxy& proxy) {
+  if (proxy.username.empty() && proxy.password.empty()) return {};
+  return "Basic " + base64_encode(proxy.username + ":" + proxy.password);
+}
+
+void refuse_without_credentials(const Proxy& proxy) {
+  refuse(proxy, "wants credentials (407), or refused those in its URL", Errc::unauthorized);
+}
+
+asio::awaitable<void> open_tunnel(Connection& connection, const Proxy& proxy, std::string host, std::uint16_t port) {
+  return proxy.kind == Proxy::Kind::http ? open_http_tunnel(connection, proxy, std::move(host), port)
+                                         : open_socks_tunnel(connection, proxy, std::move(host), port);
 }
 
 }  // namespace hawser

@@ -12,13 +12,12 @@ namespace hawser {
 namespace http = boost::beast::http;
 
 struct ResponseDecoder::Impl {
-  explicit Impl(bool to_connect_) : to_connect(to_connect_) { restart(); }
+  Impl() { restart(); }
 
   void restart() {
     parser.emplace();
     parser->header_limit(static_cast<std::uint32_t>(max_head_size));
     parser->body_limit(boost::none);
-    if (to_connect) parser->skip(true);
   }
 
   void check(const boost::system::error_code& ec) const {
@@ -28,12 +27,11 @@ struct ResponseDecoder::Impl {
                 "is this the address of a registry, and does it want TLS?");
   }
 
-  bool to_connect;
   std::size_t heads_size = 0;  // bytes
   std::optional<http::response_parser<http::buffer_body>> parser;
 };
 
-ResponseDecoder::ResponseDecoder(bool to_connect) : impl_(std::make_unique<Impl>(to_connect)) {}
+ResponseDecoder::ResponseDecoder() : impl_(std::make_unique<Impl>()) {}
 ResponseDecoder::~ResponseDecoder() = default;
 ResponseDecoder::ResponseDecoder(ResponseDecoder&&) noexcept = default;
 
@@ -72,10 +70,9 @@ HttpHead ResponseDecoder::head() const {
 std::optional<std::uint64_t> ResponseDecoder::content_length() const {
   const auto& parser = *impl_->parser;
   const int status = static_cast<int>(parser.get().result_int());
-  if (impl_->to_connect || status == 204 || status == 304) return 0;
-  if (parser.chunked()) return std::nullopt;
-  if (const auto length = parser.content_length()) return *length;
-  return std::nullopt;
+  if (status == 204 || status == 304) return 0;
+  const auto length = parser.content_length();
+  return length && !parser.chunked() ? std::optional(*length) : std::nullopt;
 }
 
 bool ResponseDecoder::keep_alive() const {

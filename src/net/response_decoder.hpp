@@ -22,8 +22,7 @@ inline constexpr std::size_t max_head_size = 64 * 1024;
 /// Every function throws Error{protocol} for what is not HTTP, Error{too_large} for a head over max_head_size.
 class ResponseDecoder {
  public:
-  /// `to_connect`: the response to a CONNECT, which has no body whatever its head says.
-  explicit ResponseDecoder(bool to_connect = false);
+  ResponseDecoder();
   ~ResponseDecoder();
   ResponseDecoder(ResponseDecoder&&) noexcept;
 

@@ -6,7 +6,6 @@
 #include <filesystem>
 #include <utility>
 
-#include <boost/asio/ip/address.hpp>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
@@ -58,15 +57,9 @@ void trust(SSL_CTX* context, const std::string& ca_file) {
   }
 }
 
-bool is_address(const std::string& host) {
-  boost::system::error_code ec;
-  boost::asio::ip::make_address(host, ec);
-  return !ec;
-}
-
 /// Names the host that the certificate must be for; false where OpenSSL does not take it.
 bool expect_host(SSL* ssl, const std::string& host) {
-  if (is_address(host)) return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host.c_str()) == 1;
+  if (as_address(host)) return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host.c_str()) == 1;
   SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
   return SSL_set_tlsext_host_name(ssl, host.c_str()) == 1 && SSL_set1_host(ssl, host.c_str()) == 1;
 }

@@ -56,7 +56,7 @@ TEST_F(ConnectionTest, AttackBytesWithoutEndLeaveTheOthersTheirTurn) {
 
 TEST_F(ConnectionTest, WhatIsLateIsAnErrorThoughBytesCome) {
   asio::write(peer, asio::buffer(std::string("x")));
-  connection->limit_to(std::chrono::steady_clock::now(), "it is late");
+  connection->limit_to(std::chrono::steady_clock::now(), Error(Errc::connect_failed, "it is late"));
   const bool never = false;
   const Failure late = failure_of([&] { run_coroutine(context, read_until(never, 2)); });
   EXPECT_EQ(late.code, Errc::connect_failed);
@@ -193,29 +193,24 @@ namespace {
 
 using namespace std::chrono_literals;
 
-const SlowGuard::Time start{};
-
-TEST(SlowGuard, LastsForItsGrace) {
-  const SlowGuard guard(60s, 15s, start);
-  EXPECT_FALSE(guard.is_too_slow(start));
-  EXPECT_FALSE(guard.is_too_slow(start + 60s));
-  EXPECT_TRUE(guard.is_too_slow(start + 61s));
+NetOptions patience(std::chrono::milliseconds slow_grace, std::chrono::milliseconds stall_timeout) {
+  NetOptions options;
+  options.slow_grace = slow_grace;
+  options.stall_timeout = stall_timeout;
+  return options;
 }
 
-TEST(SlowGuard, SilenceThatTheUserAllowsIsNoSlowness) {
-  const SlowGuard guard(60s, 60s, start);
-  EXPECT_FALSE(guard.is_too_slow(start + 240s));
-  EXPECT_TRUE(guard.is_too_slow(start + 241s));
+TEST(TimeFor, LastsForItsGrace) {
+  EXPECT_EQ(time_for(0, patience(60s, 15s)), 60s);
 }
 
-TEST(SlowGuard, TheRateOfTheWholeCounts) {
-  SlowGuard guard(60s, 15s, start);
-  guard.received(least_rate * 100);
-  EXPECT_FALSE(guard.is_too_slow(start + 100s));
-  EXPECT_TRUE(guard.is_too_slow(start + 101s));
-  guard.received(least_rate);
-  EXPECT_FALSE(guard.is_too_slow(start + 101s));
-  EXPECT_EQ(guard.bytes(), least_rate * 101);
+TEST(TimeFor, SilenceThatTheUserAllowsIsNoSlowness) {
+  EXPECT_EQ(time_for(0, patience(60s, 60s)), 240s);
+}
+
+TEST(TimeFor, TheRateOfTheWholeCounts) {
+  EXPECT_EQ(time_for(least_rate * 100, patience(60s, 15s)), 100s);
+  EXPECT_EQ(time_for(least_rate * 101, patience(60s, 15s)), 101s);
 }
 
 }  // namespace

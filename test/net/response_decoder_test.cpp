@@ -124,14 +124,6 @@ TEST(ResponseDecoder, StatusesWithoutABody) {
   }
 }
 
-TEST(ResponseDecoder, TheAnswerToConnectHasNoBody) {
-  ResponseDecoder decoder(/*to_connect=*/true);
-  std::string input = "HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n";
-  decoder.feed_head(input);
-  EXPECT_TRUE(decoder.head_done());
-  EXPECT_EQ(decoder.content_length(), 0u);
-}
-
 TEST(ResponseDecoder, ConnectionCloseIsObeyed) {
   std::string rest;
   EXPECT_FALSE(feed("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", 100, rest).keep_alive());
