@@ -2,7 +2,6 @@
 
 #include "net/connector.hpp"
 #include "registry/redirect.hpp"
-#include "registry/registry_error.hpp"
 #include "util/json.hpp"
 #include "util/text.hpp"
 
@@ -270,15 +269,12 @@ asio::awaitable<std::string> Authenticator::authorization(std::string repository
     co_await find_logins();
     if (login_of(repository)) co_return std::string();
   }
-  std::string value;
-  std::exception_ptr failure;
   try {
-    value = co_await obtain(repository);
+    std::string value = co_await obtain(repository);
+    co_return value;
   } catch (const Error&) {
-    failure = std::current_exception();
+    if (!speculative) throw;
   }
-  if (!failure) co_return value;
-  if (!speculative) std::rethrow_exception(failure);
   // What was true at an earlier call is so no longer: let the registry say.
   if (recalled_) service_.reset();
   recalled_ = false;
@@ -316,7 +312,11 @@ asio::awaitable<std::string> Authenticator::answer(std::vector<Challenge> challe
   co_return value;
 }
 
-void Authenticator::scrub(std::string& text) const {
+Scrub Authenticator::scrub() const {
+  return [this](std::string& words) { blot_secrets(words); };
+}
+
+void Authenticator::blot_secrets(std::string& text) const {
   std::vector<std::string> secrets;
   for (const auto& [repository, entry] : tokens_) secrets.push_back(entry.token.value);
   if (logins_) {
@@ -361,8 +361,16 @@ asio::awaitable<void> Authenticator::renew(Entry& entry, std::string repository)
   entry.asking = true;
   entry.failure = nullptr;
   try {
+    const TokenService service = *service_;  // may be replaced while this waits
     if (entry.scope.empty()) entry.scope = choose_scope(std::nullopt, repository);
-    entry.token = co_await fetch(repository, entry.scope);
+    co_await find_logins();
+    HttpRequest request = make_token_request(service, entry.scope, login_of(repository));
+    RedirectChain chain(request.url);
+    HttpResponse response = co_await send_along(http_, chain, std::move(request));
+    const HttpHead head = response.head();
+    const std::string body = co_await response.read_all(max_token_answer);
+    if (head.status != 200) throw_service_error(service, repository, head, body);
+    entry.token = parse_token(body, head.header("Content-Type"), service, clock_());
   } catch (...) {
     entry.failure = std::current_exception();
   }
@@ -370,43 +378,14 @@ asio::awaitable<void> Authenticator::renew(Entry& entry, std::string repository)
   answered_.wake_all();
 }
 
-asio::awaitable<Token> Authenticator::fetch(std::string repository, std::string scope) {
-  const TokenService service = *service_;  // may be replaced while this waits
-  co_await find_logins();
-  HttpRequest request = make_token_request(service, scope, login_of(repository));
-  HttpResponse response = co_await send_to_service(std::move(request));
-  const HttpHead head = response.head();
-  const std::string body = co_await response.read_all(max_token_answer);
-  if (head.status != 200) throw_service_error(service, repository, head, body);
-  co_return parse_token(body, head.header("Content-Type"), service, clock_());
-}
-
-asio::awaitable<HttpResponse> Authenticator::send_to_service(HttpRequest request) {
-  RedirectChain chain(request.url);
-  for (;;) {
-    HttpResponse response = co_await http_.send(request);
-    const int status = response.status();
-    if (!is_redirect(status)) co_return response;
-    chain.follow(response.head().header("Location"));
-    // A refresh token stands in the body: it stays where it was sent.
-    if (request.method == "POST" && (!chain.at_home() || (status != 307 && status != 308)))
-      throw Error(Errc::redirect_refused, "the token service at " + request.url.to_display() +
-                                              " redirects a request that carries credentials to " +
-                                              chain.current().origin.to_string());
-    request.url = chain.current();
-    if (!chain.at_home()) request.headers.clear();
-  }
-}
-
 void Authenticator::throw_service_error(const TokenService& service, const std::string& repository,
                                         const HttpHead& head, const std::string& body) const {
   const Credentials* who = login_of(repository);
   const bool refresh_grant = who && !who->identity_token.empty();
   const std::string what = "a token from " + service.realm.to_display();
-  const Scrub scrub = [this](std::string& words) { this->scrub(words); };
   if (head.status == 401 || (head.status == 400 && refresh_grant))
-    refuse(what, repository, parse_registry_errors(body, head.header("Content-Type"), scrub).words);
-  throw_status_error(head, body, what, scrub);
+    refuse(what, repository, registry_words(body, head.header("Content-Type"), scrub()));
+  throw_status_error(head, body, what, scrub());
 }
 
 asio::awaitable<void> Authenticator::find_logins() {

@@ -5,6 +5,7 @@
 #include "net/http_client.hpp"
 #include "net/origin.hpp"
 #include "registry/credentials.hpp"
+#include "registry/registry_error.hpp"
 #include "util/async.hpp"
 
 #include <chrono>
@@ -125,9 +126,9 @@ class Authenticator {
   /// Throws the Error{unauthorized} of a 401 in spite of authentication; `words` are the registry's.
   [[noreturn]] void refuse(const std::string& what, const std::string& repository, const std::string& words) const;
 
-  /// Blots out of `text` whatever secret this registry may have been sent: password, identity token, the value of
-  /// Basic, and the tokens of now.
-  void scrub(std::string& text) const;
+  /// Blots out whatever secret this registry may have been sent: password, identity token, the value of Basic, and the
+  /// tokens of then. Not to outlive this.
+  Scrub scrub() const;
 
  private:
   struct Entry {
@@ -139,8 +140,6 @@ class Authenticator {
 
   asio::awaitable<std::string> obtain(std::string repository);
   asio::awaitable<void> renew(Entry& entry, std::string repository);
-  asio::awaitable<Token> fetch(std::string repository, std::string scope);
-  asio::awaitable<HttpResponse> send_to_service(HttpRequest request);
   [[noreturn]] void throw_service_error(const TokenService& service, const std::string& repository,
                                         const HttpHead& head, const std::string& body) const;
   /// Returns once logins_ says who we are. The source is asked once, however many wait; throws what it throws.
@@ -152,6 +151,7 @@ class Authenticator {
   /// `hint`, and before it what may be the reason that a login is missing or an old one.
   std::string with_missing_helpers(std::string_view hint) const;
   void remember_service();
+  void blot_secrets(std::string& text) const;
 
   HttpClient& http_;
   Origin registry_;

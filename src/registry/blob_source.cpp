@@ -11,9 +11,6 @@
 namespace hawser {
 namespace {
 
-/// A body longer than this costs more to read than a new connection.
-constexpr std::size_t max_discarded = 64 * 1024;
-
 /// A foreign layer's URLs that are tried at most.
 constexpr std::size_t max_foreign_urls = 8;
 
@@ -46,22 +43,16 @@ class ForeignUrl final : public BlobSource {
     if (is_metadata_host(start.origin.host))
       throw Error(Errc::redirect_refused,
                   "a foreign layer is said to be at a link-local or cloud metadata address: " + start.to_display());
+    HttpRequest request("GET", start);
+    request.headers = range_headers(range);
     RedirectChain chain(std::move(start));
-    for (;;) {
-      HttpRequest request("GET", chain.current());
-      request.headers = range_headers(range);
-      HttpResponse response = co_await http_.send(std::move(request));
-      if (!is_redirect(response.status())) {
-        redirected_ = chain.current().origin;
-        std::string what = "foreign layer at " + chain.current().to_display();
-        Scrub nothing_to_hide;
-        BlobStream stream =
-            co_await accept_blob_response(std::move(response), range, std::move(what), std::move(nothing_to_hide));
-        co_return stream;
-      }
-      chain.follow(response.head().header("Location"));
-      co_await discard_body(response);
-    }
+    HttpResponse response = co_await send_along(http_, chain, std::move(request));
+    redirected_ = chain.current().origin;
+    std::string what = "foreign layer at " + chain.current().to_display();
+    Scrub nothing_to_hide;
+    BlobStream stream =
+        co_await accept_blob_response(std::move(response), range, std::move(what), std::move(nothing_to_hide));
+    co_return stream;
   }
 
  private:
@@ -71,16 +62,6 @@ class ForeignUrl final : public BlobSource {
 };
 
 }  // namespace
-
-asio::awaitable<void> discard_body(HttpResponse& response) {
-  const auto length = response.content_length();
-  if (!length || *length > max_discarded) co_return;
-  try {
-    co_await response.read_all(max_discarded);
-  } catch (const Error&) {
-    // The connection is closed then.
-  }
-}
 
 asio::awaitable<std::string> read_error_body(HttpResponse& response) {
   std::string body;
@@ -127,20 +108,21 @@ std::string find_range_fault(const HttpHead& head, Interval range) {
 asio::awaitable<BlobStream> accept_blob_response(HttpResponse response, std::optional<Interval> range, std::string what,
                                                  Scrub scrub) {
   const int status = response.status();
+  Origin from = response.url().origin;
   if (status == 200) {
     // Retriable: the portal may be passed meanwhile, and what has arrived stays.
     refuse_web_page({}, response.head().header("Content-Type"), what, Errc::protocol);
-    co_return BlobStream(std::move(response), 0, false);
+    co_return BlobStream(std::make_unique<HttpResponse>(std::move(response)), std::move(from), 0, false);
   }
   if (status == 206 && range) {
     const std::string fault = find_range_fault(response.head(), *range);
     if (!fault.empty()) throw Error(Errc::range_not_honoured, what + ": " + fault);
-    co_return BlobStream(std::move(response), range->begin, true);
+    co_return BlobStream(std::make_unique<HttpResponse>(std::move(response)), std::move(from), range->begin, true);
   }
   const HttpHead head = response.head();
   const std::string body = co_await read_error_body(response);
   if (range && (status == 400 || status == 416)) {
-    const std::string words = parse_registry_errors(body, head.header("Content-Type"), scrub).words;
+    const std::string words = registry_words(body, head.header("Content-Type"), scrub);
     throw Error(Errc::range_not_honoured, what + ": the request for a part of it was refused (HTTP " +
                                               std::to_string(status) + (words.empty() ? ")" : ", " + words + ")"));
   }

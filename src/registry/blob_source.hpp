@@ -22,10 +22,6 @@ namespace hawser {
 struct BlobStream {
   BlobStream(std::unique_ptr<ResponseBody> body_, Origin from_, std::uint64_t begin_, bool partial_)
       : body(std::move(body_)), from(std::move(from_)), begin(begin_), partial(partial_) {}
-  BlobStream(HttpResponse response, std::uint64_t begin_, bool partial_)
-      : from(response.url().origin), begin(begin_), partial(partial_) {
-    body = std::make_unique<HttpResponse>(std::move(response));
-  }
 
   std::unique_ptr<ResponseBody> body;
   Origin from;          ///< who sends it
@@ -68,9 +64,6 @@ std::string find_range_fault(const HttpHead& head, Interval range);
 /// what was asked for; the server's words go through `scrub`.
 asio::awaitable<BlobStream> accept_blob_response(HttpResponse response, std::optional<Interval> range, std::string what,
                                                  Scrub scrub);
-
-/// Reads what is left of a small body so that the connection can serve again; failures don't matter.
-asio::awaitable<void> discard_body(HttpResponse& response);
 
 /// The body of an error, up to max_error_body; empty where it can't be read.
 asio::awaitable<std::string> read_error_body(HttpResponse& response);

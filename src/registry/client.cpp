@@ -60,10 +60,6 @@ RegistryClient::RegistryClient(HttpClient& http, Origin origin, CredentialSource
   http_.allow_link_local(origin_.host);
 }
 
-Scrub RegistryClient::scrub() const {
-  return [this](std::string& words) { authenticator_.scrub(words); };
-}
-
 void RegistryClient::prepare() {
   http_.warm_up(origin_, 1);
   authenticator_.recall();
@@ -80,12 +76,7 @@ asio::awaitable<HttpResponse> RegistryClient::get(RedirectChain& chain, Headers 
       HttpRequest request("GET", chain.current());
       request.headers = headers;
       if (chain.at_home() && !authorization.empty()) request.headers.emplace_back("Authorization", authorization);
-      HttpResponse response = co_await http_.send(std::move(request));
-      if (is_redirect(response.status())) {
-        chain.follow(response.head().header("Location"));
-        co_await discard_body(response);
-        continue;
-      }
+      HttpResponse response = co_await send_along(http_, chain, std::move(request));
       if (response.status() != 401 || !chain.at_home()) co_return response;
       head = response.head();
       body = co_await read_error_body(response);
@@ -93,7 +84,8 @@ asio::awaitable<HttpResponse> RegistryClient::get(RedirectChain& chain, Headers 
       // it are limited.
     }
     if (answered)
-      authenticator_.refuse(what, repository, parse_registry_errors(body, head.header("Content-Type"), scrub()).words);
+      authenticator_.refuse(what, repository,
+                            registry_words(body, head.header("Content-Type"), authenticator_.scrub()));
     std::vector<Challenge> challenges = parse_challenges(head.all("WWW-Authenticate"));
     authorization = co_await authenticator_.answer(std::move(challenges), repository, authorization, what);
     answered = true;
@@ -110,7 +102,7 @@ asio::awaitable<FetchedManifest> RegistryClient::get_manifest(std::string reposi
   if (head.status != 200) {
     const std::string body = co_await read_error_body(response);
     if (head.status < 400) refuse_web_page(body, head.header("Content-Type"), what, Errc::malformed);
-    throw_status_error(head, body, what, scrub());
+    throw_status_error(head, body, what, authenticator_.scrub());
   }
   std::string bytes = co_await response.read_all(max_manifest_size);
   std::string type = media_type::essence(head.header("Content-Type"));
@@ -138,7 +130,7 @@ asio::awaitable<std::vector<std::string>> RegistryClient::list_tags(std::string 
     const HttpHead head = response.head();
     if (head.status != 200) {
       const std::string error_body = co_await read_error_body(response);
-      throw_status_error(head, error_body, what, scrub());
+      throw_status_error(head, error_body, what, authenticator_.scrub());
     }
     const std::string body = co_await response.read_all(max_tag_page);
     refuse_web_page(body, head.header("Content-Type"), what, Errc::malformed);
@@ -236,7 +228,7 @@ asio::awaitable<std::optional<BlobStream>> RegistryClient::Repository::open_at_t
     request.headers = range_headers(range);
     HttpResponse response = co_await client_.http_.send(std::move(request));
     if (!is_spent(response.status())) {
-      Scrub words = client_.scrub();
+      Scrub words = client_.authenticator_.scrub();
       BlobStream stream = co_await accept_blob_response(std::move(response), range, what, std::move(words));
       result.emplace(std::move(stream));
     } else {
@@ -265,7 +257,7 @@ asio::awaitable<BlobStream> RegistryClient::Repository::open_afresh(Digest diges
     targets_.insert_or_assign(digest, chain.current());
     client_.redirect_origin_ = chain.current().origin;
   }
-  Scrub words = client_.scrub();
+  Scrub words = client_.authenticator_.scrub();
   BlobStream stream = co_await accept_blob_response(std::move(response), range, what, std::move(words));
   co_return stream;
 }

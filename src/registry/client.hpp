@@ -8,7 +8,6 @@
 #include "registry/blob_source.hpp"
 #include "registry/credentials.hpp"
 #include "registry/redirect.hpp"
-#include "registry/registry_error.hpp"
 
 #include <hawser/image/digest.hpp>
 
@@ -67,8 +66,6 @@ class RegistryClient {
 
   /// "quay.io/a/b", for messages.
   std::string name_of(const std::string& repository) const { return registry_name(origin_) + "/" + repository; }
-  /// Keeps this registry's secrets out of what servers say; not to outlive this.
-  Scrub scrub() const;
   /// GET with authentication and redirects; `chain` tells afterwards where the answer came from. Returns the answer
   /// of whatever status but a redirect or the registry's 401. `what` is what is asked for.
   asio::awaitable<HttpResponse> get(RedirectChain& chain, Headers headers, std::string repository, std::string what);

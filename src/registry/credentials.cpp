@@ -29,6 +29,11 @@ namespace {
 
 constexpr std::size_t max_config = 1024 * 1024;
 
+/// The key under which docker keeps the credentials of `registry`: Docker Hub's is a URL from its first days.
+std::string docker_config_key(std::string_view registry) {
+  return is_same_registry(registry, "docker.io") ? "https://index.docker.io/v1/" : std::string(registry);
+}
+
 /// Adds what a file knows of `registry`; returns whether that is enough for all of it.
 bool add_logins(Logins& found, const LoginFile& file, std::string_view registry) {
   std::error_code error;
@@ -37,14 +42,10 @@ bool add_logins(Logins& found, const LoginFile& file, std::string_view registry)
   const auto config = parse_docker_config(read_file(file.path, max_config), file.path.string());
   std::vector<Login> logins = find_inline_logins(config, registry);
   if (const std::string helper = find_credential_helper(config, registry); !helper.empty()) {
-    HelperAnswer answer = ask_credential_helper(helper, docker_config_key(registry));
-    if (answer.credentials) {
+    if (auto credentials = ask_credential_helper(helper, docker_config_key(registry), found.missing_helpers)) {
       std::erase_if(logins, [](const Login& login) { return login.part.empty(); });
-      logins.push_back({{}, std::move(*answer.credentials)});
+      logins.push_back({{}, std::move(*credentials)});
     }
-    auto& missing = found.missing_helpers;
-    if (!answer.installed && std::ranges::find(missing, answer.program) == missing.end())
-      missing.push_back(answer.program);
   }
   const bool enough = !logins.empty() && logins.back().part.empty();
   std::ranges::move(logins, std::back_inserter(found.logins));
@@ -115,8 +116,6 @@ std::vector<LoginFile> login_files(const std::function<const char*(const char*)>
 
 namespace {
 
-constexpr std::string_view hub_key = "https://index.docker.io/v1/";
-
 /// What a key is about: "https://host/v1/", as docker had it once, and "host" about a registry, "host/team" about a
 /// part of one (containers-auth.json(5)).
 struct Key {
@@ -157,10 +156,6 @@ std::optional<Credentials> read_entry(const boost::json::object& entry) {
 }
 
 }  // namespace
-
-std::string docker_config_key(std::string_view registry) {
-  return is_same_registry(registry, "docker.io") ? std::string(hub_key) : std::string(registry);
-}
 
 boost::json::object parse_docker_config(std::string_view text, const std::string& path) {
   auto config = parse_json_object(text);
@@ -315,40 +310,34 @@ bool is_valid_helper_name(std::string_view name) {
          std::all_of(name.begin(), name.end(), allowed);
 }
 
-HelperAnswer ask_credential_helper(const std::string& name, const std::string& key,
-                                   std::chrono::milliseconds time_limit) {
+std::optional<Credentials> ask_credential_helper(const std::string& name, const std::string& key,
+                                                 std::vector<std::string>& missing,
+                                                 std::chrono::milliseconds time_limit) {
   if (!is_valid_helper_name(name))
     throw Error(Errc::usage,
                 "docker's configuration names a credential helper that can't be one: \"" + printable(name, 60) + "\"");
-  HelperAnswer result;
-  result.program = "docker-credential-" + name;
+  const std::string program = "docker-credential-" + name;
   const auto deadline = std::chrono::steady_clock::now() + time_limit;
-  Helper helper(result.program);
+  Helper helper(program);
   // EACCES is what comes of a directory in PATH that this user may not enter, too.
-  result.installed = helper.error() != ENOENT && helper.error() != EACCES;
-  if (!result.installed) return result;
+  if (helper.error() == ENOENT || helper.error() == EACCES) {
+    if (std::ranges::find(missing, program) == missing.end()) missing.push_back(program);
+    return std::nullopt;
+  }
   if (helper.error() != 0) helper.fail("it can't be started");
   helper.write(key);
   const std::string answer = helper.read(deadline);
   if (!helper.succeeded(deadline)) {
-    if (answer.find("credentials not found") != std::string::npos) return result;
+    if (answer.find("credentials not found") != std::string::npos) return std::nullopt;
     helper.fail("it failed");
   }
   const auto object = parse_json_object(answer);
   if (!object) helper.fail("its answer is not a JSON object");
-  Credentials credentials;
-  credentials.username = json_text(*object, "Username");
-  std::string secret = json_text(*object, "Secret");
-  if (secret.empty()) return result;
+  const std::string username = json_text(*object, "Username"), secret = json_text(*object, "Secret");
+  if (secret.empty()) return std::nullopt;
   // The protocol's way to say that the secret is an identity token.
-  if (credentials.username == "<token>") {
-    credentials.username.clear();
-    credentials.identity_token = std::move(secret);
-  } else {
-    credentials.password = std::move(secret);
-  }
-  result.credentials = std::move(credentials);
-  return result;
+  if (username == "<token>") return Credentials{{}, {}, secret};
+  return Credentials{username, secret, {}};
 }
 
 }  // namespace hawser

@@ -21,9 +21,6 @@ namespace asio = boost::asio;
 /// network thread, and only when the registry asks for authentication; what takes time is awaited.
 using CredentialSource = std::function<asio::awaitable<Logins>(std::string registry)>;
 
-/// The key under which docker keeps the credentials of `registry`: Docker Hub's is a URL from its first days.
-std::string docker_config_key(std::string_view registry);
-
 /// Parses a config file. Throws Error{usage} that names `path` and quotes nothing of the file.
 boost::json::object parse_docker_config(std::string_view text, const std::string& path);
 
@@ -37,17 +34,12 @@ std::string find_credential_helper(const boost::json::object& config, std::strin
 /// Whether `name` may become part of a program's name: letters, digits, '.', '_' and '-', no '-' or '.' in front.
 bool is_valid_helper_name(std::string_view name);
 
-/// What asking a helper came to.
-struct HelperAnswer {
-  std::string program;                     ///< "docker-credential-<name>"
-  bool installed = true;                   ///< false where PATH leads to no such program
-  std::optional<Credentials> credentials;  ///< nothing where it has none
-};
-
-/// Runs `docker-credential-<name> get`, found by PATH, with `key` on its standard input, and reads its answer. Blocks
-/// up to `time_limit`, then kills it. Throws Error{unauthorized} that names the program and never quotes its output
-/// where it fails.
-HelperAnswer ask_credential_helper(const std::string& name, const std::string& key,
-                                   std::chrono::milliseconds time_limit = std::chrono::seconds(30));
+/// Runs `docker-credential-<name> get`, found by PATH, with `key` on its standard input, and reads its answer: nothing
+/// where it knows nothing. Where PATH leads to no such program, that is added to `missing` if it is not there yet.
+/// Blocks up to `time_limit`, then kills it. Throws Error{unauthorized} that names the program and never quotes its
+/// output where it fails.
+std::optional<Credentials> ask_credential_helper(const std::string& name, const std::string& key,
+                                                 std::vector<std::string>& missing,
+                                                 std::chrono::milliseconds time_limit = std::chrono::seconds(30));
 
 }  // namespace hawser

@@ -10,6 +10,9 @@
 namespace hawser {
 namespace {
 
+/// A body longer than this costs more to read than a new connection.
+constexpr std::size_t max_discarded = 64 * 1024;
+
 /// Where a Location that is refused leads, quoted: its scheme and host, since paths are signed, too.
 std::string place_of(std::string_view location) {
   const std::string shown = displayed_url(location, 200);
@@ -55,6 +58,33 @@ void RedirectChain::follow(std::string_view location) {
                                               std::to_string(max_redirects) + " redirects");
   at_home_ = at_home_ && next.origin == visited_.front().origin;
   visited_.push_back(std::move(next));
+}
+
+asio::awaitable<HttpResponse> send_along(HttpClient& http, RedirectChain& chain, HttpRequest request) {
+  for (;;) {
+    request.url = chain.current();
+    HttpResponse response = co_await http.send(request);
+    const int status = response.status();
+    if (!is_redirect(status)) co_return response;
+    chain.follow(response.head().header("Location"));
+    if (request.method == "POST" && (!chain.at_home() || (status != 307 && status != 308)))
+      throw Error(Errc::redirect_refused, request.url.to_display() +
+                                              " redirects a request that carries credentials to " +
+                                              chain.current().origin.to_string());
+    const auto is_credential = [](const auto& header) { return header.first == "Authorization"; };
+    if (!chain.at_home()) std::erase_if(request.headers, is_credential);
+    co_await discard_body(response);
+  }
+}
+
+asio::awaitable<void> discard_body(HttpResponse& response) {
+  const auto length = response.content_length();
+  if (!length || *length > max_discarded) co_return;
+  try {
+    co_await response.read_all(max_discarded);
+  } catch (const Error&) {
+    // The connection is closed then.
+  }
 }
 
 }  // namespace hawser

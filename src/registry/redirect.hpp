@@ -1,12 +1,15 @@
-// Redirects (RFC 9110, section 15.4) as hawser follows them: a pure decision, so that no request has its own idea of
-// where credentials may go.
+// Redirects (RFC 9110, section 15.4) as hawser follows them: in one place, so that no request has its own idea of where
+// credentials may go.
 #pragma once
 
+#include "net/http_client.hpp"
 #include "net/origin.hpp"
 
 #include <cstddef>
 #include <string_view>
 #include <vector>
+
+#include <boost/asio/awaitable.hpp>
 
 namespace hawser {
 
@@ -36,5 +39,13 @@ class RedirectChain {
   std::vector<Url> visited_;
   bool at_home_ = true;
 };
+
+/// Sends `request` to where `chain` stands, and on along redirects; returns the first answer that is none.
+/// Authorization goes along only while the chain is at home, a POST's body nowhere but where it was sent: that is
+/// Error{redirect_refused}. Throws what HttpClient::send() and RedirectChain::follow() do.
+asio::awaitable<HttpResponse> send_along(HttpClient& http, RedirectChain& chain, HttpRequest request);
+
+/// Reads what is left of a small body so that the connection can serve again; failures don't matter.
+asio::awaitable<void> discard_body(HttpResponse& response);
 
 }  // namespace hawser

@@ -4,7 +4,6 @@
 #include "util/json.hpp"
 #include "util/text.hpp"
 
-#include <algorithm>
 #include <string>
 
 #include <boost/json.hpp>
@@ -33,70 +32,50 @@ std::string_view plain_line(std::string_view body, std::string_view content_type
 }
 
 /// Which part of a name is unknown, where the registry says so.
-std::string not_found_reason(const RegistryErrors& errors) {
-  if (errors.has("NAME_UNKNOWN")) return "there is no such repository";
-  if (errors.has("MANIFEST_UNKNOWN")) return "the repository has no such tag or manifest";
-  if (errors.has("BLOB_UNKNOWN")) return "the repository has no such blob";
+std::string not_found_reason(std::string_view words) {
+  if (words.find("NAME_UNKNOWN") != std::string_view::npos) return "there is no such repository";
+  if (words.find("MANIFEST_UNKNOWN") != std::string_view::npos) return "the repository has no such tag or manifest";
+  if (words.find("BLOB_UNKNOWN") != std::string_view::npos) return "the repository has no such blob";
   return "not found";
-}
-
-std::string sentence(const std::string& what, std::string_view outcome, int status, const std::string& words) {
-  std::string text = what + ": " + std::string(outcome) + " (HTTP " + std::to_string(status);
-  if (!words.empty()) text += ", " + words;
-  return text + ")";
 }
 
 }  // namespace
 
-bool RegistryErrors::has(std::string_view code) const {
-  return std::find(codes.begin(), codes.end(), code) != codes.end();
-}
-
-RegistryErrors parse_registry_errors(std::string_view body, std::string_view content_type, const Scrub& scrub) {
-  RegistryErrors result;
+std::string registry_words(std::string_view body, std::string_view content_type, const Scrub& scrub) {
   std::string words;
-  const auto finish = [&] {
-    if (scrub) scrub(words);
-    result.words = printable(words, max_words);
-    return result;
-  };
-  const auto object = parse_json_object(body);
-  if (!object) {
-    words = plain_line(body, content_type);
-    return finish();
-  }
-  const auto* errors = object->if_contains("errors");
-  if (errors && errors->is_array()) {
-    for (const auto& entry : errors->get_array()) {
-      if (result.codes.size() >= max_errors) break;
-      if (!entry.is_object()) continue;
-      result.codes.push_back(json_text(entry.get_object(), "code"));
-      add_words(words, result.codes.back(), json_text(entry.get_object(), "message"));
+  if (const auto object = parse_json_object(body)) {
+    std::size_t count = 0;
+    if (const auto* errors = json_array(*object, "errors")) {
+      for (const auto& entry : *errors)
+        if (++count <= max_errors) add_words(words, json_text(entry, "code"), json_text(entry, "message"));
     }
+    for (const char* key : {"details", "error_description", "error", "message"})
+      if (words.empty()) words = json_text(*object, key);
+  } else {
+    words = plain_line(body, content_type);
   }
-  for (const char* key : {"details", "error_description", "error", "message"}) {
-    if (!words.empty()) break;
-    words = json_text(*object, key);
-  }
-  return finish();
+  if (scrub) scrub(words);
+  return printable(words, max_words);
 }
 
 void throw_status_error(const HttpHead& head, std::string_view body, const std::string& what, const Scrub& scrub) {
-  const RegistryErrors errors = parse_registry_errors(body, head.header("Content-Type"), scrub);
+  const std::string words = registry_words(body, head.header("Content-Type"), scrub);
   const int status = head.status;
-  const auto text = [&](std::string_view outcome) { return sentence(what, outcome, status, errors.words); };
+  const auto text = [&](const std::string& outcome) {
+    return what + ": " + outcome + " (HTTP " + std::to_string(status) + (words.empty() ? ")" : ", " + words + ")");
+  };
   const auto pause = parse_retry_after(head.header("Retry-After"), std::chrono::system_clock::now());
   if (status == 401) throw Error(Errc::unauthorized, text("authentication is needed"), login_hint);
   if (status == 403)
     throw Error(Errc::forbidden, text("no permission"), "check that this user may pull from the repository");
-  if (status == 404) throw Error(Errc::not_found, text(not_found_reason(errors)), "check the name and the tag");
+  if (status == 404) throw Error(Errc::not_found, text(not_found_reason(words)), "check the name and the tag");
   if (status == 429)
     throw RetryAfterError(Errc::rate_limited, text("too many requests"),
                           "wait a while; registries allow more to users who log in", pause);
   if (status >= 500 || status == 408 || status == 425)
     throw RetryAfterError(Errc::server_error, text("the server failed"), "try again later", pause);
   // Go's servers say so.
-  const bool wants_tls = errors.words.find("HTTP request to an HTTPS server") != std::string::npos;
+  const bool wants_tls = words.find("HTTP request to an HTTPS server") != std::string::npos;
   if (status >= 400)
     throw Error(Errc::bad_request, text("the request was refused"), wants_tls ? "leave out --plain-http" : "");
   throw Error(Errc::malformed, text("unexpected answer"));

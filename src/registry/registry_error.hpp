@@ -9,28 +9,20 @@
 #include <functional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 namespace hawser {
 
 /// The most that is read of an error's body, in bytes.
 inline constexpr std::size_t max_error_body = 1024 * 1024;
 
-/// The `errors` of a registry's answer, unchecked text.
-struct RegistryErrors {
-  std::vector<std::string> codes;  ///< "MANIFEST_UNKNOWN"
-  std::string words;               ///< all codes and messages in one line, printable and capped; may be empty
-
-  bool has(std::string_view code) const;
-};
-
 /// Takes out of a server's words what it must not repeat: a server may echo the secrets that it was sent.
 using Scrub = std::function<void(std::string&)>;
 
-/// Reads `errors` (or, as token services have it, `details`, `error_description`, `error`, `message`) from an error's
-/// body, or takes the one short line that a body of `content_type` text/plain or of none is. `scrub` is given the words
-/// as they are meant, escapes resolved and uncut. Never fails: what is none of these has no words.
-RegistryErrors parse_registry_errors(std::string_view body, std::string_view content_type, const Scrub& scrub);
+/// What a registry says in an error's body, in one line, printable and capped: the codes and messages of `errors` (or,
+/// as token services have it, `details`, `error_description`, `error`, `message`), or the one short line that a body of
+/// `content_type` text/plain or of none is. `scrub` is given the words as they are meant, escapes resolved and uncut.
+/// Never fails: empty where it is none of these.
+std::string registry_words(std::string_view body, std::string_view content_type, const Scrub& scrub);
 
 /// Throws the Error that the status of `head` stands for: unauthorized, forbidden, not_found, rate_limited,
 /// server_error (5xx, 408, 425), bad_request (other 4xx), malformed (anything else). `what` is what was asked for, as

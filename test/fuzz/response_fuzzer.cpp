@@ -48,9 +48,9 @@ std::string decode(std::string_view text, std::size_t step) {
 
 // What is shown of an error's body is one printable line.
 void read_errors(std::string_view body) {
-  const RegistryErrors errors = parse_registry_errors(body, {}, {});
-  HAWSER_CHECK(errors.words.size() <= 4096);
-  for (const char c : errors.words) HAWSER_CHECK(static_cast<unsigned char>(c) >= 0x20 && c != 0x7f);
+  const std::string words = registry_words(body, {}, {});
+  HAWSER_CHECK(words.size() <= 4096);
+  for (const char c : words) HAWSER_CHECK(static_cast<unsigned char>(c) >= 0x20 && c != 0x7f);
 }
 
 }  // namespace
