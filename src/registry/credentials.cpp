@@ -189,11 +189,6 @@ std::string find_credential_helper(const boost::json::object& config, std::strin
   return json_text(config, "credsStore");
 }
 
-}  // namespace hawser
-
-extern char** environ;
-
-namespace hawser {
 namespace {
 
 constexpr std::size_t max_answer = 64 * 1024;
