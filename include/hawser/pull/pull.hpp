@@ -44,7 +44,7 @@ struct RegistryAccess {
   std::chrono::milliseconds stall_timeout{15'000};
   ProxySettings proxies;  ///< read_proxy_settings() takes them from the environment
   /// Asked when a registry wants authentication, on a thread of the pool, by the name that the reference has for it;
-  /// empty: all access is anonymous. docker_config_logins() is one.
+  /// empty: all access is anonymous. docker_config_logins() makes one.
   CredentialLookup credentials;
   /// Takes a line for people. Called on the network thread.
   std::function<void(Importance, const std::string&)> log;
