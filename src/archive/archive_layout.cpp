@@ -68,12 +68,6 @@ std::string ArchiveEntry::header() const {
   return tar_file_header(path, size);
 }
 
-void ArchiveEntry::check_source(const File& source) const {
-  if (const std::uint64_t found = source.size(); found != size)
-    throw Error(Errc::size_mismatch, source.path().native() + " has " + std::to_string(found) + " bytes where " +
-                                         std::get<Digest>(content).to_string() + " has " + std::to_string(size));
-}
-
 ArchiveLayout::ArchiveLayout(OutputFormat format, const std::vector<ArchiveImage>& images) {
   const bool for_docker = format == OutputFormat::docker_archive;
   if (for_docker && std::ranges::any_of(images, [](const ArchiveImage& image) { return !image.indexes.empty(); }))
@@ -138,7 +132,6 @@ std::vector<Descriptor> layout_descriptors(const std::vector<ArchiveImage>& imag
   const auto add = [&](Descriptor descriptor) {
     if (seen.emplace(descriptor.digest, descriptor.annotations).second) result.push_back(std::move(descriptor));
   };
-  std::map<std::string, std::string> tags;  // tag → the full name that has it
   for (const ArchiveImage& image : images) {
     const Descriptor& root = image.root();
     // Annotations, platform and urls that the registry gave the descriptor describe its place there, not here.
@@ -146,12 +139,7 @@ std::vector<Descriptor> layout_descriptors(const std::vector<ArchiveImage>& imag
     bool named = false;
     for (const Reference& reference : image.references) {
       Descriptor entry = plain;
-      // Tools that choose an image by its ref.name need it to be the only one.
-      if (reference.tag &&
-          tags.emplace(*reference.tag, reference.name_with_tag()).first->second == reference.name_with_tag())
-        entry.annotations[annotation::ref_name] = *reference.tag;
-      else if (reference.tag)
-        entry.annotations[annotation::ref_name] = reference.name_with_tag();
+      if (reference.tag) entry.annotations[annotation::ref_name] = *reference.tag;
       if (reference.tag || reference.digest == root.digest)
         entry.annotations[annotation::image_name] = reference.name_with_tag();
       if (entry.annotations.empty()) continue;

@@ -4,7 +4,6 @@
 
 #include "image/image_layout.hpp"
 #include "image/manifest.hpp"
-#include "util/file.hpp"
 
 #include <hawser/archive/output_format.hpp>
 #include <hawser/image/digest.hpp>
@@ -55,8 +54,6 @@ struct ArchiveEntry {
   std::uint64_t header_offset = 0;  ///< where the header is in the tar
   std::uint64_t data_offset = 0;    ///< where the data begins in the tar
   std::string header() const;       ///< the tar header's bytes
-  /// Throws Error{size_mismatch} where `source`, which is to fill the entry of a blob, is not as long as the entry.
-  void check_source(const File& source) const;
 };
 
 /// The entries of a tar, in their order, and where they lie. Small documents come first, so that who reads the tar
@@ -83,8 +80,8 @@ class ArchiveLayout {
 };
 
 /// An entry of index.json for each name of each image: the descriptor with io.containerd.image.name (the full name)
-/// and org.opencontainers.image.ref.name (the tag, or the full name where an entry before has that tag). An image
-/// without a tag gets the name domain/path@digest where that is the entry's own digest, else no annotation.
+/// and org.opencontainers.image.ref.name (the tag). An image without a tag gets the name domain/path@digest where that
+/// is the entry's own digest, else no annotation.
 std::vector<Descriptor> layout_descriptors(const std::vector<ArchiveImage>& images);
 
 /// The tags of `references` as docker writes them, without repetitions: "nginx:latest".

@@ -1,5 +1,5 @@
-#include "archive/archive_writer.hpp"
-
+// Tars whose layout is known beforehand: in a file, filled in any order as the blobs come, or as a stream.
+#include "archive/image_output.hpp"
 #include "archive/output_file.hpp"
 #include "archive/tar_header.hpp"
 #include "util/atomic_file.hpp"
@@ -8,16 +8,11 @@
 #include <hawser/util/error.hpp>
 
 #include <algorithm>
-#include <cerrno>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <utility>
-#include <vector>
-
-#include <poll.h>
-#include <sys/sendfile.h>
-#include <unistd.h>
 
 namespace hawser {
 namespace {
@@ -52,7 +47,6 @@ class TarOutput final : public ImageOutput {
   }
   void fill(const Digest& digest, const File& source) override {
     const ArchiveEntry& target = layout_.at(digest);
-    target.check_source(source);
     for (std::uint64_t done = 0; done < target.size; done += copy_step) {
       const std::uint64_t step = std::min(copy_step, target.size - done);
       file().copy_from(source, done, target.data_offset + done, step);
@@ -62,32 +56,6 @@ class TarOutput final : public ImageOutput {
   }
 
  private:
-  /// Writes a blob's bytes to their place as they are hashed.
-  class Consumer final : public BlobConsumer {
-   public:
-    Consumer(TarOutput& tar, const Digest& digest)
-        : tar_(tar), digest_(digest), offset_(tar.layout_.at(digest).data_offset) {}
-
-    void data(std::uint64_t offset, std::span<const std::byte> bytes) override {
-      tar_.file().write_at(offset_ + offset, bytes);
-      // Written out while more arrives, so that the fsync at the end has little left to do.
-      if (offset + bytes.size() - started_ >= writeback_every) {
-        tar_.file().start_writeback(offset_ + started_, offset + bytes.size() - started_);
-        started_ = offset + bytes.size();
-      }
-    }
-    void restart() override { started_ = 0; }
-    void done() override { tar_.mark_filled(digest_); }
-
-   private:
-    static constexpr std::uint64_t writeback_every = 4 * 1024 * 1024;
-
-    TarOutput& tar_;
-    Digest digest_;
-    std::uint64_t offset_;
-    std::uint64_t started_ = 0;
-  };
-
   /// A blob that grows in the tar itself (--no-cache): nothing of it is kept if the pull fails.
   class Destination final : public BlobDestination {
    public:
@@ -109,6 +77,29 @@ class TarOutput final : public ImageOutput {
     IntervalSet present_;
   };
 
+  /// Writes a blob's bytes to their place as they are hashed.
+  class Consumer final : public BlobConsumer {
+   public:
+    Consumer(TarOutput& tar, const Digest& digest) : place_(tar, digest) {}
+
+    void data(std::uint64_t offset, std::span<const std::byte> bytes) override {
+      place_.file().write_at(place_.base() + offset, bytes);
+      // Written out while more arrives, so that the fsync at the end has little left to do.
+      if (offset + bytes.size() - started_ >= writeback_every) {
+        place_.file().start_writeback(place_.base() + started_, offset + bytes.size() - started_);
+        started_ = offset + bytes.size();
+      }
+    }
+    void restart() override { started_ = 0; }
+    void done() override { place_.commit(); }
+
+   private:
+    static constexpr std::uint64_t writeback_every = 4 * 1024 * 1024;
+
+    Destination place_;
+    std::uint64_t started_ = 0;
+  };
+
   const File& file() const { return output_.file(); }
   void complete() override { output_.commit(); }
 
@@ -116,59 +107,6 @@ class TarOutput final : public ImageOutput {
   AtomicFile output_;
   const bool shares_blocks_;
 };
-
-constexpr std::size_t step = 1 << 20;
-
-/// Waits where `error` says to try again, throws otherwise.
-void wait_or_throw(const File& output, int error) {
-  if (error == EINTR) return;
-  if (error == EPIPE || error == ECONNRESET)
-    throw Error(Errc::disk, "whoever read the output has stopped reading (broken pipe)",
-                "the program after the pipe ended early; see what it said");
-  if (error != EAGAIN) throw disk_error(error, "write", output.path().native());
-  pollfd wait{output.fd(), POLLOUT, 0};
-  ::poll(&wait, 1, -1);
-}
-
-/// Copies through memory from `offset` on, where the kernel can't do it alone.
-void copy_through_memory(const File& output, const File& source, std::uint64_t offset, std::uint64_t size) {
-  std::vector<std::byte> buffer(step);
-  while (offset < size) {
-    const std::size_t wanted = static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), size - offset));
-    const std::size_t count = source.read_at(offset, std::span(buffer).first(wanted));
-    if (count == 0) throw Error(Errc::size_mismatch, source.path().native() + " has become shorter");
-    write_stream(output, std::span(buffer).first(count));
-    offset += count;
-  }
-}
-
-}  // namespace
-
-void write_stream(const File& output, std::span<const std::byte> data) {
-  while (!data.empty()) {
-    const ssize_t count = ::write(output.fd(), data.data(), data.size());
-    if (count < 0)
-      wait_or_throw(output, errno);
-    else
-      data = data.subspan(static_cast<std::size_t>(count));
-  }
-}
-
-void copy_to_stream(const File& output, const File& source, std::uint64_t size) {
-  off_t offset = 0;
-  while (static_cast<std::uint64_t>(offset) < size) {
-    const std::uint64_t left = size - static_cast<std::uint64_t>(offset);
-    const ssize_t count =
-        ::sendfile(output.fd(), source.fd(), &offset, static_cast<std::size_t>(std::min<std::uint64_t>(left, step)));
-    if (count == 0) throw Error(Errc::size_mismatch, source.path().native() + " has become shorter");
-    if (count > 0) continue;
-    if (errno == EINVAL || errno == ENOSYS)
-      return copy_through_memory(output, source, static_cast<std::uint64_t>(offset), size);
-    wait_or_throw(output, errno);
-  }
-}
-
-namespace {
 
 /// A tar on a stream.
 class StreamOutput final : public ImageOutput {
@@ -196,7 +134,6 @@ class StreamOutput final : public ImageOutput {
       const Digest* const blob = std::get_if<Digest>(&entry.content);
       const File source = blob ? take_ready(*blob) : File();
       if (blob && !source) return;
-      if (blob) entry.check_source(source);
       write_stream(stream_, as_bytes(entry.header()));
       if (blob) copy_to_stream(stream_, source, entry.size);
       if (const auto* text = std::get_if<std::string>(&entry.content)) write_stream(stream_, as_bytes(*text));

@@ -1,6 +1,5 @@
 #include "archive/classic_writer.hpp"
 
-#include "archive/archive_writer.hpp"
 #include "archive/output_file.hpp"
 #include "archive/tar_header.hpp"
 #include "image/hasher.hpp"
@@ -40,30 +39,31 @@ Digest chain_id(const Digest& below, const Digest& diff_id) {
   return Digest::of(below.to_string() + " " + diff_id.to_string());
 }
 
-ClassicLayout::ClassicLayout(const std::vector<ClassicImage>& images) {
+ClassicLayout::ClassicLayout(const std::vector<ArchiveImage>& images, const ClassicConfigs& configs) {
   json::array manifest_json;
   json::object repositories;
-  std::map<std::string, std::string> configs;
+  std::set<std::string> config_paths;
   std::vector<Document> config_documents;
-  for (const ClassicImage& image : images) {
+  for (const ArchiveImage& image : images) {
+    const Manifest& manifest = image.manifests.front().manifest;
+    const auto& [config, config_bytes] = configs.at(image.root().digest);
     json::object entry;
     json::array paths;
     std::optional<Digest> chain;
     std::string parent;
-    for (std::size_t i = 0; i < image.manifest.layers.size(); ++i) {
-      const Digest& diff_id = image.config.diff_ids.at(i);
-      const Digest& blob = image.manifest.layers[i].digest;
+    for (std::size_t i = 0; i < manifest.layers.size(); ++i) {
+      const Digest& diff_id = config.diff_ids.at(i);
+      const Digest& blob = manifest.layers[i].digest;
       if (diff_ids.emplace(blob, diff_id).first->second != diff_id)
         throw Error(Errc::malformed, "the image configs give layer " + blob.short_string() + " two diff IDs");
       chain = chain ? chain_id(*chain, diff_id) : diff_id;
       const auto [place, fresh] = places_.emplace(diff_id, layers.size());
-      if (fresh) layers.push_back({blob, diff_id, chain->hex(), parent});
+      if (fresh) layers.push_back({blob, chain->hex(), parent});
       parent = layers[place->second].id;
       paths.push_back(json::value(layers[place->second].layer_path()));
     }
-    const std::string config_path = image.manifest.config.digest.hex() + ".json";
-    if (configs.emplace(config_path, image.config_bytes).second)
-      config_documents.push_back({config_path, image.config_bytes});
+    const std::string config_path = manifest.config.digest.hex() + ".json";
+    if (config_paths.insert(config_path).second) config_documents.push_back({config_path, config_bytes});
     entry["Config"] = config_path;
     entry["RepoTags"] = repo_tags(image.references);
     entry["Layers"] = std::move(paths);
@@ -93,38 +93,40 @@ std::string ClassicLayout::preamble(const ClassicLayer& layer) {
 }
 
 LayerInflater::LayerInflater(Decompressor::Sink sink, std::binary_semaphore& threads, DecompressLimits limits)
-    : limits_(limits),
-      decompressor_(limits),
-      sink_(std::move(sink)),
-      hand_over_([this](std::span<const std::byte> data) { taking_->push(data); }),
-      threads_(threads) {}
+    : sink_(std::move(sink)), threads_(threads), limits_(limits) {
+  begin();
+}
 
 LayerInflater::~LayerInflater() {
   leave_threads();
 }
 
+void LayerInflater::begin() {
+  const auto hand_over = [this](std::span<const std::byte> data) { taking_ ? taking_->push(data) : sink_(data); };
+  decompressor_.emplace(hand_over, limits_);
+}
+
 void LayerInflater::feed(std::span<const std::byte> data) {
-  if (!inflating_ && decompressor_.bytes_out() >= long_layer && threads_.try_acquire()) {
+  if (!inflating_ && decompressor_->bytes_out() >= long_layer && threads_.try_acquire()) {
     taking_.emplace(sink_);
-    inflating_.emplace([this](std::span<const std::byte> piece) { decompressor_.feed(piece, hand_over_); });
+    inflating_.emplace([this](std::span<const std::byte> piece) { decompressor_->feed(piece); });
   }
   if (inflating_)
     inflating_->push(data);
   else
-    decompressor_.feed(data, sink_);
+    decompressor_->feed(data);
 }
 
 void LayerInflater::finish() {
-  if (!inflating_) return decompressor_.finish(sink_);
-  inflating_->drain();
-  decompressor_.finish(hand_over_);
-  taking_->drain();
+  if (inflating_) inflating_->drain();
+  decompressor_->finish();
+  if (taking_) taking_->drain();
   leave_threads();
 }
 
 void LayerInflater::restart() {
   leave_threads();
-  decompressor_ = Decompressor(limits_);
+  begin();
 }
 
 /// What they still have to do is dropped.
@@ -202,7 +204,7 @@ class ClassicWriter::Layer final : public BlobConsumer {
       writer_.place(size_, nullptr);
       writer_.assemble();
     } else {
-      if (!file_) file_ = unnamed_file(writer_.directory_);
+      make_file();
       writer_.add(blob_, {std::move(file_), size_, found});
     }
     writer_.mark_filled(blob_);
@@ -212,6 +214,10 @@ class ClassicWriter::Layer final : public BlobConsumer {
   void keep(const Error& error) {
     if (is_on_this_side(error.code())) throw error;
     failure_ = error;
+  }
+
+  void make_file() {
+    if (!file_) file_ = unnamed_file(writer_.directory_);
   }
 
   /// Moves into the archive if it is the layer's turn now.
@@ -231,7 +237,7 @@ class ClassicWriter::Layer final : public BlobConsumer {
 
   void write(std::span<const std::byte> data) {
     take_turn();
-    if (!direct_ && !file_) file_ = unnamed_file(writer_.directory_);
+    if (!direct_) make_file();
     const File& target = direct_ ? writer_.output_->file() : file_;
     target.write_at(base_ + size_, data);
     hasher_.update(data);
@@ -289,12 +295,7 @@ void ClassicWriter::config_known(const ArchiveManifest& manifest, const ImageCon
   if (arranged_) return;
   configs_.insert_or_assign(manifest.descriptor.digest, std::pair(config, bytes));
   if (configs_.size() < images_.size()) return;
-  std::vector<ClassicImage> classic;
-  for (const ArchiveImage& image : images_) {
-    const auto& [known, text] = configs_.at(image.root().digest);
-    classic.push_back({image.references, image.manifests.front().manifest, known, text});
-  }
-  layout_.emplace(classic);
+  layout_.emplace(images_, configs_);
   // Without the lock, since a reader of a stream may be slow; nobody else writes before.
   for (const ClassicLayout::Document& document : layout_->documents) append(tar_file(document.path, document.text));
   std::map<Digest, Waiting> ended;
@@ -303,8 +304,7 @@ void ClassicWriter::config_known(const ArchiveManifest& manifest, const ImageCon
     ended.swap(waiting_);
     arranged_ = true;
   }
-  for (auto& [blob, layer] : ended) add_checked(blob, std::move(layer));
-  assemble();
+  for (auto& [blob, layer] : ended) add(blob, std::move(layer));
 }
 
 void ClassicWriter::complete() {
@@ -342,15 +342,12 @@ void ClassicWriter::add(const Digest& blob, Waiting layer) {
       return;
     }
   }
-  add_checked(blob, std::move(layer));
-  assemble();
-}
-
-void ClassicWriter::add_checked(const Digest& blob, Waiting layer) {
   check(blob, layer.diff_id, layer.file, 0, layer.size);
-  if (!layout_->index_of(blob)) return;
-  const std::lock_guard lock(mutex_);
-  waiting_.emplace(blob, std::move(layer));
+  if (layout_->index_of(blob)) {
+    const std::lock_guard lock(mutex_);
+    waiting_.emplace(blob, std::move(layer));
+  }
+  assemble();
 }
 
 /// Where the data of the layer whose turn it is begins.
@@ -376,7 +373,8 @@ void ClassicWriter::place(std::uint64_t size, const File* from) {
   ++turn_;
 }
 
-/// Places the waiting layers whose turn has come. One thread does it; others leave their layers to it.
+/// Places the waiting layers whose turn has come. One thread does it; others leave their layers to it. After a failure
+/// nobody does it any more.
 void ClassicWriter::assemble() {
   for (;;) {
     std::map<Digest, Waiting>::node_type next;
@@ -388,17 +386,9 @@ void ClassicWriter::assemble() {
       if (!next) return;
       assembling_ = true;
     }
-    const auto done = [&] {
-      const std::lock_guard lock(mutex_);
-      assembling_ = false;
-    };
-    try {
-      place(next.mapped().size, &next.mapped().file);
-    } catch (...) {
-      done();
-      throw;
-    }
-    done();
+    place(next.mapped().size, &next.mapped().file);
+    const std::lock_guard lock(mutex_);
+    assembling_ = false;
   }
 }
 

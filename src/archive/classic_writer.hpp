@@ -11,7 +11,6 @@
 #include "util/file.hpp"
 
 #include <hawser/image/digest.hpp>
-#include <hawser/image/reference.hpp>
 
 #include <atomic>
 #include <cstddef>
@@ -31,18 +30,12 @@
 
 namespace hawser {
 
-/// An image that is to be written uncompressed.
-struct ClassicImage {
-  std::vector<Reference> references;
-  Manifest manifest;
-  ImageConfig config;
-  std::string config_bytes;
-};
+/// The configs of images that are to be written uncompressed, with their bytes, by the manifests' digests.
+using ClassicConfigs = std::map<Digest, std::pair<ImageConfig, std::string>>;
 
 /// One layer directory of the classic layout.
 struct ClassicLayer {
   Digest blob;         ///< the layer as the registry serves it
-  Digest diff_id;      ///< the layer's tar
   std::string id;      ///< the directory's name: the hex digits of the chain ID where the layer first occurs
   std::string parent;  ///< the id below it; empty for a base layer
 
@@ -58,9 +51,9 @@ struct ClassicLayout {
     std::string text;
   };
 
-  /// Lays the images out, whose configs have as many diff IDs as their manifests have layers; a diff ID that occurs
-  /// twice is one layer. Throws Error{malformed} where a blob is said to have two diff IDs.
-  explicit ClassicLayout(const std::vector<ClassicImage>& images);
+  /// Lays out images of one manifest each, whose configs have as many diff IDs as their manifests have layers; a diff
+  /// ID that occurs twice is one layer. Throws Error{malformed} where a blob is said to have two diff IDs.
+  ClassicLayout(const std::vector<ArchiveImage>& images, const ClassicConfigs& configs);
 
   std::vector<Document> documents;    ///< manifest.json, repositories, the configs
   std::vector<ClassicLayer> layers;   ///< in order of first appearance
@@ -101,13 +94,13 @@ class LayerInflater {
   void restart();
 
  private:
+  void begin();
   void leave_threads();
 
-  DecompressLimits limits_;
-  Decompressor decompressor_;
   Decompressor::Sink sink_;
-  Decompressor::Sink hand_over_;  // to the thread that takes
   std::binary_semaphore& threads_;
+  DecompressLimits limits_;
+  std::optional<Decompressor> decompressor_;
   std::optional<BackgroundSink> taking_;
   std::optional<BackgroundSink> inflating_;  // feeds the other, so it ends first
 };
@@ -147,7 +140,6 @@ class ClassicWriter final : public ImageOutput {
   void append(std::string_view text);
   void check(const Digest& blob, Digest found, const File& file, std::uint64_t base, std::uint64_t size) const;
   void add(const Digest& blob, Waiting layer);
-  void add_checked(const Digest& blob, Waiting layer);
   std::uint64_t data_offset() const;
   void place(std::uint64_t size, const File* from);
   void assemble();
@@ -157,9 +149,9 @@ class ClassicWriter final : public ImageOutput {
   std::optional<AtomicFile> output_;
   const File stream_;  // not open where there is `output_`
   const std::filesystem::path directory_;
-  std::map<Digest, std::pair<ImageConfig, std::string>> configs_;  // with their bytes, by manifest
-  std::binary_semaphore inflating_threads_{1};                     // one layer at a time has some
-  std::optional<ClassicLayout> layout_;                            // does not change once `arranged_`
+  ClassicConfigs configs_;
+  std::binary_semaphore inflating_threads_{1};  // one layer at a time has some
+  std::optional<ClassicLayout> layout_;         // does not change once `arranged_`
   std::atomic<bool> arranged_ = false;
   // The layer that is written next, at `offset_`; whoever holds the turn writes without the lock, since nobody else
   // may.

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <isa-l/igzip_lib.h>
@@ -33,12 +34,12 @@ bool is_zstd_frame(std::string_view head) {
 
 class Gzip final : public Decompressor::Codec {
  public:
-  Gzip() {
+  explicit Gzip(const Sink& sink) : sink_(sink) {
     isal_inflate_init(&state_);
     begin_header();
   }
 
-  void feed(Bytes data, const Sink& sink) override {
+  void feed(Bytes data) override {
     while (!data.empty() || pending_output_) {
       if (member_done_ && !start_member(data)) return;
       if (in_header_ && !read_header(data)) return;
@@ -51,7 +52,7 @@ class Gzip final : public Decompressor::Codec {
       const std::size_t produced = buffer_.size() - state_.avail_out;
       const std::size_t used = given - state_.avail_in;
       data = data.subspan(used);
-      sink(Bytes(buffer_.data(), produced));
+      sink_(Bytes(buffer_.data(), produced));
       member_done_ = state_.block_state == ISAL_BLOCK_FINISH;
       pending_output_ = state_.avail_out == 0 && !member_done_;
       if (used == 0 && produced == 0 && !member_done_) {
@@ -61,7 +62,7 @@ class Gzip final : public Decompressor::Codec {
     }
   }
 
-  void finish(const Sink&) override {
+  void finish() override {
     if (!member_done_) throw Error(Errc::malformed, "the gzip data of the layer ends too early");
   }
 
@@ -100,21 +101,13 @@ class Gzip final : public Decompressor::Codec {
   }
 
   static void check(int result) {
-    switch (result) {
-      case ISAL_DECOMP_OK:
-      case ISAL_END_INPUT:
-      case ISAL_OUT_OVERFLOW:
-        return;
-      case ISAL_INCORRECT_CHECKSUM:
-        throw Error(Errc::malformed, "the gzip data of the layer has a wrong checksum");
-      case ISAL_INVALID_WRAPPER:
-      case ISAL_UNSUPPORTED_METHOD:
-        throw Error(Errc::malformed, "the gzip data of the layer has a broken header");
-      default:
-        throw Error(Errc::malformed, "the gzip data of the layer is broken");
-    }
+    if (result == ISAL_DECOMP_OK || result == ISAL_END_INPUT || result == ISAL_OUT_OVERFLOW) return;
+    const bool checksum = result == ISAL_INCORRECT_CHECKSUM;
+    throw Error(Errc::malformed,
+                std::string("the gzip data of the layer ") + (checksum ? "has a wrong checksum" : "is broken"));
   }
 
+  const Sink sink_;
   std::vector<std::byte> buffer_ = std::vector<std::byte>(buffer_size);
   inflate_state state_{};
   isal_gzip_header header_{};
@@ -126,26 +119,26 @@ class Gzip final : public Decompressor::Codec {
 /// means would hang on how it was cut, and old decoders would meet hostile data.
 class Zstd final : public Decompressor::Codec {
  public:
-  Zstd() : stream_(ZSTD_createDStream(), ZSTD_freeDStream) {
+  explicit Zstd(const Sink& sink) : sink_(sink), stream_(ZSTD_createDStream(), ZSTD_freeDStream) {
     if (!stream_) throw std::bad_alloc();
     ZSTD_DCtx_setParameter(stream_.get(), ZSTD_d_windowLogMax, max_window_log);
   }
 
-  void feed(Bytes data, const Sink& sink) override {
+  void feed(Bytes data) override {
     while (!data.empty()) {
       if (in_frame_) {
-        data = data.subspan(decompress(data, sink));
+        data = data.subspan(decompress(data));
         continue;
       }
       const std::size_t taken = std::min(data.size(), max_frame_header - head_.size());
       head_.append(reinterpret_cast<const char*>(data.data()), taken);
       data = data.subspan(taken);
-      if (head_.size() == max_frame_header) begin_frame(sink);
+      if (head_.size() == max_frame_header) begin_frame();
     }
   }
 
-  void finish(const Sink& sink) override {
-    while (!head_.empty()) begin_frame(sink);
+  void finish() override {
+    while (!head_.empty()) begin_frame();
     if (in_frame_ || !any_) throw Error(Errc::malformed, "the zstd data of the layer ends too early");
   }
 
@@ -153,15 +146,15 @@ class Zstd final : public Decompressor::Codec {
   static constexpr std::size_t max_frame_header = 18;  // RFC 8878, 3.1.1: magic number, and 2 to 14 bytes
 
   /// Decompresses what is there of a frame's header, and with it perhaps the whole of a short frame.
-  void begin_frame(const Sink& sink) {
+  void begin_frame() {
     if (!is_zstd_frame(head_))
       throw Error(Errc::malformed, "there is something else than a frame in the zstd data of the layer");
     in_frame_ = any_ = true;
-    head_.erase(0, decompress(as_bytes(head_), sink));
+    head_.erase(0, decompress(as_bytes(head_)));
   }
 
   /// Decompresses up to the end of the frame or of `data`; how many bytes that took.
-  std::size_t decompress(Bytes data, const Sink& sink) {
+  std::size_t decompress(Bytes data) {
     ZSTD_inBuffer in{data.data(), data.size(), 0};
     for (bool full = true; in_frame_ && (in.pos < in.size || full);) {
       ZSTD_outBuffer out{buffer_.data(), buffer_.size(), 0};
@@ -169,7 +162,7 @@ class Zstd final : public Decompressor::Codec {
       if (ZSTD_isError(result)) fail(result);
       in_frame_ = result != 0;
       full = out.pos == out.size;
-      sink(Bytes(buffer_.data(), out.pos));
+      sink_(Bytes(buffer_.data(), out.pos));
     }
     return in.pos;
   }
@@ -181,69 +174,70 @@ class Zstd final : public Decompressor::Codec {
                 "the zstd data of the layer can't be decompressed: " + std::string(reason));
   }
 
+  const Sink sink_;
   std::vector<std::byte> buffer_ = std::vector<std::byte>(buffer_size);
   std::unique_ptr<ZSTD_DStream, decltype(&ZSTD_freeDStream)> stream_;
   std::string head_;  // of the next frame, as far as it has come
   bool in_frame_ = false, any_ = false;
 };
 
-class Plain final : public Decompressor::Codec {
- public:
-  void feed(Bytes data, const Sink& sink) override {
-    for (; !data.empty(); data = data.subspan(std::min(data.size(), buffer_size)))
-      sink(data.first(std::min(data.size(), buffer_size)));
-  }
-  void finish(const Sink&) override {}
-};
-
-/// For what the first bytes of a stream say it is. A tar starts with a path, which none of these could be.
-std::unique_ptr<Decompressor::Codec> codec_for(std::string_view head) {
+/// For what the first bytes of a stream say it is; null for a tar, which starts with a path, as none of these could be.
+std::unique_ptr<Decompressor::Codec> codec_for(std::string_view head, const Sink& sink) {
   using namespace std::string_view_literals;
-  if (head.starts_with("\x1f\x8b"sv)) return std::make_unique<Gzip>();
-  if (is_zstd_frame(head)) return std::make_unique<Zstd>();
+  if (head.starts_with("\x1f\x8b"sv)) return std::make_unique<Gzip>(sink);
+  if (is_zstd_frame(head)) return std::make_unique<Zstd>(sink);
   if (head.starts_with("BZh"sv) && head.size() >= 4 && head[3] >= '1' && head[3] <= '9')
     throw Error(Errc::unsupported, "the layer is compressed with bzip2, which --uncompressed can't undo");
   if (head.starts_with("\xfd"
                        "7zXZ"sv))
     throw Error(Errc::unsupported, "the layer is compressed with xz, which --uncompressed can't undo");
-  return std::make_unique<Plain>();
+  return nullptr;
 }
 
 }  // namespace
 
-void Decompressor::feed(std::span<const std::byte> data, const Sink& sink) {
+Decompressor::Decompressor(Sink sink, DecompressLimits limits) : sink_(std::move(sink)), limits_(limits) {}
+
+void Decompressor::feed(std::span<const std::byte> data) {
   in_ += data.size();
-  if (!codec_) {
+  if (!begun_) {
     const std::size_t taken = std::min(data.size(), sniff_size - head_.size());
     head_.append(reinterpret_cast<const char*>(data.data()), taken);
     data = data.subspan(taken);
     if (head_.size() < sniff_size) return;
-    start(sink);
+    begin();
   }
-  if (!data.empty()) codec_->feed(data, within_limits(sink));
+  take(data);
 }
 
-void Decompressor::finish(const Sink& sink) {
-  if (!codec_) start(sink);
-  codec_->finish(within_limits(sink));
+void Decompressor::finish() {
+  if (!begun_) begin();
+  if (codec_) codec_->finish();
 }
 
-void Decompressor::start(const Sink& sink) {
-  codec_ = codec_for(head_);
-  codec_->feed(as_bytes(head_), within_limits(sink));
+void Decompressor::begin() {
+  codec_ = codec_for(head_, [this](Bytes data) { put(data); });
+  begun_ = true;
+  take(as_bytes(head_));
 }
 
-Decompressor::Sink Decompressor::within_limits(const Sink& sink) {
-  return [this, &sink](Bytes data) {
-    if (data.empty()) return;
-    out_ += data.size();
-    if (out_ > limits_.max_output)
-      throw Error(Errc::too_large, "the layer is more than " + format_bytes(limits_.max_output) + " uncompressed");
-    if (out_ > limits_.ratio_from && out_ / limits_.max_ratio > in_)
-      throw Error(Errc::too_large, "the layer is more than " + std::to_string(limits_.max_ratio) +
-                                       " times its compressed size; it looks like a decompression bomb");
-    sink(data);
-  };
+void Decompressor::take(Bytes data) {
+  if (codec_)
+    codec_->feed(data);
+  else
+    put(data);
+}
+
+/// Gives what has come out to the sink, within the limits.
+void Decompressor::put(Bytes data) {
+  if (data.empty()) return;
+  out_ += data.size();
+  if (out_ > limits_.max_output)
+    throw Error(Errc::too_large, "the layer is more than " + format_bytes(limits_.max_output) + " uncompressed");
+  if (out_ > limits_.ratio_from && out_ / limits_.max_ratio > in_)
+    throw Error(Errc::too_large, "the layer is more than " + std::to_string(limits_.max_ratio) +
+                                     " times its compressed size; it looks like a decompression bomb");
+  sink_(data);
 }
 
 }  // namespace hawser

@@ -24,33 +24,38 @@ class Decompressor {
  public:
   using Sink = std::function<void(std::span<const std::byte>)>;
 
-  explicit Decompressor(DecompressLimits limits = {}) : limits_(limits) {}
+  /// `sink` is given what comes out.
+  explicit Decompressor(Sink sink, DecompressLimits limits = {});
+  Decompressor(const Decompressor&) = delete;
+  Decompressor& operator=(const Decompressor&) = delete;
 
-  /// Takes the next bytes and gives what comes of them to `sink`, at most 256 KiB at a time. Throws
-  /// Error{malformed} (broken data, wrong checksum), Error{too_large} (past a limit), Error{unsupported}
-  /// (bzip2, xz), after which the object is of no more use.
-  void feed(std::span<const std::byte> data, const Sink& sink);
+  /// Takes the next bytes. Throws Error{malformed} (broken data, wrong checksum), Error{too_large} (past a limit),
+  /// Error{unsupported} (bzip2, xz), and what the sink throws, after which the object is of no more use.
+  void feed(std::span<const std::byte> data);
   /// Says that the stream is at its end; throws Error{malformed} where it is truncated.
-  void finish(const Sink& sink);
+  void finish();
 
   std::uint64_t bytes_in() const { return in_; }
   std::uint64_t bytes_out() const { return out_; }
 
-  /// One format.
+  /// One format of compressed data.
   class Codec {
    public:
     virtual ~Codec() = default;
-    virtual void feed(std::span<const std::byte> data, const Sink& sink) = 0;
-    virtual void finish(const Sink& sink) = 0;
+    virtual void feed(std::span<const std::byte> data) = 0;
+    virtual void finish() = 0;
   };
 
  private:
-  void start(const Sink& sink);
-  Sink within_limits(const Sink& sink);
+  void begin();
+  void take(std::span<const std::byte> data);
+  void put(std::span<const std::byte> data);
 
+  Sink sink_;
   DecompressLimits limits_;
   std::string head_;              // what came before the format was known
-  std::unique_ptr<Codec> codec_;  // once it is known
+  bool begun_ = false;            // it is known now
+  std::unique_ptr<Codec> codec_;  // null: there is nothing to undo
   std::uint64_t in_ = 0, out_ = 0;
 };
 

@@ -1,8 +1,6 @@
 #include "archive/image_output.hpp"
 
-#include "archive/archive_writer.hpp"
 #include "archive/classic_writer.hpp"
-#include "archive/layout_directory.hpp"
 #include "archive/output_file.hpp"
 #include "util/text.hpp"
 

@@ -9,6 +9,7 @@
 #include <hawser/archive/output_format.hpp>
 #include <hawser/image/digest.hpp>
 
+#include <cstddef>
 #include <filesystem>
 #include <memory>
 #include <mutex>
@@ -36,8 +37,7 @@ class ImageOutput {
   /// The config of one of its images is there: its bytes and what they say. Before that nothing is known of the
   /// layers' diff IDs. On a pool thread.
   virtual void config_known(const ArchiveManifest&, const ImageConfig&, const std::string&) {}
-  /// Takes the complete, verified blob. Throws Error{size_mismatch} where `source` is not as long as the manifest says.
-  /// On a pool thread.
+  /// Takes the complete, verified blob, as long as its descriptor says. On a pool thread.
   virtual void fill(const Digest& digest, const File& source) = 0;
   /// Everything is there: makes it durable and gives it its name. Throws Error{malformed} where a blob is missing. On a
   /// pool thread.
@@ -56,6 +56,27 @@ class ImageOutput {
   mutable std::mutex mutex_;
   std::set<Digest> filled_;
 };
+
+/// A tar at `path`. The file is sparse and has its full length from the start; blobs go in by fill(), or as they come.
+/// Blobs for fill() will come from the directory `blobs`, unless it is empty. Throws Error{disk} as check_output()
+/// does, and Error{disk_full} where the tar will not fit; one that shares its blocks with `blobs` always fits.
+std::unique_ptr<ImageOutput> open_tar(const std::filesystem::path& path, ArchiveLayout layout,
+                                      const std::filesystem::path& blobs = {});
+
+/// The same tar to `stream`: blobs are written in the tar's order, each as soon as those before it are out. fill() of
+/// the blob that is due blocks while the reader does not read.
+std::unique_ptr<ImageOutput> open_tar_stream(File stream, ArchiveLayout layout);
+
+/// The image layout at `path` (OCI image-spec, "Image Layout"). A new directory grows under a temporary name and is
+/// renamed in the end; in an existing layout blobs are added one by one, and index.json is replaced last, so that it is
+/// valid at every moment. Throws Error{disk} where `path` exists and is no image layout, or can't be created;
+/// Error{disk_full} where the images will not fit.
+std::unique_ptr<ImageOutput> open_layout_directory(const std::filesystem::path& path,
+                                                   const std::vector<ArchiveImage>& images);
+/// Throws what open_layout_directory() does where `path` can't become one or be added to.
+void check_layout_directory(const std::filesystem::path& path);
+/// How many images the index.json of an image layout names; 0 where it can't be read.
+std::size_t images_in_layout(const std::filesystem::path& path);
 
 /// Opens the output at `path` ("-" is stdout) for `images`: in `format` with the registry's own bytes, or, where
 /// `uncompressed`, in the classic layout of `docker save`. `blobs` is the directory of the store, if any, whose files

@@ -1,5 +1,5 @@
-#include "archive/layout_directory.hpp"
-
+// An OCI image layout as a directory: a new one, or one that images are added to.
+#include "archive/image_output.hpp"
 #include "archive/output_file.hpp"
 #include "image/image_layout.hpp"
 #include "image/manifest.hpp"
@@ -10,12 +10,9 @@
 
 #include <hawser/util/error.hpp>
 
-#include <cerrno>
 #include <map>
 #include <optional>
 #include <utility>
-
-#include <sys/stat.h>
 
 namespace hawser {
 namespace fs = std::filesystem;
@@ -52,9 +49,10 @@ bool is_layout(const fs::path& path) {
 
 /// Whether the directory had to be made.
 bool make_directory(const fs::path& path) {
-  if (::mkdir(path.c_str(), 0777) == 0) return true;
-  if (errno != EEXIST) throw disk_error(errno, "create", path.native());
-  return false;
+  std::error_code error;
+  const bool made = fs::create_directory(path, error);
+  if (error) throw disk_error(error.value(), "create", path.native());
+  return made;
 }
 
 void write_document(const fs::path& path, std::string_view content) {
@@ -86,7 +84,6 @@ class LayoutDirectory final : public ImageOutput {
 
   void fill(const Digest& digest, const File& source) override {
     const ArchiveEntry& entry = layout_.at(digest);
-    entry.check_source(source);
     AtomicFile blob(check_output(work_ / entry.path));
     blob.file().copy_from(source, 0, 0, entry.size);
     blob.commit();

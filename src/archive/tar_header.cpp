@@ -1,9 +1,5 @@
 #include "archive/tar_header.hpp"
 
-#include "util/text.hpp"
-
-#include <hawser/util/error.hpp>
-
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
@@ -11,8 +7,6 @@
 
 namespace hawser {
 namespace {
-
-constexpr std::size_t max_path = 4096;
 
 /// The block, its fields in order.
 struct Header {
@@ -42,29 +36,10 @@ void put_checksum(Header& header) {
   header.checksum[6] = '\0';
 }
 
-/// A path as ustar's two fields: prefix and name, joined by a slash.
-struct SplitPath {
-  std::string_view prefix;
-  std::string_view name;
-};
-
-/// The split with the shortest prefix; false where there is none. A directory's last slash stays with its name.
-bool split_path(std::string_view path, SplitPath& split) {
-  split = {{}, path};
-  if (path.size() <= sizeof(Header::name)) return true;
-  for (std::size_t slash = path.size() - sizeof(Header::name) - 1; slash <= sizeof(Header::prefix); ++slash) {
-    if (slash + 1 >= path.size()) return false;
-    if (slash > 0 && path[slash] == '/') {
-      split = {path.substr(0, slash), path.substr(slash + 1)};
-      return true;
-    }
-  }
-  return false;
-}
-
-std::string header_block(SplitPath path, char type, std::uint64_t mode, std::uint64_t size) {
+std::string header_block(std::string_view prefix, std::string_view name, char type, std::uint64_t mode,
+                         std::uint64_t size) {
   Header header{};
-  std::ranges::copy(path.name, header.name);
+  std::ranges::copy(name, header.name);
   put_number(header.mode, mode);
   put_number(header.uid, 0);
   put_number(header.gid, 0);
@@ -75,7 +50,7 @@ std::string header_block(SplitPath path, char type, std::uint64_t mode, std::uin
                                      "00",
                                      sizeof(header.magic)),
                     header.magic);
-  std::ranges::copy(path.prefix, header.prefix);
+  std::ranges::copy(prefix, header.prefix);
   put_checksum(header);
   return {reinterpret_cast<const char*>(&header), sizeof(header)};
 }
@@ -98,19 +73,15 @@ std::string pax_filler(std::size_t length) {
 std::string pax_header(std::string records, std::size_t length) {
   const std::size_t room = length - tar_block_size;
   if (room - records.size() >= tar_block_size) records += pax_filler(room - records.size());
-  std::string result = header_block({"PaxHeaders", "path"}, 'x', 0644, records.size()) + records;
+  std::string result = header_block("PaxHeaders", "path", 'x', 0644, records.size()) + records;
   result.resize(length, '\0');
   return result;
 }
 
 /// `padding`: bytes to be added to its least length; whole blocks, and more than one.
 std::string header(std::string_view path, char type, std::uint64_t mode, std::uint64_t size, std::size_t padding = 0) {
-  if (path.empty() || path.front() == '/' || path.size() > max_path || path.find('\0') != std::string_view::npos)
-    throw Error(Errc::malformed, "not a path for a tar entry: \"" + printable(path) + "\"");
-  SplitPath split;
-  const bool fits = split_path(path, split);
-  if (!fits) split = {{}, path.substr(0, sizeof(Header::name))};
-  const std::string own = header_block(split, type, mode, size);
+  const bool fits = path.size() <= sizeof(Header::name);
+  const std::string own = header_block("", path.substr(0, sizeof(Header::name)), type, mode, size);
   if (fits && padding == 0) return own;
   const std::string records = fits ? std::string() : pax_record("path", path);
   const std::size_t least = fits ? 0 : tar_block_size + tar_padded(records.size());
@@ -119,12 +90,8 @@ std::string header(std::string_view path, char type, std::uint64_t mode, std::ui
 
 }  // namespace
 
-std::string tar_file_header(std::string_view path, std::uint64_t size) {
-  return header(path, '0', 0644, size);
-}
-
 std::string tar_file_header(std::string_view path, std::uint64_t size, std::uint64_t offset, std::uint64_t alignment) {
-  const std::size_t least = tar_file_header(path, size).size();
+  const std::size_t least = header(path, '0', 0644, size).size();
   std::uint64_t padding = (alignment - (offset + least) % alignment) % alignment;
   if (padding == tar_block_size) padding += alignment;  // a pax header has two blocks
   return header(path, '0', 0644, size, static_cast<std::size_t>(padding));

@@ -1,18 +1,59 @@
-// What a saved image says that it holds: which of a tar's files are blobs, of which digests, and how the image is
-// named.
+// Blobs out of image tars that are there already, into the cache: which of a tar's files are blobs, of which digests,
+// and how the images are named, each proven by its digest on the way. Everything in a tar that others wrote is hostile:
+// names are only compared, never used on the disk, and nothing is believed before its digest is checked.
 #pragma once
 
-#include "archive/tar_reader.hpp"
+#include "image/manifest.hpp"
+#include "store/blob_store.hpp"
 
 #include <hawser/image/digest.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <span>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 namespace hawser {
+
+/// What import takes from an archive.
+struct ImportLimits {
+  std::size_t max_entries = 100'000;
+  std::size_t max_document = max_manifest_size;          ///< bytes of one JSON document
+  std::uint64_t max_documents = std::uint64_t{1} << 28;  ///< bytes of all of them
+  std::uint64_t max_tar_size = std::uint64_t{1} << 44;   ///< bytes of a compressed tar when decompressed
+  std::size_t max_path = 4096;                           ///< bytes; what has a longer path is passed over
+  std::size_t max_images = 1024;                         ///< images and names in one tar
+};
+
+/// A regular file of a tar while the reader stands at it.
+class TarEntry {
+ public:
+  const std::string& path() const noexcept { return path_; }  ///< without a leading "./"
+  std::uint64_t size() const noexcept { return size_; }       ///< bytes, as the header says
+  /// Reads up to `buffer.size()` bytes; 0 at the end. Throws Error{malformed} where the tar is broken or truncated,
+  /// Error{disk} where the disk gives an error.
+  std::size_t read(std::span<std::byte> buffer);
+
+ private:
+  friend void each_in_tar(const std::filesystem::path&, const ImportLimits&, const std::function<bool(TarEntry&)>&);
+  TarEntry(void* reader, std::string_view tar, std::string path, std::uint64_t size)
+      : reader_(reader), tar_(tar), path_(std::move(path)), size_(size) {}
+  void* reader_;
+  std::string_view tar_;  // the tar's path as errors show it
+  std::string path_;
+  std::uint64_t size_, done_ = 0;
+};
+
+/// Goes through a tar (plain, or compressed with gzip or zstd). Calls `visit` for each regular file, in order, until it
+/// returns false. Links, devices and directories are passed over. Throws Error{malformed} where it is no tar or has a
+/// sparse file, Error{too_large} past a limit, Error{disk} where the file can't be opened or read.
+void each_in_tar(const std::filesystem::path& path, const ImportLimits& limits,
+                 const std::function<bool(TarEntry&)>& visit);
 
 /// A blob that an imported tar claims to have.
 struct ImportedBlob {
@@ -29,32 +70,46 @@ struct ImportedBlob {
 };
 
 /// What is in a tar that `docker save` (of any version since 1.10), podman or skopeo wrote, or in an OCI archive.
-class TarImport {
- public:
-  /// Reads the documents. Throws Error{malformed} where the tar has neither manifest.json nor index.json, has one
-  /// of them twice, or has one that makes no sense; otherwise as TarReader::each.
-  explicit TarImport(std::filesystem::path path, ImportLimits limits = {});
-
-  /// The blobs that the documents name and the tar has, each once, in the order of the tar.
-  const std::vector<ImportedBlob>& blobs() const noexcept { return blobs_; }
+struct TarImport {
+  std::vector<ImportedBlob> blobs;  ///< that the documents name and the tar has, each once, in the order of the tar
   /// Names of the images: RepoTags, or io.containerd.image.name. As they stand in the tar: show them by printable().
-  const std::vector<std::string>& names() const noexcept { return names_; }
-  /// Digests that the documents name and the tar lacks.
-  const std::vector<Digest>& missing() const noexcept { return missing_; }
-
+  std::vector<std::string> names;
+  std::vector<Digest> missing;  ///< that the documents name and the tar lacks
   /// Those of them that manifest.json names. It lists the images that the tar has, so a tar that lacks one was cut
   /// short; index.json may well name platforms that are elsewhere.
-  const std::vector<Digest>& lacking() const noexcept { return lacking_; }
-
-  /// Gives every blob's bytes to `take`, in the order of the tar; what `take` does not read is passed over.
-  void read(const std::function<void(const ImportedBlob&, TarEntry&)>& take) const;
-
- private:
-  friend class ImportScan;
-  TarReader reader_;
-  std::vector<ImportedBlob> blobs_;
-  std::vector<std::string> names_;
-  std::vector<Digest> missing_, lacking_;
+  std::vector<Digest> lacking;
 };
+
+/// Reads the documents of the tar at `path`. Throws Error{malformed} where the tar has neither manifest.json nor
+/// index.json, has one of them twice, or has one that makes no sense; otherwise as each_in_tar().
+TarImport read_saved_images(const std::filesystem::path& path, const ImportLimits& limits = {});
+
+/// Gives the bytes of each of `blobs`, which are of the tar at `path`, to `take`, in the order of the tar; what `take`
+/// does not read is passed over. Throws Error{malformed} where the tar has changed, otherwise as each_in_tar().
+void read_blobs(const std::filesystem::path& path, const std::vector<ImportedBlob>& blobs,
+                const std::function<void(const ImportedBlob&, TarEntry&)>& take, const ImportLimits& limits = {});
+
+/// What came of one tar.
+struct ImportReport {
+  std::vector<std::string> names;  ///< of the images, as they stand in the tar
+  std::size_t layers = 0;          ///< taken into the cache, those that are uncompressed included
+  std::size_t uncompressed = 0;    ///< of these, plain tars, known by their diff ID
+  std::uint64_t bytes = 0;         ///< of the layers taken
+  std::size_t documents = 0;       ///< manifests and configs taken
+  std::size_t known = 0;           ///< blobs that the cache had already
+  std::size_t busy = 0;            ///< blobs that another process is fetching, or that were damaged in the cache
+  std::vector<Digest> wrong;       ///< blobs whose bytes are not what the tar says; not taken
+  std::size_t missing = 0;         ///< blobs that the tar's documents name and the tar lacks
+  std::size_t lacking = 0;         ///< of these, blobs of images that the tar should have whole: it was cut short
+
+  /// Whether the tar is what it should be.
+  bool is_sound() const noexcept { return wrong.empty() && lacking == 0; }
+};
+
+/// Takes the blobs of the image tar at `path` into `store`, each under the digest that its bytes have. `progress` is
+/// told each layer, in words. Throws Error{malformed}, Error{too_large}, Error{disk} or Error{disk_full}; blobs taken
+/// until then stay.
+ImportReport import_tar(BlobStore& store, const std::filesystem::path& path,
+                        const std::function<void(std::string_view)>& progress = {});
 
 }  // namespace hawser

@@ -1,10 +1,10 @@
 // The commands, each from its parsed command line to what it ends in.
 #pragma once
 
+#include "archive/tar_import.hpp"
 #include "cli/options.hpp"
 #include "cli/output.hpp"
 #include "cli/process.hpp"
-#include "pull/import.hpp"
 #include "store/blob_store.hpp"
 
 #include <string>

@@ -13,11 +13,11 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 namespace hawser {
@@ -137,7 +137,7 @@ class Progress : public TransferObserver {
   void release_cursor();
 
   std::vector<BlobState> blobs_;
-  std::unordered_map<Digest, std::size_t> positions_;
+  std::map<Digest, std::size_t> positions_;
   RateMeter rate_;
   std::uint64_t received_ = 0;
   std::size_t connections_ = 0;

@@ -1,4 +1,5 @@
-// The one door through which a digest comes into being: nothing but a known algorithm and its hex digits passes.
+// The one door through which a digest comes into being: nothing but a known algorithm and its hex digits passes. Hashes
+// come from OpenSSL's EVP, which takes the processor's own instructions where there are any.
 #include "image/hasher.hpp"
 #include "util/file.hpp"
 #include "util/text.hpp"
@@ -7,6 +8,13 @@
 #include <hawser/util/error.hpp>
 
 #include <algorithm>
+#include <array>
+#include <cstdint>
+#include <stdexcept>
+#include <utility>
+#include <vector>
+
+#include <openssl/evp.h>
 
 namespace hawser {
 namespace {
@@ -21,6 +29,11 @@ constexpr std::size_t hex_digits(Digest::Algorithm algorithm) {
 
 bool is_lower_hex(char c) {
   return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+}
+
+/// Failures here are a broken OpenSSL or no memory: nothing that a user or a registry could cause.
+void check(int result) {
+  if (result != 1) throw std::runtime_error("the hash function of OpenSSL failed");
 }
 
 }  // namespace
@@ -46,18 +59,6 @@ Digest Digest::of(std::string_view content, Algorithm algorithm) {
   return hasher.finish();
 }
 
-Digest Digest::from_hash(Algorithm algorithm, std::span<const std::byte> hash) {
-  if (hash.size() * 2 != hex_digits(algorithm))
-    throw Error(Errc::malformed, "a hash of " + std::to_string(hash.size()) + " bytes is not of its algorithm");
-  std::string hex;
-  hex.reserve(hash.size() * 2);
-  for (const std::byte byte : hash) {
-    hex += "0123456789abcdef"[std::to_integer<unsigned>(byte) >> 4];
-    hex += "0123456789abcdef"[std::to_integer<unsigned>(byte) & 15];
-  }
-  return {algorithm, std::move(hex)};
-}
-
 std::string_view Digest::algorithm_name() const noexcept {
   return algorithm_ == Algorithm::sha256 ? "sha256" : "sha512";
 }
@@ -68,6 +69,47 @@ std::string Digest::to_string() const {
 
 std::string Digest::short_string() const {
   return std::string(algorithm_name()) + ":" + hex_.substr(0, 12);
+}
+
+Hasher::Hasher(Digest::Algorithm algorithm) : algorithm_(algorithm) {
+  start();
+}
+
+void Hasher::start() {
+  const EVP_MD* const type = algorithm_ == Digest::Algorithm::sha256 ? EVP_sha256() : EVP_sha512();
+  check(context_ ? EVP_DigestInit_ex(context_.get(), type, nullptr) : 0);
+}
+
+void Hasher::update(std::span<const std::byte> data) {
+  check(EVP_DigestUpdate(context_.get(), data.data(), data.size()));
+}
+
+Digest Hasher::finish() {
+  std::array<unsigned char, EVP_MAX_MD_SIZE> hash{};
+  unsigned length = 0;
+  check(EVP_DigestFinal_ex(context_.get(), hash.data(), &length));
+  start();
+  std::string hex;
+  for (const unsigned char byte : std::span(hash).first(length)) {
+    hex += "0123456789abcdef"[byte >> 4];
+    hex += "0123456789abcdef"[byte & 15];
+  }
+  return {algorithm_, std::move(hex)};
+}
+
+Digest hash_of(const File& file, Digest::Algorithm algorithm, std::uint64_t offset,
+               std::optional<std::uint64_t> length) {
+  Hasher hasher(algorithm);
+  std::vector<std::byte> buffer(256 * 1024);
+  for (std::uint64_t done = 0; done != length;) {
+    const auto wanted = std::min<std::uint64_t>(buffer.size(), length.value_or(UINT64_MAX) - done);
+    const std::size_t count = file.read_at(offset + done, std::span(buffer).first(static_cast<std::size_t>(wanted)));
+    if (count == 0 && !length) break;
+    if (count == 0) throw Error(Errc::size_mismatch, file.path().native() + " has become shorter");
+    hasher.update(std::span(buffer).first(count));
+    done += count;
+  }
+  return hasher.finish();
 }
 
 }  // namespace hawser

@@ -11,7 +11,7 @@
 #include <optional>
 #include <span>
 
-struct evp_md_ctx_st;
+#include <openssl/evp.h>
 
 namespace hawser {
 
@@ -27,11 +27,8 @@ class Hasher {
  private:
   void start();
 
-  struct Free {
-    void operator()(evp_md_ctx_st* context) const;
-  };
   Digest::Algorithm algorithm_;
-  std::unique_ptr<evp_md_ctx_st, Free> context_;
+  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context_{EVP_MD_CTX_new(), EVP_MD_CTX_free};
 };
 
 /// The digest of the whole file from `offset` on, read anew, or of `length` bytes there. Throws Error{disk}, and

@@ -128,9 +128,13 @@ json::object descriptor_json(const Descriptor& descriptor) {
   return object;
 }
 
-std::string layout_index(const std::vector<Descriptor>& descriptors) {
+std::string layout_index(const std::vector<Descriptor>& images) {
   json::array manifests;
-  for (const Descriptor& descriptor : descriptors) manifests.push_back(descriptor_json(descriptor));
+  std::set<std::string> ref_names;
+  for (Descriptor image : images) {
+    choose_ref_name(image, ref_names);
+    manifests.push_back(descriptor_json(image));
+  }
   json::object index;
   index["schemaVersion"] = 2;
   index["mediaType"] = json::string_view(media_type::oci_index.data(), media_type::oci_index.size());

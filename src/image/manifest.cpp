@@ -108,11 +108,9 @@ void check_shape(const JsonDocument& document, bool index) {
   const bool manifests = document.member(root, "manifests") != nullptr;
   if (manifests && (layers || config))
     document.refuse(std::string("it has both \"manifests\" and \"") + (layers ? "layers" : "config") + "\"");
-  if (index && (layers || config)) document.refuse("it calls itself an index, but is made like an image manifest");
-  if (!index && manifests) document.refuse("it calls itself an image manifest, but is made like an index");
-  if (index && !manifests) document.refuse("it has no \"manifests\"");
-  if (!index && !layers) document.refuse("it has no \"layers\"");
-  if (!index && !config) document.refuse("it has no \"config\"");
+  if (index && !manifests) document.refuse("it is an index without \"manifests\"");
+  if (!index && !layers) document.refuse("it is an image manifest without \"layers\"");
+  if (!index && !config) document.refuse("it is an image manifest without \"config\"");
 }
 
 Digest read_digest(const JsonDocument& document, std::string_view text) {
@@ -133,29 +131,26 @@ std::uint64_t read_size(const JsonDocument& document, const json::object& from) 
   return static_cast<std::uint64_t>(size->get_int64());
 }
 
-std::optional<Platform> read_platform(const JsonDocument& document, const json::object& from) {
-  const json::object* object = document.optional_object(from, "platform");
-  if (object == nullptr) return std::nullopt;
-  Platform platform;
-  platform.os = document.text(*object, "os");
-  platform.architecture = document.text(*object, "architecture");
-  platform.variant = document.text(*object, "variant");
-  platform.os_version = document.text(*object, "os.version");
+/// What the members of an object say; nothing where there is neither an os nor an architecture.
+std::optional<Platform> read_platform(const JsonDocument& document, const json::object* from) {
+  if (from == nullptr) return std::nullopt;
+  const Platform platform{document.text(*from, "os"), document.text(*from, "architecture"),
+                          document.text(*from, "variant"), document.text(*from, "os.version")};
   if (platform.os.empty() && platform.architecture.empty()) return std::nullopt;
   return platform.normalised();
 }
 
-void check_number(std::size_t number, std::size_t most, const char* of_what) {
+void check_number(const std::string& whose, std::size_t number, const char* of_what, std::size_t most) {
   if (number > most)
-    throw Error(Errc::too_large, "a descriptor of the manifest has " + std::to_string(number) + " " + of_what +
-                                     "; no more than " + std::to_string(most) + " are taken");
+    throw Error(Errc::too_large, whose + " has " + std::to_string(number) + " " + of_what + "; no more than " +
+                                     std::to_string(most) + " are taken");
 }
 
 std::map<std::string, std::string> read_annotations(const JsonDocument& document, const json::object& from) {
   std::map<std::string, std::string> result;
   const json::object* annotations = document.optional_object(from, "annotations");
   if (annotations == nullptr) return result;
-  check_number(annotations->size(), max_annotations, "annotations");
+  check_number("a descriptor of the manifest", annotations->size(), "annotations", max_annotations);
   for (const auto& [key, text] : *annotations) {
     if (!text.is_string()) document.refuse("an annotation in it is no text");
     result.emplace(key, text.get_string());
@@ -169,14 +164,14 @@ Descriptor read_descriptor(const JsonDocument& document, const json::value& valu
   Descriptor result{document.text(from, "mediaType"), read_digest(document, document.text(from, "digest")),
                     read_size(document, from)};
   if (const json::array* urls = document.optional_array(from, "urls")) {
-    check_number(urls->size(), max_urls, "URLs");
+    check_number("a descriptor of the manifest", urls->size(), "URLs", max_urls);
     for (const json::value& url : *urls) {
       if (!url.is_string()) document.refuse("a URL in it is no text");
       result.urls.emplace_back(url.get_string());
     }
   }
   result.annotations = read_annotations(document, from);
-  result.platform = read_platform(document, from);
+  result.platform = read_platform(document, document.optional_object(from, "platform"));
   result.artifact_type = document.text(from, "artifactType");
   return result;
 }
@@ -189,25 +184,14 @@ std::vector<Descriptor> read_descriptors(const JsonDocument& document, std::stri
   return result;
 }
 
-/// The same content has one size: a document that gives it two is lying about one of them.
-void check_sizes_agree(const JsonDocument& document, const Manifest& manifest) {
-  std::map<Digest, std::uint64_t> sizes{{manifest.config.digest, manifest.config.size}};
-  for (const Descriptor& layer : manifest.layers)
-    if (const auto [known, fresh] = sizes.emplace(layer.digest, layer.size); !fresh && known->second != layer.size)
-      document.refuse("it gives " + layer.digest.short_string() + " two sizes");
-}
-
 Manifest read_manifest(const JsonDocument& document, std::string type) {
-  if (const json::array* layers = document.optional_array(document.object(), "layers");
-      layers != nullptr && layers->size() > max_layers)
-    throw Error(Errc::too_large, "the manifest lists " + std::to_string(layers->size()) + " layers; no more than " +
-                                     std::to_string(max_layers) + " are taken");
+  if (const json::array* layers = document.optional_array(document.object(), "layers"))
+    check_number("the manifest", layers->size(), "layers", max_layers);
   Manifest manifest{std::move(type), read_descriptor(document, *document.member(document.object(), "config")),
                     read_descriptors(document, "layers")};
   // Nobody asks for them, and they take many times the room in memory that they take in the document.
   manifest.config.annotations.clear();
   for (Descriptor& layer : manifest.layers) layer.annotations.clear();
-  check_sizes_agree(document, manifest);
   return manifest;
 }
 
@@ -283,14 +267,9 @@ ImageConfig parse_config(std::string_view bytes) {
   const JsonDocument document("image config", bytes, max_manifest_size);
   const boost::json::object& root = document.object();
 
-  ImageConfig config;
-  config.platform.os = document.text(root, "os");
-  config.platform.architecture = document.text(root, "architecture");
-  config.platform.variant = document.text(root, "variant");
-  config.platform.os_version = document.text(root, "os.version");
-  if (config.platform.architecture.empty()) document.refuse("it names no architecture");
-  config.platform = config.platform.normalised();
-
+  const std::optional<Platform> platform = read_platform(document, &root);
+  if (!platform || platform->architecture.empty()) document.refuse("it names no architecture");
+  ImageConfig config{*platform, {}};
   const boost::json::object* rootfs = document.optional_object(root, "rootfs");
   if (rootfs == nullptr) document.refuse("it has no rootfs");
   const std::string type = document.text(*rootfs, "type");
@@ -298,9 +277,7 @@ ImageConfig parse_config(std::string_view bytes) {
   // Null is what an image without layers has in Go's encoding.
   const boost::json::array* diff_ids = document.optional_array(*rootfs, "diff_ids");
   if (diff_ids == nullptr) return config;
-  if (diff_ids->size() > max_layers)
-    throw Error(Errc::too_large, "the image config lists " + std::to_string(diff_ids->size()) +
-                                     " layers; no more than " + std::to_string(max_layers) + " are taken");
+  check_number("the image config", diff_ids->size(), "layers", max_layers);
   for (const boost::json::value& id : *diff_ids) {
     if (!id.is_string()) document.refuse("a diff ID of it is no text");
     config.diff_ids.push_back(read_digest(document, id.get_string()));

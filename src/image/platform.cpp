@@ -32,34 +32,31 @@ unsigned variant_number(std::string_view variant) {
 }
 
 void normalise_architecture(std::string& architecture, std::string& variant) {
+  struct Name {
+    std::string_view other, usual, variant;  // the variant that the other name tells; empty: it tells none
+  };
+  // uname speaks of the kernel's names, which tell more than the architecture alone.
+  static constexpr Name names[] = {
+      {"armv8l", "arm", "v7"}, {"armv7l", "arm", "v7"}, {"armhf", "arm", "v7"},    {"armv6l", "arm", "v6"},
+      {"armel", "arm", "v6"},  {"armv5l", "arm", "v5"}, {"armv5tel", "arm", "v5"}, {"armv5tejl", "arm", "v5"},
+      {"i386", "386", ""},     {"i486", "386", ""},     {"i586", "386", ""},       {"i686", "386", ""},
+      {"x86_64", "amd64", ""}, {"x86-64", "amd64", ""}, {"aarch64", "arm64", ""},  {"mips64el", "mips64le", ""},
+  };
   architecture = ascii_lower(architecture);
   variant = ascii_lower(variant);
-  // uname speaks of the kernel's names, which tell more than the architecture alone.
-  if (architecture == "armv7l" || architecture == "armv8l") architecture = "armhf";
-  if (architecture == "armv6l") architecture = "arm", variant = "v6";
-  if (architecture == "armv5l" || architecture == "armv5tel" || architecture == "armv5tejl")
-    architecture = "arm", variant = "v5";
-  if (architecture == "i386" || architecture == "i486" || architecture == "i586" || architecture == "i686") {
-    architecture = "386";
-    variant.clear();
-  } else if (architecture == "x86_64" || architecture == "x86-64" || architecture == "amd64") {
-    architecture = "amd64";
-    if (variant == "v1") variant.clear();
-  } else if (architecture == "aarch64" || architecture == "arm64") {
-    architecture = "arm64";
+  const auto* const name = std::ranges::find(names, architecture, &Name::other);
+  if (name != std::end(names)) {
+    architecture = name->usual;
+    if (!name->variant.empty() || architecture == "386") variant = name->variant;
+  }
+  if (architecture == "amd64" && variant == "v1") variant.clear();
+  if (architecture == "arm64") {
     if (variant == "8" || variant == "v8" || variant == "v8.0") variant.clear();
     if (variant == "9" || variant == "v9.0") variant = "v9";
-  } else if (architecture == "armhf") {
-    architecture = "arm";
-    variant = "v7";
-  } else if (architecture == "armel") {
-    architecture = "arm";
-    variant = "v6";
-  } else if (architecture == "arm") {
+  }
+  if (architecture == "arm") {
     if (variant.empty()) variant = "v7";
     if (variant.size() == 1 && variant[0] >= '5' && variant[0] <= '8') variant.insert(0, "v");
-  } else if (architecture == "mips64el") {
-    architecture = "mips64le";
   }
 }
 

@@ -5,8 +5,9 @@
 #include <hawser/util/error.hpp>
 
 #include <algorithm>
+#include <cstdint>
 
-#include <arpa/inet.h>
+#include <boost/asio/ip/address.hpp>
 
 namespace hawser {
 namespace {
@@ -29,37 +30,28 @@ std::size_t columns(std::string_view text) {
       std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
 }
 
-/// What is being parsed, and how to complain about a place in it.
-class Source {
- public:
-  explicit Source(std::string_view text) : text_(text) {}
+/// A part of what is being parsed, and how to complain about a place in it.
+struct Part {
+  std::string_view whole;
+  std::string_view text;
+  std::size_t begin = 0;  // of `text` in `whole`
 
-  std::string_view text() const { return text_; }
+  Part from(std::size_t at, std::size_t count = std::string_view::npos) const {
+    return {whole, text.substr(at, count), begin + at};
+  }
 
+  /// `at`: of what is wrong in `text`.
   [[noreturn]] void refuse(std::size_t at, const std::string& reason, const std::string& hint = {}) const {
     constexpr std::size_t before = 60;
     constexpr std::size_t after = 40;
-    at = std::min(at, text_.size());
-    const std::size_t begin = at > before ? at - before : 0;
-    const std::string shown = (begin > 0 ? "..." : "") + printable(text_.substr(begin, at - begin), 4 * before);
-    const std::string rest = printable(text_.substr(at), after);
+    at = std::min(begin + at, whole.size());
+    const std::size_t first = at > before ? at - before : 0;
+    const std::string shown = (first > 0 ? "..." : "") + printable(whole.substr(first, at - first), 4 * before);
+    const std::string rest = printable(whole.substr(at), after);
     throw Error(
         Errc::bad_reference,
         "invalid image reference: " + reason + "\n  " + shown + rest + "\n  " + std::string(columns(shown), ' ') + "^",
         hint);
-  }
-
- private:
-  std::string_view text_;
-};
-
-/// A part of the source and where it begins there.
-struct Part {
-  std::string_view text;
-  std::size_t at = 0;
-
-  Part from(std::size_t begin, std::size_t count = std::string_view::npos) const {
-    return {text.substr(begin, count), at + begin};
   }
 };
 
@@ -69,154 +61,152 @@ bool is_domain(std::string_view component) {
          std::any_of(component.begin(), component.end(), is_upper);
 }
 
-void check_port(const Source& source, Part port) {
-  if (port.text.empty()) source.refuse(port.at, "the port is missing");
-  unsigned long number = 0;
-  for (std::size_t i = 0; i < port.text.size(); ++i) {
-    if (!is_ascii_digit(port.text[i])) source.refuse(port.at + i, "a port has digits only");
-    number = std::min(number * 10 + static_cast<unsigned long>(port.text[i] - '0'), 100'000UL);
-  }
-  if (number == 0 || number > 65535) source.refuse(port.at, "a port is a number from 1 to 65535");
+void check_port(const Part& port) {
+  if (port.text.empty()) port.refuse(0, "the port is missing");
+  for (std::size_t i = 0; i < port.text.size(); ++i)
+    if (!is_ascii_digit(port.text[i])) port.refuse(i, "a port has digits only");
+  if (parse_whole<std::uint16_t>(port.text).value_or(0) == 0) port.refuse(0, "a port is a number from 1 to 65535");
 }
 
-void check_ipv6_host(const Source& source, Part host, std::size_t close) {
+void check_ipv6_host(const Part& host, std::size_t close) {
   for (std::size_t i = 1; i < close; ++i)
-    if (!is_hex(host.text[i]) && host.text[i] != ':')
-      source.refuse(host.at + i, "an IPv6 address has hex digits and colons only");
-  in6_addr address{};
-  if (::inet_pton(AF_INET6, std::string(host.text.substr(1, close - 1)).c_str(), &address) != 1)
-    source.refuse(host.at + 1, "this is no IPv6 address");
+    if (!is_hex(host.text[i]) && host.text[i] != ':') host.refuse(i, "an IPv6 address has hex digits and colons only");
+  boost::system::error_code error;
+  boost::asio::ip::make_address_v6(std::string(host.text.substr(1, close - 1)), error);
+  if (error) host.refuse(1, "this is no IPv6 address");
 }
 
-void check_host_name(const Source& source, Part host) {
+void check_host_name(const Part& host) {
   bool fresh = true;  // at the start of a component
   for (std::size_t i = 0; i < host.text.size(); ++i) {
     const char c = host.text[i];
     if (c == '.' || c == '-') {
-      if (fresh) source.refuse(host.at + i, "a part of a host name must begin with a letter or a digit");
+      if (fresh) host.refuse(i, "a part of a host name must begin with a letter or a digit");
       if (c == '.' && host.text[i - 1] == '-')
-        source.refuse(host.at + i - 1, "a part of a host name must end with a letter or a digit");
+        host.refuse(i - 1, "a part of a host name must end with a letter or a digit");
       fresh = c == '.';
     } else if (is_ascii_alnum(c)) {
       fresh = false;
     } else {
-      source.refuse(host.at + i, "a host name has letters, digits, \".\" and \"-\" only");
+      host.refuse(i, "a host name has letters, digits, \".\" and \"-\" only");
     }
   }
-  if (host.text.empty()) source.refuse(host.at, "the host name is missing");
+  if (host.text.empty()) host.refuse(0, "the host name is missing");
   if (!is_ascii_alnum(host.text.back()))
-    source.refuse(host.at + host.text.size() - 1, "a host name must end with a letter or a digit");
+    host.refuse(host.text.size() - 1, "a host name must end with a letter or a digit");
 }
 
-void check_domain(const Source& source, Part domain) {
+void check_domain(const Part& domain) {
   std::size_t end = domain.text.find(':');
   if (!domain.text.empty() && domain.text[0] == '[') {
     const std::size_t close = domain.text.find(']');
-    if (close == std::string_view::npos) source.refuse(domain.at, "the bracket is not closed");
-    check_ipv6_host(source, domain, close);
+    if (close == std::string_view::npos) domain.refuse(0, "the bracket is not closed");
+    check_ipv6_host(domain, close);
     end = close + 1;
-    if (end < domain.text.size() && domain.text[end] != ':')
-      source.refuse(domain.at + end, "only a port may follow the bracket");
+    if (end < domain.text.size() && domain.text[end] != ':') domain.refuse(end, "only a port may follow the bracket");
   } else {
-    check_host_name(source, domain.from(0, end));
+    check_host_name(domain.from(0, end));
   }
-  if (end < domain.text.size()) check_port(source, domain.from(end + 1));
+  if (end < domain.text.size()) check_port(domain.from(end + 1));
 }
 
 /// One component of a path: [a-z0-9]+ parted by ".", "_", "__" or any number of "-".
-void check_component(const Source& source, Part component) {
+void check_component(const Part& component) {
   const std::string_view text = component.text;
-  if (text.empty()) source.refuse(component.at, "a part of the repository name is empty");
+  if (text.empty()) component.refuse(0, "a part of the repository name is empty");
   for (std::size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
     if (is_ascii_lower(c) || is_ascii_digit(c)) continue;
     if (is_upper(c))
-      source.refuse(component.at + i, "a repository name must be lower-case",
-                    "try \"" + ascii_lower(source.text().substr(0, max_name_length)) + "\"");
+      component.refuse(i, "a repository name must be lower-case",
+                       "try \"" + ascii_lower(component.whole.substr(0, max_name_length)) + "\"");
     if (c != '.' && c != '_' && c != '-')
-      source.refuse(component.at + i,
-                    "a repository name has lower-case letters, digits, \".\", \"_\", \"-\" and \"/\" only");
+      component.refuse(i, "a repository name has lower-case letters, digits, \".\", \"_\", \"-\" and \"/\" only");
     const std::size_t end = std::min(text.find_first_not_of(c, i), text.size());
     if (i == 0 || end == text.size())
-      source.refuse(component.at + i, "a part of a repository name must begin and end with a letter or a digit");
+      component.refuse(i, "a part of a repository name must begin and end with a letter or a digit");
     const std::size_t allowed = c == '-' ? text.size() : c == '_' ? 2 : 1;
     if (end - i > allowed || text.find_first_of("._-", end) == end)
-      source.refuse(component.at + std::min(end, i + allowed),
-                    "between letters and digits go one \".\", one or two \"_\", or any number of \"-\"");
+      component.refuse(std::min(end, i + allowed),
+                       "between letters and digits go one \".\", one or two \"_\", or any number of \"-\"");
     i = end - 1;
   }
 }
 
-void check_path(const Source& source, Part path) {
+void check_path(Part path) {
   for (;;) {
     const std::size_t slash = path.text.find('/');
-    check_component(source, path.from(0, slash));
+    check_component(path.from(0, slash));
     if (slash == std::string_view::npos) return;
     path = path.from(slash + 1);
   }
 }
 
-void check_tag(const Source& source, Part tag) {
-  if (tag.text.empty()) source.refuse(tag.at, "the tag is missing after the colon");
+void check_tag(const Part& tag) {
+  if (tag.text.empty()) tag.refuse(0, "the tag is missing after the colon");
   for (std::size_t i = 0; i < tag.text.size(); ++i) {
     const char c = tag.text[i];
     if (!is_ascii_alnum(c) && c != '_' && (i == 0 || (c != '.' && c != '-')))
-      source.refuse(tag.at + i, i == 0 ? "a tag must begin with a letter, a digit or \"_\""
-                                       : "a tag has letters, digits, \"_\", \".\" and \"-\" only");
+      tag.refuse(i, i == 0 ? "a tag must begin with a letter, a digit or \"_\""
+                           : "a tag has letters, digits, \"_\", \".\" and \"-\" only");
   }
-  if (tag.text.size() > max_tag_length) source.refuse(tag.at + max_tag_length, "a tag has no more than 128 characters");
+  if (tag.text.size() > max_tag_length) tag.refuse(max_tag_length, "a tag has no more than 128 characters");
 }
 
-Digest take_digest(const Source& source, Part digest) {
+Digest take_digest(const Part& digest) {
   try {
     return Digest::parse(digest.text);
   } catch (const Error& error) {
-    source.refuse(digest.at, error.what());
+    digest.refuse(0, error.what());
   }
 }
 
+/// What a name ends in: the tag, or without one the digest.
+std::string mark_of(const Reference& reference) {
+  if (reference.tag) return ":" + *reference.tag;
+  return reference.digest ? "@" + reference.digest->to_string() : std::string();
+}
+
 /// A first look for what people paste by mistake.
-void check_whole(const Source& source) {
-  const std::string_view text = source.text();
-  if (text.empty()) source.refuse(0, "it is empty");
+void check_whole(const Part& whole) {
+  const std::string_view text = whole.text;
+  if (text.empty()) whole.refuse(0, "it is empty");
   if (text.size() == 64 && std::all_of(text.begin(), text.end(), [](char c) { return is_hex(c) && !is_upper(c); }))
-    source.refuse(0, "64 hex digits are an image ID, not a name", "name a repository: NAME@sha256:<digits>");
+    whole.refuse(0, "64 hex digits are an image ID, not a name", "name a repository: NAME@sha256:<digits>");
   if (const std::size_t scheme = text.find("://"); scheme != std::string_view::npos)
-    source.refuse(scheme, "a reference has no scheme", "leave out what stands before the host");
+    whole.refuse(scheme, "a reference has no scheme", "leave out what stands before the host");
 }
 
 }  // namespace
 
 Reference Reference::parse(std::string_view text) {
-  const Source source(text);
-  check_whole(source);
+  Part name{text, text};
+  check_whole(name);
   Reference result;
-
-  Part name{text, 0};
   if (const std::size_t at = text.find('@'); at != std::string_view::npos) {
-    result.digest = take_digest(source, name.from(at + 1));
+    result.digest = take_digest(name.from(at + 1));
     name = name.from(0, at);
   }
   const std::size_t slash = name.text.find('/');
   Part path = name;
   if (slash != std::string_view::npos && is_domain(name.text.substr(0, slash))) {
-    check_domain(source, name.from(0, slash));
+    check_domain(name.from(0, slash));
     result.domain = name.text.substr(0, slash);
     path = name.from(slash + 1);
   }
   if (const std::size_t colon = path.text.rfind(':');
       colon != std::string_view::npos && path.text.find('/', colon) == std::string_view::npos) {
-    check_tag(source, path.from(colon + 1));
+    check_tag(path.from(colon + 1));
     result.tag = path.text.substr(colon + 1);
     path = path.from(0, colon);
   }
-  check_path(source, path);
+  check_path(path);
 
   if (result.domain.empty() || result.domain == "index.docker.io") result.domain = docker_hub;
   result.path = path.text;
   if (result.domain == docker_hub && path.text.find('/') == std::string_view::npos) result.path.insert(0, official);
   if (result.domain.size() + 1 + result.path.size() > max_name_length)
-    source.refuse(path.at + path.text.size(), "a name has no more than 255 characters, registry included");
+    path.refuse(path.text.size(), "a name has no more than 255 characters, registry included");
   if (!result.tag && !result.digest) result.tag = "latest";
   return result;
 }
@@ -237,11 +227,11 @@ std::string Reference::familiar() const {
     const bool other = slash != std::string_view::npos && is_domain(rest.substr(0, slash));
     if (!other && rest.size() != 64) name = rest;
   }
-  return name + (tag ? ":" + *tag : digest ? "@" + digest->to_string() : std::string());
+  return name + mark_of(*this);
 }
 
 std::string Reference::name_with_tag() const {
-  return domain + "/" + path + (tag ? ":" + *tag : digest ? "@" + digest->to_string() : std::string());
+  return domain + "/" + path + mark_of(*this);
 }
 
 std::string Reference::manifest_selector() const {
@@ -264,15 +254,10 @@ std::string Reference::misreading() const {
 }
 
 bool Reference::is_loopback() const {
-  if (domain.starts_with('[')) {
-    in6_addr address{};
-    const std::string host = domain.substr(1, domain.find(']') - 1);
-    return ::inet_pton(AF_INET6, host.c_str(), &address) == 1 && IN6_IS_ADDR_LOOPBACK(&address);
-  }
-  const std::string host = domain.substr(0, domain.find(':'));
-  if (equals_ignoring_case(host, "localhost")) return true;
-  in_addr address{};
-  return ::inet_pton(AF_INET, host.c_str(), &address) == 1 && (ntohl(address.s_addr) >> 24) == 127;
+  const bool is_ipv6 = domain.starts_with('[');
+  const std::string host = is_ipv6 ? domain.substr(1, domain.find(']') - 1) : domain.substr(0, domain.find(':'));
+  boost::system::error_code error;
+  return equals_ignoring_case(host, "localhost") || boost::asio::ip::make_address(host, error).is_loopback();
 }
 
 }  // namespace hawser

@@ -39,56 +39,38 @@ std::string platform_part(const Platform& platform) {
   return result;
 }
 
-std::string hash_of(const Reference& reference) {
-  return Digest::of(reference.to_string()).hex();
-}
-
-/// `stem` with `mark`, cut to fit; what is cut leaves a part of the hash in its place.
-std::string finish(std::string stem, const std::string& mark, const Reference& reference) {
-  const std::size_t room = max_length - extension.size() - mark.size();
-  if (stem.size() > room) {
-    const std::string hash = "_" + hash_of(reference).substr(0, 12);
-    stem = stem.substr(0, room - hash.size()) + hash;
-  }
-  return stem + mark + std::string(extension);
-}
-
-/// `level` 0 has no mark, 1 a short and 2 the whole hash of the reference.
+/// `level` 0 has no mark, 1 a part and 2 all of the reference's hash. What is cut to fit leaves a part of the hash in
+/// its place.
 std::string name_at(const Reference& reference, const std::optional<Platform>& platform, int level) {
+  const std::string hash = "_" + Digest::of(reference.to_string()).hex();
+  constexpr std::size_t part = 1 + 12;
   std::string stem = reference.domain == "docker.io" ? "" : reference.domain + "_";
   stem += reference.path + "_" + tag_part(reference);
   if (platform) stem += platform_part(*platform);
-  const std::string mark = level == 0 ? "" : "_" + hash_of(reference).substr(0, level == 1 ? 12 : 64);
-  return finish(safe(stem), mark, reference);
+  stem = safe(stem);
+  const std::string mark = level == 0 ? "" : level == 1 ? hash.substr(0, part) : hash;
+  const std::size_t room = max_length - extension.size() - mark.size();
+  if (stem.size() > room) stem = stem.substr(0, room - part) + hash.substr(0, part);
+  return stem + mark + std::string(extension);
 }
 
 }  // namespace
-
-std::string output_name(const Reference& reference, const std::optional<Platform>& platform) {
-  return name_at(reference, platform, 0);
-}
 
 std::vector<std::string> output_names(std::span<const Reference> references, const std::optional<Platform>& platform) {
   std::vector<std::string> names(references.size());
   std::vector<int> levels(references.size(), 0);
   for (bool again = true; again;) {
-    std::map<std::string, std::vector<std::size_t>> users;
+    again = false;
+    std::map<std::string, std::set<std::string>> users;
     for (std::size_t i = 0; i < references.size(); ++i) {
       names[i] = name_at(references[i], platform, levels[i]);
-      users[ascii_lower(names[i])].push_back(i);
+      users[ascii_lower(names[i])].insert(references[i].to_string());
     }
-    again = false;
-    for (const auto& user : users) {
-      const std::vector<std::size_t>& group = user.second;
-      const bool shared = std::any_of(group.begin(), group.end(),
-                                      [&](std::size_t i) { return references[i] != references[group.front()]; });
-      if (!shared) continue;
-      for (const std::size_t i : group)
-        if (levels[i] < 2) {
-          ++levels[i];
-          again = true;
-        }
-    }
+    for (std::size_t i = 0; i < references.size(); ++i)
+      if (levels[i] < 2 && users.at(ascii_lower(names[i])).size() > 1) {
+        ++levels[i];
+        again = true;
+      }
   }
   return names;
 }

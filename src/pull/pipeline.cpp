@@ -1,6 +1,5 @@
 #include "pull/pipeline.hpp"
 
-#include "archive/layout_directory.hpp"
 #include "image/hasher.hpp"
 #include "pull/image_resolver.hpp"
 #include "store/partial_blob.hpp"

@@ -30,11 +30,11 @@ class Pipeline {
   Pipeline(asio::any_io_executor executor, asio::thread_pool& pool, PullRequest request, TransferObserver& observer);
 
   /// Finds out what run() would do, and refuses what it would refuse before it fetched a layer. Throws what
-  /// look_at_storage() throws.
-  asio::awaitable<void> plan() { return plan(look_at_storage(request_, outputs_)); }
+  /// open_storage() throws.
+  asio::awaitable<void> plan() { return plan(open_storage(request_, outputs_, StorageUse::plan)); }
   asio::awaitable<void> plan(Storage storage) { return each_output(std::move(storage), &Pipeline::check); }
   /// Pulls everything. Failures end up in the results. Throws what open_storage() throws.
-  asio::awaitable<void> run() { return run(open_storage(request_, outputs_)); }
+  asio::awaitable<void> run() { return run(open_storage(request_, outputs_, StorageUse::pull)); }
   asio::awaitable<void> run(Storage storage) { return each_output(std::move(storage), &Pipeline::write); }
   void stop();
 

@@ -40,26 +40,6 @@ fs::path check_new_cache(const fs::path& directory) {
   return there;
 }
 
-/// The cache as a plan sees it.
-void look_at_cache(Storage& storage, const fs::path& directory) {
-  std::error_code ignored;
-  if (!fs::exists(directory, ignored)) {
-    storage.arrivals_directory = check_new_cache(directory);
-    return;
-  }
-  storage.cache.emplace(directory, false);
-  // What is a cache already is at least read.
-  if (may_write(directory))
-    storage.arrivals_directory = directory;
-  else if (const int error = errno; !is_a_cache(directory))
-    throw disk_error(error, "write into", directory.native());
-}
-
-void open_cache(Storage& storage, const fs::path& directory) {
-  storage.cache.emplace(directory);
-  if (storage.fills_cache()) storage.arrivals_directory = directory;
-}
-
 /// An image layout is written into, and the cache is one, but with rules of its own.
 void refuse_cache_as_output(const PullRequest& request, const std::vector<Output>& outputs) {
   const auto inside = [](const fs::path& directory) { return fs::weakly_canonical(directory / "oci-layout"); };
@@ -69,18 +49,22 @@ void refuse_cache_as_output(const PullRequest& request, const std::vector<Output
                   "name another directory with --output, or another cache with --cache-dir");
 }
 
-/// Has `open` provide for the cache; one that can be read but not written still saves what it has.
-template <typename Open>
-Storage with_cache(const PullRequest& request, const std::vector<Output>& outputs, Open open) {
-  Storage storage;
-  const std::string& directory = request.cache_directory;
-  if (directory.empty()) return storage;
-  refuse_cache_as_output(request, outputs);
+/// One that can be read but not written still saves what it has.
+void open_cache(Storage& storage, const PullRequest& request, StorageUse use) {
+  const fs::path directory = request.cache_directory;
   const auto warn = [&](const std::string& text) {
     if (request.access.log) request.access.log(Importance::warning, text);
   };
   try {
-    open(storage, directory);
+    if (std::error_code ignored; use == StorageUse::plan && !fs::exists(directory, ignored)) {
+      storage.arrivals_directory = check_new_cache(directory);
+      return;
+    }
+    storage.cache.emplace(directory, use == StorageUse::pull);
+    if (use == StorageUse::pull ? storage.fills_cache() : may_write(directory))
+      storage.arrivals_directory = directory;
+    else if (const int error = errno; !is_a_cache(directory))
+      throw disk_error(error, "write into", directory.native());
   } catch (const Error& error) {
     if (error.code() != Errc::disk || !is_a_cache(directory))
       throw Error(error.code(), error.what(),
@@ -89,25 +73,24 @@ Storage with_cache(const PullRequest& request, const std::vector<Output>& output
     storage.cache.emplace(directory, false);
     warn(error.what());
   }
-  if (storage.arrivals_directory.empty()) warn("the cache " + directory + " can't be written; it is only read");
-  return storage;
+  if (storage.arrivals_directory.empty())
+    warn("the cache " + directory.native() + " can't be written; it is only read");
 }
 
 }  // namespace
 
-Storage open_storage(const PullRequest& request, const std::vector<Output>& outputs) {
-  Storage storage = with_cache(request, outputs, open_cache);
-  if (storage.fills_cache()) return storage;
-  const fs::path scratch = scratch_directory(request, outputs);
-  if (scratch.empty()) return storage;
-  storage.temporary = std::make_unique<TemporaryStore>(scratch);
-  storage.arrivals_directory = storage.temporary->store().directory();
-  return storage;
-}
-
-Storage look_at_storage(const PullRequest& request, const std::vector<Output>& outputs) {
-  Storage storage = with_cache(request, outputs, look_at_cache);
-  if (storage.arrivals_directory.empty()) storage.arrivals_directory = scratch_directory(request, outputs);
+Storage open_storage(const PullRequest& request, const std::vector<Output>& outputs, StorageUse use) {
+  Storage storage;
+  if (!request.cache_directory.empty()) {
+    refuse_cache_as_output(request, outputs);
+    open_cache(storage, request, use);
+  }
+  if (!storage.arrivals_directory.empty()) return storage;
+  storage.arrivals_directory = scratch_directory(request, outputs);
+  if (use == StorageUse::pull && !storage.arrivals_directory.empty()) {
+    storage.temporary = std::make_unique<TemporaryStore>(storage.arrivals_directory);
+    storage.arrivals_directory = storage.temporary->store.directory();
+  }
   return storage;
 }
 

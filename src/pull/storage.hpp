@@ -15,16 +15,12 @@
 namespace hawser {
 
 /// A store in a directory of its own, `.hawser.<random>.partial` inside `parent`, which goes with the object.
-class TemporaryStore {
- public:
+struct TemporaryStore {
   explicit TemporaryStore(const std::filesystem::path& parent)
-      : directory_(parent / "hawser"), store_(directory_.path()) {}
+      : directory(parent / "hawser"), store(directory.path()) {}
 
-  BlobStore& store() { return store_; }
-
- private:
-  Temporary directory_;
-  BlobStore store_;
+  Temporary directory;
+  BlobStore store;
 };
 
 /// Where a call has its blobs from, and where it puts them.
@@ -40,15 +36,15 @@ struct Storage {
   /// What takes the blobs that are fetched; null: the output does.
   BlobStore* arrivals() {
     if (fills_cache()) return &*cache;
-    return temporary ? &temporary->store() : nullptr;
+    return temporary ? &temporary->store : nullptr;
   }
 };
 
-/// Opens or makes what a pull needs. A cache that can't be written is only read, which the request's log is told.
-/// Throws Error{disk}; Error{usage} where an output is the cache itself.
-Storage open_storage(const PullRequest& request, const std::vector<Output>& outputs);
+/// What storage is opened for: a pull, which makes what it needs, or its plan, which makes nothing and writes nothing.
+enum class StorageUse { pull, plan };
 
-/// What there is of it already, for reading: makes nothing and writes nothing. Throws what open_storage() would.
-Storage look_at_storage(const PullRequest& request, const std::vector<Output>& outputs);
+/// A cache that can't be written is only read, which the request's log is told. Throws Error{disk}; Error{usage} where
+/// an output is the cache itself.
+Storage open_storage(const PullRequest& request, const std::vector<Output>& outputs, StorageUse use);
 
 }  // namespace hawser

@@ -215,17 +215,6 @@ TEST(ArchiveLayout, HasNoEntryForAStranger) {
     EXPECT_EQ(test::code_of([&] { (void)layout.at(digest); }), Errc::malformed);
 }
 
-TEST(ArchiveEntry, ItsSourceHasItsSize) {
-  const test::TempDir scratch;
-  const ArchiveLayout layout(OutputFormat::docker_archive, {sample_image({"a:1"}, {"layer"}).image});
-  const ArchiveEntry& entry = layout.at(Digest::of("layer"));
-  entry.check_source(test::file_with(scratch / "right", "layer"));
-  const File longer = test::file_with(scratch / "longer", "layers");
-  const test::Failure failure = test::failure_of([&] { entry.check_source(longer); });
-  EXPECT_EQ(failure.code, Errc::size_mismatch);
-  EXPECT_EQ(failure.text, longer.path().native() + " has 6 bytes where " + Digest::of("layer").to_string() + " has 5");
-}
-
 TEST(ArchiveImage, ItsRootIsTheIndexOrTheManifest) {
   const SampleImage sample = sample_image({"a:1"}, {"layer"});
   EXPECT_EQ(sample.image.root().digest, sample.image.manifests.front().descriptor.digest);

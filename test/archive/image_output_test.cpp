@@ -218,7 +218,7 @@ TEST(ImageOutput, ASlowReaderOfAStreamHoldsOneThreadOnly) {
 TEST(UncompressedOutput, LayersMayArriveBeforeTheConfigAndBesideEachOther) {
   const Compressed image({noise(90'000, 1), noise(700, 2), noise(5000, 3)});
   const std::string wanted = from_cache(image);
-  const ClassicLayout layout({{image.sample.image.references, image.manifest().manifest, image.config, "{}"}});
+  const ClassicLayout layout({image.sample.image}, {{image.manifest().descriptor.digest, {image.config, "{}"}}});
   for (std::size_t told = 0; told <= 3; ++told) {
     const TempDir scratch;
     const auto output = image.open(scratch / "out.tar");

@@ -1,4 +1,4 @@
-// What `hawser import` takes from whole tars, of good and of ill will, is in test/pull/import_test.cpp.
+// What `hawser import` takes from whole tars, of good and of ill will, is in import_test.cpp.
 #include "archive/tar_import.hpp"
 
 #include "archive/sample_images.hpp"
@@ -12,6 +12,7 @@
 namespace hawser {
 namespace {
 
+using test::noise;
 using testing::ElementsAre;
 using testing::IsEmpty;
 using Kind = ImportedBlob::Kind;
@@ -28,6 +29,86 @@ std::string descriptor(std::string_view type, const std::string& content) {
 const std::string manifest = R"({"schemaVersion":2,"config":)" + descriptor(media_type::oci_config, config) +
                              R"(,"layers":[)" + descriptor(media_type::oci_layer_gzip, layer) + "]}";
 
+std::string entry(const std::string& path, const std::string& data) {
+  std::string result = tar_file_header(path, data.size()) + data;
+  result.resize(tar_padded(result.size()), '\0');
+  return result;
+}
+
+class TarReaderTest : public testing::Test {
+ protected:
+  /// The path of a tar.
+  std::filesystem::path tar_of(const std::string& entries) {
+    test::write_text(scratch / "a.tar", entries + std::string(tar_trailer_size, '\0'));
+    return scratch / "a.tar";
+  }
+
+  test::TempDir scratch;
+};
+
+std::string data_of(TarEntry& entry) {
+  std::string data(static_cast<std::size_t>(entry.size()), '\0');
+  for (std::size_t done = 0; done < data.size();)
+    done += entry.read(std::as_writable_bytes(std::span(data)).subspan(done));
+  std::byte more{};
+  EXPECT_EQ(entry.read(std::span(&more, 1)), 0U);
+  return data;
+}
+
+std::vector<std::string> paths(const std::filesystem::path& tar, const ImportLimits& limits = {}) {
+  std::vector<std::string> result;
+  each_in_tar(tar, limits, [&](const TarEntry& entry) {
+    result.push_back(entry.path());
+    return true;
+  });
+  return result;
+}
+
+TEST_F(TarReaderTest, VisitsRegularFilesInOrderAsOftenAsOneLikes) {
+  const std::string large = noise(300'000, 1);
+  const auto tar =
+      tar_of(entry("./b", "text") + tar_directory_header("dir/") + entry("dir/a", large) + entry("empty", ""));
+  for (int time = 0; time < 2; ++time) {
+    EXPECT_THAT(paths(tar), ElementsAre("b", "dir/a", "empty"));
+    std::vector<std::string> data;
+    each_in_tar(tar, {}, [&](TarEntry& each) {
+      data.push_back(data_of(each));
+      return true;
+    });
+    EXPECT_THAT(data, ElementsAre("text", large, ""));
+  }
+}
+
+TEST_F(TarReaderTest, EndsWhereTheVisitorHasSeenEnough) {
+  int seen = 0;
+  each_in_tar(tar_of(entry("a", "1") + entry("b", "2")), {}, [&](const TarEntry&) { return ++seen < 1; });
+  EXPECT_EQ(seen, 1);
+}
+
+TEST_F(TarReaderTest, HoldsToItsLimits) {
+  const std::string two = entry("a", "1") + entry("long/path", "2");
+  EXPECT_EQ(test::code_of([&] { paths(tar_of(two), {.max_entries = 1}); }), Errc::too_large);
+  EXPECT_THAT(paths(tar_of(two), {.max_path = 4}), ElementsAre("a"));
+}
+
+TEST_F(TarReaderTest, SaysWhatItCannotRead) {
+  test::write_text(scratch / "no.tar", noise(2000, 1));
+  EXPECT_EQ(test::code_of([&] { paths(scratch / "no.tar"); }), Errc::malformed);
+  EXPECT_EQ(test::code_of([&] { paths(scratch / "none.tar"); }), Errc::disk);
+  test::write_text(scratch / "a.tar", entry("a", noise(3000, 1)).substr(0, 1024));
+  EXPECT_EQ(
+      test::code_of([&] { each_in_tar(scratch / "a.tar", {}, [](TarEntry& each) { return !data_of(each).empty(); }); }),
+      Errc::malformed);
+}
+
+TEST_F(TarReaderTest, WhatTheDiskRefusesIsTheDisksError) {
+  const auto directory = test::failure_of([&] { paths(scratch.path()); });
+  EXPECT_EQ(directory.code, Errc::disk);
+  EXPECT_EQ(directory.text, "cannot read " + scratch.path().string() + ": Is a directory");
+  // Nothing is mapped at the address 0.
+  EXPECT_EQ(test::code_of([&] { paths("/proc/self/mem"); }), Errc::disk);
+}
+
 class TarImportTest : public testing::Test {
  protected:
   void add(const std::string& path, const std::string& data) {
@@ -35,9 +116,9 @@ class TarImportTest : public testing::Test {
     tar.resize(tar_padded(tar.size()), '\0');
   }
   void add_blob(const std::string& content) { add(blob_path(Digest::of(content)), content); }
-  TarImport import(ImportLimits limits = {}) {
+  TarImport import(const ImportLimits& limits = {}) {
     test::write_text(scratch / "a.tar", tar + std::string(tar_trailer_size, '\0'));
-    return TarImport(scratch / "a.tar", limits);
+    return read_saved_images(scratch / "a.tar", limits);
   }
 
   test::TempDir scratch;
@@ -51,14 +132,14 @@ TEST_F(TarImportTest, FollowsIndexJsonToTheLayers) {
   add_blob(layer);
   add_blob(manifest);
   const TarImport without = import();
-  EXPECT_THAT(without.missing(), ElementsAre(Digest::of(config)));
-  EXPECT_THAT(without.lacking(), IsEmpty());
+  EXPECT_THAT(without.missing, ElementsAre(Digest::of(config)));
+  EXPECT_THAT(without.lacking, IsEmpty());
   add_blob(config);
   const TarImport import_ = import();
-  EXPECT_THAT(import_.names(), ElementsAre("docker.io/library/a:1"));
-  EXPECT_THAT(import_.missing(), IsEmpty());
+  EXPECT_THAT(import_.names, ElementsAre("docker.io/library/a:1"));
+  EXPECT_THAT(import_.missing, IsEmpty());
   std::vector<std::pair<Digest, Kind>> seen;
-  import_.read([&](const ImportedBlob& blob, TarEntry& entry) {
+  read_blobs(scratch / "a.tar", import_.blobs, [&](const ImportedBlob& blob, TarEntry& entry) {
     EXPECT_EQ(entry.size(), blob.size);
     seen.emplace_back(blob.digest, blob.kind);
   });
@@ -71,13 +152,13 @@ TEST_F(TarImportTest, ALayerThatManifestJsonNamesIsLackedWhereItIsNotThere) {
   add("c.json", config);
   add("manifest.json", R"([{"Config":"c.json","RepoTags":["a:1"],"Layers":["x/layer.tar"]}])");
   const TarImport cut = import();
-  EXPECT_THAT(cut.names(), ElementsAre("a:1"));
-  EXPECT_THAT(cut.lacking(), ElementsAre(Digest::of("the layer's tar")));
+  EXPECT_THAT(cut.names, ElementsAre("a:1"));
+  EXPECT_THAT(cut.lacking, ElementsAre(Digest::of("the layer's tar")));
   add("x/layer.tar", "the layer's tar");
   const TarImport whole = import();
-  EXPECT_THAT(whole.lacking(), IsEmpty());
-  ASSERT_EQ(whole.blobs().size(), 2U);
-  EXPECT_EQ(whole.blobs()[1].kind, Kind::uncompressed_layer);
+  EXPECT_THAT(whole.lacking, IsEmpty());
+  ASSERT_EQ(whole.blobs.size(), 2U);
+  EXPECT_EQ(whole.blobs[1].kind, Kind::uncompressed_layer);
 }
 
 TEST_F(TarImportTest, LevelsOfIndexesAreFollowedAsFarAsThereIsSense) {
@@ -88,10 +169,10 @@ TEST_F(TarImportTest, LevelsOfIndexesAreFollowedAsFarAsThereIsSense) {
   for (const std::string& content : {layer, config, manifest, second, first, deeper}) add_blob(content);
   const std::string blobs = tar;
   add("index.json", index_of(first));
-  EXPECT_EQ(import().blobs().size(), 5U);
+  EXPECT_EQ(import().blobs.size(), 5U);
   tar = blobs;
   add("index.json", index_of(deeper));
-  EXPECT_EQ(import().blobs().size(), 4U) << "the manifest is not read, so its config and layer are not known";
+  EXPECT_EQ(import().blobs.size(), 4U) << "the manifest is not read, so its config and layer are not known";
 }
 
 /// Counts how often a file is opened.
@@ -146,28 +227,28 @@ TEST_F(TarImportTest, AnArchiveOfTwentyThousandLayersIsReadTwice) {
   add("manifest.json", "[" + manifest_json + "]");
   test::write_text(scratch / "a.tar", tar + std::string(tar_trailer_size, '\0'));
   const Opened opened(scratch / "a.tar");
-  const TarImport whole(scratch / "a.tar");
+  const TarImport whole = read_saved_images(scratch / "a.tar");
   EXPECT_EQ(opened.times(), 1U) << "passes over the tar for its documents";
   std::size_t blobs = 0;
-  whole.read([&](const ImportedBlob&, TarEntry&) { ++blobs; });
+  read_blobs(scratch / "a.tar", whole.blobs, [&](const ImportedBlob&, TarEntry&) { ++blobs; });
   EXPECT_EQ(opened.times(), 1U) << "passes over the tar for its blobs";
   EXPECT_EQ(blobs, std::size_t{images} * (layers + 2));
-  EXPECT_EQ(whole.names().size(), std::size_t{images});
-  EXPECT_THAT(whole.missing(), IsEmpty());
+  EXPECT_EQ(whole.names.size(), std::size_t{images});
+  EXPECT_THAT(whole.missing, IsEmpty());
 }
 
 TEST_F(TarImportTest, ADocumentThatDoesNotLookLikeOneIsReadOnASecondPass) {
   const std::string odd = "\n" + manifest;
   for (const std::string& content : {layer, config, odd}) add_blob(content);
   add("index.json", R"({"manifests":[{"digest":")" + Digest::of(odd).to_string() + R"("}]})");
-  EXPECT_EQ(import().blobs().size(), 3U);
+  EXPECT_EQ(import().blobs.size(), 3U);
 }
 
 TEST_F(TarImportTest, DocumentsHaveALimitTogether) {
   for (const std::string& content : {layer, config, manifest}) add_blob(content);
   add("index.json", R"({"manifests":[{"digest":")" + Digest::of(manifest).to_string() + R"("}]})");
   const std::uint64_t size = tar.size();
-  EXPECT_EQ(import({.max_documents = size}).blobs().size(), 3U);
+  EXPECT_EQ(import({.max_documents = size}).blobs.size(), 3U);
   EXPECT_EQ(test::code_of([&] { import({.max_documents = manifest.size()}); }), Errc::too_large);
 }
 

@@ -1,6 +1,6 @@
+#include "archive/import_fixture.hpp"
 #include "archive/sample_images.hpp"
 #include "cli/commands.hpp"
-#include "pull/import_fixture.hpp"
 
 namespace hawser {
 namespace {

@@ -19,7 +19,6 @@ std::optional<Digest> inflate(std::span<const std::byte> input, std::size_t step
   DecompressLimits limits;
   limits.max_output = max_output;
   limits.ratio_from = 1024 * 1024;
-  Decompressor decompressor(limits);
   Hasher hasher(Digest::Algorithm::sha256);
   std::uint64_t total = 0;
   const auto sink = [&](std::span<const std::byte> bytes) {
@@ -27,10 +26,11 @@ std::optional<Digest> inflate(std::span<const std::byte> input, std::size_t step
     total += bytes.size();
     HAWSER_CHECK(total <= max_output);
   };
+  Decompressor decompressor(sink, limits);
   try {
     for (std::size_t at = 0; at < input.size(); at += step)
-      decompressor.feed(input.subspan(at, std::min(step, input.size() - at)), sink);
-    decompressor.finish(sink);
+      decompressor.feed(input.subspan(at, std::min(step, input.size() - at)));
+    decompressor.finish();
   } catch (const Error& error) {
     HAWSER_CHECK(error.code() == Errc::malformed || error.code() == Errc::too_large ||
                  error.code() == Errc::unsupported);

@@ -40,13 +40,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   limits.max_document = 64 * 1024;
   limits.max_tar_size = 16 * 1024 * 1024;
   try {
-    const TarImport tar(memory_file(data, size), limits);
+    const std::string& path = memory_file(data, size);
+    const TarImport tar = read_saved_images(path, limits);
     std::size_t seen = 0;
-    tar.read([&seen](const ImportedBlob& blob, TarEntry& entry) {
+    const auto take = [&seen](const ImportedBlob& blob, TarEntry& entry) {
       ++seen;
       read_blob(blob, entry);
-    });
-    HAWSER_CHECK(seen == tar.blobs().size());
+    };
+    read_blobs(path, tar.blobs, take, limits);
+    HAWSER_CHECK(seen == tar.blobs.size());
   } catch (const Error& error) {
     const Errc code = error.code();
     HAWSER_CHECK(code == Errc::malformed || code == Errc::too_large || code == Errc::unsupported);

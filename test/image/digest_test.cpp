@@ -1,9 +1,15 @@
+#include "image/hasher.hpp"
+#include "support/failure.hpp"
+#include "support/temp_dir.hpp"
+
 #include <hawser/image/digest.hpp>
 #include <hawser/util/error.hpp>
 
 #include <string>
+#include <utility>
 #include <vector>
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 
 namespace hawser {
@@ -72,19 +78,39 @@ TEST(Digest, OfContent) {
   EXPECT_EQ(Digest::of("").hex(), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
 }
 
-TEST(Digest, FromHashChecksTheLength) {
-  const std::vector<std::byte> hash(32, std::byte{0xa5});
-  std::string expected;
-  for (int i = 0; i < 32; ++i) expected += "a5";
-  EXPECT_EQ(Digest::from_hash(Digest::Algorithm::sha256, hash).hex(), expected);
-  EXPECT_THROW(Digest::from_hash(Digest::Algorithm::sha512, hash), Error);
-}
-
 TEST(Digest, ComparesAlgorithmAndHex) {
   EXPECT_EQ(Digest::of("a"), Digest::of("a"));
   EXPECT_NE(Digest::of("a"), Digest::of("b"));
   EXPECT_NE(Digest::of("a"), Digest::of("a", Digest::Algorithm::sha512));
-  EXPECT_EQ(std::hash<Digest>{}(Digest::of("a")), std::hash<Digest>{}(Digest::of("a")));
+}
+
+TEST(Hasher, TakesPiecesAndStartsAfresh) {
+  for (const auto algorithm : {Digest::Algorithm::sha256, Digest::Algorithm::sha512}) {
+    Hasher hasher(algorithm);
+    hasher.update(as_bytes("a"));
+    hasher.update({});
+    hasher.update(as_bytes("bc"));
+    EXPECT_EQ(hasher.finish(), Digest::of("abc", algorithm));
+    EXPECT_EQ(hasher.finish(), Digest::of("", algorithm));
+    Hasher moved = std::move(hasher);
+    moved.update(as_bytes("x"));
+    EXPECT_EQ(moved.finish(), Digest::of("x", algorithm));
+  }
+}
+
+TEST(HashOf, AFileOrPartOfIt) {
+  const test::TempDir scratch;
+  const std::string text(600'000, 'x');
+  test::write_text(scratch / "file", text + "tail");
+  const File file(scratch / "file", O_RDONLY);
+  for (const auto algorithm : {Digest::Algorithm::sha256, Digest::Algorithm::sha512}) {
+    EXPECT_EQ(hash_of(file, algorithm), Digest::of(text + "tail", algorithm));
+    EXPECT_EQ(hash_of(file, algorithm, text.size()), Digest::of("tail", algorithm));
+    EXPECT_EQ(hash_of(file, algorithm, 0, text.size()), Digest::of(text, algorithm));
+    EXPECT_EQ(hash_of(file, algorithm, text.size() + 1, 2), Digest::of("ai", algorithm));
+    EXPECT_EQ(hash_of(file, algorithm, text.size(), 0), Digest::of("", algorithm));
+  }
+  EXPECT_EQ(test::code_of([&] { hash_of(file, Digest::Algorithm::sha256, text.size(), 5); }), Errc::size_mismatch);
 }
 
 }  // namespace

@@ -197,10 +197,6 @@ TEST(Manifest, ADocumentThatCouldBeTwoThingsIsRefused) {
             Errc::malformed);
   EXPECT_EQ(error_of(manifest(descriptor(media_type::oci_layer_gzip, "l", "7", R"(,"Digest":"x")"))).code(),
             Errc::malformed);
-  // One content, two sizes.
-  EXPECT_EQ(error_of(manifest(layer + "," + descriptor(media_type::oci_layer_gzip, "layer", "8"))).code(),
-            Errc::malformed);
-  EXPECT_NO_THROW(parse_manifest(manifest(layer + "," + layer), ""));
 }
 
 TEST(Manifest, SizesAreWholePositiveAndNotAbsurd) {

@@ -18,6 +18,10 @@ using testing::ElementsAre;
 
 const std::string x_digest = Digest::of("x").to_string();
 
+std::string output_name(const Reference& reference, const std::optional<Platform>& platform) {
+  return output_names({&reference, 1}, platform).front();
+}
+
 TEST(OutputName, FollowsThePattern) {
   struct Case {
     std::string reference;

@@ -68,7 +68,7 @@ class PipelineTest : public testing::Test {
   }
   Storage with_temporary(Storage storage) const {
     storage.temporary = std::make_unique<TemporaryStore>(directory.path());
-    storage.arrivals_directory = storage.temporary->store().directory();
+    storage.arrivals_directory = storage.temporary->store.directory();
     return storage;
   }
   /// How often each blob of the image was asked for.
@@ -322,7 +322,7 @@ TEST(TemporaryStore, GoesWithItsObjectAndAllItHolds) {
   TempDir directory;
   {
     TemporaryStore temporary(directory.path());
-    temporary.store().put(Digest::of("blob"), "blob");
+    temporary.store.put(Digest::of("blob"), "blob");
     ASSERT_EQ(directory.names().size(), 1U);
     EXPECT_THAT(directory.names()[0], testing::StartsWith(".hawser."));
   }

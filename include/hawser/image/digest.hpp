@@ -2,16 +2,14 @@
 #pragma once
 
 #include <compare>
-#include <cstddef>
-#include <functional>
-#include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace hawser {
 
 /// A digest of a registered algorithm, sha256 or sha512, with exactly as many lower-case hex digits as the
-/// algorithm has. There is no other way to make one, so a Digest is safe as a path component and in a URL.
+/// algorithm has. There is no other way to make one but to hash, so a Digest is safe as a path component and in a URL.
 class Digest {
  public:
   enum class Algorithm { sha256, sha512 };
@@ -20,8 +18,6 @@ class Digest {
   static Digest parse(std::string_view text);
   /// The digest of `content`.
   static Digest of(std::string_view content, Algorithm algorithm = Algorithm::sha256);
-  /// A digest from the raw hash, whose length must be that of the algorithm.
-  static Digest from_hash(Algorithm algorithm, std::span<const std::byte> hash);
 
   Algorithm algorithm() const noexcept { return algorithm_; }
   /// "sha256" or "sha512".
@@ -36,6 +32,7 @@ class Digest {
   friend auto operator<=>(const Digest&, const Digest&) = default;
 
  private:
+  friend class Hasher;
   Digest(Algorithm algorithm, std::string hex) : algorithm_(algorithm), hex_(std::move(hex)) {}
 
   Algorithm algorithm_;
@@ -43,8 +40,3 @@ class Digest {
 };
 
 }  // namespace hawser
-
-template <>
-struct std::hash<hawser::Digest> {
-  std::size_t operator()(const hawser::Digest& digest) const noexcept { return std::hash<std::string>{}(digest.hex()); }
-};

@@ -4,8 +4,8 @@
 #include "archive/archive_layout.hpp"
 #include "archive/compressed.hpp"
 #include "archive/tar_header.hpp"
+#include "archive/tar_import.hpp"
 #include "image/manifest.hpp"
-#include "pull/import.hpp"
 #include "store/store_fixture.hpp"
 
 #include <hawser/util/error.hpp>

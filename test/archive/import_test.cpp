@@ -1,5 +1,5 @@
+#include "archive/import_fixture.hpp"
 #include "archive/sample_images.hpp"
-#include "pull/import_fixture.hpp"
 
 namespace hawser {
 namespace {
