@@ -361,34 +361,21 @@ Digest hash_entry(TarEntry& entry, Digest::Algorithm algorithm,
 /// One tar on its way into the cache.
 class Import {
  public:
-  Import(BlobStore& store, const std::function<void(std::string_view)>& progress) : store_(store), progress_(progress) {
-    for (const BlobStore::Entry& entry : store.list()) {
-      if (entry.complete)
-        sizes_.emplace(entry.digest, entry.size);
-      else
-        begun_.insert(entry.digest);
-    }
-  }
+  Import(BlobStore& store, const std::function<void(std::string_view)>& progress)
+      : store_(store), progress_(progress) {}
 
   ImportReport run(const std::filesystem::path& path) {
     TarImport tar = read_saved_images(path);
     report_.names = std::move(tar.names);
     report_.missing = tar.missing.size();
     report_.lacking = tar.lacking.size();
-    read_blobs(path, tar.blobs, [&](const ImportedBlob& blob, TarEntry& entry) {
-      const auto cached = sizes_.find(blob.digest);
-      if (begun_.contains(blob.digest) || (cached != sizes_.end() && cached->second != blob.size))
-        prove(blob, entry);
-      else
-        take(blob, entry);
-    });
-    read_blobs(path, proven_, [&](const ImportedBlob& blob, TarEntry& entry) { take(blob, entry); });
+    read_blobs(path, tar.blobs, [&](const ImportedBlob& blob, TarEntry& entry) { take(blob, entry, false); });
+    read_blobs(path, proven_, [&](const ImportedBlob& blob, TarEntry& entry) { take(blob, entry, true); });
     return std::move(report_);
   }
 
  private:
-  /// An interrupted pull has left some of the blob, or the cache has one of another size. That is not given up on the
-  /// word of a tar.
+  /// An interrupted pull has left some of the blob, which is not given up on the word of a tar.
   void prove(const ImportedBlob& blob, TarEntry& entry) {
     if (hash_entry(entry, blob.digest.algorithm(), {}) == blob.digest)
       proven_.push_back(blob);
@@ -396,11 +383,19 @@ class Import {
       report_.wrong.push_back(blob.digest);
   }
 
-  void take(const ImportedBlob& blob, TarEntry& entry) {
-    auto acquired = store_.acquire(blob.digest, blob.size);
+  void take(const ImportedBlob& blob, TarEntry& entry, bool proven) {
+    Acquired acquired = BlobBusy{};
+    try {
+      acquired = store_.acquire(blob.digest, blob.size);
+    } catch (const Error& error) {
+      if (error.code() != Errc::size_mismatch) throw;
+      report_.wrong.push_back(blob.digest);  // the cache has it, and it is not of this size
+      return;
+    }
     if (std::holds_alternative<StoredBlob>(acquired)) {
       ++report_.known;
     } else if (auto* partial = std::get_if<std::unique_ptr<PartialBlob>>(&acquired)) {
+      if (!proven && (*partial)->present().size() > 0) return prove(blob, entry);
       if (progress_ && blob.kind != Kind::document)
         progress_("importing " + blob.digest.short_string() + ", " + format_bytes(blob.size));
       store(blob, entry, **partial);
@@ -443,9 +438,7 @@ class Import {
 
   BlobStore& store_;
   const std::function<void(std::string_view)>& progress_;
-  std::map<Digest, std::uint64_t> sizes_;  // of what the cache has
-  std::set<Digest> begun_;                 // of what it has a part
-  std::vector<ImportedBlob> proven_;       // of these, what the tar does have
+  std::vector<ImportedBlob> proven_;  // of what the cache has a part, what the tar does have
   ImportReport report_;
 };
 
