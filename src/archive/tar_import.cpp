@@ -120,19 +120,13 @@ void each_in_tar(const std::filesystem::path& path, const ImportLimits& limits,
 
 namespace {
 
-json::value parse(const std::string& text, std::string_view name) {
-  json::error_code error;
-  json::value value = parse_json(text, error);
-  if (error) throw Error(Errc::malformed, std::string(name) + " in the tar is not JSON");
-  return value;
-}
-
 [[noreturn]] void senseless(std::string_view name) {
   throw Error(Errc::malformed, std::string(name) + " in the tar is not what docker or an OCI tool writes");
 }
 
-std::string string_of(const json::value& value, std::string_view document) {
-  if (!value.is_string()) senseless(document);
+/// A text of manifest.json.
+std::string string_of(const json::value& value) {
+  if (!value.is_string()) senseless("manifest.json");
   return std::string(value.get_string());
 }
 
@@ -243,14 +237,15 @@ class ImportScan {
   }
 
   void follow_manifest_json(const std::string& text) {
-    const json::value document = parse(text, "manifest.json");
-    if (!document.is_array()) senseless("manifest.json");
+    json::error_code error;
+    const json::value document = parse_json(text, error);
+    if (error || !document.is_array()) senseless("manifest.json");
     const json::array& images = document.get_array();
     if (images.size() > limits_.max_images) throw Error(Errc::too_large, "the tar names too many images");
     std::set<std::string> config_paths;
     for (const json::value& image : images) {
       if (!image.is_object() || !image.get_object().contains("Config")) senseless("manifest.json");
-      config_paths.insert(string_of(image.at("Config"), "manifest.json"));
+      config_paths.insert(string_of(image.at("Config")));
       const json::array* const layers = json_array(image.get_object(), "Layers");
       if (!layers) senseless("manifest.json");
       if (layers->size() > max_layers) throw Error(Errc::too_large, "an image in the tar has too many layers");
@@ -263,20 +258,19 @@ class ImportScan {
       configs.emplace(path, parse_config(bytes));
       want(digest_of_blob_path(path).value_or(Digest::of(bytes)), Kind::document, path);
     }
-    for (const json::value& image : images)
-      add_image(image.get_object(), configs.at(string_of(image.at("Config"), "manifest.json")));
+    for (const json::value& image : images) add_image(image.get_object(), configs.at(string_of(image.at("Config"))));
   }
 
   /// One image of manifest.json. Its layers are blobs named by their digest, or plain tars named by anything.
   void add_image(const json::object& image, const ImageConfig& config) {
     if (const json::array* tags = json_array(image, "RepoTags"))
-      for (const json::value& tag : *tags) add_name(string_of(tag, "manifest.json"));
+      for (const json::value& tag : *tags) add_name(string_of(tag));
     const json::array& layers = image.at("Layers").get_array();
     if (layers.size() != config.diff_ids.size())
       throw Error(Errc::malformed, "manifest.json in the tar has " + std::to_string(layers.size()) +
                                        " layers where the image config has " + std::to_string(config.diff_ids.size()));
     for (std::size_t i = 0; i < layers.size(); ++i) {
-      const std::string path = string_of(layers[i], "manifest.json");
+      const std::string path = string_of(layers[i]);
       const Digest& diff_id = config.diff_ids[i];
       const Digest digest = digest_of_blob_path(path).value_or(diff_id);
       whole_.insert(digest);
