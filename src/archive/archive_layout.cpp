@@ -74,7 +74,9 @@ ArchiveLayout::ArchiveLayout(OutputFormat format, const std::vector<ArchiveImage
     throw Error(Errc::usage, "the docker-archive format holds one platform of an image",
                 "use --format oci-archive or oci-dir with --all-platforms");
   add("oci-layout", std::string(oci_layout_document()));
-  add("index.json", layout_index(layout_descriptors(images)));
+  LayoutIndex index;
+  index.put(layout_descriptors(images));
+  add("index.json", index.text().value());
   if (for_docker) add("manifest.json", docker_manifest(images));
   const std::vector<Blob> blobs = blobs_of(images);
   std::set<std::string> directories{"blobs/"};

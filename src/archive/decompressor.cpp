@@ -20,7 +20,6 @@ namespace {
 using Bytes = std::span<const std::byte>;
 using Sink = Decompressor::Sink;
 
-constexpr std::size_t buffer_size = 256 * 1024;
 constexpr std::size_t sniff_size = 6;  // the longest magic number, that of xz
 constexpr int max_window_log = 27;     // 128 MiB, the most that `zstd -d` takes unasked
 
@@ -34,7 +33,7 @@ bool is_zstd_frame(std::string_view head) {
 
 class Gzip final : public Decompressor::Codec {
  public:
-  explicit Gzip(const Sink& sink) : sink_(sink) {
+  explicit Gzip(Sink sink) : Codec(std::move(sink)) {
     isal_inflate_init(&state_);
     begin_header();
   }
@@ -107,8 +106,6 @@ class Gzip final : public Decompressor::Codec {
                 std::string("the gzip data of the layer ") + (checksum ? "has a wrong checksum" : "is broken"));
   }
 
-  const Sink sink_;
-  std::vector<std::byte> buffer_ = std::vector<std::byte>(buffer_size);
   inflate_state state_{};
   isal_gzip_header header_{};
   bool in_header_ = false, member_done_ = false, padding_ = false, pending_output_ = false;
@@ -119,7 +116,7 @@ class Gzip final : public Decompressor::Codec {
 /// means would hang on how it was cut, and old decoders would meet hostile data.
 class Zstd final : public Decompressor::Codec {
  public:
-  explicit Zstd(const Sink& sink) : sink_(sink), stream_(ZSTD_createDStream(), ZSTD_freeDStream) {
+  explicit Zstd(Sink sink) : Codec(std::move(sink)), stream_(ZSTD_createDStream(), ZSTD_freeDStream) {
     if (!stream_) throw std::bad_alloc();
     ZSTD_DCtx_setParameter(stream_.get(), ZSTD_d_windowLogMax, max_window_log);
   }
@@ -174,8 +171,6 @@ class Zstd final : public Decompressor::Codec {
                 "the zstd data of the layer can't be decompressed: " + std::string(reason));
   }
 
-  const Sink sink_;
-  std::vector<std::byte> buffer_ = std::vector<std::byte>(buffer_size);
   std::unique_ptr<ZSTD_DStream, decltype(&ZSTD_freeDStream)> stream_;
   std::string head_;  // of the next frame, as far as it has come
   bool in_frame_ = false, any_ = false;

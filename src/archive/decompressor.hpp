@@ -7,6 +7,8 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace hawser {
 
@@ -41,9 +43,14 @@ class Decompressor {
   /// One format of compressed data.
   class Codec {
    public:
+    explicit Codec(Sink sink) : sink_(std::move(sink)) {}
     virtual ~Codec() = default;
     virtual void feed(std::span<const std::byte> data) = 0;
     virtual void finish() = 0;
+
+   protected:
+    const Sink sink_;
+    std::vector<std::byte> buffer_ = std::vector<std::byte>(256 * 1024);
   };
 
  private:

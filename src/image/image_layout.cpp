@@ -128,21 +128,9 @@ json::object descriptor_json(const Descriptor& descriptor) {
   return object;
 }
 
-std::string layout_index(const std::vector<Descriptor>& images) {
-  json::array manifests;
-  std::set<std::string> ref_names;
-  for (Descriptor image : images) {
-    choose_ref_name(image, ref_names);
-    manifests.push_back(descriptor_json(image));
-  }
-  json::object index;
-  index["schemaVersion"] = 2;
-  index["mediaType"] = json::string_view(media_type::oci_index.data(), media_type::oci_index.size());
-  index["manifests"] = std::move(manifests);
-  return json::serialize(index);
-}
-
-LayoutIndex::LayoutIndex() : parsed_(layout_index({})), document_(*parse_json_object(parsed_)) {}
+LayoutIndex::LayoutIndex()
+    : parsed_(R"({"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]})"),
+      document_(*parse_json_object(parsed_)) {}
 
 std::optional<LayoutIndex> LayoutIndex::parse(std::string_view text) {
   std::optional<json::object> document = parse_json_object(text, max_nesting);

@@ -40,8 +40,6 @@ std::optional<Digest> digest_of_blob_path(std::string_view path);
 /// A descriptor as JSON; members that are empty are left out, and so are urls.
 boost::json::object descriptor_json(const Descriptor& descriptor);
 
-/// The text of a new index.json with `images`; of several with one ref.name, one keeps it, as with LayoutIndex::put().
-std::string layout_index(const std::vector<Descriptor>& images);
 inline constexpr std::size_t max_layout_index = 16 * 1024 * 1024;  ///< bytes; a longer index.json is not read
 
 /// What an image of a layout runs on where its entry doesn't say it; nothing where that can't be told.

@@ -48,10 +48,12 @@ TEST(ImageLayout, ADescriptorHasOnlyTheMembersThatItNeeds) {
                 R"("artifactType":"c/d"})");
 }
 
-TEST(ImageLayout, AnIndexListsItsDescriptors) {
-  EXPECT_EQ(layout_index({}),
+TEST(LayoutIndex, ANewOneListsItsImages) {
+  LayoutIndex fresh;
+  EXPECT_EQ(fresh.text(),
             R"({"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]})");
-  const auto index = boost::json::parse(layout_index({{"a/b", digest, 1}, {"c/d", digest, 2}}));
+  fresh.put({{"a/b", digest, 1}, {"c/d", digest, 2}});
+  const auto index = boost::json::parse(fresh.text().value());
   ASSERT_EQ(index.at("manifests").as_array().size(), 2U);
   EXPECT_EQ(index.at("manifests").at(1).at("mediaType").as_string(), "c/d");
 }
@@ -113,7 +115,8 @@ std::vector<std::string> entries_in(const std::string& index, const std::vector<
 }
 
 TEST(LayoutIndex, EntersAnImageUnderItsNames) {
-  const auto document = boost::json::parse(with(layout_index({}), {entry("a", "docker.io/library/a:1", "1")}));
+  const auto document =
+      boost::json::parse(with(LayoutIndex().text().value(), {entry("a", "docker.io/library/a:1", "1")}));
   EXPECT_EQ(document.at("schemaVersion").to_number<int>(), 2);
   ASSERT_EQ(document.at("manifests").as_array().size(), 1U);
   const auto& image = document.at("manifests").at(0);
@@ -209,7 +212,7 @@ TEST(LayoutIndex, ThePlatformOfAnEntryThatDoesNotSayItIsLookedUp) {
 }
 
 TEST(LayoutIndex, RemovesByDigest) {
-  auto index = LayoutIndex::parse(with(layout_index({}), {entry("a", "x:1", "1"), entry("b", "x:2", "2")}));
+  auto index = LayoutIndex::parse(with(LayoutIndex().text().value(), {entry("a", "x:1", "1"), entry("b", "x:2", "2")}));
   index->remove({Digest::of("a")});
   EXPECT_THAT(entries_in(index->text().value(), {"a", "b"}), ElementsAre("b 2"));
 }
@@ -240,7 +243,9 @@ TEST(LayoutIndex, AnEntryCostsTheSameAmongTwentyThousand) {
       old.push_back(entry("old " + tag, "a:" + tag, tag));
       fresh.push_back(entry("new " + tag, (i % 2 == 0 ? "a:" : "b:") + tag, tag));
     }
-    auto index = LayoutIndex::parse(layout_index(old));
+    LayoutIndex before;
+    before.put(old);
+    auto index = LayoutIndex::parse(before.text().value());
     index->put(fresh);
     EXPECT_EQ(index->entries().size(), entries / 2 * 3);
   };
