@@ -7,6 +7,10 @@
 #include <hawser/util/error.hpp>
 
 #include <algorithm>
+#include <ctime>
+
+#include <boost/url/parse.hpp>
+#include <boost/url/url_view.hpp>
 
 namespace hawser {
 namespace {
@@ -30,12 +34,12 @@ class ForeignUrl final : public BlobSource {
   ForeignUrl(HttpClient& http, std::string url) : http_(http), url_(std::move(url)) {}
 
   std::string name() const override { return displayed_url(url_, 200); }
-  Origin origin(const Digest&) const override {
-    if (redirected_) return *redirected_;
+  BlobLocation location(const Digest&) const override {
+    if (redirected_) return {*redirected_};
     try {
-      return Url::parse(url_).origin;
+      return {Url::parse(url_)};
     } catch (const Error&) {
-      return {true, url_, 0};  // open() says what is wrong with it
+      return {Url{{true, url_, 0}, {}}};  // open() says what is wrong with it
     }
   }
   asio::awaitable<BlobStream> open(Digest, std::optional<Interval> range) override {
@@ -47,7 +51,7 @@ class ForeignUrl final : public BlobSource {
     request.headers = range_headers(range);
     RedirectChain chain(std::move(start));
     HttpResponse response = co_await send_along(http_, chain, std::move(request));
-    redirected_ = chain.current().origin;
+    redirected_ = chain.current();
     std::string what = "foreign layer at " + chain.current().to_display();
     Scrub nothing_to_hide;
     BlobStream stream =
@@ -58,7 +62,7 @@ class ForeignUrl final : public BlobSource {
  private:
   HttpClient& http_;
   std::string url_;
-  std::optional<Origin> redirected_;  // where the last answer came from; each request starts at url_ all the same
+  std::optional<Url> redirected_;  // where the last answer came from; each request starts at url_ all the same
 };
 
 }  // namespace
@@ -78,6 +82,35 @@ std::vector<std::shared_ptr<BlobSource>> foreign_sources(HttpClient& http, const
   for (const std::string& url : urls)
     if (sources.size() < max_foreign_urls) sources.push_back(std::make_shared<ForeignUrl>(http, url));
   return sources;
+}
+
+namespace {
+
+/// The time that `text` is in UTC, nothing where it does not fit strptime(3)'s `format`.
+std::optional<std::chrono::system_clock::time_point> parse_utc(const std::string& text, const char* format) {
+  std::tm time{};
+  const char* const end = ::strptime(text.c_str(), format, &time);
+  if (end == nullptr || *end != '\0') return std::nullopt;
+  return std::chrono::system_clock::from_time_t(::timegm(&time));
+}
+
+}  // namespace
+
+std::optional<std::chrono::system_clock::time_point> signature_end(const Url& url) {
+  const auto parsed = boost::urls::parse_origin_form(url.target);
+  if (!parsed) return std::nullopt;
+  const auto value = [&](std::string_view name) -> std::string {
+    const auto found = parsed->params().find(name, boost::urls::ignore_case);
+    return found == parsed->params().end() ? std::string() : std::string((*found).value);
+  };
+  const auto seconds = [&](std::string_view name) { return parse_whole<std::uint32_t>(value(name)); };
+  for (const std::string vendor : {"X-Amz-", "X-Goog-"}) {
+    const auto signed_at = parse_utc(value(vendor + "Date"), "%Y%m%dT%H%M%SZ");
+    const auto lifetime = seconds(vendor + "Expires");
+    if (signed_at && lifetime) return *signed_at + std::chrono::seconds(*lifetime);
+  }
+  if (const auto expires = seconds("Expires")) return std::chrono::system_clock::from_time_t(*expires);
+  return parse_utc(value("se"), "%Y-%m-%dT%H:%M:%SZ");
 }
 
 std::string range_header(Interval range) {

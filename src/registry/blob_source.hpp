@@ -8,6 +8,7 @@
 
 #include <hawser/image/digest.hpp>
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -30,6 +31,13 @@ struct BlobStream {
   bool partial;
 };
 
+/// Where a source has a blob, as far as it knows: its own URL until a redirect has led elsewhere.
+struct BlobLocation {
+  Url url;
+  /// When a signed URL runs out. From then on the source asks again where the blob is.
+  std::optional<std::chrono::system_clock::time_point> until = {};
+};
+
 /// Something that gives blobs from an offset on. It follows redirects, authenticates, and keeps what it learns to
 /// itself: only it knows which headers go where. Used on one thread.
 class BlobSource {
@@ -39,7 +47,7 @@ class BlobSource {
   /// "quay.io/a/b", "https://cdn.example.com/layer": for messages.
   virtual std::string name() const = 0;
   /// Where the next request for the blob will go, or is expected to end up.
-  virtual Origin origin(const Digest& digest) const = 0;
+  virtual BlobLocation location(const Digest& digest) const = 0;
   /// Asks for `range` of the blob, or for all of it. Throws Error{range_not_honoured} where the range is refused or
   /// another one comes; else what the answer stands for, or one of the network group.
   virtual asio::awaitable<BlobStream> open(Digest digest, std::optional<Interval> range) = 0;
@@ -49,6 +57,10 @@ class BlobSource {
 /// never more than eight, since a hostile manifest may name thousands. A URL that is none, or at a link-local or cloud
 /// metadata address, is a source that fails with Error{malformed} or Error{redirect_refused}.
 std::vector<std::shared_ptr<BlobSource>> foreign_sources(HttpClient& http, const std::vector<std::string>& urls);
+
+/// When a signed URL ends, by its query: X-Amz-Date with X-Amz-Expires and the same of Google, Expires (seconds since
+/// 1970), Azure's se. Nothing where it does not say.
+std::optional<std::chrono::system_clock::time_point> signature_end(const Url& url);
 
 /// "bytes=a-b", the Range value for `range`.
 std::string range_header(Interval range);

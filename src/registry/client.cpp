@@ -175,10 +175,13 @@ class RegistryClient::Repository final : public BlobSource, public std::enable_s
       : client_(client), name_(std::move(name)), resolved_(client.http_.executor()) {}
 
   std::string name() const override { return client_.name_of(name_); }
-  Origin origin(const Digest& digest) const override;
+  BlobLocation location(const Digest& digest) const override;
   asio::awaitable<BlobStream> open(Digest digest, std::optional<Interval> range) override;
 
  private:
+  std::string path_of(const Digest& digest) const { return "/v2/" + name_ + "/blobs/" + digest.to_string(); }
+  /// Whether it is known where the blob is, and that has not run out.
+  bool is_known(const Digest& digest) const;
   /// The blob from where an earlier redirect led; nothing where that place no longer has it.
   asio::awaitable<std::optional<BlobStream>> open_at_target(Digest digest, std::optional<Interval> range,
                                                             std::string what);
@@ -187,16 +190,20 @@ class RegistryClient::Repository final : public BlobSource, public std::enable_s
 
   RegistryClient& client_;
   std::string name_;
-  std::map<Digest, Url> targets_;
+  std::map<Digest, BlobLocation> targets_;
   std::set<Digest> being_resolved_;  // targets under way
   Event resolved_;
 };
 
-Origin RegistryClient::Repository::origin(const Digest& digest) const {
-  const auto found = targets_.find(digest);
-  if (found != targets_.end()) return found->second.origin;
+BlobLocation RegistryClient::Repository::location(const Digest& digest) const {
+  if (is_known(digest)) return targets_.at(digest);
   // A registry that keeps its blobs elsewhere keeps them all there.
-  return client_.redirect_origin_.value_or(client_.origin_);
+  return {Url{client_.redirect_origin_.value_or(client_.origin_), path_of(digest)}};
+}
+
+bool RegistryClient::Repository::is_known(const Digest& digest) const {
+  const auto found = targets_.find(digest);
+  return found != targets_.end() && !(found->second.until && std::chrono::system_clock::now() >= *found->second.until);
 }
 
 asio::awaitable<BlobStream> RegistryClient::Repository::open(Digest digest, std::optional<Interval> range) {
@@ -204,9 +211,8 @@ asio::awaitable<BlobStream> RegistryClient::Repository::open(Digest digest, std:
   if (range && range->begin >= range->end) throw Error(Errc::usage, "an empty range of a blob was asked for");
   const std::string what = "blob " + digest.short_string() + " of " + name();
   // Where this registry redirects its blobs, one request a blob finds the place and the others wait for it.
-  while (client_.redirect_origin_ && !targets_.contains(digest) && being_resolved_.contains(digest))
-    co_await resolved_.wait();
-  if (targets_.contains(digest)) {
+  while (client_.redirect_origin_ && !is_known(digest) && being_resolved_.contains(digest)) co_await resolved_.wait();
+  if (is_known(digest)) {
     std::optional<BlobStream> stream = co_await open_at_target(digest, range, what);
     if (stream) co_return std::move(*stream);
   }
@@ -217,10 +223,10 @@ asio::awaitable<BlobStream> RegistryClient::Repository::open(Digest digest, std:
 asio::awaitable<std::optional<BlobStream>> RegistryClient::Repository::open_at_target(Digest digest,
                                                                                       std::optional<Interval> range,
                                                                                       std::string what) {
-  const Url target = targets_.at(digest);
+  const Url target = targets_.at(digest).url;
   const auto forget = [&] {
     const auto found = targets_.find(digest);
-    if (found != targets_.end() && found->second == target) targets_.erase(found);
+    if (found != targets_.end() && found->second.url == target) targets_.erase(found);
   };
   std::optional<BlobStream> result;
   try {
@@ -249,12 +255,12 @@ asio::awaitable<BlobStream> RegistryClient::Repository::open_afresh(Digest diges
     being_resolved_.erase(digest);
     resolved_.wake_all();
   });
-  RedirectChain chain({client_.origin_, "/v2/" + name_ + "/blobs/" + digest.to_string()});
+  RedirectChain chain({client_.origin_, path_of(digest)});
   Headers headers = range_headers(range);
   HttpResponse response = co_await client_.get(chain, std::move(headers), name_, what);
   const int status = response.status();
   if (!chain.at_home() && (status == 200 || status == 206)) {
-    targets_.insert_or_assign(digest, chain.current());
+    targets_.insert_or_assign(digest, BlobLocation{chain.current(), signature_end(chain.current())});
     client_.redirect_origin_ = chain.current().origin;
   }
   Scrub words = client_.authenticator_.scrub();

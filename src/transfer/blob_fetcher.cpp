@@ -217,7 +217,7 @@ asio::awaitable<std::unique_ptr<BlobDestination>> BlobFetcher::Engine::acquire(c
 void BlobFetcher::Engine::add(const std::shared_ptr<ActiveBlob>& blob, const std::vector<RankedSource>& ranked) {
   std::vector<PlannedSource> sources;
   for (const auto& [source, rank] : ranked)
-    sources.emplace_back(state_of(source->origin(blob->descriptor.digest)), rank);
+    sources.emplace_back(state_of(source->location(blob->descriptor.digest).url.origin), rank);
   blob->planned = planner_.add(blob->descriptor.size, blob->gaps(), blob->group, std::move(sources));
   blobs_.push_back(blob);
   ++open_blobs_;
@@ -515,7 +515,7 @@ void BlobFetcher::Engine::moved(const ActiveBlob& blob, std::size_t source, Orig
     if (!other || other.get() == &blob) continue;
     for (std::size_t i = 0; i < other->sources.size(); ++i)
       if (other->sources[i].source.get() == redirected)
-        planner_.set_origin(other->planned, i, state_of(redirected->origin(other->descriptor.digest)));
+        planner_.set_origin(other->planned, i, state_of(redirected->location(other->descriptor.digest).url.origin));
   }
 }
 

@@ -269,8 +269,8 @@ TEST_F(ClientBlobsTest, RedirectTargetIsReused) {
     EXPECT_EQ(blob(digest, Interval{i * 10, i * 10 + 10}), bytes.substr(i * 10, 10));
   EXPECT_EQ(registry.count("GET", path), 1u);
   EXPECT_EQ(cdn.count("GET", "/cdn/*"), 5u);
-  EXPECT_EQ(current().source("a/b")->origin(digest), cdn.origin());
-  EXPECT_EQ(current().source("a/b")->origin(Digest::of("another")), cdn.origin());
+  EXPECT_EQ(current().source("a/b")->location(digest).url.origin, cdn.origin());
+  EXPECT_EQ(current().source("a/b")->location(Digest::of("another")).url.origin, cdn.origin());
 }
 
 TEST_F(ClientBlobsTest, SpentRedirectTargetIsResolvedAfresh) {
@@ -279,6 +279,16 @@ TEST_F(ClientBlobsTest, SpentRedirectTargetIsResolvedAfresh) {
   for (std::uint64_t i = 0; i < 6; ++i)
     EXPECT_EQ(blob(digest, Interval{i * 10, i * 10 + 10}), bytes.substr(i * 10, 10));
   EXPECT_EQ(registry.count("GET", path), 3u);
+}
+
+TEST_F(ClientBlobsTest, ASignedUrlThatHasRunOutIsNotAskedAgain) {
+  ScriptedRegistry cdn(sharing(registry));
+  registry.expect("GET", path).reply_with(Reply::redirect(cdn.url("/signed?Expires=1")));
+  registry.expect("GET", path).reply_with(Reply::redirect(cdn.url("/signed?Expires=4000000000")));
+  cdn.on("GET", "/signed*").reply_with(Reply::of(200, bytes));
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(blob(digest), bytes);
+  EXPECT_EQ(registry.count("GET", path), 2u);
+  EXPECT_EQ(cdn.count("GET", "/signed*"), 3u);
 }
 
 TEST_F(ClientBlobsTest, EveryStatusOfASpentTargetIsResolvedAfresh) {

@@ -48,7 +48,7 @@ class FakeSource final : public BlobSource {
   std::size_t open_bodies = 0, most_bodies = 0;
 
   std::string name() const override { return here.to_string(); }
-  Origin origin(const Digest&) const override { return requests.empty() ? here : from; }
+  BlobLocation location(const Digest&) const override { return {Url{requests.empty() ? here : from, "/"}}; }
 
   asio::awaitable<BlobStream> open(Digest, std::optional<Interval> range) override {
     const std::size_t number = requests.size();
