@@ -59,15 +59,11 @@ std::string json_line(const boost::json::value& value) {
   return printable_json(boost::json::serialize(value)) + "\n";
 }
 
-std::string error_text(std::string_view message, std::string_view hint) {
-  std::string text = "hawser: " + printable_lines(message);
-  if (!hint.empty()) text += "        " + printable_lines(hint);
-  return text;
-}
-
 ExitCode report(const std::exception& failure) {
   const auto* error = dynamic_cast<const Error*>(&failure);
-  std::fputs(error_text(failure.what(), error != nullptr ? error->hint() : "").c_str(), stderr);
+  std::string text = "hawser: " + printable_lines(failure.what());
+  if (error != nullptr && !error->hint().empty()) text += "        " + printable_lines(error->hint());
+  std::fputs(text.c_str(), stderr);
   return exit_code(failure);
 }
 

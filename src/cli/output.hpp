@@ -27,10 +27,8 @@ std::string table(std::vector<std::vector<std::string>> rows);
 /// `value` on one line, with a newline. Nothing in it steers a terminal.
 std::string json_line(const boost::json::value& value);
 
-/// "hawser: <message>" and below it the hint, where there is one; all of it printable.
-std::string error_text(std::string_view message, std::string_view hint);
-
-/// Tells `failure` on standard error. Returns the exit code that goes with it.
+/// Tells `failure` on standard error: "hawser: <message>" and below it the hint, where there is one; all of it
+/// printable. Returns the exit code that goes with it.
 ExitCode report(const std::exception& failure);
 
 /// Writes all of `text` to `stream` and flushes it. Throws Error{disk} or Error{disk_full} "cannot write to standard

@@ -13,6 +13,7 @@
 namespace hawser {
 namespace {
 
+constexpr std::chrono::seconds rate_window{4};
 constexpr std::chrono::milliseconds sample_interval{200};  // closer samples replace the last one
 
 }  // namespace
@@ -24,7 +25,7 @@ void RateMeter::sample(Time now, std::uint64_t count) {
   else
     samples_.push_back({now, count});
   // One sample older than the window stays, so that the window is covered.
-  while (samples_.size() > 2 && now - samples_[1].time >= window_) samples_.pop_front();
+  while (samples_.size() > 2 && now - samples_[1].time >= rate_window) samples_.pop_front();
 }
 
 double RateMeter::per_second() const {

@@ -27,8 +27,6 @@ class RateMeter {
  public:
   using Time = std::chrono::steady_clock::time_point;
 
-  explicit RateMeter(std::chrono::milliseconds window = std::chrono::seconds{4}) : window_(window) {}
-
   /// The count stands at `count` at `now`; neither goes backwards. A smaller count begins anew.
   void sample(Time now, std::uint64_t count);
   /// Units a second over the window, 0 where too little is known.
@@ -41,7 +39,6 @@ class RateMeter {
     Time time;
     std::uint64_t count;
   };
-  std::chrono::milliseconds window_;
   std::deque<Sample> samples_;
 };
 

@@ -37,35 +37,6 @@ FetchOptions fetch_options(const PullRequest& request, const RetryLimits& retry)
   return options;
 }
 
-[[noreturn]] void refuse_long_config() {
-  throw Error(Errc::too_large, "the image's config is larger than 4 MiB");
-}
-
-/// Keeps the bytes of a small blob, and passes them on to `next` where there is one.
-class CaptureConsumer final : public BlobConsumer {
- public:
-  CaptureConsumer(std::string& bytes, std::shared_ptr<BlobConsumer> next) : bytes_(bytes), next_(std::move(next)) {
-    bytes_.clear();
-  }
-
-  void data(std::uint64_t offset, std::span<const std::byte> bytes) override {
-    if (bytes_.size() + bytes.size() > max_manifest_size) refuse_long_config();
-    bytes_.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-    if (next_) next_->data(offset, bytes);
-  }
-  void restart() override {
-    bytes_.clear();
-    if (next_) next_->restart();
-  }
-  void done() override {
-    if (next_) next_->done();
-  }
-
- private:
-  std::string& bytes_;
-  std::shared_ptr<BlobConsumer> next_;
-};
-
 /// Whether the whole file can be read and has the digest.
 bool hashes_to(const File& file, const Digest& digest) {
   try {
@@ -73,6 +44,14 @@ bool hashes_to(const File& file, const Digest& digest) {
   } catch (const Error&) {
     return false;
   }
+}
+
+/// The bytes of a small blob that went straight into the output.
+std::string read_back(ImageOutput& output, const Descriptor& blob) {
+  const std::unique_ptr<BlobDestination> place = output.destination(blob.digest);
+  std::string bytes(blob.size, '\0');
+  place->file().read_at(place->base(), std::as_writable_bytes(std::span(bytes)));
+  return bytes;
 }
 
 bool on_same_filesystem(const fs::path& a, const fs::path& b) {
@@ -376,13 +355,17 @@ asio::awaitable<void> Pipeline::deliver(Output& output, ImageOutput& file, const
   const Delivery delivery{blob.descriptor, output.images[blob.position]->reference, output.numbers.front(), file,
                           bytes};
   try {
+    if (bytes && blob.descriptor.size > max_manifest_size)
+      throw Error(Errc::too_large, "the image's config is larger than 4 MiB");
     for (;;) {
       const bool cached = co_await take_cached(delivery);
       if (cached) co_return;
       bool taken_on_the_way = false;
       BlobJob job = make_job(delivery, taken_on_the_way);
       const BlobFetcher::Outcome outcome = co_await fetcher_->fetch(std::move(job));
-      if (outcome == BlobFetcher::Outcome::fetched && taken_on_the_way) co_return;
+      if (outcome != BlobFetcher::Outcome::fetched || !taken_on_the_way) continue;
+      if (bytes) *bytes = read_back(file, blob.descriptor);
+      co_return;
     }
   } catch (const Error& error) {
     output.blame(blob.position, error);
@@ -406,10 +389,7 @@ asio::awaitable<bool> Pipeline::take_cached(const Delivery& delivery) {
     right = trusted || hashes_to(blob->file, descriptor.digest);
     if (!right) return;
     if (!trusted) store->mark_verified(*blob);
-    if (delivery.bytes) {
-      if (blob->file.size() > max_manifest_size) refuse_long_config();
-      *delivery.bytes = blob->file.read_text(max_manifest_size);
-    }
+    if (delivery.bytes) *delivery.bytes = blob->file.read_text(max_manifest_size);
     delivery.file.fill(descriptor.digest, blob->file);
   };
   co_await run_on(pool_, take);
@@ -445,7 +425,8 @@ BlobJob Pipeline::make_job(const Delivery& delivery, bool& taken_on_the_way) {
   BlobJob job(delivery.descriptor, sources_of(delivery));
   job.group = delivery.group;
   if (BlobStore* const arrivals = storage_.arrivals()) {
-    job.consumer = delivery.file.consumer(digest);
+    // A small blob is read once it is there, and might as well be copied then.
+    if (!delivery.bytes) job.consumer = delivery.file.consumer(digest);
     taken_on_the_way = job.consumer != nullptr;
     job.acquire = [this, arrivals, digest, size = delivery.descriptor.size]() -> BlobAcquisition {
       auto acquired = arrivals->acquire(digest, size);
@@ -461,7 +442,6 @@ BlobJob Pipeline::make_job(const Delivery& delivery, bool& taken_on_the_way) {
     job.acquire = [&file = delivery.file, digest]() -> BlobAcquisition { return file.destination(digest); };
     taken_on_the_way = true;
   }
-  if (delivery.bytes) job.consumer = std::make_shared<CaptureConsumer>(*delivery.bytes, job.consumer);
   return job;
 }
 

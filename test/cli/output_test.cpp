@@ -31,16 +31,17 @@ TEST(JsonLine, HoldsNothingThatATerminalObeys) {
   EXPECT_EQ(json_line(boost::json::object{{"a", "\x1b\xc2\x9b"}}), "{\"a\":\"\\u001b\\u009b\"}\n");
 }
 
-TEST(ErrorText, HasALineForEachOfTheMessageAndTheHintBelow) {
-  EXPECT_EQ(error_text("a\n^ here\x1b", "try b"), "hawser: a\n^ here?\n        try b\n");
-  EXPECT_EQ(error_text("a", ""), "hawser: a\n");
-}
-
 TEST(Report, TellsTheFailureAndReturnsItsExitCode) {
   testing::internal::CaptureStderr();
   EXPECT_EQ(report(Error(Errc::not_found, "it is gone", "look elsewhere")), ExitCode::not_found);
   EXPECT_EQ(report(std::runtime_error("odd")), ExitCode::other);
   EXPECT_EQ(testing::internal::GetCapturedStderr(), "hawser: it is gone\n        look elsewhere\nhawser: odd\n");
+}
+
+TEST(Report, HasALineForEachOfTheMessageAndAllOfItIsPrintable) {
+  testing::internal::CaptureStderr();
+  report(Error(Errc::usage, "a\n^ here\x1b", "try b\x1b"));
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "hawser: a\n^ here?\n        try b?\n");
 }
 
 using Stream = std::unique_ptr<std::FILE, int (*)(std::FILE*)>;
