@@ -1,6 +1,6 @@
 # Every dependency, all of them Debian 12 packages; scripts/install-dependencies.sh names the packages.
 find_package(Threads REQUIRED)
-find_package(Boost 1.81 REQUIRED COMPONENTS json program_options url)
+find_package(Boost 1.81 REQUIRED COMPONENTS json url)
 find_package(OpenSSL 3 REQUIRED)
 find_package(ZLIB REQUIRED)
 find_package(LibArchive REQUIRED)
