@@ -2,17 +2,16 @@
 #pragma once
 
 #include "archive/image_output.hpp"
+#include "pull/blob_supply.hpp"
 #include "pull/output.hpp"
 #include "pull/session.hpp"
 #include "pull/storage.hpp"
-#include "transfer/blob_fetcher.hpp"
 #include "util/async.hpp"
 
 #include <hawser/pull/pull.hpp>
 
 #include <map>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -20,10 +19,9 @@
 
 namespace hawser {
 
-/// Outputs are worked on beside each other and share connections, tokens and blobs, which come from the cache where
-/// they are there and right, else from where they are published. It decides what comes when, and what is said of it in
-/// the end; resolve_image(), BlobFetcher and ImageOutput do the work. Used on one thread; what takes time is done on
-/// the pool.
+/// Outputs are worked on beside each other and share connections, tokens and blobs. It decides what comes when, and
+/// what is said of it in the end; resolve_image(), BlobSupply and ImageOutput do the work. Used on one thread; what
+/// takes time is done on the pool.
 class Pipeline {
  public:
   /// What is given by reference must outlive the object.
@@ -46,15 +44,6 @@ class Pipeline {
   using Step = asio::awaitable<void> (Pipeline::*)(Output&);
   using Configs = std::map<Digest, std::string>;  // their bytes
 
-  /// A blob to be brought, and where to.
-  struct Delivery {
-    const Descriptor& descriptor;
-    const Reference& reference;  // of an image that has it
-    std::size_t group;           // of the fetcher's fairness: a number for each output
-    ImageOutput& file;
-    std::string* bytes;  // gets the bytes of a small blob, too; may be null
-  };
-
   asio::awaitable<void> each_output(Storage storage, Step last);
   asio::awaitable<void> make(Output& output, Step last);
   asio::awaitable<void> resolve(Output& output, std::size_t position);
@@ -63,15 +52,6 @@ class Pipeline {
   asio::awaitable<void> deliver_configs(Output& output, ImageOutput& file, Configs& configs);
   asio::awaitable<void> deliver_in_turn(Output& output, ImageOutput& file, Digest digest);
   asio::awaitable<void> deliver(Output& output, ImageOutput& file, const Digest& digest, std::string* bytes);
-  asio::awaitable<bool> take_cached(const Delivery& delivery);
-  BlobJob make_job(const Delivery& delivery, bool& taken_on_the_way);
-  std::vector<RankedSource> sources_of(const Delivery& delivery);
-  asio::awaitable<std::string> get_config(const Reference& reference, const Descriptor& descriptor);
-  const PlannedLayer& note_layer(const Descriptor& descriptor, bool attestation);
-  void count_as_missing(const Digest& digest);
-  asio::awaitable<void> check_cached(const Output& output);
-  void check_space(const Output& output);
-  std::vector<Error> record(const Output& output);
   void describe(const Output& output);
   ImageConfig accept_config(Output& output, std::size_t position, const ArchiveManifest& manifest,
                             const std::string& bytes);
@@ -85,13 +65,10 @@ class Pipeline {
   std::vector<Output> outputs_;
   Storage storage_;
   std::optional<Session> session_;
-  std::optional<BlobFetcher> fetcher_;
+  std::optional<BlobSupply> supply_;
   Semaphore output_places_;
   Semaphore blob_places_;
   std::vector<ImageResult> results_;
-  std::map<Digest, PlannedLayer> layers_;
-  std::set<Digest> fetched_;  // by this call: hashed just now
-  std::set<Digest> checked_;  // by check_cached()
   bool stopped_ = false;
 };
 

@@ -14,7 +14,6 @@
 #include <optional>
 #include <string>
 
-
 namespace hawser {
 
 /// Registries, reached as `access` says. Used on one thread.

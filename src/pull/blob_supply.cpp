@@ -1,0 +1,244 @@
+#include "pull/blob_supply.hpp"
+
+#include "image/hasher.hpp"
+#include "store/partial_blob.hpp"
+#include "util/file.hpp"
+
+#include <hawser/util/error.hpp>
+
+#include <algorithm>
+#include <filesystem>
+#include <memory>
+#include <utility>
+
+#include <sys/stat.h>
+
+namespace hawser {
+namespace {
+
+namespace fs = std::filesystem;
+
+FetchOptions fetch_options(const PullRequest& request, const RetryLimits& retry) {
+  FetchOptions options;
+  options.max_blobs = request.max_downloads;
+  options.max_connections = request.access.max_connections;
+  options.chunk_size = request.chunk_size;
+  options.limit_rate = request.limit_rate.value_or(0);
+  options.retry = retry;
+  return options;
+}
+
+/// Whether the whole file can be read and has the digest.
+bool hashes_to(const File& file, const Digest& digest) {
+  try {
+    return hash_of(file, digest.algorithm()) == digest;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+/// The bytes of a small blob that went straight into the output.
+std::string read_back(ImageOutput& output, const Descriptor& blob) {
+  const std::unique_ptr<BlobDestination> place = output.destination(blob.digest);
+  std::string bytes(blob.size, '\0');
+  place->file().read_at(place->base(), std::as_writable_bytes(std::span(bytes)));
+  return bytes;
+}
+
+bool on_same_filesystem(const fs::path& a, const fs::path& b) {
+  struct stat first {};
+  struct stat second {};
+  return ::stat(a.c_str(), &first) == 0 && ::stat(b.c_str(), &second) == 0 && first.st_dev == second.st_dev;
+}
+
+}  // namespace
+
+BlobSupply::BlobSupply(asio::any_io_executor executor, asio::thread_pool& pool, const PullRequest& request,
+                       Storage& storage, Session& session, TransferObserver& observer)
+    : pool_(pool),
+      request_(request),
+      storage_(storage),
+      session_(session),
+      observer_(observer),
+      fetcher_(executor, pool.get_executor(), facts_of(session.http()), fetch_options(request, session.retry_limits()),
+               observer) {}
+
+void BlobSupply::stop() {
+  stopped_ = true;
+  fetcher_.stop();
+}
+
+/// The layer, and what the cache had of it when it was first asked for: what another image has fetched since does not
+/// count. A cached one that turns out to be damaged counts as missing.
+const PlannedLayer& BlobSupply::note_layer(const Descriptor& descriptor, bool attestation) {
+  const auto [place, added] =
+      layers_.try_emplace(descriptor.digest, PlannedLayer{descriptor.digest, descriptor.size, 0, false, attestation});
+  PlannedLayer& layer = place->second;
+  if (BlobStore* const cache = added ? storage_.source() : nullptr) {
+    layer.complete = cache->find(layer.digest, layer.size).has_value();
+    layer.there = layer.complete ? layer.size : std::min(layer.size, cache->resumable_bytes(layer.digest, layer.size));
+  }
+  return layer;
+}
+
+void BlobSupply::count_as_missing(const Digest& digest) {
+  const auto known = layers_.find(digest);
+  if (known == layers_.end()) return;
+  known->second.complete = false;
+  known->second.there = 0;
+}
+
+/// Hashes what write() would hash before it took it from the cache.
+asio::awaitable<void> BlobSupply::check_cached(const Output& output) {
+  BlobStore* const cache = storage_.source();
+  if (!cache) co_return;
+  for (const auto& [digest, wanted] : output.blobs) {
+    if (stopped_) throw Error(Errc::cancelled, "stopped");
+    if (!checked_.insert(digest).second) continue;
+    const std::optional<StoredBlob> blob = cache->find(digest, wanted.descriptor.size);
+    if (!blob || (blob->known && !request_.verify_cache)) continue;
+    bool right = true;
+    auto hash = [&] { right = hashes_to(blob->file, blob->digest); };
+    co_await run_on(pool_, hash);
+    if (!right) count_as_missing(blob->digest);
+  }
+}
+
+/// Refuses an output that the disk has no room for, as far as it is to be fetched. On a pool thread.
+void BlobSupply::check_space(const Output& output) {
+  const fs::path& blobs = storage_.arrivals_directory;
+  if (blobs.empty()) return;
+  BlobStore* const cache = storage_.source();
+  // For a plan the cache is open for reading only, and still where the pull would go on with what was begun.
+  BlobStore* const begun = cache && cache->directory() == blobs ? cache : storage_.arrivals();
+  std::uint64_t to_fetch = 0, all = 0;
+  for (const auto& [digest, wanted] : output.blobs) {
+    const std::uint64_t size = wanted.descriptor.size;
+    all += size;
+    if ((cache && cache->find(digest, size)) || (begun && begun->find(digest, size))) continue;
+    to_fetch += size - (begun ? std::min(begun->resumable_bytes(digest, size), size) : 0);
+  }
+  const fs::path place = output.path == "-" ? fs::path() : fs::absolute(output.path).parent_path();
+  const bool twice =
+      !place.empty() && on_same_filesystem(place, blobs) && (request_.uncompressed || !can_share_blocks(blobs, place));
+  require_space(blobs, to_fetch + (twice ? all : 0));
+}
+
+/// The config of an image, from the cache or the registry, for one who wants to know it only.
+asio::awaitable<std::string> BlobSupply::get_config(const Reference& reference, const Descriptor& descriptor) {
+  if (BlobStore* const cache = storage_.source()) {
+    if (std::optional<std::string> cached = cache->get(descriptor.digest)) co_return std::move(*cached);
+  }
+  Descriptor wanted = descriptor;
+  std::string config = co_await session_.get_blob(reference, std::move(wanted));
+  co_return config;
+}
+
+/// Puts the images' documents into the cache and the images into its index, so that other tools find them there.
+/// Returns what failed. On a pool thread.
+std::vector<Error> BlobSupply::record(const Output& output) {
+  std::vector<Error> failures;
+  if (!storage_.fills_cache()) return failures;
+  for (const auto& image : output.images) {
+    try {
+      for (const auto& [digest, bytes] : image->fetched) storage_.cache->put(digest, bytes);
+      if (!image->reference.tag) continue;
+      storage_.cache->record_image(image->archive.root(), image->reference.name_with_tag(), *image->reference.tag);
+    } catch (const Error& error) {
+      failures.push_back(error);
+    }
+  }
+  return failures;
+}
+
+asio::awaitable<void> BlobSupply::deliver(BlobDelivery delivery) {
+  const Descriptor& descriptor = delivery.descriptor;
+  if (delivery.bytes && descriptor.size > max_manifest_size)
+    throw Error(Errc::too_large, "the image's config is larger than 4 MiB");
+  for (;;) {
+    const bool cached = co_await take_cached(delivery);
+    if (cached) co_return;
+    bool taken_on_the_way = false;
+    BlobJob job = make_job(delivery, taken_on_the_way);
+    const BlobFetcher::Outcome outcome = co_await fetcher_.fetch(std::move(job));
+    if (outcome != BlobFetcher::Outcome::fetched || !taken_on_the_way) continue;
+    if (delivery.bytes) *delivery.bytes = read_back(delivery.output, descriptor);
+    co_return;
+  }
+}
+
+/// Takes the blob from the cache where it is there and right. What was not hashed in this call must be known by its
+/// identity to be what was hashed when it was stored.
+asio::awaitable<bool> BlobSupply::take_cached(const BlobDelivery& delivery) {
+  const Descriptor& descriptor = delivery.descriptor;
+  const bool fetched_by_us = fetched_.contains(descriptor.digest);
+  // A cache that is only read may have the blob, too, and damaged.
+  BlobStore* const store = fetched_by_us ? storage_.arrivals() : storage_.source();
+  if (!store) co_return false;
+  std::optional<StoredBlob> blob = store->find(descriptor.digest, descriptor.size);
+  if (!blob) co_return false;
+  const bool trusted = blob->known && (fetched_by_us || !request_.verify_cache);
+  bool right = true;
+  auto take = [&] {
+    right = trusted || hashes_to(blob->file, descriptor.digest);
+    if (!right) return;
+    if (!trusted) store->mark_verified(*blob);
+    if (delivery.bytes) *delivery.bytes = blob->file.read_text(max_manifest_size);
+    delivery.output.fill(descriptor.digest, blob->file);
+  };
+  co_await run_on(pool_, take);
+  if (!right) {
+    count_as_missing(descriptor.digest);
+    if (store->writable()) {
+      const auto where = store->quarantine(*blob);
+      if (request_.access.log)
+        request_.access.log(Importance::warning, "the cached blob " + descriptor.digest.short_string() +
+                                                     " is damaged; it was moved to " + where.string() +
+                                                     " and is fetched again");
+    }
+    co_return false;
+  }
+  if (!fetched_by_us) {
+    observer_.blob_planned(descriptor.digest, descriptor.size, descriptor.size);
+    observer_.blob_done(descriptor.digest);
+  }
+  co_return true;
+}
+
+/// Where the blob is to be had: a foreign layer at its URLs, one after the other, all others at the registry.
+std::vector<RankedSource> BlobSupply::sources_of(const BlobDelivery& delivery) {
+  std::vector<RankedSource> sources;
+  if (media_type::is_foreign_layer(delivery.descriptor.media_type))
+    for (auto& source : foreign_sources(session_.http(), delivery.descriptor.urls))
+      sources.push_back({std::move(source), static_cast<unsigned>(sources.size())});
+  const Reference& reference = delivery.reference;
+  if (sources.empty()) sources.push_back({session_.registry(reference).source(reference.path), 0});
+  return sources;
+}
+
+BlobJob BlobSupply::make_job(const BlobDelivery& delivery, bool& taken_on_the_way) {
+  const Digest& digest = delivery.descriptor.digest;
+  BlobJob job(delivery.descriptor, sources_of(delivery));
+  job.group = delivery.group;
+  if (BlobStore* const arrivals = storage_.arrivals()) {
+    // A small blob is read once it is there, and might as well be copied then.
+    if (!delivery.bytes) job.consumer = delivery.output.consumer(digest);
+    taken_on_the_way = job.consumer != nullptr;
+    job.acquire = [this, arrivals, digest, size = delivery.descriptor.size]() -> BlobAcquisition {
+      auto acquired = arrivals->acquire(digest, size);
+      if (auto* partial = std::get_if<std::unique_ptr<PartialBlob>>(&acquired)) {
+        fetched_.insert(digest);
+        return std::move(*partial);
+      }
+      if (std::holds_alternative<StoredBlob>(acquired)) return BlobReady{};
+      return BlobHeld{};
+    };
+  } else {
+    // The bytes go straight into the output.
+    job.acquire = [&file = delivery.output, digest]() -> BlobAcquisition { return file.destination(digest); };
+    taken_on_the_way = true;
+  }
+  return job;
+}
+
+}  // namespace hawser
