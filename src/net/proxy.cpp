@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <array>
-#include <ranges>
 
 #include <boost/asio/ip/network_v4.hpp>
 #include <boost/asio/ip/network_v6.hpp>
@@ -58,9 +57,12 @@ bool excludes(std::string_view entry, const Origin& origin) {
 }
 
 bool excluded(std::string_view no_proxy, const Origin& origin) {
-  return std::ranges::any_of(std::views::split(no_proxy, ','), [&](const auto& entry) {
-    return excludes(std::string_view(entry.begin(), entry.end()), origin);
-  });
+  while (!no_proxy.empty()) {
+    const std::size_t comma = std::min(no_proxy.find(','), no_proxy.size());
+    if (excludes(no_proxy.substr(0, comma), origin)) return true;
+    no_proxy.remove_prefix(std::min(comma + 1, no_proxy.size()));
+  }
+  return false;
 }
 
 [[noreturn]] void refuse(const std::string& variable, const std::string& why) {
