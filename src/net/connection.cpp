@@ -2,7 +2,6 @@
 
 #include "util/text.hpp"
 
-#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -125,28 +124,19 @@ asio::awaitable<void> Connection::wait(asio::ip::tcp::socket::wait_type what, st
   if (ec && ec != asio::error::operation_aborted) lost(ec.message());
 }
 
-void Connection::closed_in_handshake() const {
-  // Not a byte came: a plain server that takes no garbage, or a forwarder in front of a registry that is not up yet.
-  const bool silently = BIO_number_read(SSL_get_rbio(ssl_.get())) == 0;
-  throw Error(Errc::connection_lost, origin_.to_string() + " closed the connection in the TLS handshake",
-              silently ? "if it is a plain HTTP registry, say --plain-http" : "");
-}
-
-asio::awaitable<void> Connection::wait_for_tls(int result, steady_clock::time_point& give_up_at) {
-  const int saved_errno = errno;
-  switch (SSL_get_error(ssl_.get(), result)) {
-    case SSL_ERROR_WANT_READ:
-      co_await wait(asio::ip::tcp::socket::wait_read, give_up_at);
-      break;
-    case SSL_ERROR_WANT_WRITE:
-      co_await wait(asio::ip::tcp::socket::wait_write, give_up_at);
-      break;
-    case SSL_ERROR_SYSCALL:
-      if (saved_errno != 0) lost(std::strerror(saved_errno));
-      lost("the other side closed it");
-    default:
-      throw tls_error(ssl_.get(), origin_);
+asio::awaitable<void> Connection::wait_after(int result, asio::ip::tcp::socket::wait_type what,
+                                             steady_clock::time_point& give_up_at) {
+  const int why = errno;
+  if (ssl_) {
+    const int needed = SSL_get_error(ssl_.get(), result);
+    if (needed == SSL_ERROR_SYSCALL) lost(why != 0 ? std::strerror(why) : "the other side closed it");
+    if (needed != SSL_ERROR_WANT_READ && needed != SSL_ERROR_WANT_WRITE) throw tls_error(ssl_.get(), origin_);
+    what = needed == SSL_ERROR_WANT_READ ? asio::ip::tcp::socket::wait_read : asio::ip::tcp::socket::wait_write;
+  } else if (why != EAGAIN && why != EWOULDBLOCK) {
+    if (why != EINTR) lost(std::strerror(why));
+    co_return;
   }
+  co_await wait(what, give_up_at);
 }
 
 asio::awaitable<void> Connection::start_tls(TlsContext& context) {
@@ -158,8 +148,14 @@ asio::awaitable<void> Connection::start_tls(TlsContext& context) {
     begin_tls_call();
     const int result = SSL_do_handshake(ssl_.get());
     if (result == 1) break;
-    if (SSL_get_error(ssl_.get(), result) == SSL_ERROR_ZERO_RETURN) closed_in_handshake();
-    co_await wait_for_tls(result, give_up_at);
+    if (SSL_get_error(ssl_.get(), result) == SSL_ERROR_ZERO_RETURN) {
+      // Not a byte came: a plain server that takes no garbage, or a forwarder in front of a registry that is not up
+      // yet.
+      const bool silently = BIO_number_read(SSL_get_rbio(ssl_.get())) == 0;
+      throw Error(Errc::connection_lost, origin_.to_string() + " closed the connection in the TLS handshake",
+                  silently ? "if it is a plain HTTP registry, say --plain-http" : "");
+    }
+    co_await wait_after(result, asio::ip::tcp::socket::wait_read, give_up_at);
     if (steady_clock::now() < give_up_at) give_up_at = steady_clock::now() + stall_timeout_;  // something came
   }
 }
@@ -208,40 +204,27 @@ asio::awaitable<std::size_t> Connection::read_some(std::span<std::byte> buffer) 
     if (closed_) throw Error(Errc::cancelled, "the connection to " + origin_.to_string() + " was closed");
     const std::ptrdiff_t n = read_now(buffer);
     if (n >= 0) co_return static_cast<std::size_t>(n);
-    if (ssl_) {
-      co_await wait_for_tls(0, give_up_at);
-    } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-      co_await wait(asio::ip::tcp::socket::wait_read, give_up_at);
-    } else if (errno != EINTR) {
-      lost(std::strerror(errno));
-    }
+    co_await wait_after(0, asio::ip::tcp::socket::wait_read, give_up_at);
   }
+}
+
+/// Writes without waiting: the number of bytes, or -1 as read_now() does.
+std::ptrdiff_t Connection::write_now(std::string_view text) {
+  if (!ssl_) return ::send(socket_.native_handle(), text.data(), text.size(), MSG_NOSIGNAL);
+  begin_tls_call();
+  std::size_t n = 0;
+  return SSL_write_ex(ssl_.get(), text.data(), text.size(), &n) == 1 ? static_cast<std::ptrdiff_t>(n) : -1;
 }
 
 asio::awaitable<void> Connection::write(std::string_view text) {
   steady_clock::time_point give_up_at = steady_clock::now() + stall_timeout_;
-  const auto wrote = [&](std::size_t n) {
-    text.remove_prefix(n);
-    give_up_at = steady_clock::now() + stall_timeout_;
-  };
   while (!text.empty()) {
-    if (ssl_) {
-      begin_tls_call();
-      std::size_t n = 0;
-      if (SSL_write_ex(ssl_.get(), text.data(), text.size(), &n) == 1) {
-        wrote(n);
-      } else {
-        co_await wait_for_tls(0, give_up_at);
-      }
-      continue;
-    }
-    const auto n = ::send(socket_.native_handle(), text.data(), text.size(), MSG_NOSIGNAL);
+    const std::ptrdiff_t n = write_now(text);
     if (n >= 0) {
-      wrote(static_cast<std::size_t>(n));
-    } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-      co_await wait(asio::ip::tcp::socket::wait_write, give_up_at);
-    } else if (errno != EINTR) {
-      lost(std::strerror(errno));
+      text.remove_prefix(static_cast<std::size_t>(n));
+      give_up_at = steady_clock::now() + stall_timeout_;
+    } else {
+      co_await wait_after(0, asio::ip::tcp::socket::wait_write, give_up_at);
     }
   }
 }

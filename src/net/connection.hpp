@@ -52,13 +52,10 @@ class Connection {
   void close();
 
   const Origin& origin() const { return origin_; }
-  /// Whether a response has been read to its end on this connection.
-  bool has_served() const { return has_served_; }
-  void mark_served() { has_served_ = true; }
   /// Nothing is awaited until the next read or write: no timer keeps running.
   void mark_idle();
-  /// When mark_idle() was called last.
-  std::chrono::steady_clock::time_point idle_since() const { return idle_since_; }
+  /// When mark_idle() was called last; nothing where the connection is fresh.
+  std::optional<std::chrono::steady_clock::time_point> idle_since() const { return idle_since_; }
   /// What is sent from here on is to be acknowledged by the other side's kernel within `time`, else the connection is
   /// lost. A slow server acknowledges at once. Zero: however long it takes.
   void limit_acknowledgement(std::chrono::milliseconds time);
@@ -73,13 +70,16 @@ class Connection {
   /// Returns when the socket may be ready, or at `give_up_at`: whoever finds nothing then and waits again, meets
   /// Error{stalled}. Moves `give_up_at` where this process stood still.
   asio::awaitable<void> wait(asio::ip::tcp::socket::wait_type what, std::chrono::steady_clock::time_point& give_up_at);
-  asio::awaitable<void> wait_for_tls(int result, std::chrono::steady_clock::time_point& give_up_at);
+  /// After a call that moved nothing, of OpenSSL's with `result`: waits until it is worth another try, for `what` where
+  /// OpenSSL does not say. Throws where the call failed.
+  asio::awaitable<void> wait_after(int result, asio::ip::tcp::socket::wait_type what,
+                                   std::chrono::steady_clock::time_point& give_up_at);
   void begin_tls_call();
   static long read_once(BIO* bio, int operation, const char*, std::size_t, int, long, int result, std::size_t*);
   bool is_quiet();
   std::ptrdiff_t read_now(std::span<std::byte> buffer);
+  std::ptrdiff_t write_now(std::string_view text);
   [[noreturn]] void lost(std::string_view why) const;
-  [[noreturn]] void closed_in_handshake() const;
 
   asio::ip::tcp::socket socket_;
   Origin origin_;
@@ -89,8 +89,7 @@ class Connection {
   bool may_read_ = false;  // whether OpenSSL's call may still read the socket; ssl_ points to it
   SslPtr ssl_;
   int reads_without_wait_ = 0;
-  std::chrono::steady_clock::time_point idle_since_{};
-  bool has_served_ = false;
+  std::optional<std::chrono::steady_clock::time_point> idle_since_;
   bool closed_ = false;
 };
 

@@ -1,7 +1,5 @@
 #include "net/connector.hpp"
 
-#include "net/connection.hpp"
-#include "net/proxy.hpp"
 #include "util/async.hpp"
 #include "util/text.hpp"
 
@@ -11,7 +9,6 @@
 #include <cstring>
 #include <deque>
 #include <mutex>
-#include <string>
 #include <thread>
 
 #include <arpa/inet.h>

@@ -7,8 +7,6 @@
 #include "util/async.hpp"
 #include "util/text.hpp"
 
-#include <hawser/util/error.hpp>
-
 #include <algorithm>
 #include <cstring>
 #include <ctime>
@@ -66,13 +64,11 @@ struct HttpClient::Pool : std::enable_shared_from_this<Pool> {
   /// A connection taken from the pool. Destroying it closes the connection; give_back() keeps it.
   class Lease {
    public:
-    Lease(std::shared_ptr<Pool> pool, std::unique_ptr<Connection> connection, bool reused);
+    Lease(std::shared_ptr<Pool> pool, std::unique_ptr<Connection> connection);
     Lease(Lease&&) noexcept = default;
     Lease& operator=(Lease&&) = delete;
     ~Lease() { discard(); }
     Connection* operator->() const { return connection_.get(); }
-    /// Whether the connection has served a request before, and so may have been closed by the server meanwhile.
-    bool reused() const { return reused_; }
     void give_back();
     /// Closes the connection now.
     void discard();
@@ -80,7 +76,6 @@ struct HttpClient::Pool : std::enable_shared_from_this<Pool> {
    private:
     std::shared_ptr<Pool> pool_;
     std::unique_ptr<Connection> connection_;
-    bool reused_ = false;
   };
 
   /// `fresh`: a connection that has served nobody; the idle ones are closed, since what one was lost by may have met
@@ -124,8 +119,8 @@ struct HttpClient::Pool::Waiter {
   std::exception_ptr failure;
 };
 
-HttpClient::Pool::Lease::Lease(std::shared_ptr<Pool> pool, std::unique_ptr<Connection> connection, bool reused)
-    : pool_(std::move(pool)), connection_(std::move(connection)), reused_(reused) {
+HttpClient::Pool::Lease::Lease(std::shared_ptr<Pool> pool, std::unique_ptr<Connection> connection)
+    : pool_(std::move(pool)), connection_(std::move(connection)) {
   pool_->entries[connection_->origin()].leased.insert(connection_.get());
 }
 
@@ -137,7 +132,7 @@ void HttpClient::Pool::Lease::discard() {
 
 void HttpClient::Pool::Lease::give_back() {
   const Origin origin = connection_->origin();
-  connection_->mark_served();
+  connection_->mark_idle();
   connection_->lift_limit();
   connection_->limit_acknowledgement(0ms);
   pool_->entries[origin].leased.erase(connection_.get());
@@ -153,12 +148,12 @@ asio::awaitable<HttpClient::Pool::Lease> HttpClient::Pool::acquire(Origin origin
     std::unique_ptr<Connection> connection = std::move(entry.idle.back());
     entry.idle.pop_back();
     if (!connection->usable()) continue;
-    if (std::chrono::steady_clock::now() - connection->idle_since() >= options.trusted_idle) {
+    if (std::chrono::steady_clock::now() - *connection->idle_since() >= options.trusted_idle) {
       // What it has been silent about, such as a NAT that has forgotten it, shows within some round trips.
       const auto round_trip = std::chrono::ceil<std::chrono::milliseconds>(entry.round_trip.value_or(0us));
       connection->limit_acknowledgement(std::max<std::chrono::milliseconds>(2s, 6 * round_trip));
     }
-    Lease idle(shared_from_this(), std::move(connection), true);
+    Lease idle(shared_from_this(), std::move(connection));
     co_return idle;
   }
   const auto waiter = std::make_shared<Waiter>(executor, fresh);
@@ -219,7 +214,7 @@ void HttpClient::Pool::connected(const Origin& origin, std::chrono::microseconds
 
 void HttpClient::Pool::arrived(const Origin& origin, std::unique_ptr<Connection> connection) {
   Entry& entry = entries[origin];
-  const bool reused = connection->has_served();
+  const bool reused = connection->idle_since().has_value();
   // Bytes that follow a response would be taken for the next request's answer.
   if (closed || (reused && !connection->usable())) {
     connection.reset();
@@ -231,7 +226,7 @@ void HttpClient::Pool::arrived(const Origin& origin, std::unique_ptr<Connection>
   if (found != entry.waiters.end()) {
     const auto waiter = *found;
     entry.waiters.erase(found);
-    waiter->lease.emplace(shared_from_this(), std::move(connection), reused);
+    waiter->lease.emplace(shared_from_this(), std::move(connection));
     waiter->ready.wake_all();
   } else if (entry.waiters.size() > entry.opening) {
     // Its place is needed by one who wants a fresh one.
@@ -482,7 +477,7 @@ asio::awaitable<HttpResponse> HttpClient::send(HttpRequest request) {
   const auto begin = std::chrono::steady_clock::now();
   for (bool fresh = false;; fresh = true) {
     HttpClient::Pool::Lease lease = co_await pool->acquire(request.url.origin, fresh);
-    const bool reused = lease.reused();
+    const bool reused = lease->idle_since().has_value();  // it may have been closed by the server meanwhile
     auto response = std::make_unique<HttpResponse::Impl>(std::move(lease), request.url, options);
     bool answered = false;
     try {

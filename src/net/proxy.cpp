@@ -1,6 +1,5 @@
 #include "net/proxy.hpp"
 
-#include "net/origin.hpp"
 #include "net/response_decoder.hpp"
 #include "util/text.hpp"
 

@@ -1,4 +1,4 @@
-// HTTP/1.1 responses from bytes (RFC 9112), without I/O: Beast's parser behind a face that costs no Beast.
+// HTTP/1.1 responses from bytes (RFC 9112), without I/O.
 #pragma once
 
 #include "net/http_client.hpp"
@@ -9,6 +9,9 @@
 #include <optional>
 #include <span>
 #include <string>
+
+#include <boost/beast/http/buffer_body.hpp>
+#include <boost/beast/http/parser.hpp>
 
 namespace hawser {
 
@@ -22,20 +25,18 @@ inline constexpr std::size_t max_head_size = 64 * 1024;
 /// Every function throws Error{protocol} for what is not HTTP, Error{too_large} for a head over max_head_size.
 class ResponseDecoder {
  public:
-  ResponseDecoder();
-  ~ResponseDecoder();
-  ResponseDecoder(ResponseDecoder&&) noexcept;
+  ResponseDecoder() { restart(); }
 
   /// Takes what belongs to the head off the front of `input`, which grows between calls; what it leaves once
   /// head_done() is true is body. Informational responses (1xx) are passed over.
   void feed_head(std::string& input);
-  bool head_done() const;
+  bool head_done() const { return parser_->is_header_done(); }
   HttpHead head() const;
 
   /// Length of the body where the head tells it, 0 for statuses without one; nothing for other framings.
   std::optional<std::uint64_t> content_length() const;
   /// Whether another response can follow on the connection.
-  bool keep_alive() const;
+  bool keep_alive() const { return parser_->keep_alive() && !parser_->need_eof(); }
 
   struct Step {
     std::size_t consumed = 0;  ///< bytes taken from the input
@@ -44,11 +45,13 @@ class ResponseDecoder {
   Step decode_body(std::span<const std::byte> data, std::span<std::byte> out);
   /// The connection has ended; throws Error{connection_lost} where the body needs more.
   void end_of_stream();
-  bool body_done() const;
+  bool body_done() const { return parser_->is_done(); }
 
  private:
-  struct Impl;
-  std::unique_ptr<Impl> impl_;
+  void restart();
+
+  std::size_t heads_size_ = 0;  // bytes
+  std::unique_ptr<boost::beast::http::response_parser<boost::beast::http::buffer_body>> parser_;
 };
 
 }  // namespace hawser
