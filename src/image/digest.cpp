@@ -11,7 +11,6 @@
 #include <array>
 #include <cstdint>
 #include <stdexcept>
-#include <utility>
 #include <vector>
 
 #include <openssl/evp.h>

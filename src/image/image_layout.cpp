@@ -1,6 +1,5 @@
 #include "image/image_layout.hpp"
 
-#include "image/manifest.hpp"
 #include "util/json.hpp"
 
 #include <hawser/util/error.hpp>
@@ -129,14 +128,14 @@ json::object descriptor_json(const Descriptor& descriptor) {
 }
 
 LayoutIndex::LayoutIndex()
-    : parsed_(R"({"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]})"),
-      document_(*parse_json_object(parsed_)) {}
+    : document_(*parse_json_object(
+          R"({"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]})")) {}
 
 std::optional<LayoutIndex> LayoutIndex::parse(std::string_view text) {
   std::optional<json::object> document = parse_json_object(text, max_nesting);
   if (!document || !json_array(*document, "manifests")) return std::nullopt;
   LayoutIndex index;
-  index.parsed_ = text;
+  index.original_ = text;
   index.document_ = std::move(*document);
   return index;
 }
@@ -184,11 +183,11 @@ void LayoutIndex::replace(json::array entries) {
   json::value& old = document_.at("manifests");
   if (old == entries) return;
   old = std::move(entries);
-  changed_ = true;
+  original_.reset();
 }
 
 std::optional<std::string> LayoutIndex::text() const {
-  return changed_ ? json_document(document_, max_nesting) : parsed_;
+  return original_ ? original_ : json_document(document_, max_nesting);
 }
 
 }  // namespace hawser

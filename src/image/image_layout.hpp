@@ -75,9 +75,8 @@ class LayoutIndex {
  private:
   void replace(boost::json::array entries);
 
-  std::string parsed_;
   boost::json::object document_;
-  bool changed_ = false;
+  std::optional<std::string> original_;  // until an edit changes something
 };
 
 }  // namespace hawser

@@ -65,11 +65,6 @@ bool is_known(std::string_view type) {
   return media_type::is_index(type) || media_type::is_manifest(type);
 }
 
-[[noreturn]] void refuse_schema_1() {
-  throw Error(Errc::unsupported, "the image has a manifest of schema 1, which is not supported",
-              "schema 1 was given up in 2019: have the image pulled and pushed again by a recent docker");
-}
-
 [[noreturn]] void refuse_type(const std::string& what, std::string_view type) {
   throw Error(Errc::unsupported, what + " of type \"" + printable(type, 120) + "\" is not supported",
               "only container images are pulled");
@@ -81,7 +76,8 @@ void check_schema(const JsonDocument& document, std::string_view header) {
   const bool first = version != nullptr && version->is_int64() && version->get_int64() == 1;
   if (first || header == media_type::docker_schema1 || header == media_type::docker_schema1_signed ||
       document.member(root, "fsLayers") != nullptr)
-    refuse_schema_1();
+    throw Error(Errc::unsupported, "the image has a manifest of schema 1, which is not supported",
+                "schema 1 was given up in 2019: have the image pulled and pushed again by a recent docker");
   if (version == nullptr) document.refuse("it has no schemaVersion");
   if (!version->is_int64() || version->get_int64() != 2) document.refuse("its schemaVersion is not 2");
 }

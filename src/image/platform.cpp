@@ -60,11 +60,6 @@ void normalise_architecture(std::string& architecture, std::string& variant) {
   }
 }
 
-Platform with_variant(Platform platform, std::string variant) {
-  platform.variant = std::move(variant);
-  return platform;
-}
-
 }  // namespace
 
 Platform Platform::parse(std::string_view text) {
@@ -124,15 +119,13 @@ std::string Platform::to_string() const {
 std::vector<Platform> acceptable_platforms(const Platform& wanted) {
   const Platform exact = wanted.normalised();
   std::vector<Platform> result{exact};
-  const unsigned number = variant_number(exact.variant);
-  if (exact.architecture == "arm") {
-    for (unsigned lower = number; lower > 5;) result.push_back(with_variant(exact, "v" + std::to_string(--lower)));
-  } else if (exact.architecture == "amd64") {
-    for (unsigned lower = number; lower > 2;) result.push_back(with_variant(exact, "v" + std::to_string(--lower)));
-    if (!exact.variant.empty()) result.push_back(with_variant(exact, ""));
-  } else if (exact.architecture == "arm64" && !exact.variant.empty()) {
-    result.push_back(with_variant(exact, ""));
+  const bool is_arm = exact.architecture == "arm", is_amd64 = exact.architecture == "amd64";
+  const auto add = [&](std::string variant) { result.emplace_back(exact).variant = std::move(variant); };
+  if (is_arm || is_amd64) {
+    for (unsigned lower = variant_number(exact.variant); lower > (is_arm ? 5U : 2U);)
+      add("v" + std::to_string(--lower));
   }
+  if ((is_amd64 || exact.architecture == "arm64") && !exact.variant.empty()) add("");
   return result;
 }
 

@@ -79,15 +79,14 @@ asio::awaitable<Logins> Session::look_up(std::string registry) {
 std::unique_ptr<RegistryClient> Session::make_client(const Reference& reference, bool tls) {
   // Asked for by the name that the user gave: credentials are kept under it.
   CredentialSource credentials;
-  if (access_.credentials) credentials = [this, domain = reference.domain](std::string) { return look_up(domain); };
+  if (access_.credentials) credentials = [this, domain = reference.domain] { return look_up(domain); };
+  Origin origin = Origin::from_host(reference.registry_host(), tls);
   AuthNotes notes;
   if (store_) {
-    notes.recall = [this](std::string_view registry) { return store_->recall(note_name(registry)); };
-    notes.note = [this](std::string_view registry, std::string_view text) {
-      store_->remember(note_name(registry), text);
-    };
+    const std::string name = note_name(origin.to_string());
+    notes.recall = [this, name] { return store_->recall(name); };
+    notes.note = [this, name](std::string_view text) { store_->remember(name, text); };
   }
-  Origin origin = Origin::from_host(reference.registry_host(), tls);
   return std::make_unique<RegistryClient>(http_, std::move(origin), std::move(credentials), std::move(notes));
 }
 

@@ -237,8 +237,8 @@ std::string schemes_of(const std::vector<Challenge>& challenges) {
 }  // namespace
 
 std::string registry_name(const Origin& origin) {
-  const bool hub = origin.host == "registry-1.docker.io" || origin.host == "index.docker.io";
-  return hub ? "docker.io" : origin.host_header();
+  const std::string name = origin.host_header();
+  return is_same_registry(name, "docker.io") ? "docker.io" : name;
 }
 
 Authenticator::Authenticator(HttpClient& http, Origin registry, CredentialSource credentials, AuthNotes notes,
@@ -252,10 +252,9 @@ Authenticator::Authenticator(HttpClient& http, Origin registry, CredentialSource
 
 void Authenticator::recall() {
   if (service_ || basic_ || !notes_.recall) return;
-  const auto note = notes_.recall(registry_.to_string());
+  const auto note = notes_.recall();
   if (note) service_ = read_auth_note(registry_, *note);
   recalled_ = service_.has_value();
-  if (recalled_) noted_ = *note;
 }
 
 asio::awaitable<std::string> Authenticator::authorization(std::string repository) {
@@ -313,22 +312,20 @@ asio::awaitable<std::string> Authenticator::answer(std::vector<Challenge> challe
 }
 
 Scrub Authenticator::scrub() const {
-  return [this](std::string& words) { blot_secrets(words); };
-}
-
-void Authenticator::blot_secrets(std::string& text) const {
-  std::vector<std::string> secrets;
-  for (const auto& [repository, entry] : tokens_) secrets.push_back(entry.token.value);
-  if (logins_) {
-    for (const auto& [part, known] : logins_->logins) {
-      std::string basic = base64_encode(known.username + ":" + known.password);
-      basic.erase(basic.find_last_not_of('=') + 1);  // not everyone repeats the padding
-      secrets.insert(secrets.end(), {basic, known.identity_token, known.password});
+  return [this](std::string& words) {
+    std::vector<std::string> secrets;
+    for (const auto& [repository, entry] : tokens_) secrets.push_back(entry.token.value);
+    if (logins_) {
+      for (const auto& [part, known] : logins_->logins) {
+        std::string basic = base64_encode(known.username + ":" + known.password);
+        basic.erase(basic.find_last_not_of('=') + 1);  // not everyone repeats the padding
+        secrets.insert(secrets.end(), {basic, known.identity_token, known.password});
+      }
     }
-  }
-  // The longest first: one may hold another, be it by chance.
-  std::ranges::stable_sort(secrets, std::ranges::greater{}, &std::string::size);
-  for (const std::string& secret : secrets) redact(text, secret);
+    // The longest first: one may hold another, be it by chance.
+    std::ranges::stable_sort(secrets, std::ranges::greater{}, &std::string::size);
+    for (const std::string& secret : secrets) redact(words, secret);
+  };
 }
 
 void Authenticator::refuse(const std::string& what, const std::string& repository, const std::string& words) const {
@@ -396,7 +393,7 @@ asio::awaitable<void> Authenticator::find_logins() {
     lookup_failure_ = nullptr;
     try {
       Logins found;
-      if (source_) found = co_await source_(registry_name(registry_));
+      if (source_) found = co_await source_();
       logins_.emplace(std::move(found));
     } catch (...) {
       lookup_failure_ = std::current_exception();
@@ -423,10 +420,8 @@ std::string Authenticator::with_missing_helpers(std::string_view hint) const {
 
 void Authenticator::remember_service() {
   if (!notes_.note || !service_) return;
-  std::string note = write_auth_note(registry_, *service_);
-  if (note == noted_) return;
-  notes_.note(registry_.to_string(), note);
-  noted_ = std::move(note);
+  const std::string note = write_auth_note(registry_, *service_);
+  if (!notes_.recall || notes_.recall() != note) notes_.note(note);
 }
 
 }  // namespace hawser

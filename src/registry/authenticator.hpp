@@ -83,11 +83,11 @@ std::string basic_authorization(const Credentials& credentials);
 Token parse_token(std::string_view body, std::string_view content_type, const TokenService& service,
                   std::chrono::steady_clock::time_point now);
 
-/// Where speculation may start from: how a registry authenticated last time. The text that note() is given comes
-/// back from recall() in a later run; neither ever holds a secret.
+/// Where speculation may start from: how the registry authenticated last time. The text that note() is given comes
+/// back from recall(), in a later run as well; neither ever holds a secret.
 struct AuthNotes {
-  std::function<std::optional<std::string>(std::string_view registry)> recall;
-  std::function<void(std::string_view registry, std::string_view note)> note;
+  std::function<std::optional<std::string>()> recall;
+  std::function<void(std::string_view note)> note;
 };
 
 /// The note (a JSON object) that `registry` named `service`.
@@ -151,7 +151,6 @@ class Authenticator {
   /// `hint`, and before it what may be the reason that a login is missing or an old one.
   std::string with_missing_helpers(std::string_view hint) const;
   void remember_service();
-  void blot_secrets(std::string& text) const;
 
   HttpClient& http_;
   Origin registry_;
@@ -164,7 +163,6 @@ class Authenticator {
   std::exception_ptr lookup_failure_;  // of the last time
   std::optional<TokenService> service_;
   bool recalled_ = false;  // service_ is from the notes, not yet named in this call
-  std::string noted_;      // the note given last
   bool basic_ = false;     // the registry wants Basic
   std::map<std::string, Entry> tokens_;
 };

@@ -18,17 +18,6 @@ namespace {
 /// A foreign layer's URLs that are tried at most.
 constexpr std::size_t max_foreign_urls = 8;
 
-/// What the manifest gives as a URL; one that is none stays so however often it is tried.
-Url parse_layer_url(const std::string& url) {
-  try {
-    return Url::parse(url);
-  } catch (const Error& error) {
-    throw Error(Errc::malformed,
-                std::string("a foreign layer is said to be at no URL that can be asked: ") + error.what(),
-                error.hint());
-  }
-}
-
 class ForeignUrl final : public BlobSource {
  public:
   ForeignUrl(HttpClient& http, std::string url) : http_(http), url_(std::move(url)) {}
@@ -43,7 +32,15 @@ class ForeignUrl final : public BlobSource {
     }
   }
   asio::awaitable<BlobStream> open(Digest, std::optional<Interval> range) override {
-    Url start = parse_layer_url(url_);
+    Url start;
+    try {
+      start = Url::parse(url_);
+    } catch (const Error& error) {
+      // Not to be tried again: what the manifest gives stays no URL.
+      throw Error(Errc::malformed,
+                  std::string("a foreign layer is said to be at no URL that can be asked: ") + error.what(),
+                  error.hint());
+    }
     if (is_metadata_host(start.origin.host))
       throw Error(Errc::redirect_refused,
                   "a foreign layer is said to be at a link-local or cloud metadata address: " + start.to_display());

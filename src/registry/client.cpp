@@ -1,18 +1,15 @@
 // The requests that are about names: manifests and tags; and the way that every request takes.
 #include "registry/client.hpp"
 
-#include "image/manifest.hpp"
 #include "util/async.hpp"
 #include "util/json.hpp"
 #include "util/text.hpp"
 
 #include <hawser/util/error.hpp>
 
-#include <algorithm>
 #include <set>
 
 #include <boost/beast/http/rfc7230.hpp>
-#include <boost/json.hpp>
 
 namespace hawser {
 namespace {
@@ -108,14 +105,12 @@ asio::awaitable<FetchedManifest> RegistryClient::get_manifest(std::string reposi
   std::string type = media_type::essence(head.header("Content-Type"));
   refuse_web_page(bytes, type, what, Errc::malformed);
   // A digest is computed from the bytes; Docker-Content-Digest is only what the registry claims.
-  Digest digest = Digest::of(bytes);
-  if (selector.find(':') != std::string::npos) {
-    const Digest wanted = Digest::parse(selector);
-    digest = Digest::of(bytes, wanted.algorithm());
-    if (digest != wanted)
-      throw Error(Errc::digest_mismatch, what + ": the registry sent other bytes (" + digest.short_string() + ")",
-                  "the registry or something on the way to it is broken or hostile");
-  }
+  std::optional<Digest> wanted;
+  if (selector.find(':') != std::string::npos) wanted = Digest::parse(selector);
+  Digest digest = Digest::of(bytes, wanted ? wanted->algorithm() : Digest::Algorithm::sha256);
+  if (wanted && digest != wanted)
+    throw Error(Errc::digest_mismatch, what + ": the registry sent other bytes (" + digest.short_string() + ")",
+                "the registry or something on the way to it is broken or hostile");
   FetchedManifest manifest{std::move(bytes), std::move(type), std::move(digest)};
   co_return manifest;
 }

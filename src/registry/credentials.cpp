@@ -11,7 +11,6 @@
 #include <csignal>
 #include <filesystem>
 #include <iterator>
-#include <string>
 #include <system_error>
 #include <utility>
 

@@ -17,9 +17,9 @@ namespace hawser {
 
 namespace asio = boost::asio;
 
-/// Finds what is known of a registry ("docker.io", "localhost:5000"): no login means anonymous access. Called on the
-/// network thread, and only when the registry asks for authentication; what takes time is awaited.
-using CredentialSource = std::function<asio::awaitable<Logins>(std::string registry)>;
+/// Finds what is known of the registry in question: no login means anonymous access. Called on the network thread, and
+/// only when the registry asks for authentication; what takes time is awaited.
+using CredentialSource = std::function<asio::awaitable<Logins>()>;
 
 /// Parses a config file. Throws Error{usage} that names `path` and quotes nothing of the file.
 boost::json::object parse_docker_config(std::string_view text, const std::string& path);

@@ -4,10 +4,6 @@
 #include "util/json.hpp"
 #include "util/text.hpp"
 
-#include <string>
-
-#include <boost/json.hpp>
-
 namespace hawser {
 namespace {
 

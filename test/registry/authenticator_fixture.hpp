@@ -23,11 +23,11 @@ class AuthenticatorTest : public RegistryFixture {
     ++fetched;
   }
   CredentialSource identity(std::string token) {
-    return [token](std::string) { return known_credentials(Credentials{{}, {}, token}); };
+    return [token] { return known_credentials(Credentials{{}, {}, token}); };
   }
 
   /// Knows the user "team" for the repositories below a, and nobody for others.
-  static asio::awaitable<Logins> login_of_a(std::string) {
+  static asio::awaitable<Logins> login_of_a() {
     Logins known;
     known.logins.push_back({"a", {"team", "secret", {}}});
     return known_logins(std::move(known));

@@ -80,7 +80,7 @@ TEST_F(AuthenticatorTest, AMissingHelperIsInTheHint) {
   registry.auth().require_basic("user", "secret");
   Logins known;
   known.missing_helpers.push_back("docker-credential-ecr-login");
-  const CredentialSource source = [&](std::string) { return known_logins(known); };
+  const CredentialSource source = [&] { return known_logins(known); };
   use(source);
   EXPECT_THAT(manifest_failure().hint, testing::AllOf(HasSubstr("names docker-credential-ecr-login, which is not"),
                                                       HasSubstr("--password-stdin")));
@@ -293,11 +293,8 @@ TEST_F(AuthenticatorTest, RedirectOfTheTokenServiceWithinItsOriginKeepsCredentia
 TEST_F(AuthenticatorTest, NotesSaveTheChallengeNextTime) {
   std::optional<std::string> kept;
   AuthNotes notes;
-  notes.recall = [&](std::string_view) { return kept; };
-  notes.note = [&](std::string_view who, std::string_view note) {
-    EXPECT_EQ(who, registry.origin().to_string());
-    kept = std::string(note);
-  };
+  notes.recall = [&] { return kept; };
+  notes.note = [&](std::string_view note) { kept = std::string(note); };
   registry.auth().require_token(registry.url("/token"), "user", "secret");
   use(user_and_password("user", "secret"), notes);
   manifest();
@@ -312,7 +309,7 @@ TEST_F(AuthenticatorTest, NotesSaveTheChallengeNextTime) {
 TEST_F(AuthenticatorTest, NotesThatAreWrongNowDoNoHarm) {
   ScriptedRegistry gone;
   AuthNotes notes;
-  notes.recall = [&](std::string_view) -> std::optional<std::string> {
+  notes.recall = [&]() -> std::optional<std::string> {
     return R"({"registry":")" + registry.origin().to_string() + R"(","realm":")" + gone.url("/nowhere") +
            R"(","service":""})";
   };
@@ -328,7 +325,7 @@ TEST_F(AuthenticatorTest, AttackNotesOfAnotherRegistryAreNotFollowed) {
         R"({"registry":")" + registry.origin().to_string() + R"(","realm":"http://169.254.169.254/t","service":""})",
         std::string("rubbish"), std::string()}) {
     AuthNotes notes;
-    notes.recall = [note](std::string_view) -> std::optional<std::string> { return note; };
+    notes.recall = [note]() -> std::optional<std::string> { return note; };
     use(user_and_password("user", "secret"), notes).prepare();
     EXPECT_EQ(manifest_failure().code, Errc{}) << note;
   }
@@ -340,7 +337,7 @@ TEST_F(AuthenticatorTest, AttackANoteDoesNotChooseWhereAPasswordGoes) {
   // The cache may have come with an archive: its note names a service that the registry never named.
   ScriptedRegistry evil;
   AuthNotes notes;
-  notes.recall = [&](std::string_view) -> std::optional<std::string> {
+  notes.recall = [&]() -> std::optional<std::string> {
     return R"({"registry":")" + registry.origin().to_string() + R"(","realm":")" + evil.url("/token") +
            R"(","service":""})";
   };
@@ -441,7 +438,7 @@ TEST_F(AuthenticatorTest, AttackEchoedTokenStaysOut) {
 TEST_F(AuthenticatorTest, AttackEchoedSecretsOfSeveralLoginsStayOut) {
   registry.on("GET", "*")
       .reply_with(Reply::error(401, "DENIED", "no, hush99 hush").with("WWW-Authenticate", "Basic realm=\"r\""));
-  use([](std::string) {
+  use([] {
     Logins known;
     known.logins.push_back({"a", {"team", "hush", {}}});
     known.logins.push_back({"", {"all", "hush99", {}}});

@@ -393,14 +393,14 @@ class CredentialLookupTest : public RegistryFixture {
 };
 
 TEST_F(CredentialLookupTest, ASlowSourceOfCredentialsIsAskedOnceAndHoldsNobodyUp) {
-  use([this](std::string) { return after_requests(4, Credentials{"user", "secret", {}}); });
+  use([this] { return after_requests(4, Credentials{"user", "secret", {}}); });
   EXPECT_TRUE(fetch_together().empty());
   EXPECT_EQ(fetched, 4);
   EXPECT_EQ(asked, 1);
 }
 
 TEST_F(CredentialLookupTest, ASourceOfCredentialsThatFailsFailsAllWhoWait) {
-  use([this](std::string) { return after_requests(4, std::nullopt); });
+  use([this] { return after_requests(4, std::nullopt); });
   EXPECT_EQ(fetch_together(), std::vector<Errc>(4, Errc::unauthorized));
 }
 

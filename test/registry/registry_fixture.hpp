@@ -35,7 +35,7 @@ inline asio::awaitable<Logins> known_credentials(Credentials credentials) {
 }
 
 inline CredentialSource user_and_password(std::string user, std::string password) {
-  return [user, password](std::string) { return known_credentials(Credentials{user, password, {}}); };
+  return [user, password] { return known_credentials(Credentials{user, password, {}}); };
 }
 
 class RegistryFixture : public testing::Test {
