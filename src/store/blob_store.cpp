@@ -18,7 +18,8 @@ namespace hawser {
 using Part = StoreLayout::Part;
 
 BlobStore::BlobStore(std::filesystem::path directory, bool writable) : layout_(std::move(directory), writable) {
-  if (layout_.writable()) create_image_index(layout_);
+  if (layout_.writable() && !layout_.make(Part::root).status("index.json"))
+    edit_image_index(layout_, [](LayoutIndex&) {});
 }
 
 std::optional<File> BlobStore::open_blob(const Digest& digest) const {
@@ -41,7 +42,8 @@ std::filesystem::path BlobStore::quarantine(const Digest& digest, const File* fi
   const Directory target = layout_.make(Part::quarantine);
   const std::string name = StoreLayout::stem(digest) + "." + random_hex(8);
   if (!blobs->rename(digest.hex(), target, name)) return {};
-  forget_known(layout_, digest);
+  // Should the file come back, it is not to pass for the one that was hashed.
+  if (const auto known = layout_.find(Part::known)) known->remove(StoreLayout::stem(digest));
   return target.path_of(name);
 }
 
@@ -49,7 +51,7 @@ std::optional<StoredBlob> BlobStore::find(const Digest& digest, std::uint64_t si
   auto file = open_blob(digest);
   if (!file) return std::nullopt;
   const Identity identity = Identity::of(status_of(*file));
-  const bool known = is_known(layout_, digest, identity);
+  const bool known = layout_.is_known(digest, identity);
   if (identity.size != size) {
     if (!known) return std::nullopt;
     // What is right by its hash has the size that it has, so whoever gives it another one is not.
@@ -58,7 +60,7 @@ std::optional<StoredBlob> BlobStore::find(const Digest& digest, std::uint64_t si
                     std::to_string(identity.size),
                 "the registry serves a manifest that can't be true");
   }
-  touch_known(layout_, digest);
+  layout_.touch_known(digest);
   return StoredBlob{digest, std::move(*file), identity, known};
 }
 
@@ -87,7 +89,7 @@ void BlobStore::put(const Digest& digest, std::string_view content) {
   // A directory can't be renamed over: what is no file has to go first.
   if (const auto found = blobs.status(digest.hex()); found && !S_ISREG(found->st_mode)) quarantine(digest);
   const File file = blobs.replace(digest.hex(), content, Durable::yes);
-  record_known(layout_, digest, Identity::of(status_of(file)));
+  layout_.record_known(digest, Identity::of(status_of(file)));
 }
 
 std::optional<std::string> BlobStore::get(const Digest& digest, std::size_t limit) const {
@@ -99,24 +101,20 @@ std::optional<std::string> BlobStore::get(const Digest& digest, std::size_t limi
     quarantine(digest, &*file);
     return std::nullopt;
   }
-  touch_known(layout_, digest);
+  layout_.touch_known(digest);
   return content;
 }
 
-void BlobStore::remember(const Digest& digest, const File& file, const Identity& identity) const noexcept {
+void BlobStore::mark_verified(const StoredBlob& blob) const noexcept {
   if (!writable()) return;
   try {
     // What is remembered must also be true after a power cut.
-    file.sync();
+    blob.file.sync();
     // What was changed meanwhile may not be what was hashed.
-    if (Identity::of(status_of(file)) == identity) record_known(layout_, digest, identity);
+    if (Identity::of(status_of(blob.file)) == blob.identity) layout_.record_known(blob.digest, blob.identity);
   } catch (const Error&) {
     // The blob stays unknown, which costs a hashing.
   }
-}
-
-void BlobStore::mark_verified(const StoredBlob& blob) {
-  remember(blob.digest, blob.file, blob.identity);
 }
 
 std::filesystem::path BlobStore::quarantine(const StoredBlob& blob) {
@@ -125,7 +123,10 @@ std::filesystem::path BlobStore::quarantine(const StoredBlob& blob) {
 }
 
 void BlobStore::record_image(const Descriptor& manifest, const std::string& name, const std::string& tag) {
-  add_to_image_index(layout_, manifest, name, tag);
+  Descriptor image = manifest;
+  image.annotations[annotation::image_name] = name;
+  if (!tag.empty()) image.annotations[annotation::ref_name] = tag;
+  edit_image_index(layout_, [&](LayoutIndex& index) { index.put({image}, {}, true); });
 }
 
 namespace {
@@ -196,7 +197,7 @@ class Pruner {
       prune_files(part, temporary_nanoseconds, is_temporary);
     prune_ingests();
     for (const auto algorithm : algorithms) prune_blobs(algorithm);
-    if (!removed_.empty()) remove_from_image_index(layout_, removed_);
+    if (!removed_.empty()) edit_image_index(layout_, [&](LayoutIndex& index) { index.remove(removed_); });
     prune_records();
     prune_files(Part::notes, age_, StoreLayout::is_note);
     return freed_;
@@ -252,7 +253,6 @@ class Pruner {
       if (!status || !S_ISREG(status->st_mode) || !is_old(last_use(digest, *status), age_)) continue;
       if (is_held(*blobs, digest)) continue;
       remove(*blobs, digest.hex());
-      forget_known(layout_, digest);
       removed_.insert(digest);
     }
   }
@@ -342,21 +342,21 @@ BlobStore::VerifyReport BlobStore::verify(const std::function<void(const Digest&
 }
 
 std::optional<bool> BlobStore::verify(const Digest& digest) const {
-  std::optional<File> file;
-  Identity identity;
+  StoredBlob blob{digest, {}, {}, false};
   bool right = false;
   try {
-    file = open_blob(digest);
+    auto file = open_blob(digest);
     if (!file) return std::nullopt;
-    identity = Identity::of(status_of(*file));
-    right = hash_of(*file, digest.algorithm()) == digest;
+    blob.file = std::move(*file);
+    blob.identity = Identity::of(status_of(blob.file));
+    right = hash_of(blob.file, digest.algorithm()) == digest;
   } catch (const Error&) {
     // What can't be read is of no more use than what is wrong, and no reason to leave the others unread.
   }
   if (!right) {
-    quarantine(digest, file ? &*file : nullptr);
-  } else if (!is_known(layout_, digest, identity)) {
-    remember(digest, *file, identity);
+    quarantine(digest, blob.file ? &blob.file : nullptr);
+  } else if (!layout_.is_known(digest, blob.identity)) {
+    mark_verified(blob);
   }
   return right;
 }

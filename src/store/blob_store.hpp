@@ -3,7 +3,6 @@
 #pragma once
 
 #include "image/manifest.hpp"
-#include "store/identities.hpp"
 #include "store/partial_blob.hpp"
 #include "store/store_layout.hpp"
 #include "util/file.hpp"
@@ -65,7 +64,7 @@ class BlobStore {
   std::optional<std::string> get(const Digest& digest, std::size_t limit = max_manifest_size) const;
   /// Remembers that the file of `blob` was hashed since it was found and was right, so that `known` is true hereafter;
   /// not where it was changed meanwhile. For pool threads.
-  void mark_verified(const StoredBlob& blob);
+  void mark_verified(const StoredBlob& blob) const noexcept;
   /// Moves a blob that is not what its name says out of the way, to quarantine/; returns where it went, empty where
   /// another file has its name by now.
   std::filesystem::path quarantine(const StoredBlob& blob);
@@ -107,8 +106,6 @@ class BlobStore {
  private:
   /// The blob's file, whatever its size; what is no regular file is quarantined.
   std::optional<File> open_blob(const Digest& digest) const;
-  /// Remembers that `file` was hashed since it had `status`, and was right.
-  void remember(const Digest& digest, const File& file, const Identity& identity) const noexcept;
   /// Hashes the blob; one that is wrong or can't be read is quarantined. Nothing where there is none.
   std::optional<bool> verify(const Digest& digest) const;
   /// Quarantines what is under the blob's name, if the store is writable, and if it still is `file` where one is

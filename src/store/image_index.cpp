@@ -1,13 +1,10 @@
 #include "store/image_index.hpp"
 
-#include "image/image_layout.hpp"
-
 #include <hawser/util/error.hpp>
 
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
-#include <functional>
 #include <optional>
 #include <thread>
 
@@ -17,28 +14,11 @@ namespace {
 constexpr const char* index_name = "index.json";
 constexpr std::chrono::seconds max_wait{30};
 
-using Edit = std::function<void(LayoutIndex&)>;
-
 /// The text of the index after `edit`; nothing where it is no index or can't be written again.
-std::optional<std::string> edited(std::optional<LayoutIndex> index, const Edit& edit) {
+std::optional<std::string> edited(std::optional<LayoutIndex> index, const std::function<void(LayoutIndex&)>& edit) {
   if (!index) return std::nullopt;
   edit(*index);
   return index->text();
-}
-
-void edit_index(const StoreLayout& layout, const Edit& edit) {
-  const Directory root = layout.make(StoreLayout::Part::root);
-  const LockFile lock = lock_index(layout.root());
-  const bool exists = root.status(index_name).has_value();
-  const std::string old = exists ? root.read(index_name, max_layout_index).value_or("") : "";
-  std::optional<std::string> text = edited(LayoutIndex::parse(old), edit);
-  if (!text) {
-    if (exists)
-      root.rename(index_name, layout.make(StoreLayout::Part::quarantine),
-                  std::string(index_name) + "." + random_hex(8));
-    text = edited(LayoutIndex(), edit);
-  }
-  if (*text != old) root.replace(index_name, *text, Durable::yes);
 }
 
 }  // namespace
@@ -67,21 +47,19 @@ std::vector<BlobStore::Image> read_image_index(const StoreLayout& layout) {
   return images;
 }
 
-void create_image_index(const StoreLayout& layout) {
-  if (layout.make(StoreLayout::Part::root).status(index_name)) return;
-  edit_index(layout, [](LayoutIndex&) {});
-}
-
-void add_to_image_index(const StoreLayout& layout, const Descriptor& manifest, const std::string& name,
-                        const std::string& tag) {
-  Descriptor image = manifest;
-  image.annotations[annotation::image_name] = name;
-  if (!tag.empty()) image.annotations[annotation::ref_name] = tag;
-  edit_index(layout, [&](LayoutIndex& index) { index.put({image}, {}, true); });
-}
-
-void remove_from_image_index(const StoreLayout& layout, const std::set<Digest>& digests) {
-  edit_index(layout, [&](LayoutIndex& index) { index.remove(digests); });
+void edit_image_index(const StoreLayout& layout, const std::function<void(LayoutIndex&)>& edit) {
+  const Directory root = layout.make(StoreLayout::Part::root);
+  const LockFile lock = lock_index(layout.root());
+  const bool exists = root.status(index_name).has_value();
+  const std::string old = exists ? root.read(index_name, max_layout_index).value_or("") : "";
+  std::optional<std::string> text = edited(LayoutIndex::parse(old), edit);
+  if (!text) {
+    if (exists)
+      root.rename(index_name, layout.make(StoreLayout::Part::quarantine),
+                  std::string(index_name) + "." + random_hex(8));
+    text = edited(LayoutIndex(), edit);
+  }
+  if (*text != old) root.replace(index_name, *text, Durable::yes);
 }
 
 }  // namespace hawser

@@ -1,16 +1,13 @@
 // index.json of the cache: which images it holds under which names. What is in it, src/image/image_layout.hpp knows.
 #pragma once
 
-#include "image/manifest.hpp"
+#include "image/image_layout.hpp"
 #include "store/blob_store.hpp"
 #include "store/lock_file.hpp"
 #include "store/store_layout.hpp"
 
-#include <hawser/image/digest.hpp>
-
 #include <filesystem>
-#include <set>
-#include <string>
+#include <functional>
 #include <vector>
 
 namespace hawser {
@@ -21,13 +18,8 @@ LockFile lock_index(const std::filesystem::path& layout);
 
 /// The images that index.json names, by name; those without any name are passed over.
 std::vector<BlobStore::Image> read_image_index(const StoreLayout& layout);
-/// Makes index.json where there is none.
-void create_image_index(const StoreLayout& layout);
-/// Adds `manifest` under its names, in place of an older image of the same full name and platform, alone among all
-/// processes. An index.json that can't be read goes to quarantine/, and a new one is begun. Throws Error{disk}.
-void add_to_image_index(const StoreLayout& layout, const Descriptor& manifest, const std::string& name,
-                        const std::string& tag);
-/// Removes the entries of these digests, otherwise like add_to_image_index().
-void remove_from_image_index(const StoreLayout& layout, const std::set<Digest>& digests);
+/// Edits index.json alone among all processes; makes it where there is none. One that can't be read goes to
+/// quarantine/, and a new one is begun. Throws Error{disk}.
+void edit_image_index(const StoreLayout& layout, const std::function<void(LayoutIndex&)>& edit);
 
 }  // namespace hawser

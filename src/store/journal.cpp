@@ -112,9 +112,9 @@ std::string JournalEncoder::record(JournalRecord kind, std::uint64_t begin, std:
   return bytes_of(raw);
 }
 
-std::string JournalEncoder::records(JournalRecord kind, const std::vector<Interval>& intervals) const {
+std::string JournalEncoder::records(JournalRecord kind, const IntervalSet& set) const {
   std::string result;
-  for (const auto& [begin, end] : intervals) result += record(kind, begin, end);
+  for (const auto& [begin, end] : set.intervals()) result += record(kind, begin, end);
   return result;
 }
 
@@ -134,24 +134,18 @@ std::optional<JournalContent> parse_journal(std::span<const std::byte> bytes) {
 }
 
 IntervalSet JournalContent::believed(const BootId& boot, std::uint64_t file_size) const {
-  IntervalSet result = clipped(durable, file_size);
-  if (boot == unknown_boot || boot != header.boot) return result;
-  for (const auto& [begin, end] : clipped(written, file_size).intervals()) result.insert(begin, end);
-  return result;
-}
-
-IntervalSet clipped(const IntervalSet& set, std::uint64_t limit) {
-  IntervalSet result;
-  for (const auto& [begin, end] : set.intervals())
-    if (begin < limit) result.insert(begin, std::min(end, limit));
-  return result;
+  IntervalSet result = durable;
+  if (boot != unknown_boot && boot == header.boot) result.insert(written);
+  IntervalSet beyond;
+  beyond.insert(file_size, header.size);
+  return result.without(beyond);
 }
 
 JournalFile::JournalFile(const Directory& directory, const std::string& name, const JournalHeader& header,
-                         const std::vector<Interval>& written, const IntervalSet& durable, Durable synced)
+                         const IntervalSet& written, const IntervalSet& durable, Durable synced)
     : encoder_(header) {
   AtomicFile next = directory.replacement(name);
-  const std::string bytes = encoder_.header() + encoder_.records(JournalRecord::durable, durable.intervals()) +
+  const std::string bytes = encoder_.header() + encoder_.records(JournalRecord::durable, durable) +
                             encoder_.records(JournalRecord::written, written);
   next.file().write_at(0, as_bytes(bytes));
   size_ = bytes.size();
@@ -161,8 +155,8 @@ JournalFile::JournalFile(const Directory& directory, const std::string& name, co
 JournalFile::JournalFile(File file, const JournalHeader& header)
     : file_(std::move(file)), encoder_(header), size_(file_.size()) {}
 
-void JournalFile::append(JournalRecord kind, const std::vector<Interval>& intervals) {
-  const std::string records = encoder_.records(kind, intervals);
+void JournalFile::append(JournalRecord kind, const IntervalSet& set) {
+  const std::string records = encoder_.records(kind, set);
   file_.write_at(size_, as_bytes(records));
   size_ += records.size();
 }

@@ -15,7 +15,6 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <vector>
 
 namespace hawser {
 
@@ -53,7 +52,7 @@ class JournalEncoder {
   explicit JournalEncoder(const JournalHeader& header);
   const std::string& header() const noexcept { return header_; }
   std::string record(JournalRecord kind, std::uint64_t begin, std::uint64_t end) const;
-  std::string records(JournalRecord kind, const std::vector<Interval>& intervals) const;
+  std::string records(JournalRecord kind, const IntervalSet& set) const;
 
  private:
   std::string header_;
@@ -74,22 +73,18 @@ struct JournalContent {
 /// Reads a journal; nothing where its header is not intact. Takes any bytes.
 std::optional<JournalContent> parse_journal(std::span<const std::byte> bytes);
 
-/// The part of `set` below `limit`.
-IntervalSet clipped(const IntervalSet& set, std::uint64_t limit);
-
 /// An open journal. Not thread-safe, but sync() may run beside append().
 class JournalFile {
  public:
   /// Puts a new journal in the place of an older one, whole or not at all; with Durable::yes it is on the disk on
   /// return. `durable` bytes are recorded as such, `written` ones for the boot of `header`.
   JournalFile(const Directory& directory, const std::string& name, const JournalHeader& header,
-              const std::vector<Interval>& written, const IntervalSet& durable, Durable synced);
+              const IntervalSet& written, const IntervalSet& durable, Durable synced);
   /// Goes on with a journal of the running boot that is intact up to its end.
   JournalFile(File file, const JournalHeader& header);
 
-  void append(JournalRecord kind, const std::vector<Interval>& intervals);
+  void append(JournalRecord kind, const IntervalSet& set);
   void sync() const { file_.sync(); }
-  const File& file() const noexcept { return file_; }
 
  private:
   File file_;

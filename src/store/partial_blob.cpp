@@ -1,8 +1,6 @@
 // Carries a blob from its first byte to its place: the partial file, its journal, the lock, the final rename.
 #include "store/partial_blob.hpp"
 
-#include "store/identities.hpp"
-
 #include <hawser/util/error.hpp>
 
 #include <algorithm>
@@ -16,13 +14,6 @@ namespace {
 // Bytes of progress a record. Bounds the journal, whatever the blob's size.
 constexpr std::uint64_t min_journal_step = 64 * 1024;
 constexpr std::uint64_t max_journal_steps = 16384;
-
-std::vector<Interval> without(const IntervalSet& set, const IntervalSet& taken) {
-  std::vector<Interval> result;
-  for (const auto& [begin, end] : set.intervals())
-    for (const Interval& gap : taken.gaps(begin, end)) result.push_back(gap);
-  return result;
-}
 
 }  // namespace
 
@@ -55,7 +46,7 @@ void PartialBlob::open() {
   if (!content) return start_afresh();
 
   const std::uint64_t file_size = file_.size();
-  durable_ = clipped(content->durable, file_size);
+  durable_ = content->believed(unknown_boot, file_size);
   present_ = content->believed(current_boot(), file_size);
   auto old = ingest().open_file(journal_name_, O_RDWR);
   const bool intact = old && old->size() == content->valid_size && content->header.boot == current_boot() &&
@@ -66,7 +57,7 @@ void PartialBlob::open() {
   }
   // What is no longer believed must leave the journal before the file gets its full size back, as holes.
   const Durable synced = durable_.size() > 0 ? Durable::yes : Durable::no;
-  journal_.emplace(ingest(), journal_name_, header(), without(present_, durable_), durable_, synced);
+  journal_.emplace(ingest(), journal_name_, header(), present_.without(durable_), durable_, synced);
   if (file_size != size_) file_.truncate(size_);
 }
 
@@ -84,13 +75,13 @@ void PartialBlob::start_afresh() {
   durable_.clear();
   pending_.clear();
   // After a power cut the older journal may be back. What it says is wrong by then is found by the hash.
-  journal_.emplace(ingest(), journal_name_, header(), std::vector<Interval>{}, durable_, Durable::no);
+  journal_.emplace(ingest(), journal_name_, header(), IntervalSet(), durable_, Durable::no);
   file_.truncate(0);
   file_.truncate(size_);
 }
 
 void PartialBlob::journal_pending() {
-  journal_->append(JournalRecord::written, pending_.intervals());
+  journal_->append(JournalRecord::written, pending_);
   pending_.clear();
 }
 
@@ -104,23 +95,21 @@ void PartialBlob::wrote(std::uint64_t begin, std::uint64_t end) {
 }
 
 void PartialBlob::checkpoint() {
-  std::vector<Interval> fresh;
+  IntervalSet fresh;
   {
     const std::lock_guard guard(mutex_);
     if (!journal_) return;
-    fresh = without(present_, durable_);
+    fresh = present_.without(durable_);
   }
-  if (fresh.empty()) return;
+  if (fresh.size() == 0) return;
   file_.sync();
   if (!names_durable_) ingest().sync();
   names_durable_ = true;
   {
     const std::lock_guard guard(mutex_);
     journal_->append(JournalRecord::durable, fresh);
-    for (const auto& [begin, end] : fresh) durable_.insert(begin, end);
-    const std::vector<Interval> left = without(pending_, durable_);
-    pending_.clear();
-    for (const auto& [begin, end] : left) pending_.insert(begin, end);
+    durable_.insert(fresh);
+    pending_ = pending_.without(durable_);
   }
   journal_->sync();
 }
@@ -144,7 +133,7 @@ void PartialBlob::commit() {
   const Directory blobs = layout_.make(StoreLayout::blobs_of(digest_.algorithm()));
   if (!ingest().rename(partial_name_, blobs, digest_.hex())) throw layout_.deleted_error();
   blobs.sync();
-  record_known(layout_, digest_, Identity::of(status_of(file_)));
+  layout_.record_known(digest_, Identity::of(status_of(file_)));
   const std::lock_guard guard(mutex_);
   journal_.reset();
   try {

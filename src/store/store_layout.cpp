@@ -164,6 +164,39 @@ bool StoreLayout::is_quarantined(std::string_view name) {
   return what == "index.json" || digest_of(what, "");
 }
 
+Identity Identity::of(const struct stat& status) {
+  return {status.st_ino, static_cast<std::uint64_t>(status.st_size), modification_time(status)};
+}
+
+std::string Identity::encode() const {
+  return "hawser-identity 1\ninode " + std::to_string(inode) + "\nsize " + std::to_string(size) + "\nmtime " +
+         std::to_string(mtime) + "\n";
+}
+
+bool StoreLayout::is_known(const Digest& digest, const Identity& identity) const {
+  const auto directory = find(Part::known);
+  if (!directory) return false;
+  constexpr std::size_t max_record_size = 256;
+  return directory->read(stem(digest), max_record_size) == identity.encode();
+}
+
+void StoreLayout::record_known(const Digest& digest, const Identity& identity) const noexcept {
+  try {
+    make(Part::known).replace(stem(digest), identity.encode(), Durable::no);
+  } catch (const std::exception&) {
+    // The blob stays unknown, which costs a hashing.
+  }
+}
+
+void StoreLayout::touch_known(const Digest& digest) const noexcept {
+  try {
+    if (!writable_) return;
+    if (const auto directory = find(Part::known)) directory->touch(stem(digest));
+  } catch (const std::exception&) {
+    // The blob looks older than it is.
+  }
+}
+
 Error StoreLayout::read_only_error() const {
   return {Errc::disk, "the cache " + root_.string() + " is read-only", "choose another directory with --cache-dir"};
 }

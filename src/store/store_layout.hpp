@@ -12,7 +12,21 @@
 #include <string>
 #include <string_view>
 
+#include <sys/stat.h>
+
 namespace hawser {
+
+/// By what a blob's file is recognised as the one that was hashed: inode, size and modification time.
+struct Identity {
+  std::uint64_t inode = 0;
+  std::uint64_t size = 0;  ///< bytes
+  std::int64_t mtime = 0;  ///< nanoseconds since 1970
+
+  static Identity of(const struct stat& status);
+  /// The text of a record in known/.
+  std::string encode() const;
+  friend bool operator==(const Identity&, const Identity&) = default;
+};
 
 /// The directory tree of a store. Holds no descriptors: each call opens what it needs.
 class StoreLayout {
@@ -56,6 +70,13 @@ class StoreLayout {
 
   /// Whether `name` is one that quarantine/ gives: "<stem>.<random>" or "index.json.<random>".
   static bool is_quarantined(std::string_view name);
+
+  /// Whether the blob's record says that this file was hashed and right.
+  bool is_known(const Digest& digest, const Identity& identity) const;
+  /// Writes the blob's record. What can't be written is left: the blob is then hashed again.
+  void record_known(const Digest& digest, const Identity& identity) const noexcept;
+  /// Notes that the blob was of use now: the record's modification time is the last use.
+  void touch_known(const Digest& digest) const noexcept;
 
   /// The error of a write to a store that is open for reading.
   Error read_only_error() const;

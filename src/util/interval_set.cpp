@@ -19,6 +19,10 @@ void IntervalSet::insert(std::uint64_t begin, std::uint64_t end) {
   parts_.emplace_hint(part, begin, end);
 }
 
+void IntervalSet::insert(const IntervalSet& other) {
+  for (const auto& [begin, end] : other.parts_) insert(begin, end);
+}
+
 std::uint64_t IntervalSet::contiguous_end(std::uint64_t offset) const {
   const auto after = parts_.upper_bound(offset);
   if (after == parts_.begin()) return offset;
@@ -34,6 +38,13 @@ std::vector<Interval> IntervalSet::gaps(std::uint64_t begin, std::uint64_t end) 
     if (part == parts_.end()) break;
     at = std::max(at, part->second);
   }
+  return result;
+}
+
+IntervalSet IntervalSet::without(const IntervalSet& other) const {
+  IntervalSet result;
+  for (const auto& [begin, end] : parts_)
+    for (const Interval& gap : other.gaps(begin, end)) result.insert(gap.begin, gap.end);
   return result;
 }
 

@@ -21,10 +21,13 @@ class IntervalSet {
  public:
   /// Adds [begin, end); an empty one changes nothing.
   void insert(std::uint64_t begin, std::uint64_t end);
+  void insert(const IntervalSet& other);
   /// How far the bytes from `offset` on reach without a gap; `offset` itself where it is missing.
   std::uint64_t contiguous_end(std::uint64_t offset) const;
   /// What is missing of [begin, end), in order.
   std::vector<Interval> gaps(std::uint64_t begin, std::uint64_t end) const;
+  /// The bytes that are not in `other`.
+  IntervalSet without(const IntervalSet& other) const;
   /// All intervals, in order.
   std::vector<Interval> intervals() const;
   /// Bytes in the set.

@@ -1,5 +1,4 @@
-#include "store/identities.hpp"
-
+#include "store/store_layout.hpp"
 #include "store_fixture.hpp"
 
 namespace hawser {
