@@ -3,12 +3,10 @@
 #include "image/hasher.hpp"
 #include "transfer/active_blob.hpp"
 #include "transfer/concurrency.hpp"
-#include "transfer/origin_state.hpp"
 #include "transfer/range_planner.hpp"
 #include "transfer/rate_limiter.hpp"
 
 #include <algorithm>
-#include <array>
 #include <map>
 #include <set>
 
@@ -93,9 +91,7 @@ class BlobFetcher::Engine : public std::enable_shared_from_this<Engine> {
     Assignment assignment;
     PlanClock::time_point started;
     ResponseBody* body = nullptr;  // once the answer has begun
-    std::uint64_t position = 0;
-    std::uint64_t body_end = 0;  // where the body that was asked for ends
-    bool ranged = false;         // whether a range was asked for
+    bool ranged = false;           // whether a range was asked for
   };
 
   // One blob, from its place to its end.
@@ -116,7 +112,6 @@ class BlobFetcher::Engine : public std::enable_shared_from_this<Engine> {
   asio::awaitable<void> work(OriginState* origin, Assignment first);
   asio::awaitable<OriginState*> carry_out(OriginState* origin, Assignment assignment, std::span<std::byte> buffer);
   asio::awaitable<void> receive(Running& running, OriginState*& origin, std::span<std::byte> buffer);
-  asio::awaitable<void> expect_end(Running& running, const Origin& from);
   void moved(const ActiveBlob& blob, std::size_t source, OriginState*& worker_at, OriginState& from);
   void settle(const Running& running, OriginState& origin, const Error& error,
               std::optional<std::chrono::milliseconds> retry_after);
@@ -135,9 +130,8 @@ class BlobFetcher::Engine : public std::enable_shared_from_this<Engine> {
   RangePlanner planner_;
   Event watcher_;
   std::map<Origin, OriginState> origins_;
-  std::vector<std::shared_ptr<ActiveBlob>> blobs_;       // by number in the plan; empty once dropped
-  std::map<std::size_t, Running*> running_;              // by assignment
-  std::map<const OriginState*, std::uint64_t> sampled_;  // what each had received when it was last looked at
+  std::vector<std::shared_ptr<ActiveBlob>> blobs_;  // by number in the plan; empty once dropped
+  std::map<std::size_t, Running*> running_;         // by assignment
   std::set<std::size_t> abandoned_;
   std::size_t open_blobs_ = 0;
   bool watching_ = false;
@@ -349,8 +343,8 @@ void BlobFetcher::Engine::stop() {
 OriginState& BlobFetcher::Engine::state_of(const Origin& origin) {
   const auto found = origins_.find(origin);
   if (found != origins_.end()) return found->second;
-  const ConcurrencyController::Limits limits{1, options_.max_connections.value_or(max_auto_connections)};
-  return origins_.try_emplace(origin, origin, round_trip(origin), limits).first->second;
+  const std::size_t max = options_.max_connections.value_or(max_auto_connections);
+  return origins_.try_emplace(origin, origin, round_trip(origin), max).first->second;
 }
 
 std::chrono::microseconds BlobFetcher::Engine::round_trip(const Origin& origin) const {
@@ -453,21 +447,21 @@ asio::awaitable<void> BlobFetcher::Engine::receive(Running& running, OriginState
   BlobStream stream = co_await source->open(digest, range);
   if (blob->over()) co_return;
   moved(*blob, assignment.source, origin, state_of(stream.from));
-  running.position = stream.begin;
-  running.body_end = stream.partial ? assignment.end : blob->descriptor.size;
+  std::uint64_t position = stream.begin;
+  const std::uint64_t body_end = stream.partial ? assignment.end : blob->descriptor.size;
   const auto length = stream.body->content_length();
-  if (length && *length != running.body_end - running.position)
+  if (length && *length != body_end - position)
     throw Error(stream.partial ? Errc::range_not_honoured : Errc::size_mismatch,
                 stream.from.to_string() + " offers " + std::to_string(*length) + " bytes of " + digest.to_string() +
-                    " where " + std::to_string(running.body_end - running.position) + " were to come");
+                    " where " + std::to_string(body_end - position) + " were to come");
   if (stream.partial) {
     planner_.set_ranges(assignment.blob, assignment.source, RangeSupport::shown);
   } else if (!assignment.whole && !planner_.take_whole(assignment.id)) {
     co_return;
   }
   running.body = stream.body.get();
-  while (running.position < planner_.end(assignment.id)) {
-    const std::uint64_t left = planner_.end(assignment.id) - running.position;
+  while (position < planner_.end(assignment.id)) {
+    const std::uint64_t left = planner_.end(assignment.id) - position;
     const std::uint64_t at_once = std::min<std::uint64_t>(buffer.size(), limiter_.portion());
     const auto wanted = buffer.first(static_cast<std::size_t>(std::min(at_once, left)));
     const std::size_t n = co_await stream.body->read_some(wanted);
@@ -475,28 +469,24 @@ asio::awaitable<void> BlobFetcher::Engine::receive(Running& running, OriginState
       throw Error(Errc::connection_lost,
                   stream.from.to_string() + " ended the body of " + digest.short_string() + " early");
     if (blob->over()) break;
-    const std::uint64_t stored = blob->store(running.position, wanted.first(n));
-    running.position += n;
+    const std::uint64_t stored = blob->store(position, wanted.first(n));
+    position += n;
     origin->received += n;
     // Bytes that were there already are no progress: whole bodies that break again and again bring them, too.
     if (stored > 0) blob->sources[assignment.source].budget.progressed();
-    planner_.advance(assignment.id, running.position, clock_.now());
+    planner_.advance(assignment.id, position, clock_.now());
     if (stored > 0) observer_.blob_progress(digest, stored);
     const auto wait = limiter_.took(n, clock_.now());
     if (wait > 1ms) co_await sleep(clock_, executor_, wait);
   }
-  if (running.position == running.body_end) co_await expect_end(running, stream.from);
+  if (position == body_end) {
+    // The body must end where the range ends; a longer one is not the blob.
+    const std::size_t extra = co_await stream.body->read_some(buffer.first(1));
+    if (extra > 0)
+      throw Error(Errc::size_mismatch, stream.from.to_string() + " sends more than the " +
+                                           std::to_string(blob->descriptor.size) + " bytes of " + digest.to_string());
+  }
   running.body = nullptr;
-}
-
-/// The body must end where the range ends; a longer one is not the blob.
-asio::awaitable<void> BlobFetcher::Engine::expect_end(Running& running, const Origin& from) {
-  std::array<std::byte, 1> extra{};
-  const std::size_t n = co_await running.body->read_some(extra);
-  if (n > 0)
-    throw Error(Errc::size_mismatch, from.to_string() + " sends more than the " +
-                                         std::to_string(running.blob->descriptor.size) + " bytes of " +
-                                         running.blob->descriptor.digest.to_string());
 }
 
 /// The answer came from elsewhere than expected: that is where this worker is from now on, and where the source's other
@@ -577,9 +567,8 @@ void BlobFetcher::Engine::retry_later(const Running& running, OriginState& origi
 /// Tells the controllers how fast their origins are.
 void BlobFetcher::Engine::sample(std::chrono::duration<double> interval) {
   for (auto& [name, origin] : origins_) {
-    std::uint64_t& before = sampled_[&origin];
-    const double rate = static_cast<double>(origin.received - before) / interval.count();
-    before = origin.received;
+    const double rate = static_cast<double>(origin.received - origin.sampled) / interval.count();
+    origin.sampled = origin.received;
     // New connections disturb those that there are until they have found their share: not for a short rest.
     const bool long_rest = static_cast<double>(planner_.unassigned(origin)) > rate * worthwhile_rest.count();
     if (origin.workers > 0) origin.controller.sample(rate, origin.workers, long_rest);

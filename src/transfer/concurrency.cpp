@@ -18,15 +18,15 @@ std::size_t initial_connections(std::chrono::microseconds round_trip) {
   return static_cast<std::size_t>(std::clamp<long>(4 + milliseconds / 4, 4, max_auto_connections));
 }
 
-ConcurrencyController::ConcurrencyController(std::size_t initial, Limits limits)
-    : limits_(limits),
-      target_(std::clamp(initial, limits.min, limits.max)),
-      ceiling_(limits.max),
+ConcurrencyController::ConcurrencyController(std::size_t initial, std::size_t max)
+    : max_(max),
+      target_(std::clamp<std::size_t>(initial, 1, max)),
+      ceiling_(max),
       before_growth_(target_),
       intervals_since_complaint_(intervals_of_penance) {}
 
 void ConcurrencyController::grow(double rate) {
-  const std::size_t larger = std::min({target_ + std::max<std::size_t>(1, target_ / 2), limits_.max, ceiling_});
+  const std::size_t larger = std::min({target_ + std::max<std::size_t>(1, target_ / 2), max_, ceiling_});
   if (larger <= target_) return;
   before_growth_ = target_;
   rate_before_growth_ = rate;
@@ -56,7 +56,7 @@ void ConcurrencyController::sample(double bytes_per_second, std::size_t in_use, 
   }
   if (rising) return;
   if (target_ >= ceiling_ && intervals_since_complaint_ >= intervals_to_forget)
-    ceiling_ = std::min(limits_.max, ceiling_ + std::max<std::size_t>(1, ceiling_ / 2));
+    ceiling_ = std::min(max_, ceiling_ + std::max<std::size_t>(1, ceiling_ / 2));
   // Growth is tried as soon as the rate has levelled out for the first time; later, when it is time again.
   if (rate_before_growth_ == 0 || ++settled_for_ >= intervals_to_retry) grow(smoothed_);
 }
@@ -68,8 +68,8 @@ void ConcurrencyController::complaint(std::size_t in_use) {
   measuring_growth_ = false;
   settled_for_ = 0;
   // What a single connection meets says nothing about their number.
-  if (in_use > 1) ceiling_ = std::max(limits_.min, std::min(ceiling_, in_use - 1));
-  target_ = std::clamp(std::min(target_, in_use) / 2, limits_.min, ceiling_);
+  if (in_use > 1) ceiling_ = std::max<std::size_t>(1, std::min(ceiling_, in_use - 1));
+  target_ = std::clamp<std::size_t>(std::min(target_, in_use) / 2, 1, ceiling_);
 }
 
 }  // namespace hawser

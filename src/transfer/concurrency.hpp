@@ -18,12 +18,8 @@ std::size_t initial_connections(std::chrono::microseconds round_trip);
 /// grows while that pays, settles when it does not, tries again now and then, and steps back on complaints.
 class ConcurrencyController {
  public:
-  struct Limits {
-    std::size_t min = 1;
-    std::size_t max = 32;
-  };
-
-  ConcurrencyController(std::size_t initial, Limits limits);
+  /// Begins with `initial` connections; uses one at least and `max` at most.
+  ConcurrencyController(std::size_t initial, std::size_t max);
 
   /// Connections to use.
   std::size_t target() const { return target_; }
@@ -36,7 +32,7 @@ class ConcurrencyController {
  private:
   void grow(double rate);
 
-  Limits limits_;
+  std::size_t max_;
   std::size_t target_;
   std::size_t ceiling_;        // what complaints have shown to be too many, less one
   std::size_t before_growth_;  // where to return to when growth has not paid

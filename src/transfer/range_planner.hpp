@@ -1,7 +1,8 @@
 // Decides what a free connection fetches next. Pure: no I/O, no clock but the times it is told.
 #pragma once
 
-#include "transfer/origin_state.hpp"
+#include "net/origin.hpp"
+#include "transfer/concurrency.hpp"
 #include "util/interval_set.hpp"
 
 #include <chrono>
@@ -13,6 +14,25 @@
 namespace hawser {
 
 using PlanClock = std::chrono::steady_clock;
+
+/// What a call has learned about one origin: how fast it is, and what it bears. A registry and the storage that it
+/// redirects to are two.
+struct OriginState {
+  OriginState(Origin origin_, std::chrono::microseconds round_trip, std::size_t max_connections)
+      : origin(std::move(origin_)), controller(initial_connections(round_trip), max_connections) {}
+
+  /// An answer has begun `took` after it was asked for.
+  void answered(PlanClock::duration took) { first_byte = first_byte ? (3 * *first_byte + took) / 4 : took; }
+
+  Origin origin;
+  ConcurrencyController controller;
+  std::size_t workers = 0;                        ///< connections in use
+  std::uint64_t received = 0;                     ///< bytes of blobs
+  std::uint64_t sampled = 0;                      ///< of these, what the controller has been told of
+  std::optional<PlanClock::duration> first_byte;  ///< how long answers take to begin, on a moving average
+  PlanClock::time_point paused_until{};           ///< it has limited our rate: nothing is asked before
+  bool refused_ranges = false;                    ///< of some blob: of others, one is asked for before the rest
+};
 
 /// Bounds on how a blob is cut. Sizes in bytes.
 struct RangeLimits {

@@ -37,13 +37,13 @@ TEST(InitialConnections, GrowWithTheRoundTrip) {
 }
 
 TEST(ConcurrencyController, StartsWithinItsLimits) {
-  EXPECT_EQ(ConcurrencyController(100, {1, 8}).target(), 8u);
-  EXPECT_EQ(ConcurrencyController(0, {1, 8}).target(), 1u);
+  EXPECT_EQ(ConcurrencyController(100, 8).target(), 8u);
+  EXPECT_EQ(ConcurrencyController(0, 8).target(), 1u);
 }
 
 TEST(ConcurrencyController, GrowsUntilTheLinkIsFull) {
   const Link link{.rate = 160, .per_connection = 10};
-  ConcurrencyController controller(4, {1, 64});
+  ConcurrencyController controller(4, 64);
   run(controller, link, 400);
   EXPECT_GE(link.through(controller.target()), 0.8 * link.rate);
   EXPECT_LE(controller.target(), 28u);  // one step of growth over what is needed, no more
@@ -51,7 +51,7 @@ TEST(ConcurrencyController, GrowsUntilTheLinkIsFull) {
 
 TEST(ConcurrencyController, StaysWhereOneConnectionFillsTheLink) {
   const Link link{.rate = 100, .per_connection = 100};
-  ConcurrencyController controller(4, {1, 64});
+  ConcurrencyController controller(4, 64);
   run(controller, link, 15);
   EXPECT_EQ(controller.target(), 4u);
   std::size_t settled = 0;
@@ -65,7 +65,7 @@ TEST(ConcurrencyController, StaysWhereOneConnectionFillsTheLink) {
 
 TEST(ConcurrencyController, NeverExceedsItsMaximum) {
   const Link link{.rate = 1e9, .per_connection = 1};
-  ConcurrencyController controller(4, {1, 10});
+  ConcurrencyController controller(4, 10);
   for (int i = 0; i < 200; ++i) {
     run(controller, link, 1);
     ASSERT_LE(controller.target(), 10u);
@@ -74,33 +74,33 @@ TEST(ConcurrencyController, NeverExceedsItsMaximum) {
 }
 
 TEST(ConcurrencyController, DoesNotGrowWhereNothingIsLeftToDo) {
-  ConcurrencyController controller(4, {1, 64});
+  ConcurrencyController controller(4, 64);
   for (int i = 0; i < 100; ++i) controller.sample(100, 4, false);
   EXPECT_EQ(controller.target(), 4u);
 }
 
 TEST(ConcurrencyController, DoesNotGrowWhileItsConnectionsAreNotInUse) {
-  ConcurrencyController controller(8, {1, 64});
+  ConcurrencyController controller(8, 64);
   for (int i = 0; i < 100; ++i) controller.sample(100, 3, true);
   EXPECT_EQ(controller.target(), 8u);
 }
 
 TEST(ConcurrencyController, SettlesBelowWhatTheRegistryBears) {
   const Link link{.rate = 1000, .per_connection = 10, .allowed = 5};
-  ConcurrencyController controller(24, {1, 32});
+  ConcurrencyController controller(24, 32);
   run(controller, link, 100);
   EXPECT_LE(controller.target(), 5u);
   EXPECT_GE(controller.target(), 2u);
 }
 
 TEST(ConcurrencyController, SeveralComplaintsAtOnceAreOneStepBack) {
-  ConcurrencyController controller(16, {1, 32});
+  ConcurrencyController controller(16, 32);
   for (int i = 0; i < 10; ++i) controller.complaint(16);
   EXPECT_EQ(controller.target(), 8u);
 }
 
 TEST(ConcurrencyController, NeverStepsBackBelowItsMinimum) {
-  ConcurrencyController controller(2, {1, 32});
+  ConcurrencyController controller(2, 32);
   for (int i = 0; i < 10; ++i) {
     controller.complaint(controller.target());
     controller.sample(10, controller.target(), true);
@@ -110,7 +110,7 @@ TEST(ConcurrencyController, NeverStepsBackBelowItsMinimum) {
 
 TEST(ConcurrencyController, RecoversWhenTheRegistryComplainsNoMore) {
   Link link{.rate = 160, .per_connection = 10, .allowed = 3};
-  ConcurrencyController controller(16, {1, 32});
+  ConcurrencyController controller(16, 32);
   run(controller, link, 60);
   EXPECT_LE(controller.target(), 3u);
   link.allowed = 1000;
@@ -120,7 +120,7 @@ TEST(ConcurrencyController, RecoversWhenTheRegistryComplainsNoMore) {
 
 TEST(ConcurrencyController, ALossOnOneConnectionDoesNotForbidMore) {
   const Link link{.rate = 80, .per_connection = 10};
-  ConcurrencyController controller(4, {1, 32});
+  ConcurrencyController controller(4, 32);
   controller.complaint(1);
   EXPECT_EQ(controller.target(), 1u);
   run(controller, link, 120);
@@ -129,7 +129,7 @@ TEST(ConcurrencyController, ALossOnOneConnectionDoesNotForbidMore) {
 
 TEST(ConcurrencyController, OccasionalLossDoesNotKeepItDown) {
   const Link link{.rate = 160, .per_connection = 10};
-  ConcurrencyController controller(8, {1, 32});
+  ConcurrencyController controller(8, 32);
   for (int i = 0; i < 10; ++i) {
     run(controller, link, 200);
     controller.complaint(controller.target());

@@ -21,7 +21,7 @@ inline RangeLimits small_limits() {
 }
 
 inline OriginState any_origin() {
-  return {Origin(), 20ms, {1, 32}};
+  return {Origin(), 20ms, 32};
 }
 
 class RangePlannerTest : public testing::Test {
