@@ -46,7 +46,8 @@ bool may_write(const std::filesystem::path& path) {
 
 StoreLayout::StoreLayout(std::filesystem::path root, bool writable) : root_(std::move(root)), writable_(writable) {
   const auto directory = Directory::open(root_);
-  if (!directory && !writable_) throw disk_error(ENOENT, "open the cache", root_.string());
+  if (!directory && !writable_)
+    throw Error(Errc::disk, "there is no cache at " + root_.string(), "name it with --cache-dir");
   if (directory && directory->status(marker_name)) {
     check_marker(*directory);
     writable_ = writable_ && may_write(root_);
