@@ -2,12 +2,13 @@
 
 #include "util/text.hpp"
 
-#include <csignal>
 #include <filesystem>
+#include <new>
 #include <utility>
 
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
+#include <sys/socket.h>
 
 namespace hawser {
 namespace {
@@ -112,11 +113,33 @@ Error certificate_error(SSL* ssl, const Origin& origin, long result) {
   }
 }
 
+int write_quietly(BIO* bio, const char* bytes, int size) {
+  BIO_clear_retry_flags(bio);
+  const auto sent = static_cast<int>(
+      ::send(static_cast<int>(BIO_get_fd(bio, nullptr)), bytes, static_cast<std::size_t>(size), MSG_NOSIGNAL));
+  if (sent <= 0 && BIO_sock_should_retry(sent)) BIO_set_retry_write(bio);
+  return sent;
+}
+
+/// OpenSSL's own socket, but one whose writes raise no SIGPIPE: what a signal does belongs to the program.
+const BIO_METHOD* quiet_socket() {
+  static const BIO_METHOD* const method = [] {
+    const BIO_METHOD* const socket = BIO_s_socket();
+    BIO_METHOD* const quiet = BIO_meth_new(BIO_TYPE_SOCKET, "socket");
+    if (quiet == nullptr) throw std::bad_alloc();
+    BIO_meth_set_write(quiet, write_quietly);
+    BIO_meth_set_read(quiet, BIO_meth_get_read(socket));
+    BIO_meth_set_ctrl(quiet, BIO_meth_get_ctrl(socket));
+    BIO_meth_set_create(quiet, BIO_meth_get_create(socket));
+    BIO_meth_set_destroy(quiet, BIO_meth_get_destroy(socket));
+    return quiet;
+  }();
+  return method;
+}
+
 }  // namespace
 
 TlsContext::TlsContext(bool verify, const std::string& ca_file) : context_(SSL_CTX_new(TLS_client_method())) {
-  // OpenSSL writes to sockets with write(2), which can't be told not to raise this.
-  std::signal(SIGPIPE, SIG_IGN);
   SSL_CTX* context = context_.get();
   if (!context) throw Error(Errc::tls_failed, "cannot set up TLS");
   SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
@@ -147,7 +170,10 @@ int TlsContext::on_new_session(SSL* ssl, SSL_SESSION* session) {
 SslPtr TlsContext::client(int fd, const Origin& origin) {
   trust_system();
   SslPtr ssl(SSL_new(context_.get()));
-  if (!ssl || SSL_set_fd(ssl.get(), fd) != 1) throw Error(Errc::tls_failed, "cannot set up TLS");
+  BIO* const socket = BIO_new(quiet_socket());
+  if (!ssl || !socket) throw Error(Errc::tls_failed, "cannot set up TLS");
+  BIO_set_fd(socket, fd, BIO_NOCLOSE);
+  SSL_set_bio(ssl.get(), socket, socket);
   SSL_set_connect_state(ssl.get());
   SSL_set_ex_data(ssl.get(), peer_index(), new Peer(*this, origin));
   if (!expect_host(ssl.get(), origin.host)) {

@@ -3,6 +3,7 @@
 #include "registry/registry_fixture.hpp"
 #include "support/test_certificates.hpp"
 
+#include <csignal>
 #include <thread>
 
 #include <boost/asio/ip/tcp.hpp>
@@ -50,6 +51,28 @@ bool resumed(TlsContext& client, SSL_CTX* server, const Origin& origin) {
   ::close(ends[0]);
   ::close(ends[1]);
   return reused;
+}
+
+TEST(TlsContext, AWriteToWhoIsGoneRaisesNoSignal) {
+  const auto before = std::signal(SIGPIPE, SIG_DFL);
+  const TestCa ca;
+  const ContextPtr server = server_context(ca.issue(CertificateKind::valid));
+  TlsContext client(true, ca.file());
+  int ends[2] = {};
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+  std::thread peer([&] {
+    const SslPtr ssl(SSL_new(server.get()));
+    SSL_set_fd(ssl.get(), ends[1]);
+    EXPECT_EQ(SSL_accept(ssl.get()), 1);
+    ::close(ends[1]);
+  });
+  const SslPtr ssl = client.client(ends[0], Origin{true, "127.0.0.1", 443});
+  EXPECT_EQ(SSL_connect(ssl.get()), 1);
+  peer.join();
+  EXPECT_LE(SSL_write(ssl.get(), "x", 1), 0);
+  EXPECT_EQ(errno, EPIPE);
+  ::close(ends[0]);
+  EXPECT_EQ(std::signal(SIGPIPE, before), SIG_DFL);
 }
 
 TEST(TlsContext, SessionsAreResumedWithTheirOriginOnly) {
