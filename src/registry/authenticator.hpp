@@ -126,7 +126,7 @@ class Authenticator {
   /// Throws the Error{unauthorized} of a 401 in spite of authentication; `words` are the registry's.
   [[noreturn]] void refuse(const std::string& what, const std::string& repository, const std::string& words) const;
 
-  /// Blots out whatever secret this registry may have been sent: password, identity token, the value of Basic, and the
+  /// Redacts whatever secret this registry may have been sent: password, identity token, the value of Basic, and the
   /// tokens of then. Not to outlive this.
   Scrub scrub() const;
 

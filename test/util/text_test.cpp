@@ -137,28 +137,28 @@ TEST(PrintableJson, EscapesWhatATerminalObeys) {
   EXPECT_EQ(printable_json(""), "");
 }
 
-TEST(BlotOut, ReplacesEverySecretThatIsLongEnough) {
-  const auto blotted = [](std::string text, std::string_view secret) {
+TEST(Redact, ReplacesEverySecretThatIsLongEnough) {
+  const auto redacted = [](std::string text, std::string_view secret) {
     redact(text, secret);
     return text;
   };
-  EXPECT_EQ(blotted("a hush99, hush99hush99", "hush99"), "a ***, ******");
-  EXPECT_EQ(blotted("abc", "abc"), "abc");
-  EXPECT_EQ(blotted("text", ""), "text");
-  EXPECT_EQ(blotted("****", "****"), "***");
+  EXPECT_EQ(redacted("a hush99, hush99hush99", "hush99"), "a ***, ******");
+  EXPECT_EQ(redacted("abc", "abc"), "abc");
+  EXPECT_EQ(redacted("text", ""), "text");
+  EXPECT_EQ(redacted("****", "****"), "***");
 }
 
-TEST(BlotOut, FindsWhatIsPercentEncoded) {
-  const auto blotted = [](std::string text, std::string_view secret) {
+TEST(Redact, FindsWhatIsPercentEncoded) {
+  const auto redacted = [](std::string text, std::string_view secret) {
     redact(text, secret);
     return text;
   };
-  EXPECT_EQ(blotted("t=a%2Fb%2bc%3D&u=a/b%2Bc=", "a/b+c="), "t=***&u=***");
-  EXPECT_EQ(blotted("%61%2fb%2bc%3d", "a/b+c="), "***");
-  EXPECT_EQ(blotted("p=my+long%20word", "my long word"), "p=***");
-  EXPECT_EQ(blotted("50%off 50%25off", "50%off"), "*** ***");
-  EXPECT_EQ(blotted("%2525 %25", "%25%"), "%2525 %25");
-  EXPECT_EQ(blotted("a%2Fb%2 a%2Fb%2x", "a/b+c="), "a%2Fb%2 a%2Fb%2x");
+  EXPECT_EQ(redacted("t=a%2Fb%2bc%3D&u=a/b%2Bc=", "a/b+c="), "t=***&u=***");
+  EXPECT_EQ(redacted("%61%2fb%2bc%3d", "a/b+c="), "***");
+  EXPECT_EQ(redacted("p=my+long%20word", "my long word"), "p=***");
+  EXPECT_EQ(redacted("50%off 50%25off", "50%off"), "*** ***");
+  EXPECT_EQ(redacted("%2525 %25", "%25%"), "%2525 %25");
+  EXPECT_EQ(redacted("a%2Fb%2 a%2Fb%2x", "a/b+c="), "a%2Fb%2 a%2Fb%2x");
 }
 
 TEST(Ascii, LowersAndComparesAsciiOnly) {
