@@ -4,13 +4,13 @@
 namespace hawser {
 namespace {
 
-class IdentitiesTest : public test::StoreTest {
+class StoreLayoutTest : public test::StoreTest {
  protected:
   const std::string content = test::sample(5000);
   const Digest digest = Digest::of(content);
 };
 
-TEST_F(IdentitiesTest, ABlobThatWasTouchedIsNoLongerKnown) {
+TEST_F(StoreLayoutTest, ABlobThatWasTouchedIsNoLongerKnown) {
   BlobStore store(cache());
   store_blob(store, content);
   EXPECT_TRUE(store.find(digest, content.size())->known);
@@ -21,7 +21,7 @@ TEST_F(IdentitiesTest, ABlobThatWasTouchedIsNoLongerKnown) {
   EXPECT_TRUE(store.find(digest, content.size())->known);
 }
 
-TEST_F(IdentitiesTest, ABlobThatWasChangedWhileItWasHashedIsNotKnown) {
+TEST_F(StoreLayoutTest, ABlobThatWasChangedWhileItWasHashedIsNotKnown) {
   BlobStore store(cache());
   test::write_text(blob_path(digest), content);
   const auto found = store.find(digest, content.size());
@@ -31,7 +31,7 @@ TEST_F(IdentitiesTest, ABlobThatWasChangedWhileItWasHashedIsNotKnown) {
   EXPECT_FALSE(store.find(digest, content.size())->known);
 }
 
-TEST_F(IdentitiesTest, AFileOfTheSameSizeAndTimeInItsPlaceIsNotKnown) {
+TEST_F(StoreLayoutTest, AFileOfTheSameSizeAndTimeInItsPlaceIsNotKnown) {
   BlobStore store(cache());
   store_blob(store, content);
   const auto time = std::filesystem::last_write_time(blob_path(digest));
@@ -41,7 +41,7 @@ TEST_F(IdentitiesTest, AFileOfTheSameSizeAndTimeInItsPlaceIsNotKnown) {
   EXPECT_FALSE(store.find(digest, content.size())->known);
 }
 
-TEST_F(IdentitiesTest, ABlobOfAnotherToolIsNotKnown) {
+TEST_F(StoreLayoutTest, ABlobOfAnotherToolIsNotKnown) {
   BlobStore store(cache());
   test::write_text(blob_path(digest), content);
   const auto found = store.find(digest, content.size());
@@ -49,7 +49,7 @@ TEST_F(IdentitiesTest, ABlobOfAnotherToolIsNotKnown) {
   EXPECT_FALSE(found->known);
 }
 
-TEST_F(IdentitiesTest, AGarbageRecordIsNotBelieved) {
+TEST_F(StoreLayoutTest, AGarbageRecordIsNotBelieved) {
   BlobStore store(cache());
   store_blob(store, content);
   const auto record = cache() / "known" / ("sha256-" + digest.hex());
