@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds hawser and runs every test: unit, end-to-end and soak on the release, then again
 # under AddressSanitizer with UndefinedBehaviorSanitizer and under ThreadSanitizer, and all fuzzers for 75 s together.
-# About half an hour on two processors.
+# 20 to 30 minutes on two processors.
 #
 #   scripts/test.sh                everything
 #   scripts/test.sh --quick        the unit tests of the release build only
