@@ -25,6 +25,7 @@ bool may_be_ours(const Directory& directory, const std::string& name) {
   constexpr std::array<std::string_view, 5> ours{"blobs", "ingest", "known", "index.json", "index.lock"};
   if (is_temporary(name) || std::ranges::find(ours, name) != ours.end()) return true;
   if (name != "notes" && name != "quarantine") return false;
+  if (const auto status = directory.status(name); status && !S_ISDIR(status->st_mode)) return false;
   const auto below = directory.subdirectory(name);
   return !below || std::ranges::all_of(below->names(), [&](const std::string& file) {
     return is_temporary(file) || (name == "notes" ? StoreLayout::is_note(file) : StoreLayout::is_quarantined(file));

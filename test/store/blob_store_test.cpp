@@ -130,9 +130,17 @@ TEST_F(BlobStoreTest, ADirectoryOfSomethingElseIsNotMadeAStore) {
 }
 
 TEST_F(BlobStoreTest, SomebodysNotesAreNotMadeAStore) {
+  const auto refused = [&] {
+    const auto failure = failure_of([&] { BlobStore{cache()}; });
+    EXPECT_EQ(failure.code, Errc::disk);
+    EXPECT_THAT(failure.text, ::testing::HasSubstr("no cache of hawser"));
+  };
   std::filesystem::create_directories(cache() / "notes");
   write_text(cache() / "notes" / "shopping list", "precious");
-  EXPECT_EQ(failure_of([&] { BlobStore{cache()}; }).code, Errc::disk);
+  refused();
+  std::filesystem::remove_all(cache() / "notes");
+  write_text(cache() / "notes", "a file");
+  refused();
 }
 
 TEST_F(BlobStoreTest, WhatIsLeftOfADeletedStoreIsAStoreAgain) {

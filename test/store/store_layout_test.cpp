@@ -1,4 +1,5 @@
 #include "store/store_layout.hpp"
+
 #include "store_fixture.hpp"
 
 namespace hawser {
