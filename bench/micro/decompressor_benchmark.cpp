@@ -1,6 +1,6 @@
 // Inflating layers, for --uncompressed.
-#include "archive/decompressor.hpp"
 #include "content.hpp"
+#include "util/decompressor.hpp"
 
 #include <stdexcept>
 
@@ -34,13 +34,13 @@ void InflateGzip(benchmark::State& state) {
   std::size_t written = 0;
   const Decompressor::Sink sink = [&written](std::span<const std::byte> bytes) { written += bytes.size(); };
   for (auto _ : state) {
-    Decompressor decompressor(media_type::Compression::gzip);
+    Decompressor decompressor(sink);
     for (std::span<const std::byte> left = packed; !left.empty();) {
       const auto part = left.first(std::min(kReadBytes, left.size()));
-      decompressor.feed(part, sink);
+      decompressor.feed(part);
       left = left.subspan(part.size());
     }
-    decompressor.finish(sink);
+    decompressor.finish();
   }
   if (written != kLayerBytes * static_cast<std::size_t>(state.iterations())) state.SkipWithError("wrong size");
   state.SetBytesProcessed(static_cast<std::int64_t>(written));

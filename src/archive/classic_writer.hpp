@@ -3,11 +3,11 @@
 #pragma once
 
 #include "archive/archive_layout.hpp"
-#include "archive/decompressor.hpp"
 #include "archive/image_output.hpp"
 #include "image/manifest.hpp"
 #include "util/atomic_file.hpp"
 #include "util/background_sink.hpp"
+#include "util/decompressor.hpp"
 #include "util/file.hpp"
 
 #include <hawser/image/digest.hpp>

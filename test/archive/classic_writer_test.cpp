@@ -1,11 +1,11 @@
 #include "archive/classic_writer.hpp"
 
-#include "archive/compressed.hpp"
 #include "archive/sample_images.hpp"
 #include "archive/tar_header.hpp"
 #include "archive/tar_listing.hpp"
 #include "image/manifest.hpp"
 #include "support/growth.hpp"
+#include "util/compressed.hpp"
 #include "util/file.hpp"
 
 #include <hawser/util/error.hpp>

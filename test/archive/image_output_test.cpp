@@ -1,9 +1,9 @@
 #include "archive/image_output.hpp"
 
 #include "archive/classic_writer.hpp"
-#include "archive/compressed.hpp"
 #include "archive/sample_images.hpp"
 #include "archive/tar_listing.hpp"
+#include "util/compressed.hpp"
 
 #include <hawser/util/error.hpp>
 

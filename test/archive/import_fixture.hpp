@@ -2,11 +2,11 @@
 #pragma once
 
 #include "archive/archive_layout.hpp"
-#include "archive/compressed.hpp"
 #include "archive/tar_header.hpp"
 #include "archive/tar_import.hpp"
 #include "image/manifest.hpp"
 #include "store/store_fixture.hpp"
+#include "util/compressed.hpp"
 
 #include <hawser/util/error.hpp>
 

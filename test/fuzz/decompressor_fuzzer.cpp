@@ -1,7 +1,7 @@
 // Compressed layers: output is bounded, and pieces of any length give the same bytes as the whole.
-#include "archive/decompressor.hpp"
 #include "check.hpp"
 #include "image/hasher.hpp"
+#include "util/decompressor.hpp"
 
 #include <hawser/util/error.hpp>
 

@@ -1,4 +1,4 @@
-#include "archive/compressed.hpp"
+#include "util/compressed.hpp"
 
 #include <memory>
 #include <stdexcept>

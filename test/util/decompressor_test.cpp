@@ -1,7 +1,7 @@
-#include "archive/decompressor.hpp"
+#include "util/decompressor.hpp"
 
-#include "archive/compressed.hpp"
 #include "archive/sample_images.hpp"
+#include "util/compressed.hpp"
 #include "util/file.hpp"
 
 #include <hawser/util/error.hpp>

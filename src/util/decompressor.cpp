@@ -1,4 +1,4 @@
-#include "archive/decompressor.hpp"
+#include "util/decompressor.hpp"
 
 #include "util/file.hpp"
 #include "util/text.hpp"
