@@ -68,6 +68,7 @@ CredentialLookup credential_lookup(const Command& command, const std::vector<Ref
     for (const Login& each : found.logins) {
       progress.mask(each.credentials.password);
       progress.mask(each.credentials.identity_token);
+      progress.mask(each.credentials.registry_token);
     }
     return found;
   };

@@ -259,14 +259,17 @@ void Authenticator::recall() {
 
 asio::awaitable<std::string> Authenticator::authorization(std::string repository) {
   if (basic_) co_return basic_of(repository);
+  if (std::string kept = kept_token_of(repository); !kept.empty()) co_return kept;
   if (!service_) co_return std::string();
   const Token& token = tokens_[repository].token;
   if (token.usable(clock_())) co_return "Bearer " + token.value;
   const bool speculative = recalled_;
-  // A note is only a file, which others may have written: it must not choose where a password goes.
-  if (speculative && service_->realm.origin != registry_) {
+  if (speculative) {
+    const bool is_elsewhere = service_->realm.origin != registry_;
     co_await find_logins();
-    if (login_of(repository)) co_return std::string();
+    // A note is only a file, which others may have written: it must not choose where a password goes.
+    const Credentials* who = login_of(repository);
+    if (who && (is_elsewhere || !who->registry_token.empty())) co_return std::string();
   }
   try {
     std::string value = co_await obtain(repository);
@@ -286,6 +289,12 @@ asio::awaitable<std::string> Authenticator::answer(std::vector<Challenge> challe
   if (const Challenge* bearer = find_scheme(challenges, "bearer")) {
     // Another request may have met the same 401 and have renewed the token by now.
     if (entry.token.usable(clock_()) && "Bearer " + entry.token.value != used) co_return "Bearer " + entry.token.value;
+    co_await find_logins();
+    if (std::string kept = kept_token_of(repository); !kept.empty()) {
+      if (kept == used) refuse(what, repository, {});
+      basic_ = false;
+      co_return kept;
+    }
     TokenService service{checked_realm(registry_, bearer->param("realm").value_or("")),
                          std::string(bearer->param("service").value_or(""))};
     service_ = std::move(service);
@@ -319,7 +328,7 @@ Scrub Authenticator::scrub() const {
       for (const auto& [part, known] : logins_->logins) {
         std::string basic = base64_encode(known.username + ":" + known.password);
         basic.erase(basic.find_last_not_of('=') + 1);  // not everyone repeats the padding
-        secrets.insert(secrets.end(), {basic, known.identity_token, known.password});
+        secrets.insert(secrets.end(), {basic, known.identity_token, known.registry_token, known.password});
       }
     }
     // The longest first: one may hold another, be it by chance.
@@ -330,6 +339,9 @@ Scrub Authenticator::scrub() const {
 
 void Authenticator::refuse(const std::string& what, const std::string& repository, const std::string& words) const {
   const std::string tail = words.empty() ? "" : " (" + words + ")";
+  if (!kept_token_of(repository).empty() && !basic_)
+    throw Error(Errc::unauthorized, what + ": the token that was kept for the registry was refused" + tail,
+                with_missing_helpers("it may have run out: log in anew"));
   if (login_of(repository))
     throw Error(Errc::unauthorized, what + ": the credentials were refused" + tail,
                 with_missing_helpers("check user name and password, and that this user may pull from the repository"));
@@ -411,6 +423,11 @@ const Credentials* Authenticator::login_of(const std::string& repository) const 
 std::string Authenticator::basic_of(const std::string& repository) const {
   const Credentials* who = login_of(repository);
   return who && !who->password.empty() ? basic_authorization(*who) : std::string();
+}
+
+std::string Authenticator::kept_token_of(const std::string& repository) const {
+  const Credentials* who = login_of(repository);
+  return who && !who->registry_token.empty() ? "Bearer " + who->registry_token : std::string();
 }
 
 std::string Authenticator::with_missing_helpers(std::string_view hint) const {

@@ -126,7 +126,7 @@ class Authenticator {
   /// Throws the Error{unauthorized} of a 401 in spite of authentication; `words` are the registry's.
   [[noreturn]] void refuse(const std::string& what, const std::string& repository, const std::string& words) const;
 
-  /// Redacts whatever secret this registry may have been sent: password, identity token, the value of Basic, and the
+  /// Redacts whatever secret this registry may have been sent: password, kept tokens, the value of Basic, and the
   /// tokens of then. Not to outlive this.
   Scrub scrub() const;
 
@@ -148,6 +148,8 @@ class Authenticator {
   const Credentials* login_of(const std::string& repository) const;
   /// The value of Basic for `repository`; empty where there is no password for it.
   std::string basic_of(const std::string& repository) const;
+  /// The value of Bearer for `repository` where a token for the registry itself was kept; else empty.
+  std::string kept_token_of(const std::string& repository) const;
   /// `hint`, and before it what may be the reason that a login is missing or an old one.
   std::string with_missing_helpers(std::string_view hint) const;
   void remember_service();

@@ -141,6 +141,7 @@ std::optional<Credentials> read_entry(const boost::json::object& entry) {
   credentials.username = json_text(entry, "username");
   credentials.password = json_text(entry, "password");
   credentials.identity_token = json_text(entry, "identitytoken");
+  credentials.registry_token = json_text(entry, "registrytoken");
   if (const auto decoded = base64_decode(json_text(entry, "auth")); decoded && !decoded->empty()) {
     // docker pads the password with NULs in old files.
     const std::string text = decoded->substr(0, decoded->find('\0'));
@@ -150,7 +151,8 @@ std::optional<Credentials> read_entry(const boost::json::object& entry) {
       credentials.password = text.substr(colon + 1);
     }
   }
-  if (credentials.password.empty() && credentials.identity_token.empty()) return std::nullopt;
+  if (credentials.password.empty() && credentials.identity_token.empty() && credentials.registry_token.empty())
+    return std::nullopt;
   return credentials;
 }
 

@@ -26,7 +26,7 @@ class Login : public testing::Test {
     for (const std::string& image : images) references.push_back(Reference::parse(image));
     std::istringstream stream(input);
     const auto docker = [](const std::string& registry) {
-      return registry == "docker.example" ? logins({"docker", {}, "refresh-me"}) : Logins{};
+      return registry == "docker.example" ? logins({"docker", {}, "refresh-me", "kept-token"}) : Logins{};
     };
     return credential_lookup(command, references, environment, stream, progress, docker);
   }
@@ -108,8 +108,8 @@ TEST_F(Login, ASourceWarnsAndMasks) {
   EXPECT_TRUE(ask(source, "quay.io"));
   EXPECT_TRUE(ask(source, "docker.example"));
   told.clear();
-  progress.message("hush99 refresh-me");
-  EXPECT_EQ(told, "*** ***\n");
+  progress.message("hush99 refresh-me kept-token");
+  EXPECT_EQ(told, "*** *** ***\n");
 }
 
 TEST_F(Login, CredentialsForSeveralRegistriesAreRefused) {

@@ -26,6 +26,17 @@ class AuthenticatorTest : public RegistryFixture {
     return [token] { return known_credentials(Credentials{{}, {}, token}); };
   }
 
+  static CredentialSource kept_token(std::string token) {
+    return [token] { return known_credentials(Credentials{{}, {}, {}, token}); };
+  }
+  /// The registry wants "kept-token", and names a token service that there isn't.
+  void require_kept_token() {
+    registry.on("GET", "/v2/*").reply_with([](const ScriptedRequest& request) {
+      if (request.header("Authorization") == "Bearer kept-token") return Reply::of(200, "{}");
+      return Reply::error(401, "UNAUTHORIZED", "no").with("WWW-Authenticate", R"(Bearer realm="nowhere")");
+    });
+  }
+
   /// Knows the user "team" for the repositories below a, and nobody for others.
   static asio::awaitable<Logins> login_of_a() {
     Logins known;

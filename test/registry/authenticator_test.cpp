@@ -42,6 +42,47 @@ TEST_F(AuthenticatorTest, TokenByIdentityTokenAsAcrHasIt) {
   EXPECT_THAT(first("/token").body, HasSubstr("grant_type=refresh_token"));
 }
 
+TEST_F(AuthenticatorTest, AKeptTokenIsShownAndNoServiceAsked) {
+  use(kept_token("kept-token"));
+  require_kept_token();
+  manifest();
+  manifest();
+  EXPECT_THAT(shown_at("/v2/"), testing::ElementsAre("", "Bearer kept-token", "Bearer kept-token"));
+  EXPECT_EQ(registry.count("GET", "/token"), 0u);
+}
+
+TEST_F(AuthenticatorTest, AKeptTokenIsShownToNoServiceOfANoteEither) {
+  AuthNotes notes;
+  notes.recall = [&] { return write_auth_note(registry.origin(), {Url::parse(registry.url("/token")), "s"}); };
+  Authenticator authenticator(http, registry.origin(), kept_token("kept-token"), notes);
+  authenticator.recall();
+  EXPECT_EQ(run_coroutine(context, authenticator.authorization("a/b")), "");
+  EXPECT_EQ(run_coroutine(context, authenticator.answer(challenges(), "a/b", "", "test")), "Bearer kept-token");
+  EXPECT_EQ(run_coroutine(context, authenticator.authorization("a/b")), "Bearer kept-token");
+  EXPECT_EQ(registry.count("GET", "/token"), 0u);
+}
+
+TEST_F(AuthenticatorTest, AKeptTokenThatIsRefusedMeansToLogInAnew) {
+  use(kept_token("old-token"));
+  require_kept_token();
+  const Failure failure = manifest_failure();
+  EXPECT_EQ(failure.code, Errc::unauthorized);
+  EXPECT_THAT(failure.text, testing::AllOf(HasSubstr("was refused"), Not(HasSubstr("old-token"))));
+  EXPECT_THAT(failure.hint, HasSubstr("log in anew"));
+  EXPECT_EQ(registry.count("GET", "*"), 2u);
+  Authenticator authenticator(http, registry.origin(), kept_token("old-token"), {});
+  EXPECT_EQ(
+      code_of([&] { run_coroutine(context, authenticator.answer(challenges(), "a/b", "Bearer old-token", "test")); }),
+      Errc::unauthorized);
+}
+
+TEST_F(AuthenticatorTest, AKeptTokenIsNoPassword) {
+  registry.auth().require_basic("user", "secret");
+  use(kept_token("kept-token"));
+  EXPECT_THAT(manifest_failure().text, HasSubstr("authentication is needed"));
+  EXPECT_THAT(shown_at("/v2/"), testing::ElementsAre(""));
+}
+
 TEST_F(AuthenticatorTest, Basic) {
   registry.auth().require_basic("AWS", "secret");
   registry.auth().set_challenges(

@@ -41,11 +41,13 @@ std::optional<Credentials> find(const std::string& config, std::string_view regi
 TEST(DockerConfig, InlineCredentials) {
   const std::string config = R"({"auths":{"quay.io":{"auth":"dXNlcjpwYTpzcw=="},
       "https://index.docker.io/v1/":{"username":"hub","password":"pw"},"https://localhost:5000/v2/":{"identitytoken":"it"},
+      "gcr.io":{"registrytoken":"rt"},
       "ghcr.io/team":{"auth":"dXNlcjpwYTpzcw=="},"empty.example":{},"odd.example":7}})";
   EXPECT_EQ(find(config, "quay.io")->username, "user");
   EXPECT_EQ(find(config, "quay.io")->password, "pa:ss");
   EXPECT_EQ(find(config, "docker.io")->username, "hub");
   EXPECT_EQ(find(config, "localhost:5000")->identity_token, "it");
+  EXPECT_EQ(find(config, "gcr.io")->registry_token, "rt");
   for (const char* none : {"ghcr.io", "empty.example", "odd.example", "localhost", "localhost:5001", "io"})
     EXPECT_FALSE(find(config, none)) << none;
 }

@@ -15,6 +15,8 @@ struct Credentials {
   std::string password;
   /// An OAuth2 refresh token ("identitytoken" in docker's config); used instead of the password where set.
   std::string identity_token;
+  /// A bearer token for the registry itself ("registrytoken"): no token service is asked then.
+  std::string registry_token = {};
 };
 
 /// Credentials for a registry or a part of it.
