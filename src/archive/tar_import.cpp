@@ -1,6 +1,8 @@
 #include "archive/tar_import.hpp"
 
 #include "archive/archive_layout.hpp"
+#include "archive/decompressor.hpp"
+#include "archive/tar_members.hpp"
 #include "image/hasher.hpp"
 #include "image/image_layout.hpp"
 #include "image/manifest.hpp"
@@ -11,8 +13,8 @@
 #include <hawser/util/error.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
-#include <iterator>
 #include <map>
 #include <memory>
 #include <set>
@@ -32,6 +34,7 @@ using Kind = ImportedBlob::Kind;
 
 constexpr std::size_t block_size = 256 * 1024;
 constexpr int max_levels = 3;                // of documents below index.json, which is an index itself
+constexpr std::size_t max_lost_links = 20;   // that are told of
 constexpr std::size_t max_documents = 4096;  // manifests, indexes and configs of one tar
 constexpr std::uint64_t kept_unasked = std::uint64_t{32} << 20;  // bytes of what may prove to be documents
 
@@ -47,12 +50,8 @@ bool is_errno_of_read(int number) {
   throw Error(Errc::malformed, std::string(what) + ": " + printable(reason ? reason : "it is broken"));
 }
 
-/// The entry's path as documents would name it; empty where it can't be had.
-std::string path_of(archive_entry* entry) {
-  const char* text = archive_entry_pathname(entry);
-  std::string_view path = text ? text : "";
-  while (path.starts_with("./")) path.remove_prefix(2);
-  return std::string(path);
+std::string_view text_of(const char* text) {
+  return text ? text : "";
 }
 
 /// Refuses a compressed tar that is mostly nothing, as DecompressLimits does for layers.
@@ -64,23 +63,60 @@ void check_ratio(archive* reader) {
     throw Error(Errc::too_large, "the tar is more than " + std::to_string(max_ratio) + " times as large as its file");
 }
 
-bool is_regular(archive_entry* entry) {
-  return archive_entry_filetype(entry) == AE_IFREG && !archive_entry_hardlink(entry) && !archive_entry_symlink(entry);
+/// Of a link.
+std::string_view target_of(archive_entry* entry) {
+  const char* const hard = archive_entry_hardlink(entry);
+  return text_of(hard ? hard : archive_entry_symlink(entry));
+}
+
+/// Of a file, in bytes.
+std::uint64_t checked_size(archive_entry* entry, const std::string& tar) {
+  if (archive_entry_sparse_count(entry) > 0)
+    throw Error(Errc::malformed, tar + " has a sparse file, which nobody needs for an image");
+  const la_int64_t size = archive_entry_size(entry);
+  if (size < 0 || static_cast<std::uint64_t>(size) > max_blob_size)
+    throw Error(Errc::malformed, tar + " has an entry of an absurd size");
+  return static_cast<std::uint64_t>(size);
+}
+
+/// What of a tar is of use; nothing for directories and devices.
+std::optional<TarEntry::Kind> kind_of(archive_entry* entry) {
+  if (archive_entry_hardlink(entry)) return TarEntry::Kind::hard_link;
+  if (archive_entry_filetype(entry) == AE_IFLNK) return TarEntry::Kind::symbolic_link;
+  if (archive_entry_filetype(entry) == AE_IFREG) return TarEntry::Kind::file;
+  return std::nullopt;
 }
 
 }  // namespace
 
+std::string_view TarEntry::head() {
+  std::array<char, longest_magic> bytes;
+  while (done_ < std::min<std::uint64_t>(size_, bytes.size())) {
+    const std::size_t count = read_on(std::as_writable_bytes(std::span(bytes)).subspan(head_.size()));
+    head_.append(bytes.data() + head_.size(), count);
+  }
+  return head_;
+}
+
 std::size_t TarEntry::read(std::span<std::byte> buffer) {
+  if (head_.empty()) return read_on(buffer);
+  const std::size_t count = std::min(buffer.size(), head_.size());
+  std::ranges::copy(as_bytes(head_).first(count), buffer.begin());
+  head_.erase(0, count);
+  return count;
+}
+
+std::size_t TarEntry::read_on(std::span<std::byte> buffer) {
   if (buffer.empty() || done_ == size_) return 0;
   auto* reader = static_cast<archive*>(reader_);
   const la_ssize_t count = archive_read_data(reader, buffer.data(), buffer.size());
-  if (count < 0) fail(reader, tar_, "the entry " + printable(path_) + " of the tar can't be read");
-  if (count == 0) throw Error(Errc::malformed, "the entry " + printable(path_) + " of the tar is truncated");
+  if (count < 0) fail(reader, tar_, "the entry " + printable(name_) + " of the tar can't be read");
+  if (count == 0) throw Error(Errc::malformed, "the entry " + printable(name_) + " of the tar is truncated");
   done_ += static_cast<std::uint64_t>(count);
   check_ratio(reader);
   // A sparse file in whatever guise: more comes out than the tar has. What comes out now counts as read a little later.
   if (done_ > static_cast<std::uint64_t>(archive_filter_bytes(reader, 0)) + 4 * block_size)
-    throw Error(Errc::malformed, "the entry " + printable(path_) + " is larger than the tar that it is in");
+    throw Error(Errc::malformed, "the entry " + printable(name_) + " is larger than the tar that it is in");
   return static_cast<std::size_t>(count);
 }
 
@@ -93,6 +129,8 @@ void each_in_tar(const std::filesystem::path& path, const ImportLimits& limits,
   archive_read_support_format_tar(reader.get());
   archive_read_support_filter_gzip(reader.get());
   archive_read_support_filter_zstd(reader.get());
+  archive_read_support_filter_bzip2(reader.get());
+  archive_read_support_filter_xz(reader.get());
   if (archive_read_open_fd(reader.get(), file.fd(), block_size) != ARCHIVE_OK)
     fail(reader.get(), shown, shown + " is no tar");
 
@@ -106,14 +144,11 @@ void each_in_tar(const std::filesystem::path& path, const ImportLimits& limits,
       throw Error(Errc::too_large, shown + " has more than " + std::to_string(limits.max_entries) + " entries");
     if (static_cast<std::uint64_t>(archive_filter_bytes(reader.get(), 0)) > limits.max_tar_size)
       throw Error(Errc::too_large, shown + " is more than " + format_bytes(limits.max_tar_size) + " decompressed");
-    if (!is_regular(entry)) continue;
-    if (archive_entry_sparse_count(entry) > 0)
-      throw Error(Errc::malformed, shown + " has a sparse file, which nobody needs for an image");
-    const la_int64_t size = archive_entry_size(entry);
-    if (size < 0 || static_cast<std::uint64_t>(size) > max_blob_size)
-      throw Error(Errc::malformed, shown + " has an entry of an absurd size");
-    TarEntry current(reader.get(), shown, path_of(entry), static_cast<std::uint64_t>(size));
-    if (current.path().size() > limits.max_path) continue;
+    const auto kind = kind_of(entry);
+    const std::string_view name = text_of(archive_entry_pathname(entry)), target = target_of(entry);
+    if (!kind || std::max(name.size(), target.size()) > limits.max_path) continue;
+    TarEntry current(reader.get(), shown, *kind, plain_name(name), std::string(target), count);
+    if (kind == TarEntry::Kind::file) current.size_ = checked_size(entry, shown);
     if (!visit(current)) return;
   }
 }
@@ -130,6 +165,29 @@ std::string string_of(const json::value& value) {
   return std::string(value.get_string());
 }
 
+/// The digest that a file's name tells: "blobs/sha256/<hex>", "<hex>.tar.gz", "sha256:<hex>", and the like.
+std::optional<Digest> digest_in(std::string_view path) {
+  std::string_view name = path.substr(path.rfind('/') + 1);
+  for (const std::string_view end : {".gz", ".zst", ".tgz", ".tar"})
+    if (name.ends_with(end)) name.remove_suffix(end.size());
+  constexpr std::size_t sha512_digits = 128;
+  const bool has_algorithm = name.find(':') != std::string_view::npos;
+  const std::string_view algorithm = has_algorithm ? "" : name.size() == sha512_digits ? "sha512:" : "sha256:";
+  try {
+    return Digest::parse(std::string(algorithm) + std::string(name));
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
+/// The layers of an image of manifest.json. Go writes null for none.
+json::array layers_of(const json::object& image) {
+  if (const json::array* const layers = json_array(image, "Layers")) return *layers;
+  const json::value* const other = image.if_contains("Layers");
+  if (!other || !other->is_null()) senseless("manifest.json");
+  return {};
+}
+
 /// Goes over the documents of one tar, from those of a fixed name down to its layers.
 class ImportScan {
  public:
@@ -137,103 +195,145 @@ class ImportScan {
 
   TarImport run() {
     list_entries();
-    const auto index_json = documents_.find("index.json"), manifest_json = documents_.find("manifest.json");
-    if (index_json == documents_.end() && manifest_json == documents_.end())
-      throw Error(Errc::malformed,
-                  printable(path_.native()) + " is no saved image: it has no manifest.json and no index.json");
-    if (index_json != documents_.end()) follow_index(index_json->second);
-    if (manifest_json != documents_.end()) follow_manifest_json(manifest_json->second);
+    try {
+      follow_documents();
+    } catch (const Error&) {
+      if (result_.cut) throw *result_.cut;
+      throw;
+    }
     collect();
     return std::move(result_);
   }
 
  private:
-  /// The first pass, as a rule the only one: which files there are, and the text of what is JSON by its first byte, as
-  /// far as there is room.
-  void list_entries() {
+  /// The first pass, as a rule the only one: which files and links there are, and the text of what is JSON by its first
+  /// byte, as far as there is room.
+  void list_entries() try {
     each_in_tar(path_, limits_, [&](TarEntry& entry) {
-      const bool is_root = entry.path() == "manifest.json" || entry.path() == "index.json";
-      const bool fresh = sizes_.emplace(entry.path(), entry.size()).second;
-      if (is_root && !fresh) throw Error(Errc::malformed, "the tar has " + entry.path() + " twice");
-      if (fresh) order_.push_back(entry.path());
-      if (is_root) {
-        read_document(entry);
-      } else if (char first = 0; fresh && entry.size() <= limits_.max_document &&
-                                 bytes_ + entry.size() <= kept_unasked &&
-                                 entry.read(std::as_writable_bytes(std::span(&first, 1))) > 0 && first == '{') {
-        read_document(entry, {&first, 1});
+      const std::string& name = entry.name();
+      if (entry.kind() != TarEntry::Kind::file) {
+        members_.add_link(name, entry.target(), entry.kind() == TarEntry::Kind::hard_link);
+        return true;
       }
+      const std::string_view head = entry.head();
+      members_.add(name, {entry.number(), entry.size(), compression_of(head) != Compression::none});
+      const bool is_root = name == "manifest.json" || name == "index.json";
+      const bool has_room = entry.size() <= limits_.max_document && bytes_ + entry.size() <= kept_unasked;
+      if (is_root || (head.starts_with('{') && has_room)) read_document(entry);
       return true;
     });
+  } catch (const Error& error) {
+    if (error.code() != Errc::malformed) throw;
+    result_.cut = error;
   }
 
-  /// Reads all of the document after `begin`, which has been read.
-  void read_document(TarEntry& entry, std::string_view begin = {}) {
+  void read_document(TarEntry& entry) {
     if (entry.size() > limits_.max_document)
       throw Error(Errc::too_large,
-                  printable(entry.path()) + " in the tar is larger than " + format_bytes(limits_.max_document));
+                  printable(entry.name()) + " in the tar is larger than " + format_bytes(limits_.max_document));
     if ((bytes_ += entry.size()) > limits_.max_documents)
       throw Error(Errc::too_large,
                   "the documents in the tar are larger than " + format_bytes(limits_.max_documents) + " together");
-    std::string text(begin);
-    text.resize(static_cast<std::size_t>(entry.size()));
-    for (std::size_t done = begin.size(); done < text.size();)
+    std::string text(static_cast<std::size_t>(entry.size()), '\0');
+    for (std::size_t done = 0; done < text.size();)
       done += entry.read(std::as_writable_bytes(std::span(text)).subspan(done));
-    documents_.emplace(entry.path(), std::move(text));
+    documents_.emplace(entry.number(), std::move(text));
   }
 
-  /// Reads, in one more pass, the documents at `paths` that the first one has not kept.
-  void load(const std::set<std::string>& paths) {
-    if ((loaded_ += paths.size()) > max_documents) throw Error(Errc::too_large, "the tar names too many documents");
-    std::set<std::string> left;
-    for (const std::string& path : paths)
-      if (sizes_.contains(path) && !documents_.contains(path)) left.insert(path);
+  /// Reads, in one more pass, the documents that the first one has not kept.
+  void load(const std::set<std::size_t>& numbers) {
+    if ((loaded_ += numbers.size()) > max_documents) throw Error(Errc::too_large, "the tar names too many documents");
+    std::set<std::size_t> left;
+    for (const std::size_t number : numbers)
+      if (!documents_.contains(number)) left.insert(number);
     if (left.empty()) return;
     each_in_tar(path_, limits_, [&](TarEntry& entry) {
-      if (left.erase(entry.path()) > 0) read_document(entry);
+      if (left.erase(entry.number()) > 0) read_document(entry);
       return !left.empty();
     });
   }
 
-  void want(const Digest& digest, Kind kind, const std::string& path) {
-    wanted_.emplace(path, std::pair(digest, kind));
+  /// The number of the document at `path`; nothing where there is none.
+  std::optional<std::size_t> document_at(std::string_view path) const {
+    const TarMembers::Found found = members_.find(path);
+    if (!found.reason.empty()) throw Error(Errc::malformed, "in the tar " + found.reason);
+    return found.member ? std::optional(found.member->number) : std::nullopt;
+  }
+
+  void follow_documents() {
+    std::set<std::size_t> roots;
+    const auto index_json = document_at("index.json"), manifest_json = document_at("manifest.json");
+    for (const auto& number : {index_json, manifest_json})
+      if (number) roots.insert(*number);
+    if (roots.empty())
+      throw Error(Errc::malformed,
+                  printable(path_.native()) + " is no saved image: it has no manifest.json and no index.json");
+    load(roots);
+    if (index_json) follow_index(documents_.at(*index_json));
+    if (manifest_json) follow_manifest_json(documents_.at(*manifest_json));
+  }
+
+  /// Wants what is at `path`, or where nothing is, notes that.
+  const TarMember* want(const Digest& digest, Kind kind, std::string_view path, std::optional<Digest> diff_id = {}) {
+    const TarMembers::Found found = members_.find(path);
+    if (!found.member) {
+      absent_.insert(digest);
+      if (!found.reason.empty() && lost_.size() < max_lost_links) lost_.insert(found.reason);
+      return nullptr;
+    }
+    const auto& [number, size, compressed] = *found.member;
+    if (kind == Kind::layer && !compressed) kind = Kind::uncompressed_layer;
+    ImportedBlob& blob = wanted_.try_emplace(number, ImportedBlob{digest, size, kind, number}).first->second;
+    if (!blob.diff_id) blob.diff_id = std::move(diff_id);
+    return found.member;
   }
 
   /// index.json and what it points at.
   void follow_index(const std::string& text) {
     const std::optional<LayoutIndex> index = LayoutIndex::parse(text);
     if (!index) senseless("index.json");
-    std::set<std::string> level;
+    std::set<std::size_t> level;
     for (const LayoutIndex::Entry& entry : index->entries()) {
       if (!entry.digest) senseless("index.json");
       add_document(*entry.digest, level);
       if (!entry.name.empty()) add_name(entry.name);
     }
     for (int depth = 0; depth < max_levels && !level.empty(); ++depth) {
-      std::set<std::string> next;
+      std::set<std::size_t> next;
       load(level);
-      for (const std::string& path : level) follow_manifest(documents_.at(path), next);
+      for (const std::size_t number : level) follow_manifest(documents_.at(number), next);
       level = std::move(next);
     }
   }
 
   /// Adds a manifest or index, to be read with the next level where it has not been.
-  void add_document(const Digest& digest, std::set<std::string>& level) {
-    const std::string path = blob_path(digest);
-    const bool fresh = !wanted_.contains(path);
-    want(digest, Kind::document, path);
-    if (fresh && sizes_.contains(path)) level.insert(path);
+  void add_document(const Digest& digest, std::set<std::size_t>& level) {
+    if (!followed_.insert(digest).second) return;
+    if (const TarMember* const member = want(digest, Kind::document, blob_path(digest))) level.insert(member->number);
   }
 
-  void follow_manifest(const std::string& bytes, std::set<std::string>& next) {
+  void follow_manifest(const std::string& bytes, std::set<std::size_t>& next) {
     const std::variant<Manifest, Index> document = parse_manifest(bytes, "");
     if (const auto* index = std::get_if<Index>(&document)) {
       for (const Descriptor& entry : index->manifests) add_document(entry.digest, next);
       return;
     }
-    const Manifest& manifest = std::get<Manifest>(document);
-    want(manifest.config.digest, Kind::document, blob_path(manifest.config.digest));
-    for (const Descriptor& layer : manifest.layers) want(layer.digest, Kind::layer, blob_path(layer.digest));
+    const auto& [type, config, layers] = std::get<Manifest>(document);
+    const TarMember* const member = want(config.digest, Kind::document, blob_path(config.digest));
+    const std::vector<Digest> diff_ids = member ? diff_ids_in(member->number) : std::vector<Digest>();
+    for (std::size_t i = 0; i < layers.size(); ++i)
+      want(layers[i].digest, Kind::layer, blob_path(layers[i].digest),
+           diff_ids.size() == layers.size() ? std::optional(diff_ids[i]) : std::nullopt);
+  }
+
+  /// Those that a config says, where it has been read and is one: they are worth no pass of their own.
+  std::vector<Digest> diff_ids_in(std::size_t config) const {
+    const auto found = documents_.find(config);
+    try {
+      return found == documents_.end() ? std::vector<Digest>() : parse_config(found->second).diff_ids;
+    } catch (const Error&) {
+      return {};
+    }
   }
 
   void follow_manifest_json(const std::string& text) {
@@ -242,40 +342,49 @@ class ImportScan {
     if (error || !document.is_array()) senseless("manifest.json");
     const json::array& images = document.get_array();
     if (images.size() > limits_.max_images) throw Error(Errc::too_large, "the tar names too many images");
-    std::set<std::string> config_paths;
+    std::set<std::size_t> numbers;
     for (const json::value& image : images) {
       if (!image.is_object() || !image.get_object().contains("Config")) senseless("manifest.json");
-      config_paths.insert(string_of(image.at("Config")));
-      const json::array* const layers = json_array(image.get_object(), "Layers");
-      if (!layers) senseless("manifest.json");
-      if (layers->size() > max_layers) throw Error(Errc::too_large, "an image in the tar has too many layers");
+      if (layers_of(image.get_object()).size() > max_layers)
+        throw Error(Errc::too_large, "an image in the tar has too many layers");
+      numbers.insert(config_of(image));
     }
-    load(config_paths);
-    std::map<std::string, ImageConfig> configs;
-    for (const std::string& path : config_paths) {
-      if (!documents_.contains(path)) throw Error(Errc::malformed, "the tar lacks the image config " + printable(path));
-      const std::string& bytes = documents_.at(path);
-      configs.emplace(path, parse_config(bytes));
-      want(digest_of_blob_path(path).value_or(Digest::of(bytes)), Kind::document, path);
-    }
-    for (const json::value& image : images) add_image(image.get_object(), configs.at(string_of(image.at("Config"))));
+    load(numbers);
+    std::map<std::size_t, ImageConfig> configs;
+    for (const std::size_t number : numbers) configs.emplace(number, parse_config(documents_.at(number)));
+    for (const json::value& image : images) add_image(image.get_object(), configs.at(config_of(image)));
   }
 
-  /// One image of manifest.json. Its layers are blobs named by their digest, or plain tars named by anything.
+  /// The number of the config of an image of manifest.json.
+  std::size_t config_of(const json::value& image) const {
+    const std::string path = string_of(image.at("Config"));
+    const auto number = document_at(path);
+    if (!number) throw Error(Errc::malformed, "the tar lacks the image config " + printable(path));
+    return *number;
+  }
+
+  /// One image of manifest.json.
   void add_image(const json::object& image, const ImageConfig& config) {
     if (const json::array* tags = json_array(image, "RepoTags"))
       for (const json::value& tag : *tags) add_name(string_of(tag));
-    const json::array& layers = image.at("Layers").get_array();
+    const std::string config_path = string_of(image.at("Config"));
+    want(digest_of_blob_path(plain_name(config_path)).value_or(Digest::of(documents_.at(config_of(image)))),
+         Kind::document, config_path);
+    const json::array layers = layers_of(image);
     if (layers.size() != config.diff_ids.size())
       throw Error(Errc::malformed, "manifest.json in the tar has " + std::to_string(layers.size()) +
                                        " layers where the image config has " + std::to_string(config.diff_ids.size()));
-    for (std::size_t i = 0; i < layers.size(); ++i) {
-      const std::string path = string_of(layers[i]);
-      const Digest& diff_id = config.diff_ids[i];
-      const Digest digest = digest_of_blob_path(path).value_or(diff_id);
-      whole_.insert(digest);
-      want(digest, digest == diff_id ? Kind::uncompressed_layer : Kind::layer, path);
-    }
+    for (std::size_t i = 0; i < layers.size(); ++i) add_layer(string_of(layers[i]), config.diff_ids[i]);
+  }
+
+  /// A plain tar is known by its diff ID, whatever its name; a compressed one by its name, or not yet.
+  void add_layer(const std::string& path, const Digest& diff_id) {
+    const TarMember* const member = members_.find(path).member;
+    const Digest named = digest_in(path).value_or(diff_id);
+    const bool plain = member && !member->compressed;
+    const Kind kind = named == diff_id && !plain ? Kind::nameless_layer : Kind::layer;
+    const Digest& digest = plain ? diff_id : named;
+    if (!want(digest, kind, path, diff_id)) whole_.insert(digest);
   }
 
   void add_name(std::string name) {
@@ -286,30 +395,29 @@ class ImportScan {
 
   /// What is wanted and there, in the order of the tar; and what is wanted and not there.
   void collect() {
-    std::set<Digest> taken;
-    for (const std::string& path : order_) {
-      const auto found = wanted_.find(path);
-      if (found == wanted_.end()) continue;
-      const auto& [digest, kind] = found->second;
-      if (taken.insert(digest).second) result_.blobs.push_back({digest, sizes_.at(path), kind, path});
+    std::set<Digest> named, nameless;
+    for (auto& [number, blob] : wanted_)
+      if ((blob.kind == Kind::nameless_layer ? nameless : named).insert(blob.digest).second)
+        result_.blobs.push_back(std::move(blob));
+    for (const Digest& digest : absent_) {
+      if (named.contains(digest) || nameless.contains(digest)) continue;
+      result_.missing.push_back(digest);
+      if (whole_.contains(digest)) result_.lacking.push_back(digest);
     }
-    std::set<Digest> missing;
-    for (const auto& [path, blob] : wanted_)
-      if (!taken.contains(blob.first)) missing.insert(blob.first);
-    result_.missing.assign(missing.begin(), missing.end());
-    std::ranges::set_intersection(missing, whole_, std::back_inserter(result_.lacking));
+    result_.lost_links.assign(lost_.begin(), lost_.end());
   }
 
   const std::filesystem::path& path_;
   const ImportLimits& limits_;
   TarImport result_;
-  std::map<std::string, std::string> documents_;  // those read so far, by path
-  std::uint64_t bytes_ = 0;                       // of these
-  std::map<std::string, std::uint64_t> sizes_;
-  std::vector<std::string> order_;
-  std::map<std::string, std::pair<Digest, Kind>> wanted_;
-  std::set<Digest> whole_;  // layers that the tar should have
-  std::set<std::string> seen_names_;
+  TarMembers members_;
+  // By the numbers of the members.
+  std::map<std::size_t, std::string> documents_;  // those read so far
+  std::map<std::size_t, ImportedBlob> wanted_;
+  std::uint64_t bytes_ = 0;  // of documents_
+  std::set<Digest> followed_, absent_;
+  std::set<Digest> whole_;  // layers that the tar should have and has not
+  std::set<std::string> seen_names_, lost_;
   std::size_t loaded_ = 0;
 };
 
@@ -321,11 +429,11 @@ TarImport read_saved_images(const std::filesystem::path& path, const ImportLimit
 
 void read_blobs(const std::filesystem::path& path, const std::vector<ImportedBlob>& blobs,
                 const std::function<void(const ImportedBlob&, TarEntry&)>& take, const ImportLimits& limits) {
-  std::map<std::string, const ImportedBlob*> left;
-  for (const ImportedBlob& blob : blobs) left.emplace(blob.path, &blob);
+  std::map<std::size_t, const ImportedBlob*> left;
+  for (const ImportedBlob& blob : blobs) left.emplace(blob.member, &blob);
   if (left.empty()) return;
   each_in_tar(path, limits, [&](TarEntry& entry) {
-    const auto found = left.find(entry.path());
+    const auto found = left.find(entry.number());
     if (found == left.end()) return true;
     const ImportedBlob& blob = *found->second;
     if (entry.size() != blob.size) throw Error(Errc::malformed, "the tar has changed while it was read");
@@ -363,28 +471,71 @@ class Import {
     report_.names = std::move(tar.names);
     report_.missing = tar.missing.size();
     report_.lacking = tar.lacking.size();
-    read_blobs(path, tar.blobs, [&](const ImportedBlob& blob, TarEntry& entry) { take(blob, entry, false); });
-    read_blobs(path, proven_, [&](const ImportedBlob& blob, TarEntry& entry) { take(blob, entry, true); });
+    report_.lost_links = std::move(tar.lost_links);
+    try {
+      take_blobs(path, tar.blobs);
+      if (tar.cut) throw *tar.cut;
+    } catch (const Error& error) {
+      const Error& cause = tar.cut ? *tar.cut : error;
+      const std::string taken =
+          report_.layers == 0 ? "" : "; " + counted(report_.layers, "layer") + " taken before that";
+      throw Error(cause.code(), cause.what() + taken, cause.hint());
+    }
     return std::move(report_);
   }
 
  private:
+  void take_blobs(const std::filesystem::path& path, const std::vector<ImportedBlob>& blobs) {
+    read_blobs(path, blobs, [&](const ImportedBlob& blob, TarEntry& entry) { take(blob, entry, false); });
+    read_blobs(path, doubted_, [&](const ImportedBlob& blob, TarEntry& entry) { identify(blob, entry); });
+    read_blobs(path, proven_, [&](const ImportedBlob& blob, TarEntry& entry) { take(blob, entry, true); });
+  }
+
   /// An interrupted pull has left some of the blob, which is not given up on the word of a tar.
   void prove(const ImportedBlob& blob, TarEntry& entry) {
     if (hash_entry(entry, blob.digest.algorithm(), {}) == blob.digest)
       proven_.push_back(blob);
     else
+      refuse(blob, false);
+  }
+
+  /// The bytes are not those of the digest. What a compressed layer is, its diff ID may still tell.
+  void refuse(const ImportedBlob& blob, bool proven) {
+    if (blob.kind == Kind::layer && blob.diff_id && !proven)
+      doubted_.push_back(blob);
+    else
+      report_.wrong.push_back(blob.digest);
+  }
+
+  /// Finds out the digest of a compressed layer that is what its diff ID says.
+  void identify(const ImportedBlob& blob, TarEntry& entry) {
+    Hasher tar(blob.diff_id->algorithm());
+    Decompressor inflater([&](std::span<const std::byte> piece) { tar.update(piece); });
+    bool sound = true;
+    const auto step = [&sound](const auto& part) {
+      try {
+        if (sound) part();
+      } catch (const Error&) {
+        sound = false;
+      }
+    };
+    const Digest digest = hash_entry(entry, Digest::Algorithm::sha256,
+                                     [&](std::uint64_t, auto piece) { step([&] { inflater.feed(piece); }); });
+    step([&] { inflater.finish(); });
+    if (sound && tar.finish() == *blob.diff_id)
+      proven_.push_back({digest, blob.size, Kind::layer, blob.member, blob.diff_id});
+    else
       report_.wrong.push_back(blob.digest);
   }
 
   void take(const ImportedBlob& blob, TarEntry& entry, bool proven) {
+    if (blob.kind == Kind::nameless_layer) return identify(blob, entry);
     Acquired acquired = BlobBusy{};
     try {
       acquired = store_.acquire(blob.digest, blob.size);
     } catch (const Error& error) {
       if (error.code() != Errc::size_mismatch) throw;
-      report_.wrong.push_back(blob.digest);  // the cache has it, and it is not of this size
-      return;
+      return refuse(blob, proven);  // the cache has it, and it is not of this size
     }
     if (std::holds_alternative<StoredBlob>(acquired)) {
       ++report_.known;
@@ -392,13 +543,13 @@ class Import {
       if (!proven && (*partial)->present().size() > 0) return prove(blob, entry);
       if (progress_ && blob.kind != Kind::document)
         progress_("importing " + blob.digest.short_string() + ", " + format_bytes(blob.size));
-      store(blob, entry, **partial);
+      store(blob, entry, **partial, proven);
     } else {
       ++report_.busy;
     }
   }
 
-  void store(const ImportedBlob& blob, TarEntry& entry, PartialBlob& partial) {
+  void store(const ImportedBlob& blob, TarEntry& entry, PartialBlob& partial, bool proven) {
     require_space(store_.directory(), blob.size);
     // What an interrupted pull has left may be less than the whole, and is not known to be right.
     if (partial.present().size() > 0) partial.discard();
@@ -409,8 +560,7 @@ class Import {
       });
       if (found != blob.digest) {
         partial.discard();
-        report_.wrong.push_back(blob.digest);
-        return;
+        return refuse(blob, proven);
       }
       partial.commit();
     } catch (const Error&) {
@@ -432,7 +582,8 @@ class Import {
 
   BlobStore& store_;
   const std::function<void(std::string_view)>& progress_;
-  std::vector<ImportedBlob> proven_;  // of what the cache has a part, what the tar does have
+  std::vector<ImportedBlob> doubted_;  // compressed layers that are not what their names say
+  std::vector<ImportedBlob> proven_;   // what the tar does have of what the cache has a part of, or what was identified
   ImportReport report_;
 };
 

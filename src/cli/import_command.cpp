@@ -20,9 +20,10 @@ std::string wrong_blobs(const std::string& prefix, const ImportReport& report) {
 }
 
 json::object to_json(const std::string& file, const ImportReport& report) {
-  json::array names, wrong;
+  json::array names, wrong, lost_links;
   for (const std::string& name : report.names) names.emplace_back(name);
   for (const Digest& digest : report.wrong) wrong.emplace_back(digest.to_string());
+  for (const std::string& link : report.lost_links) lost_links.emplace_back(link);
   return {{"file", file},
           {"images", std::move(names)},
           {"layers", report.layers},
@@ -32,6 +33,7 @@ json::object to_json(const std::string& file, const ImportReport& report) {
           {"known", report.known},
           {"busy", report.busy},
           {"missing", report.missing},
+          {"lost_links", std::move(lost_links)},
           {"wrong", std::move(wrong)}};
 }
 
@@ -49,6 +51,7 @@ std::string import_summary(const std::string& file, const ImportReport& report) 
         "  the tar is not whole: it lacks " + counted(report.lacking, "blob") + " of the images in its manifest.json\n";
   else if (report.missing > 0)
     text += "  " + counted(report.missing, "blob") + " that it names are not in it\n";
+  for (const std::string& link : report.lost_links) text += "  " + link + "\n";
   if (report.busy > 0)
     text += "  " + counted(report.busy, "blob") + " left out (being fetched, or damaged in the cache): run it again\n";
   return text + wrong_blobs("  ", report);

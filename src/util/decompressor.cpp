@@ -20,8 +20,7 @@ namespace {
 using Bytes = std::span<const std::byte>;
 using Sink = Decompressor::Sink;
 
-constexpr std::size_t sniff_size = 6;  // the longest magic number, that of xz
-constexpr int max_window_log = 27;     // 128 MiB, the most that `zstd -d` takes unasked
+constexpr int max_window_log = 27;  // 128 MiB, the most that `zstd -d` takes unasked
 
 /// Whether a frame of zstd or a skippable one begins with these bytes (RFC 8878, 3.1).
 bool is_zstd_frame(std::string_view head) {
@@ -176,30 +175,45 @@ class Zstd final : public Decompressor::Codec {
   bool in_frame_ = false, any_ = false;
 };
 
-/// For what the first bytes of a stream say it is; null for a tar, which starts with a path, as none of these could be.
+/// For what the first bytes of a stream say it is; null where there is nothing to undo.
 std::unique_ptr<Decompressor::Codec> codec_for(std::string_view head, const Sink& sink) {
-  using namespace std::string_view_literals;
-  if (head.starts_with("\x1f\x8b"sv)) return std::make_unique<Gzip>(sink);
-  if (is_zstd_frame(head)) return std::make_unique<Zstd>(sink);
-  if (head.starts_with("BZh"sv) && head.size() >= 4 && head[3] >= '1' && head[3] <= '9')
-    throw Error(Errc::unsupported, "the layer is compressed with bzip2, which --uncompressed can't undo");
-  if (head.starts_with("\xfd"
-                       "7zXZ"sv))
-    throw Error(Errc::unsupported, "the layer is compressed with xz, which --uncompressed can't undo");
+  switch (compression_of(head)) {
+    case Compression::none:
+      return nullptr;
+    case Compression::gzip:
+      return std::make_unique<Gzip>(sink);
+    case Compression::zstd:
+      return std::make_unique<Zstd>(sink);
+    case Compression::bzip2:
+      throw Error(Errc::unsupported, "the layer is compressed with bzip2, which --uncompressed can't undo");
+    case Compression::xz:
+      throw Error(Errc::unsupported, "the layer is compressed with xz, which --uncompressed can't undo");
+  }
   return nullptr;
 }
 
 }  // namespace
+
+Compression compression_of(std::string_view head) {
+  using namespace std::string_view_literals;
+  if (head.starts_with("\x1f\x8b"sv)) return Compression::gzip;
+  if (is_zstd_frame(head)) return Compression::zstd;
+  if (head.starts_with("BZh"sv) && head.size() >= 4 && head[3] >= '1' && head[3] <= '9') return Compression::bzip2;
+  if (head.starts_with("\xfd"
+                       "7zXZ"sv))
+    return Compression::xz;
+  return Compression::none;
+}
 
 Decompressor::Decompressor(Sink sink, DecompressLimits limits) : sink_(std::move(sink)), limits_(limits) {}
 
 void Decompressor::feed(std::span<const std::byte> data) {
   in_ += data.size();
   if (!begun_) {
-    const std::size_t taken = std::min(data.size(), sniff_size - head_.size());
+    const std::size_t taken = std::min(data.size(), longest_magic - head_.size());
     head_.append(reinterpret_cast<const char*>(data.data()), taken);
     data = data.subspan(taken);
-    if (head_.size() < sniff_size) return;
+    if (head_.size() < longest_magic) return;
     begin();
   }
   take(data);

@@ -7,10 +7,19 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 namespace hawser {
+
+/// How a layer is compressed.
+enum class Compression { none, gzip, zstd, bzip2, xz };
+
+inline constexpr std::size_t longest_magic = 6;  ///< bytes, that of xz
+/// What the first bytes of a layer (longest_magic of them, or all) say it is. A tar begins with a path, as nothing
+/// compressed does.
+Compression compression_of(std::string_view head);
 
 /// How much a compressed layer may become. A few kilobytes of gzip can hold megabytes, of zstd gigabytes.
 struct DecompressLimits {

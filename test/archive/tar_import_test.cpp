@@ -1,6 +1,8 @@
 // What `hawser import` takes from whole tars, of good and of ill will, is in import_test.cpp.
 #include "archive/tar_import.hpp"
 
+#include "archive/decompressor.hpp"
+#include "archive/import_fixture.hpp"
 #include "archive/sample_images.hpp"
 #include "archive/tar_header.hpp"
 
@@ -17,7 +19,7 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 using Kind = ImportedBlob::Kind;
 
-const std::string layer = "a layer that is no tar";
+const std::string layer = "\x1f\x8b, as gzip begins";
 const std::string config = R"({"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[")" +
                            Digest::of("the layer's tar").to_string() + R"("]}})";
 
@@ -58,7 +60,7 @@ std::string data_of(TarEntry& entry) {
 std::vector<std::string> paths(const std::filesystem::path& tar, const ImportLimits& limits = {}) {
   std::vector<std::string> result;
   each_in_tar(tar, limits, [&](const TarEntry& entry) {
-    result.push_back(entry.path());
+    result.push_back(entry.name());
     return true;
   });
   return result;
@@ -83,6 +85,34 @@ TEST_F(TarReaderTest, EndsWhereTheVisitorHasSeenEnough) {
   int seen = 0;
   each_in_tar(tar_of(entry("a", "1") + entry("b", "2")), {}, [&](const TarEntry&) { return ++seen < 1; });
   EXPECT_EQ(seen, 1);
+}
+
+TEST_F(TarReaderTest, WhatWasLookedAtIsReadAllTheSame) {
+  std::vector<std::string> heads, data;
+  each_in_tar(tar_of(entry("a", "abc") + entry("b", "") + entry("c", noise(300'000, 1))), {}, [&](TarEntry& each) {
+    heads.emplace_back(each.head());
+    EXPECT_EQ(each.head(), heads.back());
+    data.push_back(data_of(each));
+    return true;
+  });
+  EXPECT_THAT(heads, ElementsAre("abc", "", noise(300'000, 1).substr(0, longest_magic)));
+  EXPECT_THAT(data, ElementsAre("abc", "", noise(300'000, 1)));
+}
+
+TEST_F(TarReaderTest, TellsLinksAndTheNumbersOfEntries) {
+  const auto link = [](char type, const std::string& target) {
+    return test::HostileTar().raw("l" + std::string(1, type), type, target).bytes;
+  };
+  const auto tar = tar_of(tar_directory_header("d/") + entry("d//./a", "1") + link('1', "d/a") + link('2', "../d/a"));
+  std::vector<std::string> seen;
+  each_in_tar(tar, {}, [&](const TarEntry& each) {
+    const char* kind = each.kind() == TarEntry::Kind::file        ? "file"
+                       : each.kind() == TarEntry::Kind::hard_link ? "hard"
+                                                                  : "symbolic";
+    seen.push_back(std::to_string(each.number()) + " " + kind + " " + each.name() + " " + each.target());
+    return true;
+  });
+  EXPECT_THAT(seen, ElementsAre("2 file d/a ", "3 hard l1 d/a", "4 symbolic l2 ../d/a"));
 }
 
 TEST_F(TarReaderTest, HoldsToItsLimits) {

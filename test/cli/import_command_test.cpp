@@ -17,10 +17,12 @@ TEST(ImportSummary, SaysWhatIsOddAboutATar) {
   report.uncompressed = 1;
   report.wrong = {Digest::of("layer")};
   report.lacking = report.missing = 1;
+  report.lost_links = {"a is a link to b, which is no file of the tar"};
   const std::string text = import_summary("a.tar", report);
   EXPECT_THAT(text, HasSubstr("1 layer of these uncompressed, kept under the diff ID"));
   EXPECT_THAT(text, HasSubstr(Digest::of("layer").to_string()));
   EXPECT_THAT(text, HasSubstr("not whole: it lacks 1 blob"));
+  EXPECT_THAT(text, HasSubstr("  a is a link to b, which is no file of the tar\n"));
 }
 
 TEST_F(ImportTest, TheCommandGoesOnAfterATarThatIsNone) {
@@ -86,6 +88,21 @@ TEST_F(ImportTest, QuietSaysWhatIsWrongAlone) {
   EXPECT_EQ(run_import_command(command).text, "");
   EXPECT_EQ(run_import_command(damaged).text, damaged.words[0] + ": not what it claims to be, not taken: " +
                                                   Digest::of(image.layers[0]).to_string() + "\n");
+}
+
+TEST_F(ImportTest, TheCommandFailsForALinkToNowhere) {
+  const RealImage image({noise(7000, 1)});
+  HostileTar tar;
+  tar.file("abc.json", image.config).raw("a/layer.tar", '2', "../b/layer.tar");
+  tar.file("manifest.json", RealImage::docker_manifest("abc.json", {"a/layer.tar"}));
+  Command command;
+  command.cache_directory = (directory / "cache").string();
+  command.words = {write(tar.end())};
+  command.json = true;
+  const Outcome outcome = run_import_command(command);
+  EXPECT_EQ(outcome.exit, ExitCode::integrity);
+  EXPECT_EQ(boost::json::parse(outcome.text).at("files").at(0).at("lost_links").at(0).as_string(),
+            "a/layer.tar is a link to b/layer.tar, which is no file of the tar");
 }
 
 TEST_F(ImportTest, TheCommandFailsForATarThatIsNotWhole) {

@@ -3,6 +3,8 @@
 #include <memory>
 #include <stdexcept>
 
+#include <archive.h>
+#include <archive_entry.h>
 #include <zlib.h>
 #include <zstd.h>
 
@@ -11,6 +13,22 @@ namespace {
 
 Bytef* bytes_of(std::string& text) {
   return reinterpret_cast<Bytef*>(text.data());
+}
+
+std::string filtered(std::string_view text, int filter) {
+  const std::unique_ptr<archive, decltype(&archive_write_free)> writer(archive_write_new(), archive_write_free);
+  const std::unique_ptr<archive_entry, decltype(&archive_entry_free)> entry(archive_entry_new(), archive_entry_free);
+  std::string output(text.size() * 2 + 4096, '\0');
+  std::size_t used = 0;
+  archive_write_add_filter(writer.get(), filter);
+  archive_write_set_format_raw(writer.get());
+  archive_write_open_memory(writer.get(), output.data(), output.size(), &used);
+  archive_entry_set_filetype(entry.get(), AE_IFREG);
+  archive_write_header(writer.get(), entry.get());
+  archive_write_data(writer.get(), text.data(), text.size());
+  if (archive_write_close(writer.get()) != ARCHIVE_OK) throw std::runtime_error("libarchive");
+  output.resize(used);
+  return output;
 }
 
 using Context = std::unique_ptr<ZSTD_CCtx, decltype(&ZSTD_freeCCtx)>;
@@ -82,6 +100,14 @@ std::string zstd_skippable(std::string_view content) {
   std::string frame = "\x5a\x2a\x4d\x18";
   for (unsigned shift = 0; shift < 32; shift += 8) frame += static_cast<char>(content.size() >> shift & 0xff);
   return frame + std::string(content);
+}
+
+std::string bzip2(std::string_view text) {
+  return filtered(text, ARCHIVE_FILTER_BZIP2);
+}
+
+std::string xz(std::string_view text) {
+  return filtered(text, ARCHIVE_FILTER_XZ);
 }
 
 }  // namespace hawser::test

@@ -1,4 +1,4 @@
-// Compressed streams for tests, made by zlib and libzstd: writers that are not the readers under test.
+// Compressed streams for tests, made by zlib, libzstd and libarchive: writers that are not the readers under test.
 #pragma once
 
 #include <cstddef>
@@ -26,5 +26,9 @@ std::string zstd_zeros(std::uint64_t size);
 
 /// A skippable frame (RFC 8878, 3.1.2) with `content`.
 std::string zstd_skippable(std::string_view content);
+
+/// `text` as bzip2 and xz compress it.
+std::string bzip2(std::string_view text);
+std::string xz(std::string_view text);
 
 }  // namespace hawser::test
