@@ -1,11 +1,11 @@
 #include "archive/tar_import.hpp"
 
 #include "archive/archive_layout.hpp"
-#include "archive/decompressor.hpp"
 #include "archive/tar_members.hpp"
 #include "image/hasher.hpp"
 #include "image/image_layout.hpp"
 #include "image/manifest.hpp"
+#include "util/decompressor.hpp"
 #include "util/file.hpp"
 #include "util/json.hpp"
 #include "util/text.hpp"

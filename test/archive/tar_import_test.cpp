@@ -1,10 +1,10 @@
 // What `hawser import` takes from whole tars, of good and of ill will, is in import_test.cpp.
 #include "archive/tar_import.hpp"
 
-#include "archive/decompressor.hpp"
 #include "archive/import_fixture.hpp"
 #include "archive/sample_images.hpp"
 #include "archive/tar_header.hpp"
+#include "util/decompressor.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
