@@ -24,7 +24,7 @@ int main(int argc, char** argv) try {
   hawser::PullRequest request;
   request.references = {hawser::Reference::parse(argv[1])};
   request.output = argv[2];
-  request.access.credentials = hawser::docker_config_logins(hawser::login_files(std::getenv, ::getuid()));
+  request.access.credentials = hawser::docker_config_logins(hawser::login_sources(std::getenv, ::getuid()));
   request.access.proxies = hawser::read_proxy_settings(std::getenv);
   Progress progress;
   const hawser::ImageResult image = hawser::pull(request, progress).front();

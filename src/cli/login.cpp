@@ -78,8 +78,9 @@ RegistryAccess registry_access(const Command& command, const std::vector<Referen
                                const Environment& environment, Progress& progress) {
   RegistryAccess access = command.access;
   access.proxies = environment.proxies;
+  const auto warn = [&](const std::string& text) { progress.tell(Importance::warning, text); };
   access.credentials = credential_lookup(command, images, environment, std::cin, progress,
-                                         docker_config_logins(environment.login_files));
+                                         docker_config_logins(environment.login_sources, warn));
   access.log = [&progress](Importance importance, const std::string& text) { progress.tell(importance, text); };
   return access;
 }

@@ -531,6 +531,7 @@ Environment:
   HTTPS_PROXY, HTTP_PROXY, ALL_PROXY  proxies; NO_PROXY names hosts that are reached without
   HAWSER_PASSWORD                     password that belongs to --username
   DOCKER_CONFIG                       directory of docker login's config.json (default: ~/.docker)
+  DOCKER_AUTH_CONFIG                  text of a config.json, as GitLab's runners have it
   REGISTRY_AUTH_FILE                  podman login's auth.json, where it is another than podman's own
 
 Exit codes:

@@ -61,15 +61,16 @@ std::vector<std::string> take_arguments(int argc, char** argv) {
 }
 
 Environment take_environment() {
-  constexpr const char* password = "HAWSER_PASSWORD";
   Environment environment;
   environment.proxies = read_proxy_settings(std::getenv);
-  environment.login_files = login_files(std::getenv, ::getuid());
+  environment.login_sources = login_sources(std::getenv, ::getuid());
   if (const char* terminal = std::getenv("TERM")) environment.terminal = terminal;
-  if (char* value = std::getenv(password); value != nullptr) {
-    environment.password = value;
+  if (const char* password = std::getenv("HAWSER_PASSWORD")) environment.password = password;
+  for (const char* secret : {"HAWSER_PASSWORD", "DOCKER_AUTH_CONFIG"}) {
+    char* value = std::getenv(secret);
+    if (value == nullptr) continue;
     wipe(value);
-    ::unsetenv(password);
+    ::unsetenv(secret);
   }
   return environment;
 }

@@ -18,7 +18,7 @@ namespace hawser {
 struct Environment {
   std::optional<std::string> password;  ///< HAWSER_PASSWORD
   ProxySettings proxies = {};
-  std::vector<LoginFile> login_files = {};
+  std::vector<LoginSource> login_sources = {};
   std::string terminal = {};  ///< TERM
 };
 

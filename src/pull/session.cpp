@@ -72,7 +72,7 @@ asio::awaitable<Logins> Session::look_up(std::string registry) {
   Logins found;
   auto ask = [&] { found = access_.credentials(registry); };
   co_await run_on(pool_, ask);
-  if (access_.log && !found.missing_helpers.empty()) access_.log(Importance::detail, found.missing_helpers_text());
+  if (access_.log && !found.obstacles.empty()) access_.log(Importance::detail, found.obstacles_text());
   co_return found;
 }
 

@@ -312,8 +312,7 @@ asio::awaitable<std::string> Authenticator::answer(std::vector<Challenge> challe
                                         schemes_of(challenges) + ")");
   co_await find_logins();
   std::string value = basic_of(repository);
-  if (value.empty())
-    throw Error(Errc::unauthorized, what + ": authentication is needed", with_missing_helpers(login_hint));
+  if (value.empty()) throw Error(Errc::unauthorized, what + ": authentication is needed", with_obstacles(login_hint));
   if (value == used) refuse(what, repository, {});
   service_.reset();
   basic_ = true;
@@ -341,12 +340,12 @@ void Authenticator::refuse(const std::string& what, const std::string& repositor
   const std::string tail = words.empty() ? "" : " (" + words + ")";
   if (!kept_token_of(repository).empty() && !basic_)
     throw Error(Errc::unauthorized, what + ": the token that was kept for the registry was refused" + tail,
-                with_missing_helpers("it may have run out: log in anew"));
+                with_obstacles("it may have run out: log in anew"));
   if (login_of(repository))
     throw Error(Errc::unauthorized, what + ": the credentials were refused" + tail,
-                with_missing_helpers("check user name and password, and that this user may pull from the repository"));
+                with_obstacles("check user name and password, and that this user may pull from the repository"));
   throw Error(Errc::unauthorized, what + ": authentication is needed, or there is no such repository" + tail,
-              with_missing_helpers(login_hint));
+              with_obstacles(login_hint));
 }
 
 asio::awaitable<std::string> Authenticator::obtain(std::string repository) {
@@ -430,9 +429,9 @@ std::string Authenticator::kept_token_of(const std::string& repository) const {
   return who && !who->registry_token.empty() ? "Bearer " + who->registry_token : std::string();
 }
 
-std::string Authenticator::with_missing_helpers(std::string_view hint) const {
-  const std::string missing = logins_ ? logins_->missing_helpers_text() : std::string();
-  return (missing.empty() ? missing : missing + "; ") + std::string(hint);
+std::string Authenticator::with_obstacles(std::string_view hint) const {
+  const std::string obstacles = logins_ ? logins_->obstacles_text() : std::string();
+  return (obstacles.empty() ? obstacles : obstacles + "; ") + std::string(hint);
 }
 
 void Authenticator::remember_service() {

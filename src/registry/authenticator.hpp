@@ -151,7 +151,7 @@ class Authenticator {
   /// The value of Bearer for `repository` where a token for the registry itself was kept; else empty.
   std::string kept_token_of(const std::string& repository) const;
   /// `hint`, and before it what may be the reason that a login is missing or an old one.
-  std::string with_missing_helpers(std::string_view hint) const;
+  std::string with_obstacles(std::string_view hint) const;
   void remember_service();
 
   HttpClient& http_;

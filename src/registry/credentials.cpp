@@ -11,11 +11,14 @@
 #include <csignal>
 #include <filesystem>
 #include <iterator>
+#include <memory>
 #include <system_error>
+#include <tuple>
 #include <utility>
 
 #include <boost/json.hpp>
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <poll.h>
 #include <spawn.h>
 #include <sys/resource.h>
@@ -33,15 +36,54 @@ std::string docker_config_key(std::string_view registry) {
   return is_same_registry(registry, "docker.io") ? "https://index.docker.io/v1/" : std::string(registry);
 }
 
-/// Adds what a file knows of `registry`; returns whether that is enough for all of it.
-bool add_logins(Logins& found, const LoginFile& file, std::string_view registry) {
+/// What a helper may keep the credentials of `registry` under: what docker asks for, then what podman asks for.
+std::vector<std::string> helper_keys(std::string_view registry) {
+  std::vector<std::string> keys{docker_config_key(registry)};
+  if (is_same_registry(registry, "docker.io")) keys.emplace_back("docker.io");
+  return keys;
+}
+
+/// The text of a source; nothing where there is none and need not be. Throws Error.
+std::optional<std::string> read_source(const LoginSource& source) {
+  using enum LoginSource::Kind;
+  if (source.kind == text) return source.text;
   std::error_code error;
-  if (!std::filesystem::exists(file.path, error) && (!error || (file.guessed && error == std::errc::permission_denied)))
-    return false;
-  const auto config = parse_docker_config(read_file(file.path, max_config), file.path.string());
+  if (std::filesystem::exists(source.name, error)) return read_file(source.name, max_config);
+  if (source.kind == named && !error) throw Error(Errc::disk, "REGISTRY_AUTH_FILE names no file: " + source.name);
+  if (!error || (source.kind == guessed && error == std::errc::permission_denied)) return std::nullopt;
+  return read_file(source.name, max_config);  // which says why it can't be read
+}
+
+/// What was in the sources.
+struct StoredLogins {
+  std::vector<std::pair<std::string, boost::json::object>> configs;  // each with the source's name
+  std::vector<std::string> obstacles;                                // sources that can't be read
+};
+
+/// Adds the keys of `credHelpers` that fit `registry` only as a pattern, which is what people expect of a *.
+void add_patterns(std::vector<std::string>& obstacles, const std::string& name, const boost::json::object& config,
+                  const std::string& registry) {
+  const auto* helpers = json_object(config, "credHelpers");
+  if (!helpers) return;
+  for (const auto& member : *helpers) {
+    const std::string key(member.key());
+    if (key.find('*') != std::string::npos && ::fnmatch(key.c_str(), registry.c_str(), 0) == 0)
+      obstacles.push_back("\"" + printable(key, 100) + "\" in " + name + " is no pattern: name " + registry +
+                          " itself");
+  }
+}
+
+/// Adds what a source knows of `registry`; returns whether that is enough for all of it.
+bool add_logins(Logins& found, const std::string& name, const boost::json::object& config,
+                const std::string& registry) {
+  add_patterns(found.obstacles, name, config, registry);
+  std::ranges::move(undecodable_logins(config, name, registry), std::back_inserter(found.obstacles));
   std::vector<Login> logins = find_inline_logins(config, registry);
   if (const std::string helper = find_credential_helper(config, registry); !helper.empty()) {
-    if (auto credentials = ask_credential_helper(helper, docker_config_key(registry), found.missing_helpers)) {
+    std::optional<Credentials> credentials;
+    for (const std::string& key : helper_keys(registry))
+      if (!credentials) credentials = ask_credential_helper(helper, key, found.obstacles);
+    if (credentials) {
       std::erase_if(logins, [](const Login& login) { return login.part.empty(); });
       logins.push_back({{}, std::move(*credentials)});
     }
@@ -64,11 +106,27 @@ bool is_same_registry(std::string_view a, std::string_view b) {
   return canonical_name(a) == canonical_name(b);
 }
 
-CredentialLookup docker_config_logins(std::vector<LoginFile> files) {
-  return [files = std::move(files)](const std::string& registry) {
+CredentialLookup docker_config_logins(const std::vector<LoginSource>& sources,
+                                      const std::function<void(const std::string&)>& warn) {
+  const auto stored = std::make_shared<StoredLogins>();
+  const auto tell = [&](const std::string& obstacle) {
+    if (warn) warn(obstacle);
+  };
+  for (const LoginSource& source : sources) {
+    try {
+      const auto text = read_source(source);
+      if (!text) continue;
+      const auto& [name, config] = stored->configs.emplace_back(source.name, parse_docker_config(*text, source.name));
+      std::ranges::for_each(undecodable_logins(config, name), tell);
+    } catch (const Error& error) {
+      tell(stored->obstacles.emplace_back(error.what()));
+    }
+  }
+  return [stored](const std::string& registry) {
     Logins found;
-    for (const LoginFile& file : files)
-      if (add_logins(found, file, registry)) break;
+    found.obstacles = stored->obstacles;
+    for (const auto& [name, config] : stored->configs)
+      if (add_logins(found, name, config, registry)) break;
     return found;
   };
 }
@@ -83,34 +141,52 @@ const Credentials* Logins::find(std::string_view repository) const {
   return nullptr;
 }
 
-std::string Logins::missing_helpers_text() const {
-  if (missing_helpers.empty()) return {};
-  std::string names;
-  for (const std::string& helper : missing_helpers) names += (names.empty() ? "" : " and ") + helper;
-  return "docker's configuration names " + names +
-         (missing_helpers.size() == 1 ? ", which is not installed or not in PATH"
-                                      : ", which are not installed or not in PATH");
+std::string Logins::obstacles_text() const {
+  std::string text;
+  for (const std::string& obstacle : obstacles) text += (text.empty() ? "" : "; ") + obstacle;
+  return text;
 }
 
-std::vector<LoginFile> login_files(const std::function<const char*(const char*)>& environment, unsigned user) {
+namespace {
+
+/// The value of a variable; empty where it is not set.
+std::string variable(const EnvironmentLookup& environment, const char* name) {
+  const char* value = environment(name);
+  return value ? value : "";
+}
+
+/// The file in the directory that a variable names, or in `below_home`.
+std::filesystem::path file_of(const EnvironmentLookup& environment, const char* name, const char* below_home,
+                              const char* file) {
+  std::filesystem::path directory = variable(environment, name);
+  const std::filesystem::path home = variable(environment, "HOME");
+  if (directory.empty() && !home.empty()) directory = home / below_home;
+  return directory.empty() ? directory : directory / file;
+}
+
+}  // namespace
+
+std::filesystem::path docker_config_file(const EnvironmentLookup& environment) {
+  return file_of(environment, "DOCKER_CONFIG", ".docker", "config.json");
+}
+
+std::vector<LoginSource> login_sources(const EnvironmentLookup& environment, unsigned user) {
+  using enum LoginSource::Kind;
   using std::filesystem::path;
-  const auto variable = [&](const char* name, const path& otherwise = {}) {
-    const char* value = environment(name);
-    return value && *value ? path(value) : otherwise;
+  std::vector<LoginSource> sources;
+  const auto add = [&](const path& file, LoginSource::Kind kind) {
+    if (!file.empty() && std::ranges::find(sources, file.string(), &LoginSource::name) == sources.end())
+      sources.push_back({file.string(), kind});
   };
-  std::vector<LoginFile> files;
-  const auto add = [&](const path& directory, const char* name, bool guessed) {
-    path file = directory / name;
-    if (directory.empty() || std::ranges::find(files, file, &LoginFile::path) != files.end()) return;
-    files.push_back({std::move(file), guessed});
-  };
-  const path home = variable("HOME");
-  const path runtime = variable("XDG_RUNTIME_DIR");
-  if (path file = variable("REGISTRY_AUTH_FILE"); !file.empty()) files.push_back({std::move(file), false});
-  add(variable("DOCKER_CONFIG", home.empty() ? home : home / ".docker"), "config.json", false);
-  add(runtime.empty() ? path("/run/containers") / std::to_string(user) : runtime / "containers", "auth.json", true);
-  add(variable("XDG_CONFIG_HOME", home.empty() ? home : home / ".config"), "containers/auth.json", true);
-  return files;
+  if (std::string config = variable(environment, "DOCKER_AUTH_CONFIG"); !config.empty())
+    sources.push_back({"DOCKER_AUTH_CONFIG", text, std::move(config)});
+  add(variable(environment, "REGISTRY_AUTH_FILE"), named);
+  add(docker_config_file(environment), file);
+  const path runtime = variable(environment, "XDG_RUNTIME_DIR");
+  const path podman = runtime.empty() ? path("/run/containers") / std::to_string(user) : runtime / "containers";
+  add(podman / "auth.json", guessed);
+  add(file_of(environment, "XDG_CONFIG_HOME", ".config", "containers/auth.json"), guessed);
+  return sources;
 }
 
 namespace {
@@ -136,21 +212,27 @@ Key read_key(boost::json::string_view text) {
   return {key.substr(0, slash), url ? std::string_view() : key.substr(slash + 1)};
 }
 
+/// The user name and password of an `auth`: base64 in one line or several, as base64(1) writes it; nothing where it
+/// can't be decoded.
+std::optional<std::pair<std::string, std::string>> decode_auth(std::string auth) {
+  std::erase_if(auth, [](char c) { return std::string_view(" \t\r\n").find(c) != std::string_view::npos; });
+  const auto decoded = base64_decode(auth);
+  if (!decoded) return std::nullopt;
+  // docker pads the password with NULs in old files.
+  const std::string text = decoded->substr(0, decoded->find('\0'));
+  const std::size_t colon = text.find(':');
+  if (colon == std::string::npos) return std::nullopt;
+  return std::pair(text.substr(0, colon), text.substr(colon + 1));
+}
+
 std::optional<Credentials> read_entry(const boost::json::object& entry) {
   Credentials credentials;
   credentials.username = json_text(entry, "username");
   credentials.password = json_text(entry, "password");
   credentials.identity_token = json_text(entry, "identitytoken");
   credentials.registry_token = json_text(entry, "registrytoken");
-  if (const auto decoded = base64_decode(json_text(entry, "auth")); decoded && !decoded->empty()) {
-    // docker pads the password with NULs in old files.
-    const std::string text = decoded->substr(0, decoded->find('\0'));
-    const std::size_t colon = text.find(':');
-    if (colon != std::string::npos) {
-      credentials.username = text.substr(0, colon);
-      credentials.password = text.substr(colon + 1);
-    }
-  }
+  if (auto decoded = decode_auth(json_text(entry, "auth")))
+    std::tie(credentials.username, credentials.password) = std::move(*decoded);
   if (credentials.password.empty() && credentials.identity_token.empty() && credentials.registry_token.empty())
     return std::nullopt;
   return credentials;
@@ -158,9 +240,12 @@ std::optional<Credentials> read_entry(const boost::json::object& entry) {
 
 }  // namespace
 
-boost::json::object parse_docker_config(std::string_view text, const std::string& path) {
+boost::json::object parse_docker_config(std::string_view text, const std::string& name) {
+  constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
+  if (text.starts_with(byte_order_mark)) text.remove_prefix(byte_order_mark.size());
+  if (text.find_first_not_of(" \t\r\n") == std::string_view::npos) return {};
   auto config = parse_json_object(text);
-  if (!config) throw Error(Errc::usage, path + " is not a JSON object", "repair it, or log in anew");
+  if (!config) throw Error(Errc::usage, name + " is not a JSON object", "repair or remove it, and log in anew");
   return std::move(*config);
 }
 
@@ -177,6 +262,20 @@ std::vector<Login> find_inline_logins(const boost::json::object& config, std::st
   }
   std::ranges::stable_sort(logins, std::ranges::greater{}, [](const Login& login) { return login.part.size(); });
   return logins;
+}
+
+std::vector<std::string> undecodable_logins(const boost::json::object& config, const std::string& name,
+                                            std::string_view registry) {
+  std::vector<std::string> clauses;
+  const auto* auths = json_object(config, "auths");
+  if (!auths) return clauses;
+  for (const auto& [key, entry] : *auths) {
+    const std::string auth = json_text(entry, "auth");
+    if (auth.empty() || decode_auth(auth)) continue;
+    if (!registry.empty() && !is_same_registry(read_key(key).host, registry)) continue;
+    clauses.push_back("the auth of \"" + printable(std::string_view(key), 100) + "\" in " + name + " can't be decoded");
+  }
+  return clauses;
 }
 
 std::string find_credential_helper(const boost::json::object& config, std::string_view registry) {
@@ -307,7 +406,7 @@ bool is_valid_helper_name(std::string_view name) {
 }
 
 std::optional<Credentials> ask_credential_helper(const std::string& name, const std::string& key,
-                                                 std::vector<std::string>& missing,
+                                                 std::vector<std::string>& obstacles,
                                                  std::chrono::milliseconds time_limit) {
   if (!is_valid_helper_name(name))
     throw Error(Errc::usage,
@@ -317,7 +416,8 @@ std::optional<Credentials> ask_credential_helper(const std::string& name, const 
   Helper helper(program);
   // EACCES is what comes of a directory in PATH that this user may not enter, too.
   if (helper.error() == ENOENT || helper.error() == EACCES) {
-    if (std::ranges::find(missing, program) == missing.end()) missing.push_back(program);
+    std::string missing = "docker's configuration names " + program + ", which is not installed or not in PATH";
+    if (std::ranges::find(obstacles, missing) == obstacles.end()) obstacles.push_back(std::move(missing));
     return std::nullopt;
   }
   if (helper.error() != 0) helper.fail("it can't be started");

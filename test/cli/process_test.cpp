@@ -47,6 +47,14 @@ TEST(Harden, ThePasswordIsTakenOutOfTheEnvironment) {
   EXPECT_EQ(take_environment().password, std::nullopt);
 }
 
+TEST(Harden, StoredLoginsAreTakenOutOfTheEnvironment) {
+  ::setenv("DOCKER_AUTH_CONFIG", "{hush}", 1);
+  const char* memory = std::getenv("DOCKER_AUTH_CONFIG");
+  EXPECT_EQ(take_environment().login_sources.front().text, "{hush}");
+  EXPECT_STREQ(memory, "******");
+  EXPECT_EQ(std::getenv("DOCKER_AUTH_CONFIG"), nullptr);
+}
+
 /// What a child process that runs `work` ends in, as waitpid() says it.
 int status_of_child(const std::function<int()>& work) {
   const pid_t child = ::fork();

@@ -65,23 +65,57 @@ def test_password_from_the_environment(hawser, registries):
 def test_password_that_docker_login_kept(hawser, registries, auth, tls):
     registry = registries(auth, tls)
     reference = registry.push("auth/image", images.many_layers(4), "v1")
-    known = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
     config = hawser.directory / "home" / ".docker" / "config.json"
     config.parent.mkdir()
-    config.write_text(json.dumps({"auths": {registry.host: {"auth": known}}}))
+    config.write_text(json.dumps({"auths": {registry.host: kept()}}))
     result = hawser.run("pull", *trust(registry), "-o", "i.tar", reference)
     assert result.code == 0, result.err
+
+
+def kept(password=PASSWORD):
+    """What docker login keeps of a login."""
+    return {"auth": base64.b64encode(f"{USER}:{password}".encode()).decode()}
+
+
+@pytest.mark.parametrize("auth,tls", LOGINS)
+def test_login_in_the_environment_goes_before_the_files(hawser, registries, auth, tls):
+    registry = registries(auth, tls)
+    reference = registry.push("auth/image", images.many_layers(4), "v1")
+    config = hawser.directory / "home" / ".docker" / "config.json"
+    config.parent.mkdir()
+    config.write_text(json.dumps({"auths": {registry.host: kept("old")}}))
+    text = json.dumps({"auths": {registry.host: kept()}})
+    result = hawser.run("pull", *trust(registry), "-o", "i.tar", reference, environment={"DOCKER_AUTH_CONFIG": text})
+    assert result.code == 0, result.err
+    result = hawser.run("pull", *trust(registry), "-o", "j.tar", reference)
+    assert result.code == AUTHENTICATION, result.err
+
+
+def test_damaged_and_missing_login_files(hawser, registries):
+    closed, public = registries("htpasswd", False), registries(None, False)
+    config = hawser.directory / "home" / ".docker" / "config.json"
+    config.parent.mkdir()
+    config.write_text('{"auths": {"' + closed.host)
+    environment = {"REGISTRY_AUTH_FILE": str(hawser.directory / "mistyped.json")}
+    references = [registry.push("auth/image", images.many_layers(4), "v1") for registry in (public, closed)]
+    result = hawser.run("pull", "--plain-http", "-o", "i.tar", references[0], environment=environment)
+    assert result.code == 0, result.err
+    for name in (f"warning: {config} is not a JSON object", "mistyped.json"):
+        assert result.err.count(name) == 1
+    result = hawser.run("pull", "--plain-http", "--quiet", "-o", "j.tar", references[1], environment=environment)
+    assert result.code == AUTHENTICATION, result.err
+    assert f"{config} is not a JSON object" in result.err and "mistyped.json" in result.err
 
 
 @pytest.mark.parametrize("auth,tls", LOGINS)
 def test_login_of_a_part_that_podman_kept(hawser, registries, auth, tls):
     registry = registries(auth, tls)
     inside, outside = (registry.push(name, images.many_layers(4), "v1") for name in ("part/image", "other/image"))
-    kept = hawser.directory / "home" / "auth.json"
-    subprocess.run(["podman", "login", "--authfile", kept, "--tls-verify=false", "--username", USER, "--password-stdin",
+    file = hawser.directory / "home" / "auth.json"
+    subprocess.run(["podman", "login", "--authfile", file, "--tls-verify=false", "--username", USER, "--password-stdin",
                     f"{registry.host}/part"], input=PASSWORD, text=True, check=True, timeout=60)
-    assert list(json.loads(kept.read_text())["auths"]) == [f"{registry.host}/part"]
-    environment = {"REGISTRY_AUTH_FILE": str(kept)}
+    assert list(json.loads(file.read_text())["auths"]) == [f"{registry.host}/part"]
+    environment = {"REGISTRY_AUTH_FILE": str(file)}
     result = hawser.run("pull", *trust(registry), "-o", "i.tar", inside, environment=environment)
     assert result.code == 0, result.err
     result = hawser.run("pull", *trust(registry), "-o", "o.tar", inside, outside, environment=environment)

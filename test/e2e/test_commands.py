@@ -191,9 +191,11 @@ def test_a_list_that_can_not_be_read_is_no_empty_list(hawser):
 
 
 def test_secrets_do_not_show_in_proc(hawser):
+    config = '{"auths":{"a":{"auth":"hush99"}}}'
     with answering(None) as host:
         for arguments, environment in ((["--password", "hush99"], {}), (["--password=hush99"], {}),
-                                       ([], {"HAWSER_PASSWORD": "hush99"})):
+                                       ([], {"HAWSER_PASSWORD": "hush99"}),
+                                       ([], {"HAWSER_PASSWORD": "me", "DOCKER_AUTH_CONFIG": config})):
             run = hawser.start("pull", "--plain-http", "--username", "me", *arguments, f"{host}/a/b",
                                environment=environment)
 

@@ -29,6 +29,7 @@ void read_config(std::string_view text) {
     const auto config = parse_docker_config(text, "config.json");
     for (const std::string_view registry : {"docker.io", "registry.example:5000"}) {
       (void)find_inline_logins(config, registry);
+      (void)undecodable_logins(config, "config.json", registry);
       const std::string helper = find_credential_helper(config, registry);
       // Only what passes here is ever run.
       HAWSER_CHECK(!is_valid_helper_name(helper) || helper.find_first_of("/ ") == std::string::npos);

@@ -117,24 +117,26 @@ TEST_F(AuthenticatorTest, AttackALoginOfAPartGetsNoTokenForTheRest) {
   EXPECT_THAT(shown_at("/v2/other/b"), testing::ElementsAre("Bearer token-2"));
 }
 
-TEST_F(AuthenticatorTest, AMissingHelperIsInTheHint) {
+TEST_F(AuthenticatorTest, WhatStandsInTheWayOfALoginIsInTheHint) {
   registry.auth().require_basic("user", "secret");
   Logins known;
-  known.missing_helpers.push_back("docker-credential-ecr-login");
+  known.obstacles = {"config.json is not a JSON object",
+                     "config.json names docker-credential-ecr-login, which is not there"};
   const CredentialSource source = [&] { return known_logins(known); };
   use(source);
-  EXPECT_THAT(manifest_failure().hint, testing::AllOf(HasSubstr("names docker-credential-ecr-login, which is not"),
-                                                      HasSubstr("--password-stdin")));
+  EXPECT_THAT(manifest_failure().hint,
+              testing::AllOf(HasSubstr("is not a JSON object; config.json names docker-credential-"),
+                             HasSubstr("--password-stdin")));
   known.logins.push_back({"", {"user", "old-one", {}}});
   use(source);
-  EXPECT_THAT(manifest_failure().hint, HasSubstr("names docker-credential-ecr-login, which is not"));
+  EXPECT_THAT(manifest_failure().hint, HasSubstr("config.json is not a JSON object; "));
   registry.auth().require_token(registry.url("/token"));
   registry.on("GET", "/v2/*")
       .reply_with(Reply::error(401, "DENIED", "never")
                       .with("WWW-Authenticate", "Bearer realm=\"" + registry.url("/token") + "\""));
   known.logins.clear();
   use(source);
-  EXPECT_THAT(manifest_failure().hint, HasSubstr("names docker-credential-ecr-login, which is not"));
+  EXPECT_THAT(manifest_failure().hint, HasSubstr("config.json is not a JSON object; "));
 }
 
 TEST_F(AuthenticatorTest, OneTokenForManyRequestsAtOnce) {

@@ -59,6 +59,38 @@ TEST(DockerConfig, APasswordMayHaveLines) {
   EXPECT_EQ(found.value().password, "{\n  \"a\": 1\n}\n");
 }
 
+TEST(DockerConfig, AuthMayHaveLineEndsAndBlanks) {
+  for (const char* auth :
+       {"dXNlcjpwYTpzcw==\\n", "dXNlcjpw\\nYTpzcw==\\n", "dXNlcjpw\\r\\nYTpzcw==\\r\\n", " dXNlcjpw YTpzcw\\t"}) {
+    const auto found = find(R"({"auths":{"quay.io":{"auth":")" + std::string(auth) + R"("}}})", "quay.io");
+    ASSERT_TRUE(found) << auth;
+    EXPECT_EQ(found->username + " " + found->password, "user pa:ss");
+  }
+}
+
+TEST(DockerConfig, LoginsThatCantBeDecodedAreNamedAndNotQuoted) {
+  const auto config = parse_docker_config(
+      R"({"auths":{"Quay.io/team":{"auth":"dG9wc2VjcmV0"},"https://index.docker.io/v1/":{"auth":"top-secret!"},
+      "gcr.io":{"auth":""},"a.example":{"auth":" "},"b.example":{"auth":7},"c.example":{"auth":"dTpw"},"d.example":7,
+      "\u001b]0;evil":{"auth":"?"}}})",
+      "f");
+  const std::string team = "the auth of \"Quay.io/team\" in f can't be decoded";
+  EXPECT_THAT(undecodable_logins(config, "f", "quay.io:443"), testing::ElementsAre(team));
+  EXPECT_THAT(undecodable_logins(config, "f", "docker.io"), testing::ElementsAre(HasSubstr("index.docker.io/v1/")));
+  EXPECT_THAT(undecodable_logins(config, "f", "c.example"), testing::IsEmpty());
+  EXPECT_THAT(undecodable_logins({}, "f"), testing::IsEmpty());
+  const auto all = undecodable_logins(config, "f");
+  EXPECT_THAT(all, testing::SizeIs(4));
+  for (const std::string& clause : all)
+    EXPECT_THAT(clause, testing::AllOf(Not(HasSubstr("secret")), Not(HasSubstr("dG9w")), Not(HasSubstr("\x1b"))));
+  EXPECT_FALSE(find(R"({"auths":{"quay.io":{"auth":"dG9wc2VjcmV0"}}})", "quay.io"));
+}
+
+TEST(DockerConfig, AnEmptyFileIsAnEmptyObjectAndAByteOrderMarkNoContent) {
+  EXPECT_TRUE(parse_docker_config(" \n", "f").empty());
+  EXPECT_TRUE(find("\xEF\xBB\xBF{\"auths\":{\"quay.io\":{\"auth\":\"dTpw\"}}}", "quay.io"));
+}
+
 TEST(DockerConfig, KeysOfPartsOfARegistry) {
   const auto config = parse_docker_config(
       R"({"auths":{"Quay.io/team":{"auth":"dGVhbTpwdw=="},"quay.io/team/app/":{"auth":"YXBwOnB3"},
@@ -132,16 +164,22 @@ TEST(DockerConfig, HelperOfTheRegistryBeforeTheStore) {
   EXPECT_EQ(find_credential_helper({}, "quay.io"), "");
 }
 
+TEST(DockerConfig, AttackAHelperIsNotAskedByAPattern) {
+  const auto config = parse_docker_config(R"({"credHelpers":{"*.example.com":"a","*":"b"}})", "f");
+  EXPECT_EQ(find_credential_helper(config, "registry.example.com"), "");
+}
+
 /// A directory with fake helpers in front of PATH, and docker's configuration in it.
 class CredentialHelperTest : public testing::Test {
  protected:
   CredentialHelperTest() : old_path_(std::getenv("PATH")) {
     ::setenv("PATH", (directory_.path().string() + ":" + old_path_).c_str(), 1);
-    ::unsetenv("REGISTRY_AUTH_FILE");
   }
   ~CredentialHelperTest() override {
     ::setenv("PATH", old_path_.c_str(), 1);
-    for (const char* name : {"DOCKER_CONFIG", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME"}) ::unsetenv(name);
+    for (const char* name :
+         {"DOCKER_AUTH_CONFIG", "REGISTRY_AUTH_FILE", "DOCKER_CONFIG", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME"})
+      ::unsetenv(name);
   }
 
   /// The environment has the directory's config.json, containers/auth.json and config/containers/auth.json.
@@ -153,9 +191,13 @@ class CredentialHelperTest : public testing::Test {
     std::filesystem::create_directories(directory_ / "config" / "containers");
   }
   /// What the environment of now leads to.
-  static CredentialLookup look_up() { return docker_config_logins(login_files(std::getenv, ::getuid())); }
+  CredentialLookup look_up() {
+    warnings_.clear();
+    return docker_config_logins(login_sources(std::getenv, ::getuid()),
+                                [this](const std::string& text) { warnings_.push_back(text); });
+  }
   /// What comes of asking a registry that lets in the user "late" with the password "pw".
-  static test::Failure ask_registry(asio::io_context& context) {
+  test::Failure ask_registry(asio::io_context& context) {
     test::ScriptedRegistry registry;
     registry.auth().require_basic("late", "pw");
     registry.content().add_manifest("a/b", "latest", "{}", "application/vnd.oci.image.manifest.v1+json");
@@ -169,7 +211,7 @@ class CredentialHelperTest : public testing::Test {
     return test::failure_of([&] { test::run_coroutine(context, session.get_manifest(image, "latest")); });
   }
   /// The user that the stored logins name for a repository of quay.io.
-  static std::string stored(const std::string& repository = "a", const std::string& registry = "quay.io") {
+  std::string stored(const std::string& repository = "a", const std::string& registry = "quay.io") {
     const Logins known = look_up()(registry);
     const Credentials* found = known.find(repository);
     return found ? found->username : "nobody";
@@ -181,12 +223,12 @@ class CredentialHelperTest : public testing::Test {
     std::filesystem::permissions(path, std::filesystem::perms::owner_all);
   }
   std::optional<Credentials> ask(const std::string& name, const std::string& key = "quay.io") {
-    return ask_credential_helper(name, key, missing_);
+    return ask_credential_helper(name, key, obstacles_);
   }
   static Errc failure(const std::string& name, std::chrono::milliseconds limit = std::chrono::seconds(20)) {
     try {
-      std::vector<std::string> missing;
-      ask_credential_helper(name, "quay.io", missing, limit);
+      std::vector<std::string> obstacles;
+      ask_credential_helper(name, "quay.io", obstacles, limit);
     } catch (const Error& error) {
       EXPECT_THAT(error.what(), Not(HasSubstr("topsecret")));
       return error.code();
@@ -195,7 +237,8 @@ class CredentialHelperTest : public testing::Test {
   }
 
   test::TempDir directory_;
-  std::vector<std::string> missing_;
+  std::vector<std::string> obstacles_;
+  std::vector<std::string> warnings_;
   std::string old_path_;
 };
 
@@ -232,7 +275,7 @@ echo "{\"Username\":\"$ignored\",\"Secret\":\"$(ulimit -Sn)\"}")");
 TEST_F(CredentialHelperTest, NothingWhereItKnowsNothing) {
   install("none", "echo 'credentials not found in native keychain'; exit 1");
   EXPECT_FALSE(ask("none"));
-  EXPECT_THAT(missing_, testing::IsEmpty());
+  EXPECT_THAT(obstacles_, testing::IsEmpty());
   install("empty", R"(echo '{"Username":"me","Secret":""}')");
   EXPECT_FALSE(ask("empty"));
 }
@@ -241,7 +284,8 @@ TEST_F(CredentialHelperTest, OneThatIsNotInstalledIsToldAndNoFailure) {
   std::ofstream(directory_ / "docker-credential-no-program") << "not executable";
   for (const std::string name : {"is-not-installed", "no-program"}) {
     EXPECT_FALSE(ask(name)) << name;
-    EXPECT_EQ(missing_.back(), "docker-credential-" + name);
+    EXPECT_EQ(obstacles_.back(),
+              "docker's configuration names docker-credential-" + name + ", which is not installed or not in PATH");
   }
 }
 
@@ -251,12 +295,13 @@ TEST_F(CredentialHelperTest, MissingOnesAreNamedOnceBesideWhatTheFilesHave) {
   std::ofstream(directory_ / "containers" / "auth.json")
       << R"({"credHelpers":{"quay.io":"is-not-installed","gcr.io":"neither"},"auths":{"quay.io":{"auth":"bWU6cHc="}}})";
   const Logins known = look_up()("quay.io");
-  EXPECT_THAT(known.missing_helpers, testing::ElementsAre("docker-credential-is-not-installed"));
+  EXPECT_THAT(known.obstacles, testing::ElementsAre(HasSubstr("names docker-credential-is-not-installed, which")));
   EXPECT_EQ(known.find("a")->username, "me");
-  EXPECT_EQ(look_up()("gcr.io").missing_helpers_text(),
-            "docker's configuration names docker-credential-is-not-installed and docker-credential-neither, which are "
-            "not installed or not in PATH");
-  EXPECT_EQ(Logins().missing_helpers_text(), "");
+  EXPECT_EQ(look_up()("gcr.io").obstacles_text(),
+            "docker's configuration names docker-credential-is-not-installed, which is not installed or not in PATH; "
+            "docker's configuration names docker-credential-neither, which is not installed or not in PATH");
+  EXPECT_THAT(warnings_, testing::IsEmpty());
+  EXPECT_EQ(Logins().obstacles_text(), "");
 }
 
 TEST_F(CredentialHelperTest, FailuresAreErrorsWithoutItsOutput) {
@@ -308,8 +353,52 @@ TEST_F(CredentialHelperTest, SourceAsksHelperThenFileThenPodman) {
   install("known", R"(echo '{"Username":"helped","Secret":"pw"}')");
   EXPECT_EQ(stored(), "helped");
   EXPECT_EQ(stored("a", "ghcr.io"), "docker");
-  std::ofstream(directory_ / "config.json") << "{";
-  EXPECT_THROW(stored(), Error);
+  ::setenv("DOCKER_AUTH_CONFIG", R"({"auths":{"ghcr.io":{"auth":"cnVubmVyOnB3"}}})", 1);
+  EXPECT_EQ(stored("a", "ghcr.io"), "runner");
+  EXPECT_EQ(stored(), "helped");
+}
+
+TEST_F(CredentialHelperTest, DockerHubIsAskedForAsDockerAndAsPodmanHaveIt) {
+  use_files();
+  std::ofstream(directory_ / "config.json") << R"({"credHelpers":{"docker.io":"mine"}})";
+  for (const std::string key : {"https://index.docker.io/v1/", "docker.io"}) {
+    install("mine",
+            R"(read -r key; if [ "$key" = ")" + key +
+                R"(" ]; then echo '{"Username":"me","Secret":"pw"}'; else echo credentials not found; exit 1; fi)");
+    EXPECT_EQ(stored("a", "docker.io"), "me") << key;
+  }
+}
+
+TEST_F(CredentialHelperTest, WhatCantBeReadIsToldOnceAndStandsInNobodysWay) {
+  use_files();
+  const std::string docker = (directory_ / "config.json").string();
+  std::ofstream(docker) << R"({"auths":{"topsecret")";
+  ::setenv("DOCKER_AUTH_CONFIG", "topsecret", 1);
+  ::setenv("REGISTRY_AUTH_FILE", (directory_ / "nowhere.json").c_str(), 1);
+  std::ofstream(directory_ / "containers" / "auth.json")
+      << R"({"auths":{"quay.io":{"auth":"bWU6cHc="},"gcr.io":{"auth":"topsecret!"}}})";
+  const CredentialLookup lookup = look_up();
+  const auto told = warnings_;
+  EXPECT_THAT(told, testing::ElementsAre("DOCKER_AUTH_CONFIG is not a JSON object",
+                                         "REGISTRY_AUTH_FILE names no file: " + (directory_ / "nowhere.json").string(),
+                                         docker + " is not a JSON object", HasSubstr("the auth of \"gcr.io\" in ")));
+  EXPECT_EQ(lookup("quay.io").find("a")->username, "me");
+  EXPECT_THAT(lookup("quay.io").obstacles, testing::ElementsAre(told[0], told[1], told[2]));
+  EXPECT_EQ(lookup("gcr.io").find("a"), nullptr);
+  EXPECT_EQ(lookup("gcr.io").obstacles, told);
+  EXPECT_EQ(warnings_, told);
+  for (const std::string& text : told) EXPECT_THAT(text, Not(HasSubstr("topsecret")));
+}
+
+TEST_F(CredentialHelperTest, AKeyThatLooksLikeAPatternIsToldWhereItWouldFit) {
+  use_files();
+  std::ofstream(directory_ / "config.json") << R"({"credHelpers":{"*.example.com":"mine","gcr.io":"mine"}})";
+  install("mine", R"(echo '{"Username":"me","Secret":"pw"}')");
+  const Logins known = look_up()("registry.example.com");
+  EXPECT_EQ(known.find("a"), nullptr);
+  EXPECT_THAT(known.obstacles, testing::ElementsAre("\"*.example.com\" in " + (directory_ / "config.json").string() +
+                                                    " is no pattern: name registry.example.com itself"));
+  EXPECT_THAT(look_up()("gcr.io").obstacles, testing::IsEmpty());
 }
 
 TEST_F(CredentialHelperTest, ALoginOfAPartGoesBeforeThatOfAllInItsFileAndAfter) {
@@ -325,7 +414,7 @@ TEST_F(CredentialHelperTest, ALoginOfAPartGoesBeforeThatOfAllInItsFileAndAfter) 
   EXPECT_EQ(stored("team/x"), "whole");
 }
 
-TEST_F(CredentialHelperTest, AClosedWayToPodmansFileIsNoError) {
+TEST_F(CredentialHelperTest, AClosedWayToPodmansFileIsNotToldAndToDockersIs) {
   use_files();
   ::setenv("DOCKER_CONFIG", "/nonexistent", 1);
   std::filesystem::permissions(directory_.path(), std::filesystem::perms::none);
@@ -334,15 +423,19 @@ TEST_F(CredentialHelperTest, AClosedWayToPodmansFileIsNoError) {
   if (root) {
     ASSERT_EQ(::seteuid(65534), 0);
   }
-  const std::string user = stored();
+  look_up();
+  const auto podmans = warnings_;
   ::setenv("DOCKER_CONFIG", directory_.path().c_str(), 1);
-  const Errc code = test::code_of([] { stored(); });
+  const auto known = look_up()("quay.io");
   if (root) {
     ASSERT_EQ(::seteuid(0), 0);
   }
   std::filesystem::permissions(directory_.path(), std::filesystem::perms::owner_all);
-  EXPECT_EQ(user, "nobody");
-  EXPECT_EQ(code, Errc::disk);
+  EXPECT_THAT(podmans, testing::IsEmpty());
+  const auto closed =
+      testing::ElementsAre("cannot open " + (directory_ / "config.json").string() + ": Permission denied");
+  EXPECT_THAT(warnings_, closed);
+  EXPECT_THAT(known.obstacles, closed);
 }
 
 }  // namespace
@@ -414,39 +507,60 @@ namespace {
 
 using testing::ElementsAre;
 
-std::vector<LoginFile> files(std::map<std::string, std::string> variables) {
-  const auto environment = [&](const char* name) {
+using enum LoginSource::Kind;
+
+EnvironmentLookup environment_of(const std::map<std::string, std::string>& variables) {
+  return [&](const char* name) {
     const auto found = variables.find(name);
     return found == variables.end() ? nullptr : found->second.c_str();
   };
-  return login_files(environment, 1000);
 }
 
-TEST(LoginFiles, DockersThenPodmans) {
-  EXPECT_THAT(
-      files({{"HOME", "/home/me"}, {"XDG_RUNTIME_DIR", "/run/user/1000"}}),
-      ElementsAre(LoginFile{"/home/me/.docker/config.json"}, LoginFile{"/run/user/1000/containers/auth.json", true},
-                  LoginFile{"/home/me/.config/containers/auth.json", true}));
+std::vector<LoginSource> sources(const std::map<std::string, std::string>& variables) {
+  return login_sources(environment_of(variables), 1000);
 }
 
-TEST(LoginFiles, WithoutARuntimeDirectoryPodmanHasOneByUser) {
-  EXPECT_THAT(files({}), ElementsAre(LoginFile{"/run/containers/1000/auth.json", true}));
+TEST(LoginSources, DockersThenPodmans) {
+  EXPECT_THAT(sources({{"HOME", "/home/me"}, {"XDG_RUNTIME_DIR", "/run/user/1000"}}),
+              ElementsAre(LoginSource{"/home/me/.docker/config.json"},
+                          LoginSource{"/run/user/1000/containers/auth.json", guessed},
+                          LoginSource{"/home/me/.config/containers/auth.json", guessed}));
 }
 
-TEST(LoginFiles, VariablesNameOthers) {
-  EXPECT_THAT(
-      files({{"HOME", "/home/me"},
-             {"DOCKER_CONFIG", "/docker"},
-             {"REGISTRY_AUTH_FILE", "/secrets/auth.json"},
-             {"XDG_CONFIG_HOME", "/config"},
-             {"XDG_RUNTIME_DIR", ""}}),
-      ElementsAre(LoginFile{"/secrets/auth.json"}, LoginFile{"/docker/config.json"},
-                  LoginFile{"/run/containers/1000/auth.json", true}, LoginFile{"/config/containers/auth.json", true}));
+TEST(LoginSources, WithoutARuntimeDirectoryPodmanHasOneByUser) {
+  EXPECT_THAT(sources({}), ElementsAre(LoginSource{"/run/containers/1000/auth.json", guessed}));
 }
 
-TEST(LoginFiles, EachIsLookedIntoOnce) {
-  EXPECT_THAT(files({{"REGISTRY_AUTH_FILE", "/run/user/1/containers/auth.json"}, {"XDG_RUNTIME_DIR", "/run/user/1"}}),
-              ElementsAre(LoginFile{"/run/user/1/containers/auth.json"}));
+TEST(LoginSources, VariablesNameOthers) {
+  EXPECT_THAT(sources({{"HOME", "/home/me"},
+                       {"DOCKER_CONFIG", "/docker"},
+                       {"REGISTRY_AUTH_FILE", "/secrets/auth.json"},
+                       {"XDG_CONFIG_HOME", "/config"},
+                       {"XDG_RUNTIME_DIR", ""}}),
+              ElementsAre(LoginSource{"/secrets/auth.json", named}, LoginSource{"/docker/config.json"},
+                          LoginSource{"/run/containers/1000/auth.json", guessed},
+                          LoginSource{"/config/containers/auth.json", guessed}));
+}
+
+TEST(LoginSources, TheTextOfAVariableGoesBeforeTheFiles) {
+  EXPECT_THAT(sources({{"HOME", "/h"}, {"REGISTRY_AUTH_FILE", "/a.json"}, {"DOCKER_AUTH_CONFIG", "{}"}}),
+              ElementsAre(LoginSource{"DOCKER_AUTH_CONFIG", text, "{}"}, LoginSource{"/a.json", named},
+                          LoginSource{"/h/.docker/config.json"}, testing::_, testing::_));
+  EXPECT_THAT(sources({{"DOCKER_AUTH_CONFIG", ""}}), testing::SizeIs(1));
+}
+
+TEST(LoginSources, DockersFile) {
+  const auto file = [](const std::map<std::string, std::string>& variables) {
+    return docker_config_file(environment_of(variables));
+  };
+  EXPECT_EQ(file({{"HOME", "/h"}}), "/h/.docker/config.json");
+  EXPECT_EQ(file({{"HOME", "/h"}, {"DOCKER_CONFIG", "/d"}}), "/d/config.json");
+  EXPECT_EQ(file({{"HOME", ""}}), "");
+}
+
+TEST(LoginSources, EachIsLookedIntoOnce) {
+  EXPECT_THAT(sources({{"REGISTRY_AUTH_FILE", "/run/user/1/containers/auth.json"}, {"XDG_RUNTIME_DIR", "/run/user/1"}}),
+              ElementsAre(LoginSource{"/run/user/1/containers/auth.json", named}));
 }
 
 }  // namespace

@@ -29,14 +29,13 @@ struct Login {
 /// What is known of one registry.
 struct Logins {
   std::vector<Login> logins;  ///< the ones to be preferred first
-  /// Programs that keep credentials, as the configuration says, and are not installed: "docker-credential-ecr-login".
-  std::vector<std::string> missing_helpers;
+  /// Why a login may be missing or an old one, a clause each: "/home/me/.docker/config.json is not a JSON object".
+  std::vector<std::string> obstacles;
 
   /// The credentials to show for `repository`: the first whose part it is in; null for anonymous access.
   const Credentials* find(std::string_view repository) const;
-  /// "docker's configuration names docker-credential-ecr-login, which is not installed or not in PATH"; empty where
-  /// none is missing.
-  std::string missing_helpers_text() const;
+  /// All obstacles in one line; empty where there is none.
+  std::string obstacles_text() const;
 };
 
 /// Whether two texts name the same registry: in whatever case, with or without the port of https, and Docker Hub by
@@ -46,26 +45,40 @@ bool is_same_registry(std::string_view a, std::string_view b);
 /// Tells what is known of a registry ("docker.io", "localhost:5000"); no login means anonymous access. May block.
 using CredentialLookup = std::function<Logins(const std::string& registry)>;
 
-/// A file that may hold logins.
-struct LoginFile {
-  std::filesystem::path path;
-  /// Whether it is only where podman would keep it: no error where the way there is closed to this user.
-  bool guessed = false;
+/// Where logins may be kept: a file, or a text of the same form.
+struct LoginSource {
+  enum class Kind {
+    file,     ///< it need not be there
+    named,    ///< a file that $REGISTRY_AUTH_FILE names: it should be there
+    guessed,  ///< only where podman would keep it: the way there may be closed to this user
+    text,     ///< of an environment variable
+  };
+  std::string name;  ///< the file's path, or the variable
+  Kind kind = Kind::file;
+  std::string text = {};
 
-  friend bool operator==(const LoginFile&, const LoginFile&) = default;
+  friend bool operator==(const LoginSource&, const LoginSource&) = default;
 };
 
-/// The files to look into, each once, in this order: $REGISTRY_AUTH_FILE; docker's, $DOCKER_CONFIG/config.json or
-/// ~/.docker/config.json; podman's (containers-auth.json(5)), $XDG_RUNTIME_DIR/containers/auth.json or without that
-/// variable /run/containers/<user>/auth.json, and $XDG_CONFIG_HOME/containers/auth.json, by default below ~/.config.
-/// `environment` is getenv() or the like, `user` the number of the user. Pure.
-std::vector<LoginFile> login_files(const std::function<const char*(const char*)>& environment, unsigned user);
+/// getenv() or the like.
+using EnvironmentLookup = std::function<const char*(const char*)>;
 
-/// Looks up what `docker login` and `podman login` keep in `files`: of each file the keys of `auths` that name a part
-/// of the registry, the longest first (containers-auth.json(5)), then the answer of the helper (`credHelpers`,
-/// `credsStore`) or else the registry's own key. The first file that has one for the whole registry is the last one
-/// read. A file that can't be read or parsed is an Error{disk} or Error{usage} that names it and never quotes it.
-/// Blocks for as long as a helper thinks, up to its time limit.
-CredentialLookup docker_config_logins(std::vector<LoginFile> files);
+/// Where docker keeps its configuration: $DOCKER_CONFIG/config.json or ~/.docker/config.json; empty without both
+/// variables. Pure.
+std::filesystem::path docker_config_file(const EnvironmentLookup& environment);
+
+/// Where to look, each file once, in this order: the text of $DOCKER_AUTH_CONFIG, as GitLab's runners have it;
+/// $REGISTRY_AUTH_FILE; docker_config_file(); podman's (containers-auth.json(5)), $XDG_RUNTIME_DIR/containers/auth.json
+/// or without that variable /run/containers/<user>/auth.json, and $XDG_CONFIG_HOME/containers/auth.json, by default
+/// below ~/.config. `user` is the number of the user. Pure.
+std::vector<LoginSource> login_sources(const EnvironmentLookup& environment, unsigned user);
+
+/// Looks up what `docker login` and `podman login` keep in `sources`, which are read now: of each the keys of `auths`
+/// that name a part of the registry, the longest first (containers-auth.json(5)), then the answer of the helper
+/// (`credHelpers`, `credsStore`) or else the registry's own key. The first source that has one for the whole registry
+/// is the last one asked. `warn` is told at once what can't be read, in a line that names it and never quotes it; a
+/// lookup has it among the obstacles. A lookup blocks for as long as a helper thinks, up to its time limit.
+CredentialLookup docker_config_logins(const std::vector<LoginSource>& sources,
+                                      const std::function<void(const std::string&)>& warn = {});
 
 }  // namespace hawser
