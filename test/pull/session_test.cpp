@@ -143,16 +143,15 @@ TEST_F(SessionTest, CredentialsAreAskedForByTheNameThatTheUserGave) {
   EXPECT_EQ(asked, host);
 }
 
-TEST_F(SessionTest, AMissingHelperIsToldToWhoWantsDetails) {
+TEST_F(SessionTest, WhatStandsInTheWayOfALoginIsToldToWhoWantsDetails) {
   std::vector<std::string> lines;
   access.log = [&](Importance importance, const std::string& line) {
-    if (importance == Importance::detail && line.find("docker's configuration") == 0) lines.push_back(line);
+    if (importance == Importance::detail && line.find("config.json") == 0) lines.push_back(line);
   };
-  access.credentials = [](const std::string&) { return Logins{{}, {"docker-credential-ecr-login"}}; };
+  access.credentials = [](const std::string&) { return Logins{{}, {"config.json is damaged", "b is, too"}}; };
   registry.auth().require_basic("me", "hush99");
   EXPECT_EQ(manifest(registry.host()).code, Errc::unauthorized);
-  EXPECT_THAT(lines, testing::ElementsAre("docker's configuration names docker-credential-ecr-login, which is not "
-                                          "installed or not in PATH"));
+  EXPECT_THAT(lines, testing::ElementsAre("config.json is damaged; b is, too"));
 }
 
 TEST_F(SessionTest, ALoopbackRegistryThatKnowsNoTlsIsSpokenToSo) {
