@@ -15,8 +15,8 @@ build=(g++ cmake ninja-build ccache pkg-config git ca-certificates
 # What the demonstration of scripts/run.sh needs: a registry, images, a loader.
 demo=(docker-registry busybox-static podman runc skopeo golang-github-containers-common
       python3-cryptography python3-jwt python3-bcrypt python3-zstandard)
-# The engines that the end-to-end tests load into, and the proxies that they pull through.
-test=("${demo[@]}" docker.io containerd
+# The engines that the end-to-end tests load into and import from, and the proxies that they pull through.
+test=("${demo[@]}" docker.io containerd buildah
       python3-pytest openssl xz-utils zstd umoci time squid microsocks util-linux procps
       mount xfsprogs btrfs-progs)
 bench=(libbenchmark-dev skopeo podman aria2 docker-registry iproute2 iptables time openssl util-linux

@@ -509,20 +509,10 @@ class Import {
 
   /// Finds out the digest of a compressed layer that is what its diff ID says.
   void identify(const ImportedBlob& blob, TarEntry& entry) {
-    Hasher tar(blob.diff_id->algorithm());
-    Decompressor inflater([&](std::span<const std::byte> piece) { tar.update(piece); });
-    bool sound = true;
-    const auto step = [&sound](const auto& part) {
-      try {
-        if (sound) part();
-      } catch (const Error&) {
-        sound = false;
-      }
-    };
-    const Digest digest = hash_entry(entry, Digest::Algorithm::sha256,
-                                     [&](std::uint64_t, auto piece) { step([&] { inflater.feed(piece); }); });
-    step([&] { inflater.finish(); });
-    if (sound && tar.finish() == *blob.diff_id)
+    DiffIdHasher tar(blob.diff_id->algorithm());
+    const auto inflate = [&tar](std::uint64_t, std::span<const std::byte> piece) { tar.update(piece); };
+    const Digest digest = hash_entry(entry, Digest::Algorithm::sha256, inflate);
+    if (tar.finish() == blob.diff_id)
       proven_.push_back({digest, blob.size, Kind::layer, blob.member, blob.diff_id});
     else
       report_.wrong.push_back(blob.digest);
@@ -539,6 +529,7 @@ class Import {
     }
     if (std::holds_alternative<StoredBlob>(acquired)) {
       ++report_.known;
+      note(blob);
     } else if (auto* partial = std::get_if<std::unique_ptr<PartialBlob>>(&acquired)) {
       if (!proven && (*partial)->present().size() > 0) return prove(blob, entry);
       if (progress_ && blob.kind != Kind::document)
@@ -568,6 +559,15 @@ class Import {
       throw;
     }
     count(blob);
+    note(blob);
+  }
+
+  /// For pulls that want the layer as a plain tar, which the registry may have compressed in another way.
+  void note(const ImportedBlob& blob) {
+    if (blob.kind == Kind::uncompressed_layer)
+      store_.note_layer(blob.digest, blob.digest);
+    else if (blob.diff_id)
+      store_.note_layer(*blob.diff_id, blob.digest);
   }
 
   void count(const ImportedBlob& blob) {

@@ -44,8 +44,8 @@ std::string import_summary(const std::string& file, const ImportReport& report) 
                      format_bytes(report.bytes) + "; " + counted(report.known, "blob") + " there already\n";
   for (const std::string& name : report.names) text += "  " + printable(name) + "\n";
   if (report.uncompressed > 0)
-    text += "  " + counted(report.uncompressed, "layer") + " of these uncompressed, kept under the diff ID: a pull " +
-            "uses them only\n  where a registry serves the layer uncompressed, which few do\n";
+    text +=
+        "  " + counted(report.uncompressed, "layer") + " of these uncompressed: a pull with --uncompressed uses them\n";
   if (report.lacking > 0)
     text +=
         "  the tar is not whole: it lacks " + counted(report.lacking, "blob") + " of the images in its manifest.json\n";

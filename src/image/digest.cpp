@@ -96,6 +96,26 @@ Digest Hasher::finish() {
   return {algorithm_, std::move(hex)};
 }
 
+DiffIdHasher::DiffIdHasher(Digest::Algorithm algorithm)
+    : tar_(algorithm), inflater_([this](std::span<const std::byte> piece) { tar_.update(piece); }) {}
+
+void DiffIdHasher::update(std::span<const std::byte> layer) {
+  try {
+    if (sound_) inflater_.feed(layer);
+  } catch (const Error&) {
+    sound_ = false;
+  }
+}
+
+std::optional<Digest> DiffIdHasher::finish() {
+  try {
+    if (sound_) inflater_.finish();
+  } catch (const Error&) {
+    sound_ = false;
+  }
+  return sound_ ? std::optional(tar_.finish()) : std::nullopt;
+}
+
 Digest hash_of(const File& file, Digest::Algorithm algorithm, std::uint64_t offset,
                std::optional<std::uint64_t> length) {
   Hasher hasher(algorithm);

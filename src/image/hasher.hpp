@@ -1,6 +1,7 @@
 // Hashing as bytes go by (OpenSSL's EVP behind a small face).
 #pragma once
 
+#include "util/decompressor.hpp"
 #include "util/file.hpp"
 
 #include <hawser/image/digest.hpp>
@@ -29,6 +30,21 @@ class Hasher {
 
   Digest::Algorithm algorithm_;
   std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context_{EVP_MD_CTX_new(), EVP_MD_CTX_free};
+};
+
+/// Finds out the diff ID of a layer, compressed or not, as its bytes go by.
+class DiffIdHasher {
+ public:
+  explicit DiffIdHasher(Digest::Algorithm algorithm);
+
+  void update(std::span<const std::byte> layer);
+  /// The digest of what all that was fed inflates to, once; nothing where Decompressor refuses it.
+  std::optional<Digest> finish();
+
+ private:
+  Hasher tar_;
+  Decompressor inflater_;
+  bool sound_ = true;
 };
 
 /// The digest of the whole file from `offset` on, read anew, or of `length` bytes there. Throws Error{disk}, and

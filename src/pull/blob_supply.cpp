@@ -28,6 +28,11 @@ FetchOptions fetch_options(const PullRequest& request, const RetryLimits& retry)
   return options;
 }
 
+/// Whether the blob is neither the one that is wanted nor its tar, but one that may inflate to the tar.
+bool is_noted(const StoredBlob& blob, const OutputBlob& wanted) {
+  return blob.digest != wanted.descriptor.digest && blob.digest != wanted.diff_id;
+}
+
 /// Whether the whole file can be read and has the digest.
 bool hashes_to(const File& file, const Digest& digest) {
   try {
@@ -35,6 +40,27 @@ bool hashes_to(const File& file, const Digest& digest) {
   } catch (const Error&) {
     return false;
   }
+}
+
+/// Whether the whole file can be read and inflates to what has the digest.
+bool inflates_to(const File& file, const Digest& diff_id) {
+  DiffIdHasher tar(diff_id.algorithm());
+  std::vector<std::byte> buffer(std::size_t{1} << 20);
+  try {
+    std::uint64_t done = 0;
+    while (const std::size_t count = file.read_at(done, buffer)) {
+      tar.update(std::span(buffer).first(count));
+      done += count;
+    }
+  } catch (const Error&) {
+    return false;
+  }
+  return tar.finish() == diff_id;
+}
+
+/// Whether a cached blob is what its name says or, where it is but noted for a layer, what it was noted for.
+bool is_right(const StoredBlob& blob, const OutputBlob& wanted) {
+  return is_noted(blob, wanted) ? inflates_to(blob.file, *wanted.diff_id) : hashes_to(blob.file, blob.digest);
 }
 
 /// The bytes of a small blob that went straight into the output.
@@ -81,6 +107,38 @@ const PlannedLayer& BlobSupply::note_layer(const Descriptor& descriptor, bool at
   return layer;
 }
 
+bool BlobSupply::needs_diff_ids() const {
+  const BlobStore* const cache = storage_.source();
+  return request_.uncompressed && cache && cache->has_noted_layers();
+}
+
+std::uint64_t BlobSupply::note_diff_ids(const Manifest& manifest, const ImageConfig& config) {
+  const BlobStore* const cache = storage_.source();
+  std::uint64_t would_save = 0;
+  std::set<Digest> seen;
+  for (std::size_t i = 0; cache && i < manifest.layers.size(); ++i) {
+    const auto known = layers_.find(manifest.layers[i].digest);
+    if (known == layers_.end() || known->second.complete || !seen.insert(known->first).second) continue;
+    const std::optional<StoredBlob> found = cache->find_layer(config.diff_ids[i]);
+    if (!found || fetched_.contains(found->digest)) continue;
+    PlannedLayer& layer = known->second;
+    if (request_.uncompressed) {
+      layer.complete = true;
+      layer.there = layer.size;
+    } else {
+      would_save += layer.size - layer.there;
+    }
+  }
+  return would_save;
+}
+
+/// The blob, or where a plain tar of it does, what the store has by its diff ID.
+std::optional<StoredBlob> BlobSupply::find(const BlobStore& store, const OutputBlob& wanted) const {
+  std::optional<StoredBlob> blob = store.find(wanted.descriptor.digest, wanted.descriptor.size);
+  if (!blob && request_.uncompressed && wanted.diff_id) blob = store.find_layer(*wanted.diff_id);
+  return blob;
+}
+
 void BlobSupply::count_as_missing(const Digest& digest) {
   const auto known = layers_.find(digest);
   if (known == layers_.end()) return;
@@ -95,12 +153,12 @@ asio::awaitable<void> BlobSupply::check_cached(const Output& output) {
   for (const auto& [digest, wanted] : output.blobs) {
     if (stopped_) throw Error(Errc::cancelled, "stopped");
     if (!checked_.insert(digest).second) continue;
-    const std::optional<StoredBlob> blob = cache->find(digest, wanted.descriptor.size);
-    if (!blob || (blob->known && !request_.verify_cache)) continue;
+    const std::optional<StoredBlob> blob = find(*cache, wanted);
+    if (!blob || (blob->known && !request_.verify_cache && !is_noted(*blob, wanted))) continue;
     bool right = true;
-    auto hash = [&] { right = hashes_to(blob->file, blob->digest); };
+    auto hash = [&] { right = is_right(*blob, wanted); };
     co_await run_on(pool_, hash);
-    if (!right) count_as_missing(blob->digest);
+    if (!right) count_as_missing(digest);
   }
 }
 
@@ -115,7 +173,7 @@ void BlobSupply::check_space(const Output& output) {
   for (const auto& [digest, wanted] : output.blobs) {
     const std::uint64_t size = wanted.descriptor.size;
     all += size;
-    if ((cache && cache->find(digest, size)) || (begun && begun->find(digest, size))) continue;
+    if ((cache && find(*cache, wanted)) || (begun && find(*begun, wanted))) continue;
     to_fetch += size - (begun ? std::min(begun->resumable_bytes(digest, size), size) : 0);
   }
   const fs::path place = output.path == "-" ? fs::path() : fs::absolute(output.path).parent_path();
@@ -152,7 +210,7 @@ std::vector<Error> BlobSupply::record(const Output& output) {
 }
 
 asio::awaitable<void> BlobSupply::deliver(BlobDelivery delivery) {
-  const Descriptor& descriptor = delivery.descriptor;
+  const Descriptor& descriptor = delivery.blob.descriptor;
   if (delivery.bytes && descriptor.size > max_manifest_size)
     throw Error(Errc::too_large, "the image's config is larger than 4 MiB");
   for (;;) {
@@ -170,32 +228,28 @@ asio::awaitable<void> BlobSupply::deliver(BlobDelivery delivery) {
 /// Takes the blob from the cache where it is there and right. What was not hashed in this call must be known by its
 /// identity to be what was hashed when it was stored.
 asio::awaitable<bool> BlobSupply::take_cached(const BlobDelivery& delivery) {
-  const Descriptor& descriptor = delivery.descriptor;
+  const OutputBlob& wanted = delivery.blob;
+  const Descriptor& descriptor = wanted.descriptor;
   const bool fetched_by_us = fetched_.contains(descriptor.digest);
   // A cache that is only read may have the blob, too, and damaged.
   BlobStore* const store = fetched_by_us ? storage_.arrivals() : storage_.source();
   if (!store) co_return false;
-  std::optional<StoredBlob> blob = store->find(descriptor.digest, descriptor.size);
+  std::optional<StoredBlob> blob = find(*store, wanted);
   if (!blob) co_return false;
-  const bool trusted = blob->known && (fetched_by_us || !request_.verify_cache);
+  const bool noted = is_noted(*blob, wanted);
+  const bool trusted = blob->known && !noted && (fetched_by_us || !request_.verify_cache);
   bool right = true;
   auto take = [&] {
-    right = trusted || hashes_to(blob->file, descriptor.digest);
+    right = trusted || is_right(*blob, wanted);
     if (!right) return;
-    if (!trusted) store->mark_verified(*blob);
+    if (!trusted && !noted) store->mark_verified(*blob);
     if (delivery.bytes) *delivery.bytes = blob->file.read_text(max_manifest_size);
     delivery.output.fill(descriptor.digest, blob->file);
   };
   co_await run_on(pool_, take);
   if (!right) {
     count_as_missing(descriptor.digest);
-    if (store->writable()) {
-      const auto where = store->quarantine(*blob);
-      if (request_.access.log)
-        request_.access.log(Importance::warning, "the cached blob " + descriptor.digest.short_string() +
-                                                     " is damaged; it was moved to " + where.string() +
-                                                     " and is fetched again");
-    }
+    set_aside(*store, *blob, wanted);
     co_return false;
   }
   if (!fetched_by_us) {
@@ -205,11 +259,22 @@ asio::awaitable<bool> BlobSupply::take_cached(const BlobDelivery& delivery) {
   co_return true;
 }
 
+/// Sees to it that a blob that is not right is not found again.
+void BlobSupply::set_aside(BlobStore& store, const StoredBlob& blob, const OutputBlob& wanted) {
+  if (is_noted(blob, wanted)) return store.note_layer(*wanted.diff_id, *wanted.diff_id);
+  if (!store.writable()) return;
+  const auto where = store.quarantine(blob);
+  if (request_.access.log)
+    request_.access.log(Importance::warning, "the cached blob " + blob.digest.short_string() +
+                                                 " is damaged; it was moved to " + where.string() +
+                                                 " and is fetched again");
+}
+
 /// Where the blob is to be had: a foreign layer at its URLs, one after the other, all others at the registry.
 std::vector<RankedSource> BlobSupply::sources_of(const BlobDelivery& delivery) {
   std::vector<RankedSource> sources;
-  if (media_type::is_foreign_layer(delivery.descriptor.media_type))
-    for (auto& source : foreign_sources(session_.http(), delivery.descriptor.urls))
+  if (media_type::is_foreign_layer(delivery.blob.descriptor.media_type))
+    for (auto& source : foreign_sources(session_.http(), delivery.blob.descriptor.urls))
       sources.push_back({std::move(source), static_cast<unsigned>(sources.size())});
   const Reference& reference = delivery.reference;
   if (sources.empty()) sources.push_back({session_.registry(reference).source(reference.path), 0});
@@ -217,14 +282,14 @@ std::vector<RankedSource> BlobSupply::sources_of(const BlobDelivery& delivery) {
 }
 
 BlobJob BlobSupply::make_job(const BlobDelivery& delivery, bool& taken_on_the_way) {
-  const Digest& digest = delivery.descriptor.digest;
-  BlobJob job(delivery.descriptor, sources_of(delivery));
+  const Digest& digest = delivery.blob.descriptor.digest;
+  BlobJob job(delivery.blob.descriptor, sources_of(delivery));
   job.group = delivery.group;
   if (BlobStore* const arrivals = storage_.arrivals()) {
     // A small blob is read once it is there, and might as well be copied then.
     if (!delivery.bytes) job.consumer = delivery.output.consumer(digest);
     taken_on_the_way = job.consumer != nullptr;
-    job.acquire = [this, arrivals, digest, size = delivery.descriptor.size]() -> BlobAcquisition {
+    job.acquire = [this, arrivals, digest, size = delivery.blob.descriptor.size]() -> BlobAcquisition {
       auto acquired = arrivals->acquire(digest, size);
       if (auto* partial = std::get_if<std::unique_ptr<PartialBlob>>(&acquired)) {
         fetched_.insert(digest);

@@ -20,7 +20,7 @@ namespace hawser {
 
 /// A blob to be brought, and where to. All of it outlives the call that it is for.
 struct BlobDelivery {
-  const Descriptor& descriptor;
+  const OutputBlob& blob;
   const Reference& reference;  ///< of an image that has it
   std::size_t group;           ///< of the fetcher's fairness: a number for each output
   ImageOutput& output;
@@ -38,6 +38,11 @@ class BlobSupply {
   /// count. A cached one that turns out to be damaged counts as missing.
   const PlannedLayer& note_layer(const Descriptor& descriptor, bool attestation);
   const PlannedLayer& layer(const Digest& digest) const { return layers_.at(digest); }
+  /// Whether layers should wait for the image's config: the cache may have what they inflate to.
+  bool needs_diff_ids() const;
+  /// The config of an image is there: layers that the cache has by their diff IDs need not be fetched for plain tars.
+  /// Returns what of the image's layers would not be fetched were plain tars asked for; 0 where they are.
+  std::uint64_t note_diff_ids(const Manifest& manifest, const ImageConfig& config);
   /// Hashes what deliver() would hash before it took it from the cache.
   asio::awaitable<void> check_cached(const Output& output);
   /// Throws Error{disk_full} where the disk has no room for what is to be fetched for the output. On a pool thread.
@@ -56,7 +61,9 @@ class BlobSupply {
   void stop();
 
  private:
+  std::optional<StoredBlob> find(const BlobStore& store, const OutputBlob& wanted) const;
   asio::awaitable<bool> take_cached(const BlobDelivery& delivery);
+  void set_aside(BlobStore& store, const StoredBlob& blob, const OutputBlob& wanted);
   BlobJob make_job(const BlobDelivery& delivery, bool& taken_on_the_way);
   std::vector<RankedSource> sources_of(const BlobDelivery& delivery);
   void count_as_missing(const Digest& digest);

@@ -141,6 +141,10 @@ ImageConfig Output::read_config(std::size_t position, const ArchiveManifest& man
     std::optional<Platform> wanted;
     if (!request.all_platforms && !images[position]->from_index) wanted = request.platform.value_or(Platform::host());
     check_config(config, manifest.manifest, wanted, "the image");
+    for (std::size_t i = 0; i < config.diff_ids.size(); ++i) {
+      std::optional<Digest>& diff_id = blobs.at(manifest.manifest.layers[i].digest).diff_id;
+      if (!diff_id) diff_id = config.diff_ids[i];
+    }
     return config;
   } catch (const Error& error) {
     blame(position, error);

@@ -25,6 +25,7 @@ struct OutputBlob {
 
   Descriptor descriptor;
   std::size_t position;
+  std::optional<Digest> diff_id = {};  ///< of a layer, once a config has said it
 };
 
 /// Whether the manifest is an image's, whose config says its platform and its layers' diff IDs.
@@ -41,8 +42,9 @@ struct Output {
   /// All images are resolved: finds out what they consist of. Throws Error{unsupported} for foreign layers that are
   /// not allowed, Error{usage} where two images have one name, Error{malformed} where a blob has two sizes.
   void collect();
-  /// What the config of a manifest says. Throws Error{malformed}, Error{no_platform} where it does not belong to the
-  /// manifest, or is for another platform than was asked for.
+  /// What the config of a manifest says; the blobs of its layers have their diff IDs from there. Throws
+  /// Error{malformed}, Error{no_platform} where it does not belong to the manifest, or is for another platform than was
+  /// asked for.
   ImageConfig read_config(std::size_t position, const ArchiveManifest& manifest, const std::string& bytes);
 
   /// Says that it is for this image that the output can't be made, unless the reason is on this side.

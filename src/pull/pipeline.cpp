@@ -1,6 +1,7 @@
 #include "pull/pipeline.hpp"
 
 #include "pull/image_resolver.hpp"
+#include "util/text.hpp"
 
 #include <hawser/util/error.hpp>
 
@@ -144,7 +145,6 @@ void Pipeline::describe(const Output& output) {
 
 asio::awaitable<void> Pipeline::check(Output& output) {
   auto check_place = [&] {
-    supply_->check_space(output);
     check_image_output(request_.format, request_.uncompressed, output.path, output.archive,
                        storage_.arrivals_directory);
   };
@@ -163,20 +163,28 @@ asio::awaitable<void> Pipeline::check(Output& output) {
       accept_config(output, position, manifest, config);
     }
   }
+  auto check_space = [&] { supply_->check_space(output); };
+  co_await run_on(pool_, check_space);
   co_await supply_->check_cached(output);
 }
 
 asio::awaitable<void> Pipeline::write(Output& output) {
   std::unique_ptr<ImageOutput> file;
+  const bool configs_first = supply_->needs_diff_ids();
+  auto check_space = [&] { supply_->check_space(output); };
   auto open = [&] {
-    supply_->check_space(output);
+    if (!configs_first) check_space();
     file = open_image_output(request_.format, request_.uncompressed, output.path, output.archive,
                              storage_.arrivals_directory);
   };
   co_await run_on(pool_, open);
   Configs configs;
+  if (configs_first) {
+    co_await deliver_configs(output, *file, configs);
+    co_await run_on(pool_, check_space);
+  }
   TaskGroup blobs(executor_, [&] { supply_->abandon(output.numbers.front()); });
-  blobs.start(deliver_configs(output, *file, configs));
+  if (!configs_first) blobs.start(deliver_configs(output, *file, configs));
   for (const Digest& digest : file->missing())
     if (!output.configs.contains(digest)) blobs.start(deliver_in_turn(output, *file, digest));
   co_await blobs.join();
@@ -228,8 +236,7 @@ asio::awaitable<void> Pipeline::deliver_in_turn(Output& output, ImageOutput& fil
 /// Gets one blob into the output; where that can't be done, it is for the image that the blob was asked for.
 asio::awaitable<void> Pipeline::deliver(Output& output, ImageOutput& file, const Digest& digest, std::string* bytes) {
   const OutputBlob& blob = output.blobs.at(digest);
-  const BlobDelivery delivery{blob.descriptor, output.images[blob.position]->reference, output.numbers.front(), file,
-                              bytes};
+  const BlobDelivery delivery{blob, output.images[blob.position]->reference, output.numbers.front(), file, bytes};
   try {
     co_await supply_->deliver(delivery);
   } catch (const Error& error) {
@@ -238,10 +245,15 @@ asio::awaitable<void> Pipeline::deliver(Output& output, ImageOutput& file, const
   }
 }
 
-/// Checks the config of a manifest, and notes the platform where nothing else says it.
+/// Checks the config of a manifest, and notes the platform where nothing else says it, and what the cache has of the
+/// layers by their diff IDs.
 ImageConfig Pipeline::accept_config(Output& output, std::size_t position, const ArchiveManifest& manifest,
                                     const std::string& bytes) {
   ImageConfig config = output.read_config(position, manifest, bytes);
+  const std::uint64_t saved = supply_->note_diff_ids(manifest.manifest, config);
+  if (saved > 0 && request_.format == OutputFormat::docker_archive)
+    tell(Importance::warning, results_[output.numbers[position]].reference + ": --uncompressed would save " +
+                                  format_bytes(saved) + ", since the cache has layers of it from an imported tar");
   if (!manifest.descriptor.platform) add_platform(results_[output.numbers[position]].platforms, config.platform);
   return config;
 }

@@ -47,21 +47,26 @@ std::filesystem::path BlobStore::quarantine(const Digest& digest, const File* fi
   return target.path_of(name);
 }
 
-std::optional<StoredBlob> BlobStore::find(const Digest& digest, std::uint64_t size) const {
+std::optional<StoredBlob> BlobStore::find(const Digest& digest) const {
   auto file = open_blob(digest);
   if (!file) return std::nullopt;
   const Identity identity = Identity::of(status_of(*file));
-  const bool known = layout_.is_known(digest, identity);
-  if (identity.size != size) {
-    if (!known) return std::nullopt;
+  return StoredBlob{digest, std::move(*file), identity, layout_.is_known(digest, identity)};
+}
+
+std::optional<StoredBlob> BlobStore::find(const Digest& digest, std::uint64_t size) const {
+  auto blob = find(digest);
+  if (!blob) return std::nullopt;
+  if (blob->identity.size != size) {
+    if (!blob->known) return std::nullopt;
     // What is right by its hash has the size that it has, so whoever gives it another one is not.
     throw Error(Errc::size_mismatch,
                 "the manifest gives " + digest.to_string() + " " + std::to_string(size) + " bytes, but it has " +
-                    std::to_string(identity.size),
+                    std::to_string(blob->identity.size),
                 "the registry serves a manifest that can't be true");
   }
   layout_.touch_known(digest);
-  return StoredBlob{digest, std::move(*file), identity, known};
+  return blob;
 }
 
 Acquired BlobStore::acquire(const Digest& digest, std::uint64_t size) {
@@ -154,6 +159,42 @@ std::optional<std::string> BlobStore::recall(std::string_view name) const {
   } catch (const Error&) {
     return std::nullopt;
   }
+}
+
+namespace {
+
+constexpr std::string_view layer_note = "diff-id-";
+
+std::string layer_note_of(const Digest& diff_id) {
+  return std::string(layer_note) + StoreLayout::stem(diff_id);
+}
+
+}  // namespace
+
+void BlobStore::note_layer(const Digest& diff_id, const Digest& layer) {
+  remember(layer_note_of(diff_id), layer.to_string());
+}
+
+bool BlobStore::has_noted_layers() const {
+  const auto notes = layout_.find(Part::notes);
+  return notes &&
+         std::ranges::any_of(notes->names(), [](const std::string& name) { return name.starts_with(layer_note); });
+}
+
+std::optional<StoredBlob> BlobStore::find_layer(const Digest& diff_id) const {
+  const std::string note = layer_note_of(diff_id);
+  const std::optional<std::string> noted = recall(note);
+  std::optional<StoredBlob> blob = noted ? find(diff_id) : std::nullopt;
+  try {
+    if (noted && !blob) blob = find(Digest::parse(*noted));
+  } catch (const Error&) {
+    return std::nullopt;  // the note is damaged
+  }
+  if (!blob) return std::nullopt;
+  layout_.touch_known(blob->digest);
+  if (const auto notes = writable() ? layout_.find(Part::notes) : std::nullopt)
+    notes->touch(*StoreLayout::note_file(note));
+  return blob;
 }
 
 namespace {

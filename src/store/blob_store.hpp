@@ -78,6 +78,14 @@ class BlobStore {
   void remember(std::string_view name, std::string_view text);
   std::optional<std::string> recall(std::string_view name) const;
 
+  /// Remembers that the blob `layer` is said to be the tar `diff_id`, compressed or not. Failures are ignored.
+  void note_layer(const Digest& diff_id, const Digest& layer);
+  /// Whether any layer was noted: else it is not worth waiting for diff IDs.
+  bool has_noted_layers() const;
+  /// Where a blob was noted for it, the tar itself, or else that blob; whether it inflates to the tar is not checked.
+  /// Never hashes.
+  std::optional<StoredBlob> find_layer(const Digest& diff_id) const;
+
   /// What `hawser cache` shows and does.
   struct Entry {
     Digest digest;
@@ -106,6 +114,8 @@ class BlobStore {
  private:
   /// The blob's file, whatever its size; what is no regular file is quarantined.
   std::optional<File> open_blob(const Digest& digest) const;
+  /// The blob, whatever its size, if it is there.
+  std::optional<StoredBlob> find(const Digest& digest) const;
   /// Hashes the blob; one that is wrong or can't be read is quarantined. Nothing where there is none.
   std::optional<bool> verify(const Digest& digest) const;
   /// Quarantines what is under the blob's name, if the store is writable, and if it still is `file` where one is

@@ -19,7 +19,7 @@ TEST(ImportSummary, SaysWhatIsOddAboutATar) {
   report.lacking = report.missing = 1;
   report.lost_links = {"a is a link to b, which is no file of the tar"};
   const std::string text = import_summary("a.tar", report);
-  EXPECT_THAT(text, HasSubstr("1 layer of these uncompressed, kept under the diff ID"));
+  EXPECT_THAT(text, HasSubstr("1 layer of these uncompressed: a pull with --uncompressed uses them"));
   EXPECT_THAT(text, HasSubstr(Digest::of("layer").to_string()));
   EXPECT_THAT(text, HasSubstr("not whole: it lacks 1 blob"));
   EXPECT_THAT(text, HasSubstr("  a is a link to b, which is no file of the tar\n"));

@@ -1,10 +1,12 @@
 #include "image/hasher.hpp"
 #include "support/failure.hpp"
 #include "support/temp_dir.hpp"
+#include "util/compressed.hpp"
 
 #include <hawser/image/digest.hpp>
 #include <hawser/util/error.hpp>
 
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -95,6 +97,29 @@ TEST(Hasher, TakesPiecesAndStartsAfresh) {
     Hasher moved = std::move(hasher);
     moved.update(as_bytes("x"));
     EXPECT_EQ(moved.finish(), Digest::of("x", algorithm));
+  }
+}
+
+TEST(DiffIdHasher, HashesWhatALayerInflatesTo) {
+  const std::string tar(100'000, 'x');
+  for (const auto algorithm : {Digest::Algorithm::sha256, Digest::Algorithm::sha512})
+    for (const std::string& layer : {tar, test::gzip(tar), test::zstd(tar)}) {
+      DiffIdHasher hasher(algorithm);
+      for (std::size_t at = 0; at < layer.size(); at += 1000)
+        hasher.update(as_bytes(layer).subspan(at).first(std::min<std::size_t>(1000, layer.size() - at)));
+      EXPECT_EQ(hasher.finish(), Digest::of(tar, algorithm));
+    }
+}
+
+TEST(DiffIdHasher, HasNothingForWhatCannotBeInflated) {
+  std::string broken = test::gzip("a layer");
+  broken[12] = static_cast<char>(broken[12] ^ 1);
+  for (const std::string& layer : {broken, test::gzip("a layer").substr(0, 20), test::bzip2("a layer"),
+                                   test::zstd_zeros(std::uint64_t{200} << 20)}) {
+    DiffIdHasher hasher(Digest::Algorithm::sha256);
+    hasher.update(as_bytes(layer));
+    hasher.update(as_bytes(layer));
+    EXPECT_EQ(hasher.finish(), std::nullopt);
   }
 }
 

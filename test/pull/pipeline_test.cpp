@@ -1,6 +1,8 @@
 // Whole pulls within the process, against a scripted registry: from references to outputs, and what is left in stores.
 #include "pull/pipeline.hpp"
 
+#include "archive/import_fixture.hpp"
+#include "archive/sample_images.hpp"
 #include "image/manifest.hpp"
 #include "registry/registry_fixture.hpp"
 #include "support/temp_dir.hpp"
@@ -308,6 +310,127 @@ TEST_F(PipelineTest, OneImageTwiceUnderOneNameIsOne) {
   ask_for("one@" + image.manifest_digest().to_string());
   for (const ImageResult& result : pull({})) EXPECT_EQ(code_of(result), Errc{});
   expect_holds(*request.output, image);
+}
+
+/// Images with compressed layers, of which the cache has some by their diff IDs, as import leaves them.
+class DiffIdTest : public PipelineTest {
+ protected:
+  DiffIdTest() {
+    request.uncompressed = true;
+    image = {real.manifest, real.config, real.layers};
+    for (const std::string& content : {real.config, real.layers[0], real.layers[1]})
+      registry.content().add_blob(content);
+    registry.content().add_manifest("a/b", "latest", real.manifest, std::string(media_type::oci_manifest));
+    ask_for("latest");
+  }
+  BlobStore store() const { return BlobStore(directory / "cache"); }
+  void put(const std::string& tar, const std::string& layer) {
+    store().put(Digest::of(layer), layer);
+    store().note_layer(Digest::of(tar), Digest::of(layer));
+  }
+  void put_tars() {
+    for (const std::string& tar : real.tars) put(tar, tar);
+  }
+  void expect_tars() const {
+    for (const std::string& tar : real.tars) EXPECT_THAT(read_text(*request.output), HasSubstr(tar));
+  }
+
+  const RealImage real{{noise(40'000, 1), noise(3000, 2)}};
+  TestImage image;
+};
+
+TEST_F(DiffIdTest, PlainTarsAreMadeOfWhatTheCacheHasByDiffIds) {
+  put_tars();
+  planning = true;
+  for (int i = 0; i < 2; ++i, planning = false) {
+    const ImageResult result = pull_through_cache();
+    EXPECT_EQ(code_of(result), Errc{});
+    EXPECT_EQ(result.sums().to_fetch(), 0U);
+    EXPECT_EQ(result.sums().cached_layers, 2U);
+    EXPECT_EQ(result.sums().bytes, real.layers[0].size() + real.layers[1].size());
+  }
+  expect_tars();
+  EXPECT_THAT(requests_for(image), ElementsAre(0, 0));
+  EXPECT_THAT(told, IsEmpty());
+}
+
+TEST_F(DiffIdTest, WhatTheCacheLacksIsFetched) {
+  put(real.tars[1], real.tars[1]);
+  const ImageResult result = pull_through_cache();
+  EXPECT_EQ(result.sums().to_fetch(), real.layers[0].size());
+  expect_tars();
+  EXPECT_THAT(requests_for(image), ElementsAre(1, 0));
+}
+
+TEST_F(DiffIdTest, ALayerThatIsCompressedInAnotherWayServesToo) {
+  for (const std::string& tar : real.tars) put(tar, zstd(tar));
+  planning = true;
+  EXPECT_EQ(pull_through_cache().sums().to_fetch(), 0U);
+  planning = false;
+  EXPECT_EQ(pull_one(with_temporary(reading())).sums().to_fetch(), 0U);
+  expect_tars();
+  EXPECT_THAT(requests_for(image), ElementsAre(0, 0));
+}
+
+TEST_F(DiffIdTest, WhatIsNotTheLayerAfterAllIsFetched) {
+  put(real.tars[0], zstd("something else"));
+  put(real.tars[1], real.tars[1]);
+  write_text(cached(real.tars[1]), std::string(real.tars[1].size(), 'x'));
+  for (const bool plan : {true, false}) {
+    planning = plan;
+    const ImageResult result = pull_through_cache();
+    EXPECT_EQ(code_of(result), Errc{});
+    EXPECT_EQ(result.sums().cached_layers, 0U);
+  }
+  expect_tars();
+  EXPECT_THAT(requests_for(image), ElementsAre(1, 1));
+  EXPECT_THAT(told,
+              ElementsAre(HasSubstr("the cached blob " + Digest::of(real.tars[1]).short_string() + " is damaged")));
+  EXPECT_FALSE(store().find_layer(Digest::of(real.tars[0])));
+  EXPECT_TRUE(store().find(Digest::of(zstd("something else")), zstd("something else").size())) << "it is what it is";
+}
+
+TEST_F(DiffIdTest, ACacheForReadingMayHaveWhatIsNotTheLayer) {
+  put(real.tars[0], zstd("something else"));
+  put(real.tars[1], real.tars[1]);
+  write_text(cached(real.tars[1]), std::string(real.tars[1].size(), 'x'));
+  EXPECT_EQ(code_of(pull_one(with_temporary(reading()))), Errc{});
+  expect_tars();
+}
+
+TEST_F(DiffIdTest, EachImageIsToldWhatPlainTarsWouldSave) {
+  put_tars();
+  request.uncompressed = false;
+  for (const bool plan : {true, false}) {
+    told.clear();
+    planning = plan;
+    const ImageResult result = pull_through_cache();
+    EXPECT_EQ(result.sums().to_fetch(), real.layers[0].size() + real.layers[1].size());
+    EXPECT_THAT(told, ElementsAre(HasSubstr("/a/b:latest: --uncompressed would save 43.")));
+  }
+  told.clear();
+  pull_through_cache();
+  EXPECT_THAT(told, IsEmpty()) << "the layers are there now";
+}
+
+TEST_F(DiffIdTest, OtherFormatsAreToldNothing) {
+  put_tars();
+  request.uncompressed = false;
+  request.format = OutputFormat::oci_archive;
+  pull_through_cache();
+  EXPECT_THAT(told, IsEmpty());
+}
+
+TEST_F(DiffIdTest, WhatIsThereByDiffIdNeedsNoRoom) {
+  put_tars();
+  request.references.clear();
+  const std::string size = "\"size\":" + std::to_string(real.layers[0].size());
+  add_changed(image, "huge", size, "\"size\":" + std::to_string(std::uint64_t{15} << 40));
+  request.output = "-";
+  planning = true;
+  EXPECT_EQ(code_of(pull_through_cache()), Errc{});
+  std::filesystem::remove(cached(real.tars[0]));
+  EXPECT_EQ(code_of(pull_through_cache()), Errc::disk_full);
 }
 
 TEST_F(PipelineTest, AStoppedRunAsksForNothing) {

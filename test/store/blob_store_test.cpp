@@ -339,6 +339,23 @@ TEST_F(MaintenanceTest, PruneRemovesWhatWasNotUsedForThatLong) {
   EXPECT_NE(index.find(other_digest.to_string()), std::string::npos);
 }
 
+TEST_F(MaintenanceTest, PruneKeepsTheNoteOfALayerThatIsOfUse) {
+  BlobStore store(cache());
+  store.put(digest, content);
+  const Digest diff_id = Digest::of("tar"), unused = Digest::of("unused");
+  store.note_layer(diff_id, digest);
+  store.note_layer(unused, digest);
+  for (const Digest& each : {diff_id, unused})
+    age(cache() / "notes" / ("diff-id-sha256-" + each.hex() + ".note"), std::chrono::hours(2));
+  age(known_path(digest), std::chrono::hours(2));
+  EXPECT_TRUE(store.find_layer(diff_id));
+  store.prune(std::chrono::hours(1));
+  EXPECT_TRUE(store.find_layer(diff_id));
+  EXPECT_FALSE(store.find_layer(unused));
+  store.prune(std::chrono::seconds(0));
+  EXPECT_FALSE(store.has_noted_layers());
+}
+
 TEST_F(MaintenanceTest, PruneKeepsAnIndexThatItSetsAside) {
   BlobStore store(cache());
   store.put(digest, content);

@@ -38,5 +38,32 @@ TEST_F(NotesTest, FailuresAreIgnored) {
   EXPECT_EQ(reading.recall("name"), std::nullopt);
 }
 
+TEST_F(NotesTest, LayersAreFoundByTheirDiffIds) {
+  const Digest diff_id = Digest::of("tar"), layer = Digest::of("layer");
+  BlobStore store(cache());
+  store.put(layer, "layer");
+  store.put(Digest::of("other"), "other");
+  EXPECT_FALSE(store.has_noted_layers());
+  EXPECT_FALSE(store.find_layer(diff_id));
+  EXPECT_FALSE(store.find_layer(Digest::of("other"))) << "nobody has said that it is a layer";
+  store.note_layer(diff_id, layer);
+  EXPECT_TRUE(store.has_noted_layers());
+  const auto noted = BlobStore(cache(), false).find_layer(diff_id);
+  ASSERT_TRUE(noted);
+  EXPECT_EQ(noted->digest, layer);
+  EXPECT_TRUE(noted->known);
+  store.put(diff_id, "tar");
+  EXPECT_EQ(store.find_layer(diff_id)->digest, diff_id) << "the tar itself is better";
+}
+
+TEST_F(NotesTest, ANoteOfALayerMayBeWrong) {
+  const Digest diff_id = Digest::of("tar");
+  BlobStore store(cache());
+  store.note_layer(diff_id, Digest::of("not there"));
+  EXPECT_FALSE(store.find_layer(diff_id));
+  store.remember("diff-id-sha256-" + diff_id.hex(), "sha256:../../etc/passwd");
+  EXPECT_FALSE(store.find_layer(diff_id));
+}
+
 }  // namespace
 }  // namespace hawser

@@ -66,6 +66,12 @@ class Docker(_Engine):
         out = self._docker("load", "--input", archive)
         return [line.split(": ", 1)[1].strip() for line in out.splitlines() if line.startswith("Loaded image")]
 
+    def save(self, name: str, archive):
+        """Pulls an image out of a registry on loopback and saves it."""
+        self._docker("pull", name)
+        self._docker("save", "--output", archive, name)
+        self.remove(name)
+
     def image_id(self, name: str) -> str:
         """The image ID: the digest of the config."""
         return self.inspect(name)["Id"]
@@ -158,6 +164,12 @@ class Podman(_Engine):
     def remove(self, name: str):
         self._podman("image", "rm", "--force", name)
 
+    def save(self, name: str, archive, form: str):
+        """Pulls an image out of a registry on loopback and saves it as docker-archive or oci-archive."""
+        self._podman("pull", "--quiet", "--tls-verify=false", name)
+        self._podman("save", "--quiet", "--format", form, "--output", archive, name)
+        self.remove(name)
+
     def do(self, *arguments) -> str:
         """Any command of podman's; its output."""
         return self._podman(*arguments)
@@ -167,8 +179,26 @@ class Podman(_Engine):
                          "--runroot", self._run_directory / "run", "--storage-driver=vfs", *arguments, check=check)
 
 
+class Buildah(_Engine):
+    """buildah with its storage in a directory."""
+
+    def save(self, name: str, archive, form: str):
+        """Pulls an image out of a registry on loopback and pushes it as docker-archive or oci-archive."""
+        self._buildah("pull", "--quiet", "--tls-verify=false", name)
+        self._buildah("push", "--quiet", name, f"{form}:{archive}:saved:v1")
+        self._buildah("rmi", "--force", name)
+
+    def _buildah(self, *arguments) -> str:
+        return self._run("/usr/bin/buildah", "--root", self._directory / "root",
+                         "--runroot", self._run_directory / "run", "--storage-driver=vfs", *arguments)
+
+
 class Skopeo(_Engine):
     """skopeo, which copies between archives, layouts and registries."""
+
+    def save(self, name: str, archive, form: str):
+        """Copies an image out of a registry on loopback as docker-archive or oci-archive."""
+        self.copy(f"docker://{name}", f"{form}:{archive}:saved:v1", "--quiet", "--src-tls-verify=false")
 
     def copy(self, source: str, target: str, *options):
         self._run("/usr/bin/skopeo", "--insecure-policy", "copy", *options, source, target)
