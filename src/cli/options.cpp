@@ -126,7 +126,7 @@ constexpr std::string_view image_group = "Which image", output_group = "What com
 
 constexpr auto options = std::to_array<OptionInfo>({
     {"platform", 0, "OS/ARCH[/VARIANT]", false, image_group, on_pull | command_bit(inspect),
-     "Platform to pull, such as linux/arm64 or linux/arm/v7 (default: this machine's)",
+     "Platform to pull, such as linux/arm64, linux/arm/v7 or 'windows(10.0.17763)/amd64' (default: this machine's)",
      [](auto& to, auto& value) { to.platform = Platform::parse(value.text); }},
     {"all-platforms", 0, "", false, image_group, on_pull,
      "Pull every platform of the image; needs --format oci-archive or oci-dir",

@@ -38,8 +38,11 @@ std::string annotation_of(const Descriptor& image, const char* key) {
 /// What the image of an entry runs on; nothing where neither the entry nor `look_up` says it.
 std::optional<Platform> platform_of(const json::value& entry, const PlatformLookup& look_up) {
   if (const json::object* const object = json_object(entry, "platform")) {
-    const Platform platform{json_text(*object, "os"), json_text(*object, "architecture"), json_text(*object, "variant"),
-                            json_text(*object, "os.version")};
+    Platform platform{json_text(*object, "os"), json_text(*object, "architecture"), json_text(*object, "variant"),
+                      json_text(*object, "os.version")};
+    if (const json::array* features = json_array(*object, "os.features"))
+      for (const json::value& feature : *features)
+        if (feature.is_string()) platform.os_features.emplace_back(feature.get_string());
     if (!platform.os.empty() || !platform.architecture.empty()) return platform.normalised();
   }
   const std::optional<Digest> digest = parse_digest(json_text(entry, "digest"));
@@ -118,6 +121,8 @@ json::object descriptor_json(const Descriptor& descriptor) {
     platform["os"] = descriptor.platform->os;
     if (!descriptor.platform->variant.empty()) platform["variant"] = descriptor.platform->variant;
     if (!descriptor.platform->os_version.empty()) platform["os.version"] = descriptor.platform->os_version;
+    const std::vector<std::string>& features = descriptor.platform->os_features;
+    if (!features.empty()) platform["os.features"] = json::array(features.begin(), features.end());
   }
   if (!descriptor.artifact_type.empty()) object["artifactType"] = descriptor.artifact_type;
   if (!descriptor.annotations.empty()) {

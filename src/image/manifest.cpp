@@ -127,19 +127,26 @@ std::uint64_t read_size(const JsonDocument& document, const json::object& from) 
   return static_cast<std::uint64_t>(size->get_int64());
 }
 
-/// What the members of an object say; nothing where there is neither an os nor an architecture.
-std::optional<Platform> read_platform(const JsonDocument& document, const json::object* from) {
-  if (from == nullptr) return std::nullopt;
-  const Platform platform{document.text(*from, "os"), document.text(*from, "architecture"),
-                          document.text(*from, "variant"), document.text(*from, "os.version")};
-  if (platform.os.empty() && platform.architecture.empty()) return std::nullopt;
-  return platform.normalised();
-}
-
 void check_number(const std::string& whose, std::size_t number, const char* of_what, std::size_t most) {
   if (number > most)
     throw Error(Errc::too_large, whose + " has " + std::to_string(number) + " " + of_what + "; no more than " +
                                      std::to_string(most) + " are taken");
+}
+
+/// What the members of an object say; nothing where there is neither an os nor an architecture.
+std::optional<Platform> read_platform(const JsonDocument& document, const json::object* from) {
+  if (from == nullptr) return std::nullopt;
+  Platform platform{document.text(*from, "os"), document.text(*from, "architecture"), document.text(*from, "variant"),
+                    document.text(*from, "os.version")};
+  if (const json::array* features = document.optional_array(*from, "os.features")) {
+    check_number("a platform", features->size(), "os.features", max_os_features);
+    for (const json::value& feature : *features) {
+      if (!feature.is_string()) document.refuse("an os.feature in it is no text");
+      platform.os_features.emplace_back(feature.get_string());
+    }
+  }
+  if (platform.os.empty() && platform.architecture.empty()) return std::nullopt;
+  return platform.normalised();
 }
 
 std::map<std::string, std::string> read_annotations(const JsonDocument& document, const json::object& from) {
@@ -192,9 +199,9 @@ Manifest read_manifest(const JsonDocument& document, std::string type) {
 }
 
 /// How far an index entry is from what is wanted; nothing where it can't be it.
-std::optional<std::size_t> entry_rank(const Descriptor& entry, const Platform& wanted) {
+std::optional<PlatformRank> entry_rank(const Descriptor& entry, const Platform& wanted) {
   if (is_attestation(entry) || !is_known(entry.media_type)) return std::nullopt;
-  if (!entry.platform) return std::size_t(-1);
+  if (!entry.platform) return PlatformRank{.place = std::size_t(-1)};
   return platform_rank(*entry.platform, wanted);
 }
 
@@ -241,7 +248,7 @@ bool is_attestation(const Descriptor& descriptor) {
 
 const Descriptor& select_platform(const Index& index, const Platform& wanted) {
   const Descriptor* best = nullptr;
-  std::size_t best_rank = 0;
+  PlatformRank best_rank;
   for (const Descriptor& entry : index.manifests) {
     const auto rank = entry_rank(entry, wanted);
     if (!rank || (best != nullptr && *rank >= best_rank)) continue;

@@ -84,6 +84,7 @@ inline constexpr std::size_t max_layers = 1024;                         ///< lay
 inline constexpr int max_index_depth = 4;                               ///< indexes inside each other
 inline constexpr std::size_t max_annotations = 1024;                    ///< of one descriptor
 inline constexpr std::size_t max_urls = 256;                            ///< of one descriptor
+inline constexpr std::size_t max_os_features = 64;                      ///< of one platform
 inline constexpr std::uint64_t max_blob_size = std::uint64_t{1} << 44;  ///< 16 TiB: a larger size is absurd
 
 /// Parses the bytes of a manifest or an index. `content_type` is the registry's header, empty where there was
@@ -95,8 +96,8 @@ std::variant<Manifest, Index> parse_manifest(std::string_view bytes, std::string
 /// Refuses what is no container image by its config or a layer: throws Error{unsupported}.
 void check_is_image(const Manifest& manifest);
 
-/// The entry of `index` for `wanted`: the best acceptable platform, first entry among equals; attestations
-/// and entries that are no images are passed over; entries without a platform (nested indexes) come last.
+/// The entry of `index` for `wanted`: the best acceptable platform (platform_rank()), first entry among equals;
+/// attestations and entries that are no images are passed over; entries without a platform (nested indexes) come last.
 /// Throws Error{no_platform}, which lists the platforms that there are.
 const Descriptor& select_platform(const Index& index, const Platform& wanted);
 

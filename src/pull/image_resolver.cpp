@@ -160,7 +160,7 @@ void check_config(const ImageConfig& config, const Manifest& manifest, const std
   if (wanted && !platform_rank(config.platform, *wanted))
     throw Error(Errc::no_platform,
                 image + " is for " + config.platform.to_string() + " only, not for " + wanted->to_string(),
-                "say --platform " + config.platform.to_string() + " if that is what you want");
+                "say --platform '" + config.platform.to_string() + "' if that is what you want");
 }
 
 }  // namespace hawser

@@ -34,6 +34,7 @@ std::string tag_part(const Reference& reference) {
 std::string platform_part(const Platform& platform) {
   std::string result;
   if (platform.os != "linux") result += "_" + platform.os;
+  if (!platform.os_version.empty()) result += "_" + platform.os_version;
   result += "_" + platform.architecture;
   if (!platform.variant.empty()) result += "_" + platform.variant;
   return result;

@@ -40,12 +40,12 @@ TEST(ImageLayout, ADescriptorHasOnlyTheMembersThatItNeeds) {
   descriptor.annotations["a"] = "2";
   EXPECT_EQ(boost::json::serialize(descriptor_json(descriptor)),
             plain + R"(,"platform":{"architecture":"arm64","os":"linux"},"annotations":{"a":"2","z":"1"}})");
-  descriptor.platform = Platform{"windows", "arm", "v7", "10.0"};
+  descriptor.platform = Platform{"windows", "arm", "v7", "10.0", {"a", "b"}};
   descriptor.artifact_type = "c/d";
   descriptor.annotations.clear();
   EXPECT_EQ(boost::json::serialize(descriptor_json(descriptor)),
-            plain + R"(,"platform":{"architecture":"arm","os":"windows","variant":"v7","os.version":"10.0"},)" +
-                R"("artifactType":"c/d"})");
+            plain + R"(,"platform":{"architecture":"arm","os":"windows","variant":"v7","os.version":"10.0",)" +
+                R"("os.features":["a","b"]},"artifactType":"c/d"})");
 }
 
 TEST(LayoutIndex, ANewOneListsItsImages) {

@@ -244,6 +244,8 @@ TEST(Manifest, RefusesWhatIsMalformed) {
       manifest(descriptor(media_type::oci_layer_gzip, "l", "7", R"(,"annotations":{"a":7})")),
       index(descriptor(media_type::oci_manifest, "l", "7", R"(,"platform":"linux")")),
       index(descriptor(media_type::oci_manifest, "l", "7", R"(,"platform":{"os":7})")),
+      index(descriptor(media_type::oci_manifest, "l", "7", R"(,"platform":{"os":"a","os.features":7})")),
+      index(descriptor(media_type::oci_manifest, "l", "7", R"(,"platform":{"os":"a","os.features":[7]})")),
       "{\"schemaVersion\":2,\"layers\":\"\xff\"}",
   };
   for (const std::string& bytes : cases) EXPECT_EQ(error_of(bytes).code(), Errc::malformed) << bytes;
@@ -279,6 +281,18 @@ TEST(Manifest, AttackAnnotationsAndUrlsWithoutEndAreRefused) {
     EXPECT_EQ(error_of(index(too_many)).code(), Errc::too_large);
   }
   EXPECT_NO_THROW(parse_manifest(manifest(with(urls + "]")), ""));
+}
+
+TEST(Manifest, FeaturesOfASystemAreNotWithoutEnd) {
+  std::string features = "\"0\"";
+  for (std::size_t i = 1; i < max_os_features; ++i) features += ",\"" + std::to_string(i) + "\"";
+  const auto with = [](const std::string& list) {
+    return index(
+        descriptor(media_type::oci_manifest, "l", "7", R"(,"platform":{"os":"a","os.features":[)" + list + "]}"));
+  };
+  const auto kept = std::get<Index>(parse_manifest(with(features), ""));
+  EXPECT_EQ(kept.manifests.front().platform.value().os_features.size(), max_os_features);
+  EXPECT_EQ(error_of(with(features + R"(,"x")")).code(), Errc::too_large);
 }
 
 TEST(Manifest, SchemaOneIsRefusedWithAHint) {
@@ -329,6 +343,45 @@ TEST(SelectPlatform, TakesTheBestAndAmongEqualsTheFirst) {
   EXPECT_EQ(chosen(arms, "linux/arm/v6"), Digest::of("v6"));
   EXPECT_EQ(chosen(arms, "linux/arm/v8"), Digest::of("v7"));
   EXPECT_EQ(chosen(arms, "arm64"), Digest::of("64"));
+}
+
+/// An entry for a build of Windows; `features`: what stands in the list of its os.features.
+std::string windows(const std::string& build, const std::string& features = "") {
+  return descriptor(media_type::oci_manifest, build + features, "7",
+                    R"(,"platform":{"os":"windows","architecture":"amd64","os.version":")" + build +
+                        R"(","os.features":[)" + features + "]}");
+}
+
+TEST(SelectPlatform, OfWindowsTheNewestThatIsNotNewerThanAsked) {
+  const std::string builds = windows("10.0.14393.6") + "," + windows("10.0.20348.2") + "," + windows("10.0.17763.9") +
+                             "," + windows("10.0.17763.10");
+  EXPECT_EQ(chosen(builds, "windows/amd64"), Digest::of("10.0.20348.2"));
+  EXPECT_EQ(chosen(builds, "windows(10.0.17763)/amd64"), Digest::of("10.0.17763.10"));
+  EXPECT_EQ(chosen(builds, "windows(10.0.17763.9)/amd64"), Digest::of("10.0.17763.9"));
+  EXPECT_EQ(chosen(builds, "windows(10.0.17000)/amd64"), Digest::of("10.0.14393.6"));
+  try {
+    chosen(builds, "windows(10.0.10240)/amd64");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Errc::no_platform);
+    EXPECT_NE(error.hint().find("windows(10.0.17763.9)/amd64"), std::string::npos) << error.hint();
+  }
+}
+
+TEST(SelectPlatform, WhatNeedsMoreOfWindowsThanAskedComesLast) {
+  const std::string both = windows("10.0.20348.2", R"("win32k")") + "," + windows("10.0.17763.9");
+  EXPECT_EQ(chosen(both, "windows/amd64"), Digest::of("10.0.17763.9"));
+  EXPECT_EQ(chosen(both, "windows(+win32k)/amd64"), Digest::of(R"(10.0.20348.2"win32k")"));
+  EXPECT_EQ(chosen(windows("10.0.1", R"("win32k")"), "windows/amd64"), Digest::of(R"(10.0.1"win32k")"));
+}
+
+TEST(SelectPlatform, VariantsOfAmd64AreForThoseWhoAsk) {
+  const std::string all = entry("v3", "linux", "amd64", "v3") + "," + entry("v2", "linux", "amd64", "v2") + "," +
+                          entry("v1", "linux", "amd64", "v1");
+  EXPECT_EQ(chosen(all, "linux/amd64"), Digest::of("v1"));
+  EXPECT_EQ(chosen(all, "linux/amd64/v2"), Digest::of("v2"));
+  EXPECT_EQ(chosen(all, "linux/amd64/v4"), Digest::of("v3"));
+  EXPECT_THROW(chosen(entry("v2", "linux", "amd64", "v2"), "linux/amd64"), Error);
 }
 
 TEST(SelectPlatform, PassesOverAttestationsAndOtherThings) {
@@ -389,9 +442,9 @@ TEST(Config, ReadsADockerConfig) {
 
 TEST(Config, ReadsAnOciConfigOfWindows) {
   const auto read = parse_config(
-      R"({"architecture":"amd64","os":"windows","os.version":"10.0.1","rootfs":{"type":"layers","diff_ids":null}})");
+      R"({"architecture":"amd64","os":"windows","os.version":"10.0.1","os.features":["win32k"],"rootfs":{"type":"layers","diff_ids":null}})");
   EXPECT_EQ(read.platform.os, "windows");
-  EXPECT_EQ(read.platform.os_version, "10.0.1");
+  EXPECT_EQ(read.platform.to_string(), "windows(10.0.1+win32k)/amd64");
   EXPECT_TRUE(read.diff_ids.empty());
 }
 

@@ -33,6 +33,7 @@ TEST(OutputName, FollowsThePattern) {
       {"nginx", "linux/arm64", "library_nginx_latest_arm64.tar"},
       {"nginx:1.25", "linux/arm/v7", "library_nginx_1.25_arm_v7.tar"},
       {"nginx", "windows/amd64", "library_nginx_latest_windows_amd64.tar"},
+      {"nginx", "windows(10.0.17763+win32k)/amd64", "library_nginx_latest_windows_10.0.17763_amd64.tar"},
       {"a/b:1", "", "a_b_1.tar"},
       {"quay.io/a/b:1", "", "quay.io_a_b_1.tar"},
       {"localhost:5000/a", "", "localhost_5000_a_latest.tar"},
