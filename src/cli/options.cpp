@@ -1,5 +1,6 @@
 #include "cli/options.hpp"
 
+#include "cli/habits.hpp"
 #include "util/text.hpp"
 
 #include <hawser/util/error.hpp>
@@ -8,7 +9,6 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
-#include <numeric>
 #include <utility>
 
 namespace hawser {
@@ -236,21 +236,6 @@ const OptionInfo* option_of(std::string_view token) {
   return found == options.end() ? nullptr : &*found;
 }
 
-/// Levenshtein's distance.
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), std::size_t{0});
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = std::exchange(row[0], i);
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, replaced});
-    }
-  }
-  return row[b.size()];
-}
-
 /// The option whose name is nearest to the mistyped `name`, or nullptr where none is near.
 const OptionInfo* nearest_option(std::string_view name) {
   if (name.empty() || name.size() > 40) return nullptr;
@@ -287,7 +272,6 @@ struct Arguments {
 /// `name`: with its dashes, without what might be a secret.
 [[noreturn]] void refuse_unknown(std::string_view name) {
   const std::size_t dashes = std::min(name.find_first_not_of('-'), name.size());
-  const OptionInfo* nearest = nearest_option(name.substr(dashes));
   const std::string message = "unknown option " + printable(name, 60);
   if (nearest == nullptr) throw usage(message);
   throw usage(message, "did you mean --" + std::string(nearest->name) + "? See hawser --help");
@@ -303,6 +287,8 @@ Arguments split(const std::vector<std::string>& tokens) {
       if (value) throw usage(name + " takes no value");
     } else if (!value) {
       // What is spelled like an option is rather that than the value of the one before it.
+  if (std::string own = own_option(name); !own.empty()) throw usage(message, std::move(own));
+  const OptionInfo* nearest = nearest_option(name.substr(dashes));
       if (next == tokens.end() || option_of(*next) != nullptr) throw usage(name + " needs a value");
       value = *next++;
     } else if (value->empty()) {
@@ -470,6 +456,7 @@ void append_wrapped(std::string& out, std::string_view text, std::size_t column,
       out += '\n';
       out.append(indent, ' ');
       column = indent;
+    if (command.name == CommandName::pull) refuse_foreign_words(command.words, named != nullptr);
     }
     if (column > indent) {
       out += ' ';

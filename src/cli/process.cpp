@@ -4,9 +4,11 @@
 #include "cli/progress.hpp"
 #include "util/atomic_file.hpp"
 
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
 #include <ios>
+#include <iterator>
 #include <string_view>
 
 #include <sys/prctl.h>
@@ -15,6 +17,9 @@
 
 namespace hawser {
 namespace {
+
+/// Options whose values are secrets; --creds is skopeo's, and refused, but has stood on the command line by then.
+constexpr std::string_view with_secrets[] = {"--password", "--creds", "--src-creds"};
 
 /// Overwrites a C string in place with a character that says what happened.
 void wipe(char* text) noexcept {
@@ -47,15 +52,16 @@ void prepare_process() noexcept {
 }
 
 std::vector<std::string> take_arguments(int argc, char** argv) {
-  constexpr std::string_view option = "--password";
   std::vector<std::string> arguments(argv + (argc > 0 ? 1 : 0), argv + argc);
   for (int i = 1; i < argc; ++i) {
     const std::string_view argument = argv[i];
     if (argument == "--") break;
-    if (argument == option && i + 1 < argc)
+    const std::size_t name = std::min(argument.find('='), argument.size());
+    if (std::ranges::find(with_secrets, argument.substr(0, name)) == std::end(with_secrets)) continue;
+    if (name < argument.size())
+      wipe(argv[i] + name + 1);
+    else if (i + 1 < argc)
       wipe(argv[++i]);
-    else if (argument.starts_with(option) && argument.size() > option.size() && argument[option.size()] == '=')
-      wipe(argv[i] + option.size() + 1);
   }
   return arguments;
 }

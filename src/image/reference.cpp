@@ -174,12 +174,14 @@ void check_whole(const Part& whole) {
   if (text.size() == 64 && std::all_of(text.begin(), text.end(), [](char c) { return is_hex(c) && !is_upper(c); }))
     whole.refuse(0, "64 hex digits are an image ID, not a name", "name a repository: NAME@sha256:<digits>");
   if (const std::size_t scheme = text.find("://"); scheme != std::string_view::npos)
-    whole.refuse(scheme, "a reference has no scheme", "leave out what stands before the host");
+    whole.refuse(scheme, "a reference has no scheme", "try \"" + printable(text.substr(scheme + 3), 300) + "\"");
 }
 
 }  // namespace
 
 Reference Reference::parse(std::string_view text) {
+  constexpr std::string_view skopeo_scheme = "docker://";
+  if (text.starts_with(skopeo_scheme)) text.remove_prefix(skopeo_scheme.size());
   Part name{text, text};
   check_whole(name);
   Reference result;

@@ -76,6 +76,9 @@ bool equals_ignoring_case(std::string_view a, std::string_view b);
 /// `text` without the spaces and tabs at both ends (RFC 9110 OWS).
 std::string_view trim(std::string_view text);
 
+/// How many letters must be put in, taken out or changed to make `b` of `a` (Levenshtein).
+std::size_t edit_distance(std::string_view a, std::string_view b);
+
 /// `text` in base64, padded.
 std::string base64_encode(std::string_view text);
 /// The text that `encoded` stands for; nothing where it is not base64. Padding may be missing.

@@ -215,6 +215,16 @@ TEST(Options, MissingAndSuperfluousValues) {
   EXPECT_THAT(refusal({"--platform=", "nginx"}), HasSubstr("--platform needs a value"));
   EXPECT_THAT(refusal({"--quiet=yes", "nginx"}), HasSubstr("--quiet takes no value"));
   EXPECT_THAT(refusal({"--retries", "1", "--retries", "2", "nginx"}), HasSubstr("more than once"));
+TEST(Options, HabitsFromOtherToolsAreAnswered) {
+  EXPECT_THAT(refusal({"--arch", "arm64", "nginx"}), HasSubstr("unknown option --arch | --platform"));
+  EXPECT_THAT(refusal({"-t", "x", "nginx"}), HasSubstr("unknown option -t | the tag"));
+  EXPECT_THAT(refusal({"save", "-o", "x.tar", "nginx"}), HasSubstr("no command save"));
+  EXPECT_THAT(refusal({"pull", "nginx", "x.tar"}), HasSubstr("hawser pull -o x.tar nginx"));
+  EXPECT_THAT(parse({"pull", "save", "nginx"}).words, ElementsAre("save", "nginx"));
+  EXPECT_THAT(parse({"nginx", "redis"}).words, ElementsAre("nginx", "redis"));
+  EXPECT_THAT(parse({"import", "x.tar"}).words, ElementsAre("x.tar"));
+}
+
   EXPECT_THAT(refusal({"--cache-dir", "", "nginx"}), HasSubstr("--cache-dir"));
   EXPECT_THAT(refusal({""}), HasSubstr("empty"));
 }
@@ -299,6 +309,9 @@ TEST(Help, NamesEveryCommandAndEveryOptionOfPull) {
   for (const OptionInfo& option : option_table())
     if ((option.commands & command_bit(CommandName::pull)) != 0) {
       EXPECT_THAT(text, HasSubstr("--" + std::string(option.name)));
+  EXPECT_THAT(refusal({"--creds=me:hush", "nginx"}), Not(HasSubstr("hush")));
+  EXPECT_THAT(refusal({"--creds", "me:hush", "nginx"}), Not(HasSubstr("hush")));
+  EXPECT_THAT(refusal({"-phush", "nginx"}), Not(HasSubstr("hush")));
     }
 }
 

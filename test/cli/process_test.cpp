@@ -20,14 +20,27 @@ namespace hawser {
 namespace {
 
 TEST(Harden, PasswordsAreWipedFromTheArguments) {
-  std::vector<std::string> texts{"hawser",           "--password", "hush", "-u",         "me",  "--password=secret",
-                                 "--password-stdin", "nginx",      "--",   "--password", "kept"};
+  std::vector<std::string> texts{"hawser",
+                                 "--password",
+                                 "hush",
+                                 "-u",
+                                 "me",
+                                 "--password=secret",
+                                 "--creds",
+                                 "me:hush",
+                                 "--src-creds=a",
+                                 "--password-stdin",
+                                 "nginx",
+                                 "--",
+                                 "--password",
+                                 "kept"};
   const std::vector<std::string> given(texts.begin() + 1, texts.end());
   std::vector<char*> argv;
   for (auto& text : texts) argv.push_back(text.data());
   EXPECT_EQ(take_arguments(static_cast<int>(argv.size()), argv.data()), given);
-  EXPECT_THAT(texts, testing::ElementsAre("hawser", "--password", "****", "-u", "me", "--password=******",
-                                          "--password-stdin", "nginx", "--", "--password", "kept"));
+  EXPECT_THAT(
+      texts, testing::ElementsAre("hawser", "--password", "****", "-u", "me", "--password=******", "--creds", "*******",
+                                  "--src-creds=*", "--password-stdin", "nginx", "--", "--password", "kept"));
 }
 
 TEST(Harden, APasswordOptionWithoutAValueIsNoTrouble) {

@@ -77,6 +77,22 @@ def test_a_tar_does_not_go_to_a_terminal(hawser, registry, options):
     assert registry.accesses(mark) == []
 
 
+@pytest.mark.parametrize("arguments", [["save", "REF"], ["copy", "docker://REF", "docker-archive:x.tar"],
+                                       ["REF", "x.tar"], ["--creds", "me:hush99", "REF"], ["--arch", "arm64", "REF"]])
+def test_habits_from_other_tools_ask_no_registry(hawser, registry, arguments):
+    reference = registry.push("commands/habits", images.many_layers(1), "v1")
+    mark = registry.mark()
+    result = hawser.run(*registry.options, *(word.replace("REF", reference) for word in arguments))
+    assert result.code == USAGE
+    assert "hush99" not in result.err
+    assert registry.accesses(mark) == [] and hawser.leftovers() == []
+
+
+def test_the_scheme_of_skopeo_is_taken(hawser, registry):
+    reference = registry.push("commands/scheme", images.many_layers(1), "v1")
+    hawser.pull(registry, "docker://" + reference)
+
+
 def test_json_of_inspect_is_printable(hawser, registry, hostile):
     reference, config = hostile
     result = hawser.run("inspect", *registry.options, "--config", "--json", reference)

@@ -97,6 +97,19 @@ TEST(Reference, KnowsWhereItMayHaveBeenMisread) {
     EXPECT_EQ(Reference::parse(text).misreading(), "") << text;
 }
 
+TEST(Reference, TakesTheSchemeOfSkopeo) {
+  EXPECT_EQ(Reference::parse("docker://quay.io/a/b:1").to_string(), "quay.io/a/b:1");
+  EXPECT_EQ(Reference::parse("docker://nginx"), Reference::parse("nginx"));
+  EXPECT_THROW(Reference::parse("docker://"), Error);
+  EXPECT_THROW(Reference::parse("docker://docker://nginx"), Error);
+  try {
+    Reference::parse("https://quay.io/a/b:1");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.hint(), "try \"quay.io/a/b:1\"");
+  }
+}
+
 /// The column of the caret, counted from the first character of the quoted reference.
 std::size_t caret_of(const std::string& what) {
   const std::size_t line = what.rfind('\n');

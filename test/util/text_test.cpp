@@ -130,6 +130,14 @@ TEST(ParseDuration, RefusesTheRestNamingTheOption) {
   }
 }
 
+TEST(EditDistance, CountsLettersThatDiffer) {
+  EXPECT_EQ(edit_distance("", ""), 0U);
+  EXPECT_EQ(edit_distance("", "abc"), 3U);
+  EXPECT_EQ(edit_distance("pull", "pul"), 1U);
+  EXPECT_EQ(edit_distance("tags", "tgas"), 2U);
+  EXPECT_EQ(edit_distance("kitten", "sitting"), 3U);
+}
+
 TEST(PrintableJson, EscapesWhatATerminalObeys) {
   EXPECT_EQ(printable_json("{\"a\":\"\xc2\x9b\x7f\xe2\x80\xae\xc3\xa4\"}"), R"({"a":"\u009b\u007f\u202e)"
                                                                             "\xc3\xa4\"}");

@@ -17,7 +17,8 @@ struct Reference {
   std::optional<std::string> tag;  ///< "latest"; absent only where a digest is given without one
   std::optional<Digest> digest;
 
-  /// Parses `text`; throws Error{bad_reference} that shows where it goes wrong.
+  /// Parses `text`, before which docker:// may stand as skopeo has it; throws Error{bad_reference} that shows where it
+  /// goes wrong.
   static Reference parse(std::string_view text);
 
   /// domain/path[:tag][@digest], the whole name.
