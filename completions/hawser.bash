@@ -26,11 +26,12 @@ _hawser() {
       compopt -o filenames
       COMPREPLY=($(compgen -f -- "$current"))
       return ;;
-    -u | --username | --password | --chunk-size | --limit-rate | --retries | --connect-timeout | --stall-timeout | \
-      --older-than)
+    -u | --username | --password | --chunk-size | --limit-rate | --retries | --max-wait | --connect-timeout | \
+      --stall-timeout | --older-than)
       return ;;
   esac
 
+  local commands="pull inspect manifest digest tags ratelimit cache import help version"
   command=pull
   local value=
   for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
@@ -41,15 +42,15 @@ _hawser() {
     fi
     case $word in
       --platform | --from-file | -o | --output | --format | --max-concurrent-downloads | --max-connections | \
-        --chunk-size | --limit-rate | --retries | --connect-timeout | --stall-timeout | -u | --username | --password | \
-        --ca-cert | --cache-dir | --import-tar | --older-than) value=1 ;;
+        --chunk-size | --limit-rate | --retries | --max-wait | --connect-timeout | --stall-timeout | -u | --username | \
+        --password | --ca-cert | --cache-dir | --import-tar | --older-than) value=1 ;;
       -*) ;;
-      inspect | tags | cache | import | help | version) command=$word; break ;;
+      inspect | manifest | digest | tags | ratelimit | cache | import | help | version) command=$word; break ;;
       *) break ;;
     esac
   done
 
-  local access="--retries --connect-timeout --stall-timeout --username --password-stdin --password --plain-http
+  local access="--retries --max-wait --connect-timeout --stall-timeout --username --password-stdin --password --plain-http
     --insecure --ca-cert"
   local general="--json --quiet --verbose --help --version"
   if [[ $current == -* ]]; then
@@ -59,7 +60,9 @@ _hawser() {
         --uncompressed --max-concurrent-downloads --max-connections --chunk-size --limit-rate --cache-dir --no-cache
         --verify-cache --import-tar $access $general" ;;
       inspect) options="--platform --config --raw $access $general" ;;
-      tags) options="$access $general" ;;
+      manifest) options="--platform $access ${general#--json }" ;;
+      digest) options="--platform $access $general" ;;
+      tags | ratelimit) options="$access $general" ;;
       cache) options="--cache-dir --older-than $general" ;;
       import) options="--cache-dir $general" ;;
       *) options="--help --version" ;;
@@ -73,10 +76,8 @@ _hawser() {
     import)
       compopt -o filenames
       COMPREPLY=($(compgen -f -- "$current")) ;;
-    help) COMPREPLY=($(compgen -W "pull inspect tags cache import help version" -- "$current")) ;;
-    pull)
-      ((COMP_CWORD == 1)) &&
-        COMPREPLY=($(compgen -W "pull inspect tags cache import help version" -- "$current")) ;;
+    help) COMPREPLY=($(compgen -W "$commands" -- "$current")) ;;
+    pull) ((COMP_CWORD == 1)) && COMPREPLY=($(compgen -W "$commands" -- "$current")) ;;
   esac
 }
 

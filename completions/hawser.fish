@@ -13,13 +13,13 @@ function __hawser_command --description "The command on the command line; pull w
         switch $word
             case --platform --from-file -o --output --format --max-concurrent-downloads --max-connections --chunk-size
                 set value 1
-            case --limit-rate --retries --connect-timeout --stall-timeout -u --username --password --ca-cert
+            case --limit-rate --retries --max-wait --connect-timeout --stall-timeout -u --username --password --ca-cert
                 set value 1
             case --cache-dir --import-tar --older-than
                 set value 1
             case "-*"
                 continue
-            case inspect tags cache import help version
+            case inspect manifest digest tags ratelimit cache import help version
                 echo $word
                 return
             case "*"
@@ -31,16 +31,19 @@ end
 
 complete -c hawser -n '__fish_is_first_token' -a pull -d 'pull images'
 complete -c hawser -n '__fish_is_first_token' -a inspect -d 'show a manifest, an index or a config'
+complete -c hawser -n '__fish_is_first_token' -a manifest -d 'print a manifest or an index'
+complete -c hawser -n '__fish_is_first_token' -a digest -d 'print the digest of an image'
 complete -c hawser -n '__fish_is_first_token' -a tags -d 'list tags'
+complete -c hawser -n '__fish_is_first_token' -a ratelimit -d 'show how much a registry lets you pull'
 complete -c hawser -n '__fish_is_first_token' -a cache -d 'look after the layer cache'
 complete -c hawser -n '__fish_is_first_token' -a import -d 'take the layers of image tars into the cache'
 complete -c hawser -n '__fish_is_first_token' -a help -d 'show help'
 complete -c hawser -n '__fish_is_first_token' -a version -d 'show the version'
 complete -c hawser -n 'test (__hawser_command) = cache' -a 'ls verify prune'
 complete -c hawser -n 'test (__hawser_command) = import' -F
-complete -c hawser -n 'test (__hawser_command) = help' -a 'pull inspect tags cache import help version'
+complete -c hawser -n 'test (__hawser_command) = help' -a 'pull inspect manifest digest tags ratelimit cache import help version'
 
-complete -c hawser -n 'contains (__hawser_command) pull inspect' -l platform -x -a 'linux/amd64 linux/arm64 linux/arm/v7 linux/386 linux/ppc64le linux/riscv64 linux/s390x' -d 'platform to pull'
+complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest' -l platform -x -a 'linux/amd64 linux/arm64 linux/arm/v7 linux/386 linux/ppc64le linux/riscv64 linux/s390x' -d 'platform to pull'
 complete -c hawser -n 'contains (__hawser_command) pull' -l all-platforms -d 'every platform of the image'
 complete -c hawser -n 'contains (__hawser_command) pull' -l from-file -r -F -d 'pull the images named in a list'
 complete -c hawser -n 'contains (__hawser_command) pull' -l allow-foreign-layers -d 'fetch layers from the URLs in the manifest'
@@ -50,26 +53,27 @@ complete -c hawser -n 'contains (__hawser_command) inspect' -l raw -d 'print the
 complete -c hawser -n 'contains (__hawser_command) pull' -l output -s o -r -F -d 'file or directory to write to'
 complete -c hawser -n 'contains (__hawser_command) pull' -l format -x -a 'docker-archive oci-archive oci-dir' -d 'format of the output'
 complete -c hawser -n 'contains (__hawser_command) pull' -l uncompressed -d 'layers as plain tars'
-complete -c hawser -n 'contains (__hawser_command) pull inspect tags cache import' -l json -d 'result as JSON'
+complete -c hawser -n 'contains (__hawser_command) pull inspect digest tags ratelimit cache import' -l json -d 'result as JSON'
 complete -c hawser -n 'contains (__hawser_command) pull' -l max-concurrent-downloads -x -a auto -d 'layers downloaded at once'
 complete -c hawser -n 'contains (__hawser_command) pull' -l max-connections -x -a auto -d 'connections to one origin'
 complete -c hawser -n 'contains (__hawser_command) pull' -l chunk-size -x -d 'bytes of one range'
 complete -c hawser -n 'contains (__hawser_command) pull' -l limit-rate -x -d 'bytes a second in all'
-complete -c hawser -n 'contains (__hawser_command) pull inspect tags' -l retries -x -d 'failures in a row before giving up'
-complete -c hawser -n 'contains (__hawser_command) pull inspect tags' -l connect-timeout -x -d 'time to connect in'
-complete -c hawser -n 'contains (__hawser_command) pull inspect tags' -l stall-timeout -x -d 'try again when no byte came for so long'
-complete -c hawser -n 'contains (__hawser_command) pull inspect tags' -l username -s u -x -d 'user at the registry'
-complete -c hawser -n 'contains (__hawser_command) pull inspect tags' -l password-stdin -d 'read the password from standard input'
-complete -c hawser -n 'contains (__hawser_command) pull inspect tags' -l password -x -d 'password at the registry'
-complete -c hawser -n 'contains (__hawser_command) pull inspect tags' -l plain-http -d 'HTTP without TLS'
-complete -c hawser -n 'contains (__hawser_command) pull inspect tags' -l insecure -d 'trust any TLS certificate'
-complete -c hawser -n 'contains (__hawser_command) pull inspect tags' -l ca-cert -r -F -d 'trust these CA certificates, too'
+complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest tags ratelimit' -l retries -x -d 'failures in a row before giving up'
+complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest tags ratelimit' -l max-wait -x -d 'longest wait that a registry may ask for'
+complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest tags ratelimit' -l connect-timeout -x -d 'time to connect in'
+complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest tags ratelimit' -l stall-timeout -x -d 'try again when no byte came for so long'
+complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest tags ratelimit' -l username -s u -x -d 'user at the registry'
+complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest tags ratelimit' -l password-stdin -d 'read the password from standard input'
+complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest tags ratelimit' -l password -x -d 'password at the registry'
+complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest tags ratelimit' -l plain-http -d 'HTTP without TLS'
+complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest tags ratelimit' -l insecure -d 'trust any TLS certificate'
+complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest tags ratelimit' -l ca-cert -r -F -d 'trust these CA certificates, too'
 complete -c hawser -n 'contains (__hawser_command) pull cache import' -l cache-dir -x -a '(__fish_complete_directories)' -d 'layer cache'
 complete -c hawser -n 'contains (__hawser_command) pull' -l no-cache -d 'do without the cache'
 complete -c hawser -n 'contains (__hawser_command) pull' -l verify-cache -d 'hash cached layers before use'
 complete -c hawser -n 'contains (__hawser_command) pull' -l import-tar -r -F -d 'take layers of an image tar into the cache'
 complete -c hawser -n 'contains (__hawser_command) cache' -l older-than -x -d 'age of what is pruned'
-complete -c hawser -n 'contains (__hawser_command) pull inspect tags cache import' -l quiet -s q -d 'show errors only'
-complete -c hawser -n 'contains (__hawser_command) pull inspect tags cache import' -l verbose -s v -d 'show what is being done'
+complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest tags ratelimit cache import' -l quiet -s q -d 'show errors only'
+complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest tags ratelimit cache import' -l verbose -s v -d 'show what is being done'
 complete -c hawser -l help -s h -d 'show help'
 complete -c hawser -l version -d 'show the version'

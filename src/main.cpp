@@ -14,7 +14,12 @@ Outcome run(const Command& command, const Environment& environment) {
     case CommandName::pull:
       return {"", run_pull_command(command, environment)};
     case CommandName::inspect:
+    case CommandName::manifest:
       return run_inspect_command(command, environment);
+    case CommandName::digest:
+      return run_digest_command(command, environment);
+    case CommandName::ratelimit:
+      return run_ratelimit_command(command, environment);
     case CommandName::tags:
       return run_tags_command(command, environment);
     case CommandName::cache:

@@ -19,6 +19,11 @@ ExitCode run_pull_command(const Command& command, const Environment& environment
 /// shown as such; with it, or with --config, the manifest for the platform (the host's by default). Throws what
 /// resolve_image(), Session::get_manifest() and check_config() throw.
 Outcome run_inspect_command(const Command& command, const Environment& environment);
+/// The digest that the reference stands for: what the registry says to a HEAD, or the digest of the bytes where it says
+/// nothing; with --platform, that of the platform's manifest.
+Outcome run_digest_command(const Command& command, const Environment& environment);
+/// How much the reference's registry lets its clients pull, as it answers a HEAD of the manifest.
+Outcome run_ratelimit_command(const Command& command, const Environment& environment);
 /// The repository's tags, one a line or as a JSON array.
 Outcome run_tags_command(const Command& command, const Environment& environment);
 

@@ -117,6 +117,55 @@ asio::awaitable<std::string> inspect_image(Session& session, const Command& comm
   co_return ::isatty(STDOUT_FILENO) == 1 ? printable_json(document->bytes) : std::move(document->bytes);
 }
 
+/// Whether a registry that answers HEAD so may have another answer to GET, or says in that one's body what is wrong.
+bool is_worth_a_get(Errc code) {
+  return code == Errc::not_found || code == Errc::forbidden || code == Errc::bad_request || code == Errc::malformed;
+}
+
+asio::awaitable<Digest> find_digest(Session& session, const Command& command, const Reference& reference) {
+  if (command.platform) {
+    const Document document = co_await fetch_for_platform(session, command, reference);
+    co_return document.digest;
+  }
+  std::optional<Digest> claimed;
+  try {
+    const ManifestHead head = co_await session.head_manifest(reference);
+    claimed = head.digest;
+  } catch (const Error& error) {
+    if (!is_worth_a_get(error.code())) throw;
+  }
+  if (claimed) co_return *claimed;
+  const FetchedManifest fetched = co_await session.get_manifest(reference, reference.manifest_selector());
+  co_return fetched.digest;
+}
+
+asio::awaitable<std::string> show_digest(Session& session, const Command& command, const Reference& reference) {
+  const Digest digest = co_await find_digest(session, command, reference);
+  if (!command.json) co_return digest.to_string() + "\n";
+  co_return json_line(json::object{{"reference", reference.familiar()}, {"digest", digest.to_string()}});
+}
+
+/// For scripts; null is what the registry does not say.
+std::string rate_limit_json(const std::string& registry, const std::optional<RateLimit>& told) {
+  json::object object{{"registry", registry},
+                      {"limit", nullptr},
+                      {"window_seconds", nullptr},
+                      {"remaining", nullptr},
+                      {"source", nullptr}};
+  if (told) object["limit"] = told->limit;
+  if (told && told->window) object["window_seconds"] = told->window->count();
+  if (told && told->remaining) object["remaining"] = *told->remaining;
+  if (told && !told->source.empty()) object["source"] = told->source;
+  return json_line(object);
+}
+
+asio::awaitable<std::string> show_rate_limit(Session& session, const Command& command, const Reference& reference) {
+  const ManifestHead head = co_await session.head_manifest(reference);
+  if (command.json) co_return rate_limit_json(reference.domain, head.rate_limit);
+  if (!head.rate_limit) co_return reference.domain + " tells no limit\n";
+  co_return reference.domain + " allows " + head.rate_limit->to_string() + "\n";
+}
+
 asio::awaitable<std::string> list_tags(Session& session, const Command& command, const Reference& reference) {
   const std::vector<std::string> tags = co_await session.list_tags(reference);
   if (command.json) co_return json_line(json::array(tags.begin(), tags.end()));
@@ -144,6 +193,14 @@ Outcome ask_registry(const Command& command, const Environment& environment,
 
 Outcome run_inspect_command(const Command& command, const Environment& environment) {
   return ask_registry(command, environment, inspect_image);
+}
+
+Outcome run_digest_command(const Command& command, const Environment& environment) {
+  return ask_registry(command, environment, show_digest);
+}
+
+Outcome run_ratelimit_command(const Command& command, const Environment& environment) {
+  return ask_registry(command, environment, show_rate_limit);
 }
 
 Outcome run_tags_command(const Command& command, const Environment& environment) {

@@ -66,6 +66,12 @@ struct OptionValue {
     return duration;
   }
 
+  std::chrono::milliseconds wait() const {
+    const auto duration = parse_duration(text, option);
+    if (duration > std::chrono::hours{24}) throw out_of_range("0 and a day");
+    return duration;
+  }
+
   /// "30d", "12h", up to a century, or whatever parse_duration() takes.
   std::chrono::seconds age() const {
     using std::chrono::hours;
@@ -105,10 +111,14 @@ namespace {
 
 using enum CommandName;
 
-constexpr std::array<CommandInfo, 7> commands{{
+constexpr std::array<CommandInfo, 10> commands{{
     {pull, "pull", "IMAGE...", "Pull images into tars that docker load takes (the default command)"},
     {inspect, "inspect", "IMAGE", "Show an image's manifest, index or config without pulling it"},
+    {manifest, "manifest", "IMAGE", "Print an image's manifest or index byte for byte as the registry has it"},
+    {digest, "digest", "IMAGE", "Print the digest that the name of an image stands for"},
     {tags, "tags", "REPOSITORY", "List the tags of a repository"},
+    {ratelimit, "ratelimit", "[IMAGE]",
+     "Show how much a registry lets you pull (default: Docker Hub), which costs no pull"},
     {cache, "cache", "ls|verify|prune", "List, check or clean the layer cache"},
     {import, "import", "FILE...", "Take the layers of existing image tars into the cache"},
     {help, "help", "[COMMAND]", "Show help on hawser or on one command"},
@@ -116,7 +126,8 @@ constexpr std::array<CommandInfo, 7> commands{{
 }};
 
 constexpr unsigned on_pull = command_bit(pull);
-constexpr unsigned on_registry = on_pull | command_bit(inspect) | command_bit(tags);
+constexpr unsigned on_platform = on_pull | command_bit(inspect) | command_bit(manifest) | command_bit(digest);
+constexpr unsigned on_registry = on_platform | command_bit(tags) | command_bit(ratelimit);
 constexpr unsigned on_cache = on_pull | command_bit(cache) | command_bit(import);
 constexpr unsigned on_work = on_registry | on_cache;
 constexpr unsigned on_all = on_work | command_bit(help) | command_bit(version);
@@ -125,7 +136,7 @@ constexpr std::string_view image_group = "Which image", output_group = "What com
                            access_group = "Access to the registry", cache_group = "Cache", general_group = "General";
 
 constexpr auto options = std::to_array<OptionInfo>({
-    {"platform", 0, "OS/ARCH[/VARIANT]", false, image_group, on_pull | command_bit(inspect),
+    {"platform", 0, "OS/ARCH[/VARIANT]", false, image_group, on_platform,
      "Platform to pull, such as linux/arm64, linux/arm/v7 or 'windows(10.0.17763)/amd64' (default: this machine's)",
      [](auto& to, auto& value) { to.platform = Platform::parse(value.text); }},
     {"all-platforms", 0, "", false, image_group, on_pull,
@@ -152,8 +163,8 @@ constexpr auto options = std::to_array<OptionInfo>({
     {"uncompressed", 0, "", false, output_group, on_pull,
      "Write layers as plain tars in the classic docker save layout, for old engines",
      [](auto& to, auto&) { to.uncompressed = true; }},
-    {"json", 0, "", false, output_group, on_work, "Print the result as JSON on standard output",
-     [](auto& to, auto&) { to.json = true; }},
+    {"json", 0, "", false, output_group, on_work & ~command_bit(manifest),
+     "Print the result as JSON on standard output", [](auto& to, auto&) { to.json = true; }},
     {"max-concurrent-downloads", 0, "N|auto", false, transfer_group, on_pull,
      "Layers downloaded at once (default: auto)",
      [](auto& to, auto& value) { to.max_downloads = value.number_or_auto(128); }},
@@ -167,6 +178,9 @@ constexpr auto options = std::to_array<OptionInfo>({
     {"retries", 0, "N", false, transfer_group, on_registry,
      "Failures in a row without progress before giving up, 0 to 1000 (default: 10)",
      [](auto& to, auto& value) { to.access.retries = static_cast<unsigned>(value.number(0, 1000)); }},
+    {"max-wait", 0, "TIME", false, transfer_group, on_registry,
+     "Longest wait that a registry may ask for (Retry-After) before hawser gives up, 0 to 24h (default: 2m)",
+     [](auto& to, auto& value) { to.access.max_wait = value.wait(); }},
     {"connect-timeout", 0, "TIME", false, transfer_group, on_registry, "Time to connect in (default: 10s)",
      [](auto& to, auto& value) { to.access.connect_timeout = value.timeout(); }},
     {"stall-timeout", 0, "TIME", false, transfer_group, on_registry,
@@ -273,6 +287,8 @@ struct Arguments {
 [[noreturn]] void refuse_unknown(std::string_view name) {
   const std::size_t dashes = std::min(name.find_first_not_of('-'), name.size());
   const std::string message = "unknown option " + printable(name, 60);
+  if (std::string own = own_option(name); !own.empty()) throw usage(message, std::move(own));
+  const OptionInfo* nearest = nearest_option(name.substr(dashes));
   if (nearest == nullptr) throw usage(message);
   throw usage(message, "did you mean --" + std::string(nearest->name) + "? See hawser --help");
 }
@@ -287,8 +303,6 @@ Arguments split(const std::vector<std::string>& tokens) {
       if (value) throw usage(name + " takes no value");
     } else if (!value) {
       // What is spelled like an option is rather that than the value of the one before it.
-  if (std::string own = own_option(name); !own.empty()) throw usage(message, std::move(own));
-  const OptionInfo* nearest = nearest_option(name.substr(dashes));
       if (next == tokens.end() || option_of(*next) != nullptr) throw usage(name + " needs a value");
       value = *next++;
     } else if (value->empty()) {
@@ -378,15 +392,27 @@ void check_count(const std::vector<std::string>& words, std::size_t least, std::
   if (words.size() < least || words.size() > most) throw usage(otherwise);
 }
 
+void check_image(const std::vector<std::string>& words, const std::string& command) {
+  if (words.size() != 1) throw usage(command + " takes one image");
+  non_empty(words.front(), "the image's name");
+}
+
 void check_words(Command& command, const Arguments& arguments) {
   const std::vector<std::string>& words = command.words;
   switch (command.name) {
     case CommandName::pull:
       return check_pull(command);
+    case manifest:
+      command.raw = true;
+      return check_image(words, "manifest");
     case inspect:
-      check_count(words, 1, 1, "inspect takes one image");
-      non_empty(words.front(), "the image's name");
-      return;
+      return check_image(words, "inspect");
+    case digest:
+      return check_image(words, "digest");
+    case ratelimit:
+      // As Docker's documentation has it: of this image a HEAD is no pull.
+      if (words.empty()) command.words.emplace_back("ratelimitpreview/test");
+      return check_image(words, "ratelimit");
     case tags:
       check_count(words, 1, 1, "tags takes one repository");
       return check_repository(words.front());
@@ -430,6 +456,7 @@ Command parse_command_line(const std::vector<std::string>& tokens) {
   } else if (arguments.has("version")) {
     command.name = CommandName::version;
   } else {
+    if (command.name == CommandName::pull) refuse_foreign_words(command.words, named != nullptr);
     take_options(command, std::string(commands[static_cast<std::size_t>(command.name)].name), arguments);
     check_words(command, arguments);
   }
@@ -456,7 +483,6 @@ void append_wrapped(std::string& out, std::string_view text, std::size_t column,
       out += '\n';
       out.append(indent, ' ');
       column = indent;
-    if (command.name == CommandName::pull) refuse_foreign_words(command.words, named != nullptr);
     }
     if (column > indent) {
       out += ' ';

@@ -15,7 +15,18 @@
 namespace hawser {
 
 /// The commands; `pull` is meant where the first word is none of them.
-enum class CommandName : std::uint8_t { pull, inspect, tags, cache, import, help, version };
+enum class CommandName : std::uint8_t {
+  pull,
+  inspect,
+  manifest,
+  digest,
+  tags,
+  ratelimit,
+  cache,
+  import,
+  help,
+  version
+};
 
 /// A command as people see it.
 struct CommandInfo {

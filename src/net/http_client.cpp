@@ -339,7 +339,7 @@ struct HttpResponse::Impl {
     small_since.reset();
     lease->lift_limit();
     head = decoder.head();
-    remaining = decoder.content_length();
+    remaining = is_bodiless ? 0 : decoder.content_length();
     finish_if_done();
   }
 
@@ -407,6 +407,7 @@ struct HttpResponse::Impl {
   HttpHead head;
   std::string input;                       // received, not yet handed out
   std::optional<std::uint64_t> remaining;  // of a body of known length
+  bool is_bodiless = false;                // the answer to HEAD, whatever length its head tells
   bool finished = false;
 };
 
@@ -479,6 +480,7 @@ asio::awaitable<HttpResponse> HttpClient::send(HttpRequest request) {
     HttpClient::Pool::Lease lease = co_await pool->acquire(request.url.origin, fresh);
     const bool reused = lease->idle_since().has_value();  // it may have been closed by the server meanwhile
     auto response = std::make_unique<HttpResponse::Impl>(std::move(lease), request.url, options);
+    response->is_bodiless = request.method == "HEAD";
     bool answered = false;
     try {
       co_await response->lease->write(text);

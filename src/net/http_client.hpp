@@ -108,7 +108,7 @@ class ResponseBody {
  public:
   virtual ~ResponseBody() = default;
 
-  /// Content-Length, where the response has one.
+  /// Content-Length, where the response has one; that of the answer to a HEAD is of the body that GET would have.
   virtual std::optional<std::uint64_t> content_length() const = 0;
   /// Reads up to `buffer.size()` bytes of the body; 0 at its end. Throws Error{connection_lost} where the body
   /// ends early, Error{stalled} after the stall timeout.

@@ -39,6 +39,7 @@ NetOptions net_options(const RegistryAccess& access) {
 RetryLimits retry_limits_of(const RegistryAccess& access) {
   RetryLimits limits;
   limits.attempts = access.retries;
+  limits.longest_retry_after = access.max_wait;
   return limits;
 }
 
@@ -100,6 +101,13 @@ void Session::prepare(const Reference& reference) {
   registry(reference).prepare();
 }
 
+void Session::tell(const Reference& reference, const std::optional<RateLimit>& limit) {
+  std::optional<RateLimit>& told = registries_[reference.registry_host()].rate_limit;
+  if (!limit || limit == told) return;
+  told = limit;
+  if (access_.log) access_.log(Importance::detail, reference.domain + " allows " + limit->to_string());
+}
+
 bool Session::fall_back_to_http(const Reference& reference, const Error& error) {
   Registry& registry = registries_[reference.registry_host()];
   // Who names a CA means TLS; and what has spoken it once is no plain registry, whoever answers in its place now.
@@ -134,9 +142,12 @@ asio::awaitable<Result> Session::until_done(const Reference& reference, std::str
     if (asked != &registry(reference) || fall_back_to_http(reference, *failure)) continue;
     const bool connected = http_.round_trip(asked->origin()).has_value();
     const std::size_t attempts = attempts_after(failure->code(), connected, retry_);
-    const FailedRequest failed{
-        .code = failure->code(), .stopped = stopped_, .budget_used_up = budget.failures() >= attempts};
-    if (react_to(failed) != Reaction::retry) throw *failure;
+    const FailedRequest failed{.code = failure->code(),
+                               .stopped = stopped_,
+                               .budget_used_up = budget.failures() >= attempts,
+                               .wait_too_long = retry_after > retry_.longest_retry_after};
+    if (react_to(failed) != Reaction::retry)
+      throw failed.wait_too_long ? too_long_a_wait(*failure, *retry_after, std::chrono::system_clock::now()) : *failure;
     const auto delay = budget.failed(retry_after, random_jitter()).value();
     observer_.retrying(what, failure->what(), delay);
     Clock& clock = Clock::system();
@@ -149,7 +160,15 @@ asio::awaitable<FetchedManifest> Session::get_manifest(const Reference& referenc
   const auto start = [&] { return registry(reference).get_manifest(reference.path, selector); };
   FetchedManifest manifest =
       co_await until_done<FetchedManifest>(reference, "the manifest of " + reference.familiar(), start);
+  tell(reference, manifest.rate_limit);
   co_return manifest;
+}
+
+asio::awaitable<ManifestHead> Session::head_manifest(const Reference& reference) {
+  const auto start = [&] { return registry(reference).head_manifest(reference.path, reference.manifest_selector()); };
+  ManifestHead head = co_await until_done<ManifestHead>(reference, "the manifest of " + reference.familiar(), start);
+  tell(reference, head.rate_limit);
+  co_return head;
 }
 
 asio::awaitable<std::vector<std::string>> Session::list_tags(const Reference& reference) {

@@ -36,6 +36,8 @@ class Session {
   /// something other than TLS is spoken to in plain HTTP (as docker does), unless a CA file is given; others only
   /// where access says so.
   asio::awaitable<FetchedManifest> get_manifest(const Reference& reference, std::string selector);
+  /// What the registry says of the reference's manifest without sending it.
+  asio::awaitable<ManifestHead> head_manifest(const Reference& reference);
   asio::awaitable<std::vector<std::string>> list_tags(const Reference& reference);
   /// A config or another small blob.
   asio::awaitable<std::string> get_blob(const Reference& reference, Descriptor descriptor);
@@ -46,11 +48,14 @@ class Session {
  private:
   struct Registry {
     std::unique_ptr<RegistryClient> client;
-    bool answered = false;  // to a request, whatever it said
+    bool answered = false;                // to a request, whatever it said
+    std::optional<RateLimit> rate_limit;  // as it was told last
   };
 
   template <typename Result, typename Start>
   asio::awaitable<Result> until_done(const Reference& reference, std::string what, Start start);
+  /// Tells a limit that is another than the last one.
+  void tell(const Reference& reference, const std::optional<RateLimit>& limit);
   bool fall_back_to_http(const Reference& reference, const Error& error);
   std::unique_ptr<RegistryClient> make_client(const Reference& reference, bool tls);
   asio::awaitable<Logins> look_up(std::string registry);

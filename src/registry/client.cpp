@@ -34,6 +34,17 @@ void add_tags(std::vector<std::string>& tags, std::string_view body, const std::
   }
 }
 
+/// The digest in Docker-Content-Digest; nothing where it is none, or another than that of `selector`.
+std::optional<Digest> claimed_digest(const HttpHead& head, const std::string& selector) {
+  const std::string claimed(head.header("Docker-Content-Digest"));
+  if (selector.find(':') != std::string::npos && claimed != selector) return std::nullopt;
+  try {
+    return Digest::parse(claimed);
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
 /// The page after `page`, to which a Link header's target leads. A wrong one is as wrong the next time.
 Url next_page(const Url& page, std::string_view link, const std::string& what) {
   Url next;
@@ -63,14 +74,14 @@ void RegistryClient::prepare() {
 }
 
 asio::awaitable<HttpResponse> RegistryClient::get(RedirectChain& chain, Headers headers, std::string repository,
-                                                  std::string what) {
+                                                  std::string what, const char* method) {
   std::string authorization = co_await authenticator_.authorization(repository);
   bool answered = false;
   for (;;) {
     HttpHead head;
     std::string body;
     {
-      HttpRequest request("GET", chain.current());
+      HttpRequest request(method, chain.current());
       request.headers = headers;
       if (chain.at_home() && !authorization.empty()) request.headers.emplace_back("Authorization", authorization);
       HttpResponse response = co_await send_along(http_, chain, std::move(request));
@@ -111,8 +122,22 @@ asio::awaitable<FetchedManifest> RegistryClient::get_manifest(std::string reposi
   if (wanted && digest != wanted)
     throw Error(Errc::digest_mismatch, what + ": the registry sent other bytes (" + digest.short_string() + ")",
                 "the registry or something on the way to it is broken or hostile");
-  FetchedManifest manifest{std::move(bytes), std::move(type), std::move(digest)};
+  FetchedManifest manifest{std::move(bytes), std::move(type), std::move(digest), read_rate_limit(head)};
   co_return manifest;
+}
+
+asio::awaitable<ManifestHead> RegistryClient::head_manifest(std::string repository, std::string selector) {
+  const std::string what = "manifest " + selector + " of " + name_of(repository);
+  RedirectChain chain({origin_, "/v2/" + repository + "/manifests/" + selector});
+  Headers headers;
+  headers.emplace_back("Accept", std::string(media_type::accept_manifests()));
+  HttpResponse response = co_await get(chain, std::move(headers), repository, what, "HEAD");
+  const HttpHead& head = response.head();
+  ManifestHead result{std::nullopt, read_rate_limit(head)};
+  if (head.status == 405 || head.status == 501) co_return result;
+  if (head.status != 200) throw_status_error(head, "", what, authenticator_.scrub());
+  result.digest = claimed_digest(head, selector);
+  co_return result;
 }
 
 asio::awaitable<std::vector<std::string>> RegistryClient::list_tags(std::string repository) {

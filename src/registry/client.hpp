@@ -7,6 +7,7 @@
 #include "registry/authenticator.hpp"
 #include "registry/blob_source.hpp"
 #include "registry/credentials.hpp"
+#include "registry/rate_limit.hpp"
 #include "registry/redirect.hpp"
 
 #include <hawser/image/digest.hpp>
@@ -27,6 +28,13 @@ struct FetchedManifest {
   std::string bytes;
   std::string content_type;
   Digest digest;  ///< computed from `bytes`
+  std::optional<RateLimit> rate_limit = {};
+};
+
+/// What a registry says of a manifest without sending it.
+struct ManifestHead {
+  std::optional<Digest> digest;  ///< as the registry claims; nothing where it claims none
+  std::optional<RateLimit> rate_limit;
 };
 
 /// Talks to one registry for the whole call. Tokens and redirect targets are shared by all requests. Used on one
@@ -50,6 +58,9 @@ class RegistryClient {
   /// checked on the bytes (Error{digest_mismatch}).
   asio::awaitable<FetchedManifest> get_manifest(std::string repository, std::string selector);
 
+  /// HEAD of the same, which Docker Hub does not count as a pull. A registry that knows no HEAD says nothing.
+  asio::awaitable<ManifestHead> head_manifest(std::string repository, std::string selector);
+
   /// The blobs of a repository, GET /v2/<repository>/blobs/<digest>. Follows redirects (at most 10, never from https
   /// to http, without Authorization to other origins) and reuses the target for later requests until it stops working.
   /// One object a repository.
@@ -66,9 +77,10 @@ class RegistryClient {
 
   /// "quay.io/a/b", for messages.
   std::string name_of(const std::string& repository) const { return registry_name(origin_) + "/" + repository; }
-  /// GET with authentication and redirects; `chain` tells afterwards where the answer came from. Returns the answer
-  /// of whatever status but a redirect or the registry's 401. `what` is what is asked for.
-  asio::awaitable<HttpResponse> get(RedirectChain& chain, Headers headers, std::string repository, std::string what);
+  /// GET, or another `method`, with authentication and redirects; `chain` tells afterwards where the answer came from.
+  /// Returns the answer of whatever status but a redirect or the registry's 401. `what` is what is asked for.
+  asio::awaitable<HttpResponse> get(RedirectChain& chain, Headers headers, std::string repository, std::string what,
+                                    const char* method = "GET");
 
   HttpClient& http_;
   Origin origin_;

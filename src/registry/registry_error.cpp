@@ -1,6 +1,7 @@
 #include "registry/registry_error.hpp"
 
 #include "image/manifest.hpp"
+#include "registry/rate_limit.hpp"
 #include "util/json.hpp"
 #include "util/text.hpp"
 
@@ -65,8 +66,10 @@ void throw_status_error(const HttpHead& head, std::string_view body, const std::
   if (status == 403)
     throw Error(Errc::forbidden, text("no permission"), "check that this user may pull from the repository");
   if (status == 404) throw Error(Errc::not_found, text(not_found_reason(words)), "check the name and the tag");
+  const auto limit = read_rate_limit(head);
   if (status == 429)
-    throw RetryAfterError(Errc::rate_limited, text("too many requests"),
+    throw RetryAfterError(Errc::rate_limited,
+                          text("too many requests") + (limit ? "; the limit is " + limit->to_string() : ""),
                           "wait a while; registries allow more to users who log in", pause);
   if (status >= 500 || status == 408 || status == 425)
     throw RetryAfterError(Errc::server_error, text("the server failed"), "try again later", pause);

@@ -521,7 +521,8 @@ void BlobFetcher::Engine::settle(const Running& running, OriginState& origin, co
                              .has_other_source = planner_.has_other_source(blob.planned, number),
                              .is_news = running.started >= source.last_failure,
                              .failures = source.budget.failures() + 1,
-                             .budget_used_up = source.budget.is_used_up()};
+                             .budget_used_up = source.budget.is_used_up(),
+                             .wait_too_long = retry_after > options_.retry.longest_retry_after};
   if (is_complaint(failed)) origin.controller.complaint(origin.workers);
   switch (react_to(failed)) {
     case Reaction::ignore:
@@ -535,7 +536,8 @@ void BlobFetcher::Engine::settle(const Running& running, OriginState& origin, co
       observer_.retrying(name_of(blob) + ", which is to be had elsewhere, too", error.what(), {});
       return;
     case Reaction::fail:
-      blob.fail(std::make_exception_ptr(error));
+      blob.fail(std::make_exception_ptr(
+          failed.wait_too_long ? too_long_a_wait(error, *retry_after, std::chrono::system_clock::now()) : error));
       return;
     case Reaction::give_up:
       blob.fail(std::make_exception_ptr(gave_up(blob, failed.failures, error)));

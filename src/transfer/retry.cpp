@@ -1,5 +1,7 @@
 #include "transfer/retry.hpp"
 
+#include "util/text.hpp"
+
 #include <algorithm>
 #include <random>
 
@@ -27,14 +29,22 @@ std::size_t attempts_after(Errc code, bool connected, const RetryLimits& limits)
   return code == Errc::connect_refused && !connected ? std::min<std::size_t>(limits.attempts, 2) : limits.attempts;
 }
 
+Error too_long_a_wait(const Error& error, std::chrono::milliseconds retry_after,
+                      std::chrono::system_clock::time_point now) {
+  return {Errc::rate_limited,
+          std::string(error.what()) + "; the server asks to wait " + format_duration(retry_after) + ", until " +
+              format_local_time(now + retry_after),
+          "try again then, or let hawser wait with a longer --max-wait; registries allow more to users who log in"};
+}
+
 std::optional<std::chrono::milliseconds> RetryBudget::failed(std::optional<std::chrono::milliseconds> retry_after,
                                                              double jitter) {
   if (++failures_ > limits_.attempts) return std::nullopt;
-  if (retry_after) return std::clamp(*retry_after, std::chrono::milliseconds(0), limits_.longest_retry_after);
   const double doubled = static_cast<double>(limits_.base.count()) *
                          static_cast<double>(std::uint64_t{1} << std::min<std::size_t>(failures_ - 1, 30));
   const double bound = std::min(doubled, static_cast<double>(limits_.longest.count()));
-  return std::chrono::milliseconds(static_cast<std::int64_t>(bound * jitter));
+  const std::chrono::milliseconds own(static_cast<std::int64_t>(bound * jitter));
+  return std::max(own, std::min(retry_after.value_or(own), limits_.longest_retry_after));
 }
 
 double random_jitter() {
@@ -56,7 +66,8 @@ Reaction react_to(const FailedRequest& failed) {
   if (failed.stopped) return Reaction::fail;
   // What went wrong on this side would go wrong with any source.
   const bool may_ask_others = failed.has_other_source && !is_on_this_side(failed.code);
-  if (!is_retriable(failed.code)) return may_ask_others ? Reaction::give_source_up : Reaction::fail;
+  if (!is_retriable(failed.code) || failed.wait_too_long)
+    return may_ask_others ? Reaction::give_source_up : Reaction::fail;
   // Of several ranges that break together, the first is counted.
   if (!failed.is_news) return Reaction::ignore;
   const bool enough = failed.budget_used_up || failed.failures > tries_of_one_of_several;

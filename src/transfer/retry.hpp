@@ -14,7 +14,7 @@ struct RetryLimits {
   std::size_t attempts = 8;                                ///< failures in a row, without progress, before giving up
   std::chrono::milliseconds base{300};                     ///< upper bound of the first wait; it doubles each time
   std::chrono::milliseconds longest{20'000};               ///< upper bound of any wait of our own
-  std::chrono::milliseconds longest_retry_after{120'000};  ///< a registry may ask for no longer wait than this
+  std::chrono::milliseconds longest_retry_after{120'000};  ///< a server that asks for a longer wait is given up
 };
 
 /// Whether a failure of this kind may pass when tried again: connections, names, TLS handshakes, stalls, truncated
@@ -26,7 +26,13 @@ bool is_retriable(Errc code);
 /// that starts again.
 std::size_t attempts_after(Errc code, bool connected, const RetryLimits& limits);
 
-/// Counts failures and says how long to wait: exponential with full jitter, or what Retry-After asks for.
+/// The end of what would take a longer wait than is allowed: Error{rate_limited} with the words of `error`, and when
+/// the server wants to be asked again, `retry_after` from `now` on.
+Error too_long_a_wait(const Error& error, std::chrono::milliseconds retry_after,
+                      std::chrono::system_clock::time_point now);
+
+/// Counts failures and says how long to wait: exponential with full jitter, or what Retry-After asks for where that is
+/// longer.
 class RetryBudget {
  public:
   explicit RetryBudget(RetryLimits limits) : limits_(limits) {}
@@ -58,6 +64,7 @@ struct FailedRequest {
   bool is_news = true;            ///< begun after the failure that was counted last
   std::size_t failures = 1;       ///< of this source in a row, with this one
   bool budget_used_up = false;    ///< they are one too many
+  bool wait_too_long = false;     ///< Retry-After asks for more than RetryLimits::longest_retry_after
 };
 
 /// What to do about it. In every case the range is back in the plan.

@@ -34,6 +34,9 @@ std::string format_bytes(std::uint64_t bytes);
 /// A duration for people: "0.8 s", "12 s", "3 min 05 s", "2 h 10 min".
 std::string format_duration(std::chrono::milliseconds duration);
 
+/// A point in time for people, in their time zone: "2026-11-29 04:12".
+std::string format_local_time(std::chrono::system_clock::time_point time);
+
 /// Parses a size such as "4M", "512KiB", "1.5g" or "65536"; K, M, G and T are powers of 1024.
 /// Throws Error{usage} naming `option` where it can't.
 std::uint64_t parse_size(std::string_view text, std::string_view option);
@@ -73,11 +76,11 @@ std::string ascii_lower(std::string_view text);
 /// Whether two texts are equal but for the case of ASCII letters (HTTP field names, schemes, hosts).
 bool equals_ignoring_case(std::string_view a, std::string_view b);
 
-/// `text` without the spaces and tabs at both ends (RFC 9110 OWS).
-std::string_view trim(std::string_view text);
-
 /// How many letters must be put in, taken out or changed to make `b` of `a` (Levenshtein).
 std::size_t edit_distance(std::string_view a, std::string_view b);
+
+/// `text` without the spaces and tabs at both ends (RFC 9110 OWS).
+std::string_view trim(std::string_view text);
 
 /// `text` in base64, padded.
 std::string base64_encode(std::string_view text);

@@ -169,6 +169,59 @@ TEST_F(Inspect, FailuresOfTheRegistryComeThrough) {
   EXPECT_EQ(failure().code, Errc::not_found);
 }
 
+TEST_F(Inspect, ADigestIsAskedForByHead) {
+  const Digest index = Digest::of(add_two_platforms());
+  registry.on("HEAD", "/v2/a/b/manifests/latest")
+      .reply_with(Reply::of(200).with("Docker-Content-Digest", index.to_string()));
+  const auto digest = [&] { return run_digest_command(command, {}).text; };
+  EXPECT_EQ(digest(), index.to_string() + "\n");
+  EXPECT_EQ(registry.count("GET", "*"), 0U);
+  command.json = true;
+  EXPECT_EQ(digest(),
+            "{\"reference\":\"" + registry.host() + "/a/b:latest\",\"digest\":\"" + index.to_string() + "\"}\n");
+  command.json = false;
+  command.platform = Platform::parse("linux/arm64");
+  const std::string arm64 = digest();
+  command.platform = Platform::parse("linux/amd64");
+  EXPECT_NE(digest(), arm64);
+  EXPECT_NE(digest(), index.to_string() + "\n");
+}
+
+TEST_F(Inspect, ADigestIsComputedWhereHeadTellsNone) {
+  const std::string manifest = add_manifest("{}");
+  EXPECT_EQ(run_digest_command(command, {}).text, Digest::of(manifest).to_string() + "\n");
+  registry.on("HEAD", "*").reply_with(Reply::of(403));
+  EXPECT_EQ(run_digest_command(command, {}).text, Digest::of(manifest).to_string() + "\n");
+  EXPECT_EQ(registry.count("GET", "*"), 2U);
+}
+
+TEST_F(Inspect, ADigestOfNothingIsNotFoundInTheRegistrysWords) {
+  const Failure missing = failure_of([&] { run_digest_command(command, {}); });
+  EXPECT_EQ(missing.code, Errc::not_found);
+  EXPECT_THAT(missing.text, HasSubstr("there is no such repository"));
+  registry.on("HEAD", "*").reply_with(Reply::of(503));
+  EXPECT_EQ(failure_of([&] { run_digest_command(command, {}); }).code, Errc::server_error);
+}
+
+TEST_F(Inspect, TheRateLimitIsShown) {
+  add_manifest("{}");
+  EXPECT_EQ(run_ratelimit_command(command, {}).text, registry.host() + " tells no limit\n");
+  command.json = true;
+  EXPECT_THAT(run_ratelimit_command(command, {}).text,
+              HasSubstr(R"("limit":null,"window_seconds":null,"remaining":null,"source":null)"));
+  registry.on("HEAD", "*")
+      .reply_with(Reply::of(200)
+                      .with("ratelimit-limit", "100;w=21600")
+                      .with("ratelimit-remaining", "76;w=21600")
+                      .with("docker-ratelimit-source", "203.0.113.7"));
+  EXPECT_THAT(run_ratelimit_command(command, {}).text,
+              HasSubstr(R"("limit":100,"window_seconds":21600,"remaining":76,"source":"203.0.113.7"})"));
+  command.json = false;
+  EXPECT_EQ(run_ratelimit_command(command, {}).text,
+            registry.host() + " allows 100 pulls in 6 hours, 76 left, counted for 203.0.113.7\n");
+  EXPECT_EQ(registry.count("GET", "*"), 0U);
+}
+
 TEST_F(Inspect, TagsAreListed) {
   add_image(registry.content(), "a/b", "v2", make_image(1, 0, 0));
   add_image(registry.content(), "a/b", "latest", make_image(1, 0, 0));

@@ -81,6 +81,7 @@ TEST(Options, PullDefaults) {
   EXPECT_EQ(pull.access.retries, 10U);
   EXPECT_EQ(pull.access.stall_timeout, 15s);
   EXPECT_EQ(pull.access.connect_timeout, 10s);
+  EXPECT_EQ(pull.access.max_wait, 2min);
 }
 
 TEST(Options, EveryOptionOfPullArrives) {
@@ -112,6 +113,8 @@ TEST(Options, EveryOptionOfPullArrives) {
                            "500ms",
                            "--connect-timeout",
                            "2m",
+                           "--max-wait",
+                           "6h",
                            "--from-file",
                            "a",
                            "--from-file",
@@ -136,6 +139,7 @@ TEST(Options, EveryOptionOfPullArrives) {
   EXPECT_EQ(pull.access.retries, 3U);
   EXPECT_EQ(pull.access.stall_timeout, 500ms);
   EXPECT_EQ(pull.access.connect_timeout, 2min);
+  EXPECT_EQ(pull.access.max_wait, 6h);
   EXPECT_THAT(pull.lists, ElementsAre("a", "-"));
   EXPECT_THAT(pull.import_tars, ElementsAre("old.tar"));
   EXPECT_TRUE(pull.json && pull.quiet);
@@ -163,6 +167,10 @@ TEST(Options, OtherCommands) {
   EXPECT_EQ(inspect.platform.value().to_string(), "linux/arm64");
   EXPECT_TRUE(inspect.config && inspect.json);
   EXPECT_TRUE(parse({"inspect", "--raw", "nginx"}).raw);
+  EXPECT_TRUE(parse({"manifest", "--platform", "arm64", "nginx"}).raw);
+  EXPECT_EQ(parse({"digest", "--json", "--platform", "arm64", "nginx"}).words.front(), "nginx");
+  EXPECT_EQ(parse({"ratelimit"}).words.front(), "ratelimitpreview/test");
+  EXPECT_EQ(parse({"ratelimit", "--max-wait", "0", "quay.io/a/b"}).words.front(), "quay.io/a/b");
   EXPECT_EQ(parse({"tags", "-u", "me", "--password-stdin", "quay.io/a/b"}).words.front(), "quay.io/a/b");
   EXPECT_EQ(parse({"cache", "ls"}).words.front(), "ls");
   EXPECT_EQ(parse({"cache", "verify", "--cache-dir", "d"}).cache_directory, "d");
@@ -207,14 +215,6 @@ TEST(Options, UnknownOptionsSuggestTheNearest) {
   EXPECT_THAT(refusal({"-qx", "nginx"}), HasSubstr("unknown option -x"));
 }
 
-TEST(Options, MissingAndSuperfluousValues) {
-  EXPECT_THAT(refusal({"nginx", "--platform"}), HasSubstr("--platform needs a value"));
-  EXPECT_THAT(refusal({"nginx", "--platform", "--quiet"}), HasSubstr("--platform needs a value"));
-  EXPECT_THAT(refusal({"nginx", "-o"}), HasSubstr("--output needs a value"));
-  EXPECT_THAT(refusal({"nginx", "-o", "-q"}), HasSubstr("--output needs a value"));
-  EXPECT_THAT(refusal({"--platform=", "nginx"}), HasSubstr("--platform needs a value"));
-  EXPECT_THAT(refusal({"--quiet=yes", "nginx"}), HasSubstr("--quiet takes no value"));
-  EXPECT_THAT(refusal({"--retries", "1", "--retries", "2", "nginx"}), HasSubstr("more than once"));
 TEST(Options, HabitsFromOtherToolsAreAnswered) {
   EXPECT_THAT(refusal({"--arch", "arm64", "nginx"}), HasSubstr("unknown option --arch | --platform"));
   EXPECT_THAT(refusal({"-t", "x", "nginx"}), HasSubstr("unknown option -t | the tag"));
@@ -225,6 +225,14 @@ TEST(Options, HabitsFromOtherToolsAreAnswered) {
   EXPECT_THAT(parse({"import", "x.tar"}).words, ElementsAre("x.tar"));
 }
 
+TEST(Options, MissingAndSuperfluousValues) {
+  EXPECT_THAT(refusal({"nginx", "--platform"}), HasSubstr("--platform needs a value"));
+  EXPECT_THAT(refusal({"nginx", "--platform", "--quiet"}), HasSubstr("--platform needs a value"));
+  EXPECT_THAT(refusal({"nginx", "-o"}), HasSubstr("--output needs a value"));
+  EXPECT_THAT(refusal({"nginx", "-o", "-q"}), HasSubstr("--output needs a value"));
+  EXPECT_THAT(refusal({"--platform=", "nginx"}), HasSubstr("--platform needs a value"));
+  EXPECT_THAT(refusal({"--quiet=yes", "nginx"}), HasSubstr("--quiet takes no value"));
+  EXPECT_THAT(refusal({"--retries", "1", "--retries", "2", "nginx"}), HasSubstr("more than once"));
   EXPECT_THAT(refusal({"--cache-dir", "", "nginx"}), HasSubstr("--cache-dir"));
   EXPECT_THAT(refusal({""}), HasSubstr("empty"));
 }
@@ -240,6 +248,7 @@ TEST(Options, NumbersOutOfRange) {
   EXPECT_THAT(refusal({"--limit-rate", "0", "nginx"}), HasSubstr("--limit-rate"));
   EXPECT_THAT(refusal({"--limit-rate", "fast", "nginx"}), HasSubstr("--limit-rate"));
   EXPECT_THAT(refusal({"--stall-timeout", "0", "nginx"}), HasSubstr("--stall-timeout"));
+  EXPECT_THAT(refusal({"--max-wait", "25h", "nginx"}), HasSubstr("--max-wait: 25h is not between 0 and a day"));
   EXPECT_THAT(refusal({"--connect-timeout", "25h", "nginx"}), HasSubstr("--connect-timeout"));
   EXPECT_THAT(refusal({"--platform", "a/b/c/d/e", "nginx"}), HasSubstr("a/b/c/d/e"));
   EXPECT_THAT(refusal({"cache", "prune", "--older-than", "1y"}),
@@ -269,6 +278,10 @@ TEST(Options, CombinationsThatMakeNoSense) {
       {{"inspect"}, "one image"},
       {{"inspect", "a", "b"}, "one image"},
       {{"inspect", "--raw", "--json", "a"}, "exclude each other"},
+      {{"manifest"}, "manifest takes one image"},
+      {{"digest", "a", "b"}, "digest takes one image"},
+      {{"digest", ""}, "name is empty"},
+      {{"ratelimit", "a", "b"}, "ratelimit takes one image"},
       {{"import", "-"}, "standard input"},
       {{"--import-tar", "-", "nginx"}, "standard input"},
       {{"tags"}, "one repository"},
@@ -287,6 +300,7 @@ TEST(Options, CombinationsThatMakeNoSense) {
 
 TEST(Options, OptionsOfAnotherCommandAreRefused) {
   EXPECT_THAT(refusal({"tags", "--platform", "arm64", "nginx"}), HasSubstr("--platform is no option of hawser tags"));
+  EXPECT_THAT(refusal({"manifest", "--json", "nginx"}), HasSubstr("no option of hawser manifest"));
   EXPECT_THAT(refusal({"cache", "ls", "--username", "a"}), HasSubstr("no option of hawser cache"));
   EXPECT_THAT(refusal({"--older-than", "1d", "nginx"}), HasSubstr("no option of hawser pull"));
 }
@@ -295,6 +309,9 @@ TEST(Options, PasswordsAreNeverQuoted) {
   EXPECT_THAT(refusal({"--password=hush", "nginx"}), Not(HasSubstr("hush")));
   EXPECT_THAT(refusal({"--passwort=hush", "nginx"}), Not(HasSubstr("hush")));
   EXPECT_THAT(refusal({"--password-stdin=hush", "-u", "a", "nginx"}), Not(HasSubstr("hush")));
+  EXPECT_THAT(refusal({"--creds=me:hush", "nginx"}), Not(HasSubstr("hush")));
+  EXPECT_THAT(refusal({"--creds", "me:hush", "nginx"}), Not(HasSubstr("hush")));
+  EXPECT_THAT(refusal({"-phush", "nginx"}), Not(HasSubstr("hush")));
   EXPECT_THAT(refusal({"tags", "--password=hush", "-u", "a"}), Not(HasSubstr("hush")));
 }
 
@@ -309,9 +326,6 @@ TEST(Help, NamesEveryCommandAndEveryOptionOfPull) {
   for (const OptionInfo& option : option_table())
     if ((option.commands & command_bit(CommandName::pull)) != 0) {
       EXPECT_THAT(text, HasSubstr("--" + std::string(option.name)));
-  EXPECT_THAT(refusal({"--creds=me:hush", "nginx"}), Not(HasSubstr("hush")));
-  EXPECT_THAT(refusal({"--creds", "me:hush", "nginx"}), Not(HasSubstr("hush")));
-  EXPECT_THAT(refusal({"-phush", "nginx"}), Not(HasSubstr("hush")));
     }
 }
 

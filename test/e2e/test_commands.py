@@ -1,6 +1,7 @@
 """inspect, tags and the other commands that print: what they show, what they say, and where nothing can be written."""
 
 import contextlib
+import hashlib
 import json
 import os
 import pty
@@ -75,6 +76,24 @@ def test_a_tar_does_not_go_to_a_terminal(hawser, registry, options):
     arguments = hawser.pull_arguments(registry, *options, reference, output="-")
     assert output_on_a_terminal(hawser, *arguments, expect=USAGE) == b""
     assert registry.accesses(mark) == []
+
+
+def test_digest_and_manifest_are_what_the_registry_has(hawser, registry):
+    index = images.six_platforms()
+    reference = registry.push("commands/digest", index, "v1")
+    manifest = hawser.run("manifest", *registry.options, reference)
+    assert manifest.code == OK, manifest.err
+    mark = registry.mark()
+    digest = hawser.run("digest", *registry.options, reference)
+    assert digest.out.decode().strip() == "sha256:" + hashlib.sha256(manifest.out).hexdigest()
+    assert {access.method for access in registry.accesses(mark)} == {"HEAD"}
+    for platform in ("linux/arm64", "linux/s390x"):
+        one = hawser.run("manifest", *registry.options, "--platform", platform, reference)
+        digest = hawser.run("digest", *registry.options, "--json", "--platform", platform, reference)
+        assert json.loads(digest.out)["digest"] == "sha256:" + hashlib.sha256(one.out).hexdigest()
+        assert one.out != manifest.out
+    assert hawser.run("digest", *registry.options, reference + "0").code == NOT_FOUND
+    assert b"tells no limit" in hawser.run("ratelimit", *registry.options, reference).out
 
 
 @pytest.mark.parametrize("arguments", [["save", "REF"], ["copy", "docker://REF", "docker-archive:x.tar"],

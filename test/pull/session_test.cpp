@@ -119,6 +119,46 @@ TEST_F(SessionTest, RefusalsAreNotTriedAgain) {
   EXPECT_EQ(registry.count("GET", "*"), 6U);
 }
 
+TEST_F(SessionTest, ALongerWaitThanAllowedEndsItAtOnce) {
+  registry.on("GET", "*").reply_with(Reply::of(429).with("Retry-After", "21600"));
+  const Failure failure = manifest(registry.host());
+  EXPECT_EQ(failure.code, Errc::rate_limited);
+  EXPECT_THAT(failure.text, testing::HasSubstr("asks to wait 6 h 00 min, until 20"));
+  EXPECT_THAT(failure.hint, testing::HasSubstr("--max-wait"));
+  EXPECT_EQ(registry.count("GET", "*"), 1U);
+}
+
+TEST_F(SessionTest, TheLongestWaitIsTheCallersToSet) {
+  access.max_wait = std::chrono::milliseconds(900);
+  registry.on("GET", "*/manifests/*").reply_with(Reply::of(503).with("Retry-After", "1"));
+  EXPECT_EQ(manifest(registry.host()).code, Errc::rate_limited);
+  EXPECT_EQ(observer.retries, 0U);
+  registry.on("GET", "*/tags/*").reply_with(Reply::of(503).with("Retry-After", "0"));
+  access.max_wait = {};
+  access.retries = 1;
+  session_.reset();
+  EXPECT_EQ(tags().code, Errc::server_error);
+  EXPECT_EQ(observer.retries, 1U);
+}
+
+TEST_F(SessionTest, ARateLimitIsToldOncePerChange) {
+  std::vector<std::string> lines;
+  access.log = [&](Importance importance, const std::string& line) {
+    if (importance == Importance::detail && line.find(" allows ") != std::string::npos) lines.push_back(line);
+  };
+  const auto answer = [&](std::string left) {
+    registry.expect("GET", "*")
+        .reply_with(Reply::of(200, R"({"schemaVersion":2})")
+                        .with("RateLimit-Limit", "100;w=21600")
+                        .with("RateLimit-Remaining", std::move(left)));
+    EXPECT_EQ(manifest(registry.host()).code, Errc{});
+  };
+  for (const char* left : {"9", "9", "8"}) answer(left);
+  EXPECT_EQ(manifest(registry.host()).code, Errc{});  // says nothing of a limit
+  EXPECT_THAT(lines, testing::ElementsAre(registry.host() + " allows 100 pulls in 6 hours, 9 left",
+                                          registry.host() + " allows 100 pulls in 6 hours, 8 left"));
+}
+
 TEST_F(SessionTest, StoppingEndsAPauseBetweenTries) {
   registry.on("GET", "*").reply_with(Reply::of(503).with("Retry-After", "100"));
   asio::steady_timer soon(context, std::chrono::milliseconds(50));

@@ -96,6 +96,37 @@ TEST_F(ClientTest, PlainHttpToAnHttpsServerHasAHint) {
   EXPECT_EQ(failure.hint, "leave out --plain-http");
 }
 
+TEST_F(ClientTest, AHeadTellsTheDigestAndTheLimit) {
+  const Digest digest = Digest::of("x");
+  const auto head = [&](std::string selector = "latest") {
+    return run_coroutine(context, current().head_manifest("a/b", selector));
+  };
+  const auto claiming = [](std::string claimed) {
+    return Reply::of(200, "a body that is not sent").with("Docker-Content-Digest", std::move(claimed));
+  };
+  registry.expect("HEAD", "/v2/a/b/manifests/latest")
+      .reply_with(claiming(digest.to_string()).with("ratelimit-limit", "5;w=60"));
+  const ManifestHead found = head();
+  EXPECT_EQ(found.digest, digest);
+  EXPECT_EQ(found.rate_limit.value().to_string(), "5 pulls in 1 minute");
+  EXPECT_THAT(registry.requests()[0].header("Accept"), HasSubstr("application/vnd.oci.image.index.v1+json"));
+  for (const char* claimed : {"", "sha256:short"}) {
+    registry.expect("HEAD", "*").reply_with(claiming(claimed));
+    EXPECT_EQ(head().digest, std::nullopt) << claimed;
+  }
+  registry.expect("HEAD", "*").reply_with(claiming(digest.to_string()));
+  EXPECT_EQ(head(Digest::of("another").to_string()).digest, std::nullopt);
+  for (const int status : {405, 501}) {
+    registry.expect("HEAD", "*").reply_with(Reply::of(status));
+    EXPECT_EQ(head().digest, std::nullopt) << status;
+  }
+  for (const auto& [status, code] : {std::pair(404, Errc::not_found), std::pair(429, Errc::rate_limited)}) {
+    registry.expect("HEAD", "*").reply_with(Reply::of(status));
+    EXPECT_EQ(failure_of([&] { head(); }).code, code);
+  }
+  EXPECT_EQ(registry.connections_accepted(), 1U);
+}
+
 TEST_F(ClientTest, RetryAfterComesAlong) {
   const auto pause = [&](std::string value) -> std::optional<std::chrono::milliseconds> {
     registry.expect("GET", "*").reply_with(Reply::error(429, "TOOMANYREQUESTS", "slow").with("Retry-After", value));

@@ -20,5 +20,16 @@ TEST(WebPage, ElseItsFirstCharacterUnlessTheTypeSaysJson) {
     EXPECT_FALSE(looks_like_html("<html>", type)) << type;
 }
 
+TEST(StatusError, TooManyRequestsNamesTheLimit) {
+  HttpHead head;
+  head.status = 429;
+  head.headers = {{"ratelimit-limit", "100;w=21600"}, {"ratelimit-remaining", "0;w=21600"}};
+  try {
+    throw_status_error(head, "", "manifest x", {});
+  } catch (const RetryAfterError& error) {
+    EXPECT_STREQ(error.what(), "manifest x: too many requests (HTTP 429); the limit is 100 pulls in 6 hours, 0 left");
+  }
+}
+
 }  // namespace
 }  // namespace hawser

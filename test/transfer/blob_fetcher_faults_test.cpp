@@ -221,14 +221,25 @@ TEST_F(FetcherFaultsTest, ABurstOfServerErrorsPasses) {
 
 TEST_F(FetcherFaultsTest, RetryAfterIsHonouredWithinItsCapAndAnnounced) {
   serve(pattern(5'000));
-  options.retry.longest_retry_after = 30ms;
+  options.retry.longest_retry_after = 1s;
   registry.expect("GET", path).reply_with(Reply::of(429).with("Retry-After", "1"));
   registry.expect("GET", path).reply_with(Reply::of(429).with("Retry-After", "0"));
   expect_fetched();
   ASSERT_EQ(observer.retries.size(), 2u);
-  EXPECT_EQ(observer.retries[0].delay, 30ms);
+  EXPECT_EQ(observer.retries[0].delay, 1s);
   EXPECT_THAT(observer.retries[0].why, HasSubstr("429"));
-  EXPECT_EQ(observer.retries[1].delay, 0ms);
+  EXPECT_LE(observer.retries[1].delay, options.retry.longest);
+}
+
+TEST_F(FetcherFaultsTest, AWaitBeyondTheCapEndsItAtOnce) {
+  serve(pattern(5'000));
+  options.retry.longest_retry_after = 1s;
+  registry.on("GET", path).reply_with(Reply::of(503).with("Retry-After", "7200"));
+  const Failure failure = fetch_failure();
+  EXPECT_EQ(failure.code, Errc::rate_limited);
+  EXPECT_THAT(failure.text, HasSubstr("asks to wait 2 h 00 min, until 20"));
+  EXPECT_EQ(registry.count("GET", path), 1U);
+  EXPECT_TRUE(observer.retries.empty());
 }
 
 TEST_F(FetcherFaultsTest, RetriesThatAreUsedUpKeepTheErrorAndSaySo) {

@@ -1,5 +1,7 @@
 #include "transfer/retry.hpp"
 
+#include "util/text.hpp"
+
 #include <string>
 #include <vector>
 
@@ -93,7 +95,24 @@ TEST(RetryBudget, RetryAfterIsObeyedWithinReason) {
   RetryBudget budget(limits);
   EXPECT_EQ(budget.failed(7s, 0.0), 7s);  // neither jitter nor our own longest wait shortens it
   EXPECT_EQ(budget.failed(3600s, 0.0), 60s);
-  EXPECT_EQ(budget.failed(-5s, 0.9), 0s);
+}
+
+TEST(RetryBudget, RetryAfterNeverShortensOurOwnWait) {
+  RetryLimits limits;
+  limits.base = 100ms;
+  RetryBudget budget(limits);
+  EXPECT_EQ(budget.failed(0s, 0.5), 50ms);
+  EXPECT_EQ(budget.failed(-5s, 0.5), 100ms);
+  EXPECT_EQ(budget.failed(150ms, 0.5), 200ms);
+  EXPECT_EQ(budget.failed(3s, 0.5), 3s);
+}
+
+TEST(TooLongAWait, SaysUntilWhenAndKeepsTheWords) {
+  const auto now = std::chrono::system_clock::from_time_t(1'700'000'000);
+  const Error error = too_long_a_wait({Errc::server_error, "manifest x: busy", "try again later"}, 6h, now);
+  EXPECT_EQ(error.code(), Errc::rate_limited);
+  EXPECT_EQ(error.what(), "manifest x: busy; the server asks to wait 6 h 00 min, until " + format_local_time(now + 6h));
+  EXPECT_NE(error.hint().find("--max-wait"), std::string::npos);
 }
 
 TEST(RandomJitter, IsWithinBoundsAndVaries) {
@@ -124,6 +143,13 @@ TEST(Reaction, FollowsFromWhatIsKnown) {
       {"the same when the budget is used up",
        {.code = Errc::connection_lost, .is_news = false, .failures = 9, .budget_used_up = true},
        Reaction::ignore},
+      {"a wait for hours", {.code = Errc::rate_limited, .wait_too_long = true}, Reaction::fail},
+      {"a wait for hours, and no news",
+       {.code = Errc::server_error, .is_news = false, .wait_too_long = true},
+       Reaction::fail},
+      {"a wait for hours, but another source",
+       {.code = Errc::rate_limited, .has_other_source = true, .wait_too_long = true},
+       Reaction::give_source_up},
       {"nothing there", {.code = Errc::not_found}, Reaction::fail},
       {"nothing there, and no news", {.code = Errc::not_found, .is_news = false}, Reaction::fail},
       {"a full disk", {.code = Errc::disk_full}, Reaction::fail},

@@ -2,6 +2,9 @@
 
 #include <hawser/util/error.hpp>
 
+#include <cstdlib>
+#include <ctime>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -136,6 +139,19 @@ TEST(EditDistance, CountsLettersThatDiffer) {
   EXPECT_EQ(edit_distance("pull", "pul"), 1U);
   EXPECT_EQ(edit_distance("tags", "tgas"), 2U);
   EXPECT_EQ(edit_distance("kitten", "sitting"), 3U);
+}
+
+TEST(FormatLocalTime, IsToTheMinute) {
+  const char* before = std::getenv("TZ");
+  const std::optional<std::string> kept = before ? std::optional<std::string>(before) : std::nullopt;
+  ::setenv("TZ", "UTC-2", 1);  // POSIX: two hours east
+  ::tzset();
+  EXPECT_EQ(format_local_time(std::chrono::system_clock::from_time_t(1'700'000'059)), "2023-11-15 00:14");
+  if (kept)
+    ::setenv("TZ", kept->c_str(), 1);
+  else
+    ::unsetenv("TZ");
+  ::tzset();
 }
 
 TEST(PrintableJson, EscapesWhatATerminalObeys) {

@@ -36,10 +36,11 @@ enum class Importance {
 /// How registries are reached.
 struct RegistryAccess {
   bool plain_http = false;
-  bool insecure = false;                       ///< certificates are not checked
-  std::string ca_file;                         ///< PEM, trusted beside the system's; empty: the system's alone
-  unsigned retries = 10;                       ///< failures in a row without progress
-  std::optional<std::size_t> max_connections;  ///< per registry; nothing: as many as make it faster
+  bool insecure = false;                        ///< certificates are not checked
+  std::string ca_file;                          ///< PEM, trusted beside the system's; empty: the system's alone
+  unsigned retries = 10;                        ///< failures in a row without progress
+  std::chrono::milliseconds max_wait{120'000};  ///< a registry that asks for a longer one is not waited for
+  std::optional<std::size_t> max_connections;   ///< per registry; nothing: as many as make it faster
   std::chrono::milliseconds connect_timeout{10'000};
   std::chrono::milliseconds stall_timeout{15'000};
   ProxySettings proxies;  ///< read_proxy_settings() takes them from the environment
