@@ -165,6 +165,13 @@ std::string string_of(const json::value& value) {
   return std::string(value.get_string());
 }
 
+/// A path of manifest.json. Docker for Windows has written them with backslashes.
+std::string path_of(const json::value& value) {
+  std::string path = string_of(value);
+  std::ranges::replace(path, '\\', '/');
+  return path;
+}
+
 /// The digest that a file's name tells: "blobs/sha256/<hex>", "<hex>.tar.gz", "sha256:<hex>", and the like.
 std::optional<Digest> digest_in(std::string_view path) {
   std::string_view name = path.substr(path.rfind('/') + 1);
@@ -271,6 +278,7 @@ class ImportScan {
     load(roots);
     if (index_json) follow_index(documents_.at(*index_json));
     if (manifest_json) follow_manifest_json(documents_.at(*manifest_json));
+    if (images_ == 0 && senseless_) throw *senseless_;
   }
 
   /// Wants what is at `path`, or where nothing is, notes that.
@@ -301,7 +309,7 @@ class ImportScan {
     for (int depth = 0; depth < max_levels && !level.empty(); ++depth) {
       std::set<std::size_t> next;
       load(level);
-      for (const std::size_t number : level) follow_manifest(documents_.at(number), next);
+      for (const std::size_t number : level) follow(documents_.at(number), next);
       level = std::move(next);
     }
   }
@@ -312,13 +320,18 @@ class ImportScan {
     if (const TarMember* const member = want(digest, Kind::document, blob_path(digest))) level.insert(member->number);
   }
 
-  void follow_manifest(const std::string& bytes, std::set<std::size_t>& next) {
+  /// A document below index.json. One that makes no sense may be of another kind than images have.
+  void follow(const std::string& bytes, std::set<std::size_t>& next) try {
     const std::variant<Manifest, Index> document = parse_manifest(bytes, "");
-    if (const auto* index = std::get_if<Index>(&document)) {
-      for (const Descriptor& entry : index->manifests) add_document(entry.digest, next);
-      return;
-    }
-    const auto& [type, config, layers] = std::get<Manifest>(document);
+    if (const auto* manifest = std::get_if<Manifest>(&document)) return follow_manifest(*manifest);
+    for (const Descriptor& entry : std::get<Index>(document).manifests) add_document(entry.digest, next);
+  } catch (const Error& error) {
+    if (!senseless_) senseless_ = error;
+  }
+
+  void follow_manifest(const Manifest& manifest) {
+    ++images_;
+    const auto& [type, config, layers] = manifest;
     const TarMember* const member = want(config.digest, Kind::document, blob_path(config.digest));
     const std::vector<Digest> diff_ids = member ? diff_ids_in(member->number) : std::vector<Digest>();
     for (std::size_t i = 0; i < layers.size(); ++i)
@@ -357,7 +370,7 @@ class ImportScan {
 
   /// The number of the config of an image of manifest.json.
   std::size_t config_of(const json::value& image) const {
-    const std::string path = string_of(image.at("Config"));
+    const std::string path = path_of(image.at("Config"));
     const auto number = document_at(path);
     if (!number) throw Error(Errc::malformed, "the tar lacks the image config " + printable(path));
     return *number;
@@ -365,16 +378,17 @@ class ImportScan {
 
   /// One image of manifest.json.
   void add_image(const json::object& image, const ImageConfig& config) {
+    ++images_;
     if (const json::array* tags = json_array(image, "RepoTags"))
       for (const json::value& tag : *tags) add_name(string_of(tag));
-    const std::string config_path = string_of(image.at("Config"));
+    const std::string config_path = path_of(image.at("Config"));
     want(digest_of_blob_path(plain_name(config_path)).value_or(Digest::of(documents_.at(config_of(image)))),
          Kind::document, config_path);
     const json::array layers = layers_of(image);
     if (layers.size() != config.diff_ids.size())
       throw Error(Errc::malformed, "manifest.json in the tar has " + std::to_string(layers.size()) +
                                        " layers where the image config has " + std::to_string(config.diff_ids.size()));
-    for (std::size_t i = 0; i < layers.size(); ++i) add_layer(string_of(layers[i]), config.diff_ids[i]);
+    for (std::size_t i = 0; i < layers.size(); ++i) add_layer(path_of(layers[i]), config.diff_ids[i]);
   }
 
   /// A plain tar is known by its diff ID, whatever its name; a compressed one by its name, or not yet.
@@ -418,7 +432,8 @@ class ImportScan {
   std::set<Digest> followed_, absent_;
   std::set<Digest> whole_;  // layers that the tar should have and has not
   std::set<std::string> seen_names_, lost_;
-  std::size_t loaded_ = 0;
+  std::size_t loaded_ = 0, images_ = 0;
+  std::optional<Error> senseless_;  // the first document that makes no sense
 };
 
 }  // namespace

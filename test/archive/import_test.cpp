@@ -298,6 +298,52 @@ TEST_F(ImportTest, CompressedLayersAreToldByTheirNamesOrTheirDiffIds) {
   }
 }
 
+TEST_F(ImportTest, PathsMayHaveBackslashes) {
+  const RealImage image({noise(700, 1)});
+  HostileTar tar;
+  tar.file("0123/layer.tar", image.tars[0]).file("abc.json", image.config);
+  tar.file("manifest.json", RealImage::docker_manifest(".\\abc.json", {"0123\\layer.tar"}));
+  EXPECT_EQ(import(tar.end()).uncompressed, 1U);
+}
+
+TEST_F(ImportTest, PlainLayersInALayoutArePlain) {
+  RealImage image({noise(700, 1), noise(800, 2)});
+  const std::string packed = RealImage::descriptor(media_type::oci_layer_gzip, image.layers[0]);
+  image.manifest.replace(image.manifest.find(packed), packed.size(),
+                         RealImage::descriptor(media_type::oci_layer_tar, image.tars[0]));
+  image.layers[0] = image.tars[0];
+  const ImportReport report = import(image.modern().end());
+  EXPECT_EQ(report.layers, 2U);
+  EXPECT_EQ(report.uncompressed, 1U);
+  EXPECT_EQ(store().find_layer(Digest::of(image.tars[0]))->digest, Digest::of(image.tars[0]));
+  EXPECT_EQ(store().find_layer(Digest::of(image.tars[1]))->digest, Digest::of(image.layers[1]));
+}
+
+TEST_F(ImportTest, WhatIsThereAlreadyIsKnownByItsDiffIdHereafter) {
+  const RealImage image({noise(700, 1)});
+  store().put(Digest::of(image.layers[0]), image.layers[0]);
+  EXPECT_FALSE(store().find_layer(Digest::of(image.tars[0])));
+  EXPECT_EQ(import(image.modern().end()).layers, 0U);
+  EXPECT_TRUE(store().find_layer(Digest::of(image.tars[0])));
+}
+
+TEST_F(ImportTest, ADocumentOfAnUnknownKindStopsNothing) {
+  const RealImage image({noise(700, 1)});
+  const std::string artifact = R"({"mediaType":"application/vnd.oci.artifact.manifest.v1+json","blobs":[]})";
+  HostileTar tar = image.modern();
+  tar.file(blob_path(Digest::of(artifact)), artifact);
+  tar.file("index.json", R"({"schemaVersion":2,"manifests":[)" + RealImage::descriptor("application/x", artifact) +
+                             "," + RealImage::descriptor(media_type::oci_manifest, image.manifest) + "]}");
+  EXPECT_EQ(import(tar.end()).layers, 1U);
+  EXPECT_TRUE(has(image.layers[0]) && has(artifact));
+  std::filesystem::remove_all(directory / "cache");
+  expect_refused(HostileTar()
+                     .file(blob_path(Digest::of(artifact)), artifact)
+                     .file("index.json", R"({"manifests":[)" + RealImage::descriptor("application/x", artifact) + "]}")
+                     .end(),
+                 Errc::malformed);
+}
+
 TEST_F(ImportTest, LayersOfZstdAreToldByTheirDiffIdsToo) {
   const RealImage image({noise(70'000, 1)});
   const std::string layer = test::zstd(image.tars[0]);
