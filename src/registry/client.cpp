@@ -134,7 +134,7 @@ asio::awaitable<ManifestHead> RegistryClient::head_manifest(std::string reposito
   HttpResponse response = co_await get(chain, std::move(headers), repository, what, "HEAD");
   const HttpHead& head = response.head();
   ManifestHead result{std::nullopt, read_rate_limit(head)};
-  if (head.status == 405 || head.status == 501) co_return result;
+  if (head.status == 405 || head.status == 501 || (head.status == 429 && result.rate_limit)) co_return result;
   if (head.status != 200) throw_status_error(head, "", what, authenticator_.scrub());
   result.digest = claimed_digest(head, selector);
   co_return result;

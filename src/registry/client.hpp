@@ -58,7 +58,8 @@ class RegistryClient {
   /// checked on the bytes (Error{digest_mismatch}).
   asio::awaitable<FetchedManifest> get_manifest(std::string repository, std::string selector);
 
-  /// HEAD of the same, which Docker Hub does not count as a pull. A registry that knows no HEAD says nothing.
+  /// HEAD of the same, which Docker Hub does not count as a pull. A registry that knows no HEAD says nothing; one that
+  /// refuses it since the limit is used up, the limit alone.
   asio::awaitable<ManifestHead> head_manifest(std::string repository, std::string selector);
 
   /// The blobs of a repository, GET /v2/<repository>/blobs/<digest>. Follows redirects (at most 10, never from https

@@ -12,7 +12,7 @@ import threading
 import pytest
 
 from support import images
-from support.hawser import AUTHENTICATION, DISK, NETWORK, NOT_FOUND, OK, USAGE
+from support.hawser import AUTHENTICATION, DISK, NETWORK, NOT_FOUND, OK, RATE_LIMITED, USAGE
 from support.process import clean_environment, wait_until
 from support.registry import PASSWORD, USER
 
@@ -137,6 +137,27 @@ def test_retries_are_told(hawser):
             assert result.code == NETWORK
             assert "trying again" in result.err
             assert "trying again" not in hawser.run(*arguments, "--quiet").err
+
+
+@pytest.mark.parametrize("command", ["pull", "inspect", "manifest", "digest", "tags", "ratelimit"])
+def test_who_asks_to_wait_for_hours_is_not_waited_for(hawser, command):
+    with answering(b"HTTP/1.1 429 Slow\r\nRetry-After: 21600\r\nContent-Length: 0\r\nConnection: close\r\n\r\n") as host:
+        result = hawser.run(command, "--plain-http", f"{host}/a/b")
+    assert result.code == RATE_LIMITED, result.err
+    assert "6 h 00 min, until 20" in result.err and "--max-wait" in result.err
+    assert "trying again" not in result.err
+
+
+def test_the_limit_is_told_with_verbose_and_where_it_is_used_up(hawser):
+    limit = b"RateLimit-Limit: 100;w=21600\r\nRateLimit-Remaining: 0;w=21600\r\n"
+    with answering(b"HTTP/1.1 429 Slow\r\n" + limit + b"Content-Length: 0\r\nConnection: close\r\n\r\n") as host:
+        shown = hawser.run("ratelimit", "--plain-http", "--verbose", f"{host}/a/b")
+        assert shown.code == OK, shown.err
+        assert shown.out.decode() == f"{host} allows 100 pulls in 6 hours, 0 left\n"
+        assert "100 pulls in 6 hours, 0 left" in shown.err
+        refused = hawser.run("digest", "--plain-http", "--retries", "0", f"{host}/a/b")
+        assert refused.code == RATE_LIMITED
+        assert "the limit is 100 pulls in 6 hours, 0 left" in refused.err
 
 
 @pytest.mark.parametrize("command", ["tags", "inspect"])

@@ -1,11 +1,14 @@
-// The headers that hawser acts on: ranges, pauses, links, redirects, token realms. Each input is a line for each.
+// The headers that hawser acts on: ranges, pauses, rate limits, links, redirects, token realms. Each input is a line
+// for each.
 #include "check.hpp"
 #include "net/connector.hpp"
 #include "net/http_client.hpp"
 #include "registry/authenticator.hpp"
 #include "registry/blob_source.hpp"
 #include "registry/client.hpp"
+#include "registry/rate_limit.hpp"
 #include "registry/redirect.hpp"
+#include "util/text.hpp"
 
 #include <hawser/util/error.hpp>
 
@@ -26,6 +29,14 @@ void check_range(std::string_view value) {
 void check_pause(std::string_view value) {
   const auto pause = parse_retry_after(value, std::chrono::system_clock::time_point(std::chrono::hours(500'000)));
   HAWSER_CHECK(!pause || pause->count() >= 0);
+}
+
+void check_limit(std::string_view value) {
+  HttpHead head;
+  for (const char* name : {"ratelimit-limit", "ratelimit-remaining", "docker-ratelimit-source"})
+    head.headers.emplace_back(name, std::string(value));
+  const auto limit = read_rate_limit(head);
+  HAWSER_CHECK(!limit || (limit->remaining == limit->limit && limit->source == printable(limit->source)));
 }
 
 void check_redirect(std::string_view location) {
@@ -64,7 +75,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     return result;
   };
   check_range(line());
-  check_pause(line());
+  const std::string_view number = line();
+  check_pause(number);
+  check_limit(number);
   check_redirect(line());
   check_realm(line());
   const std::string_view first = line();

@@ -113,5 +113,16 @@ TEST_F(ImageResolverTest, AnIndexWithoutImagesIsNotFound) {
   EXPECT_EQ(failure(false).code, Errc::no_platform);
 }
 
+TEST(CheckConfig, ABuildOfWindowsMustServeWhatWasAskedFor) {
+  const ImageConfig config{Platform::parse("windows(10.0.17763.9)/amd64"), {}};
+  const Manifest manifest{"", {"", Digest::of("config")}, {}};
+  for (const char* wanted : {"windows/amd64", "windows(10.0.17763)/amd64", "windows(10.0.20348)/amd64"})
+    EXPECT_NO_THROW(check_config(config, manifest, Platform::parse(wanted), "x")) << wanted;
+  const Failure refused =
+      failure_of([&] { check_config(config, manifest, Platform::parse("windows(10.0.14393)/amd64"), "x"); });
+  EXPECT_EQ(refused.code, Errc::no_platform);
+  EXPECT_EQ(refused.hint, "say --platform 'windows(10.0.17763.9)/amd64' if that is what you want");
+}
+
 }  // namespace
 }  // namespace hawser::test

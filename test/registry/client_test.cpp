@@ -120,6 +120,8 @@ TEST_F(ClientTest, AHeadTellsTheDigestAndTheLimit) {
     registry.expect("HEAD", "*").reply_with(Reply::of(status));
     EXPECT_EQ(head().digest, std::nullopt) << status;
   }
+  registry.expect("HEAD", "*").reply_with(Reply::of(429).with("ratelimit-limit", "5;w=60"));
+  EXPECT_EQ(head().rate_limit.value().limit, 5U);
   for (const auto& [status, code] : {std::pair(404, Errc::not_found), std::pair(429, Errc::rate_limited)}) {
     registry.expect("HEAD", "*").reply_with(Reply::of(status));
     EXPECT_EQ(failure_of([&] { head(); }).code, code);

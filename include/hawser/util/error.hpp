@@ -20,7 +20,7 @@ enum class Errc {
   forbidden,           ///< 403: the registry knows who asks and says no
   not_found,           ///< 404: no such repository, tag, manifest or blob
   no_platform,         ///< the image exists, but not for the platform asked for
-  rate_limited,        ///< 429: too many requests
+  rate_limited,        ///< 429, or a server that asks to wait for too long
   server_error,        ///< 5xx and 408: the registry's fault, worth another try
   bad_request,         ///< any other 4xx: asking again will not help
   range_not_honoured,  ///< the origin answers ranges with something other than the range
