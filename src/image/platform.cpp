@@ -167,8 +167,8 @@ Platform Platform::normalised() const {
   if (result.os == "macos") result.os = "darwin";
   normalise_architecture(result.architecture, result.variant);
   std::ranges::sort(result.os_features);
-  const auto twice = std::ranges::unique(result.os_features);
-  result.os_features.erase(twice.begin(), twice.end());
+  // Not of std::ranges, whose subrange clang 14 can't compile.
+  result.os_features.erase(std::unique(result.os_features.begin(), result.os_features.end()), result.os_features.end());
   return result;
 }
 
