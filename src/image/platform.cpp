@@ -133,7 +133,8 @@ Platform Platform::parse(std::string_view text) {
     if (slash == std::string_view::npos) break;
     rest.remove_prefix(slash + 1);
   }
-  const bool has_os = is_known_os(ascii_lower(parts[0])) || text.find('(') != std::string_view::npos;
+  const bool has_os =
+      is_known_os(ascii_lower(parts[0])) || !platform.os_version.empty() || !platform.os_features.empty();
   if (parts.size() == 1) {
     if (has_os) refuse("it names an operating system, but no architecture");
     platform.os = "linux";

@@ -53,10 +53,13 @@ TEST(Platform, ParsesAndNormalises) {
       {"windows(10.0.17763+win32k)/amd64", "windows(10.0.17763+win32k)/amd64"},
       {"windows(+b+a+b)/arm64/v8", "windows(+a+b)/arm64"},
       {"windows()/amd64", "windows/amd64"},
+      {"arm()/v6", "linux/arm/v6"},
+      {"other(1)/v6", "other(1)/v6"},
   };
   for (const auto& [text, expected] : cases) {
     EXPECT_EQ(Platform::parse(text).to_string(), expected) << text;
     EXPECT_EQ(Platform::parse(text).normalised(), Platform::parse(text)) << text;
+    EXPECT_EQ(Platform::parse(expected), Platform::parse(text)) << text;
   }
 }
 
