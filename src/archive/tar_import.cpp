@@ -524,6 +524,7 @@ class Import {
 
   /// Finds out the digest of a compressed layer that is what its diff ID says.
   void identify(const ImportedBlob& blob, TarEntry& entry) {
+    if (progress_) progress_("inflating " + blob.digest.short_string() + ", " + format_bytes(blob.size));
     DiffIdHasher tar(blob.diff_id->algorithm());
     const auto inflate = [&tar](std::uint64_t, std::span<const std::byte> piece) { tar.update(piece); };
     const Digest digest = hash_entry(entry, Digest::Algorithm::sha256, inflate);

@@ -101,6 +101,13 @@ class ImportTest : public testing::Test {
     BlobStore into = store();
     return import_tar(into, write(bytes));
   }
+  /// Leaves the first bytes of a blob in the cache, as an interrupted pull does.
+  void begin(const std::string& content, std::uint64_t bytes) {
+    BlobStore into = store();
+    const auto partial = std::get<std::unique_ptr<PartialBlob>>(into.acquire(Digest::of(content), content.size()));
+    partial->file().write_at(0, as_bytes(content.substr(0, bytes)));
+    partial->wrote(0, bytes);
+  }
   bool has(const std::string& content) {
     BlobStore from = store();
     const auto blob = from.find(Digest::of(content), content.size());

@@ -108,12 +108,7 @@ TEST_F(ImportTest, ACachedBlobOfAnotherSizeIsMended) {
 TEST_F(ImportTest, WhatAPullHasBegunIsGivenUpOnlyForTheWholeBlob) {
   const RealImage image({noise(70'000, 1)});
   const Digest digest = Digest::of(image.layers[0]);
-  {
-    BlobStore into = store();
-    const auto partial = std::get<std::unique_ptr<PartialBlob>>(into.acquire(digest, image.layers[0].size()));
-    partial->file().write_at(0, as_bytes(image.layers[0].substr(0, 10'000)));
-    partial->wrote(0, 10'000);
-  }
+  begin(image.layers[0], 10'000);
   for (const std::string& lie : {std::string("short"), std::string(image.layers[0].size(), 'x')}) {
     HostileTar tar;
     tar.file(blob_path(digest), lie).file("index.json", image.index_json());
@@ -344,6 +339,18 @@ TEST_F(ImportTest, ADocumentOfAnUnknownKindStopsNothing) {
                  Errc::malformed);
 }
 
+TEST_F(ImportTest, WhatTakesTimeIsTold) {
+  const RealImage image({noise(7000, 1)});
+  HostileTar tar;
+  tar.file("a/layer.tar", image.layers[0]).file("c", image.config);
+  tar.file("manifest.json", RealImage::docker_manifest("c", {"a/layer.tar"}));
+  std::vector<std::string> told;
+  BlobStore into = store();
+  import_tar(into, write(tar.end()), [&](std::string_view line) { told.emplace_back(line); });
+  EXPECT_THAT(told, ElementsAre(HasSubstr("inflating " + Digest::of(image.tars[0]).short_string()),
+                                HasSubstr("importing " + Digest::of(image.layers[0]).short_string())));
+}
+
 TEST_F(ImportTest, LayersOfZstdAreToldByTheirDiffIdsToo) {
   const RealImage image({noise(70'000, 1)});
   const std::string layer = test::zstd(image.tars[0]);
@@ -384,13 +391,7 @@ TEST_F(ImportTest, ALayerBombIsNotTaken) {
 
 TEST_F(ImportTest, WhatAPullHasBegunOfALayerWithoutItsNameIsNotLost) {
   const RealImage image({noise(70'000, 1)});
-  const Digest digest = Digest::of(image.layers[0]);
-  {
-    BlobStore into = store();
-    const auto partial = std::get<std::unique_ptr<PartialBlob>>(into.acquire(digest, image.layers[0].size()));
-    partial->file().write_at(0, as_bytes(image.layers[0].substr(0, 10'000)));
-    partial->wrote(0, 10'000);
-  }
+  begin(image.layers[0], 10'000);
   EXPECT_EQ(import(named(image, "c", {"a/layer.tar"}, image.layers)).layers, 1U);
   EXPECT_TRUE(has(image.layers[0]));
 }
