@@ -61,7 +61,8 @@ TarMembers::Found TarMembers::find(std::string_view path) const {
   int links = 0;
   while (!rest.empty()) {
     enter(at, take_part(rest));
-    if ((followed_ += at.size()) > max_followed) throw Error(Errc::too_large, "the tar's links are too many to follow");
+    followed_ += at.size();
+    if (followed_ > max_followed) throw Error(Errc::too_large, "the tar's links are too many to follow");
     const auto link = links_.find(at);
     if (link == links_.end()) continue;
     if (++links > max_links) return {nullptr, printable(path) + " is a link that leads in a circle"};
@@ -69,6 +70,7 @@ TarMembers::Found TarMembers::find(std::string_view path) const {
     at.resize(target.starts_with('/') ? 0 : parent_of(at).size());
     rest_of_link = target + "/" + std::string(rest);
     rest = rest_of_link;
+    followed_ += rest.size();
   }
   if (const auto file = files_.find(at); file != files_.end()) return {&file->second};
   if (links == 0) return {};

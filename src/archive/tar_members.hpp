@@ -41,7 +41,7 @@ class TarMembers {
  private:
   std::unordered_map<std::string, TarMember> files_;
   std::unordered_map<std::string, std::string> links_;  // to their targets
-  mutable std::uint64_t followed_ = 0;                  // bytes of the names that were looked up
+  mutable std::uint64_t followed_ = 0;                  // bytes of names that were gone over
 };
 
 }  // namespace hawser
