@@ -17,8 +17,9 @@ namespace {
 void check_uncompressed(const std::vector<ArchiveImage>& images) {
   for (const ArchiveImage& image : images)
     for (const ArchiveManifest& manifest : image.manifests)
-      if (const std::string& type = manifest.manifest.config.media_type; !is_image_config(type))
-        throw Error(Errc::unsupported, "--uncompressed takes container images only; this is " + printable(type));
+      if (!has_image_config(manifest.manifest))
+        throw Error(Errc::unsupported, "--uncompressed takes container images only; this is " +
+                                           printable(manifest.manifest.config.media_type));
 }
 
 }  // namespace

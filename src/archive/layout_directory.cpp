@@ -24,7 +24,7 @@ std::optional<Platform> platform_in_layout(const fs::path& layout, const Digest&
   try {
     const auto document = parse_manifest(read_file(layout / blob_path(image), max_manifest_size), "");
     const auto* const manifest = std::get_if<Manifest>(&document);
-    if (!manifest || !is_image_config(manifest->config.media_type)) return std::nullopt;
+    if (!manifest || !has_image_config(*manifest)) return std::nullopt;
     return parse_config(read_file(layout / blob_path(manifest->config.digest), max_manifest_size)).platform;
   } catch (const Error&) {
     return std::nullopt;

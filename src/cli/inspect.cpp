@@ -85,13 +85,13 @@ asio::awaitable<Document> fetch_for_platform(Session& session, const Command& co
   ResolvedImage image = co_await resolve_image(session, nullptr, reference, command.platform, false);
   ArchiveManifest& found = image.archive.manifests.front();
   const Descriptor& config = found.manifest.config;
-  // Where no index chose the manifest, only the config tells its platform.
-  const bool check_platform = command.platform && !image.from_index;
+  // Where no index says it, only the config tells the platform.
+  const bool check_platform = command.platform && !found.descriptor.platform;
   std::string config_bytes;
   if (command.config || check_platform) {
     Descriptor wanted = config;
     config_bytes = co_await session.get_blob(reference, std::move(wanted));
-    if (check_platform && is_image_config(config.media_type))
+    if (check_platform && has_image_config(found.manifest))
       check_config(parse_config(config_bytes), found.manifest, command.platform, reference.familiar());
   }
   if (command.config) {

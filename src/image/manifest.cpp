@@ -55,10 +55,10 @@ namespace {
 
 namespace json = boost::json;
 
-/// Content types that say nothing of what is inside.
+/// Whether a type says nothing of what is inside: only vendors' types do, any other comes from a web server's own
+/// ideas.
 bool is_generic(std::string_view type) {
-  return type.empty() || type == "application/json" || type == "application/octet-stream" ||
-         type == "binary/octet-stream" || type == "text/plain";
+  return !type.starts_with("application/vnd.");
 }
 
 bool is_known(std::string_view type) {
@@ -82,6 +82,18 @@ void check_schema(const JsonDocument& document, std::string_view header) {
   if (!version->is_int64() || version->get_int64() != 2) document.refuse("its schemaVersion is not 2");
 }
 
+/// Whether what a document without a type points at is of docker's types.
+bool speaks_docker(const JsonDocument& document) {
+  const auto is_dockers = [](const json::value& descriptor) {
+    return json_text(descriptor, "mediaType").starts_with("application/vnd.docker.");
+  };
+  for (const char* name : {"manifests", "layers"})
+    if (const json::array* list = document.optional_array(document.object(), name); list && !list->empty())
+      return is_dockers(list->front());
+  const json::object* config = document.optional_object(document.object(), "config");
+  return config && is_dockers(*config);
+}
+
 /// The type of the document, from its own word, the header's, or its shape.
 std::string decide_type(const JsonDocument& document, std::string_view header) {
   const json::object& root = document.object();
@@ -92,8 +104,11 @@ std::string decide_type(const JsonDocument& document, std::string_view header) {
     document.refuse("the registry calls it \"" + std::string(header) + "\", but it calls itself \"" + inside + "\"");
   if (!inside.empty()) return inside;
   if (!is_generic(header)) return std::string(header);
-  if (document.member(root, "manifests") != nullptr) return std::string(media_type::oci_index);
-  if (document.member(root, "layers") != nullptr) return std::string(media_type::oci_manifest);
+  const bool docker = speaks_docker(document);
+  if (document.member(root, "manifests") != nullptr)
+    return std::string(docker ? media_type::docker_manifest_list : media_type::oci_index);
+  if (document.member(root, "layers") != nullptr)
+    return std::string(docker ? media_type::docker_manifest : media_type::oci_manifest);
   document.refuse("it has neither layers nor manifests");
 }
 
@@ -233,8 +248,7 @@ std::variant<Manifest, Index> parse_manifest(std::string_view bytes, std::string
 }
 
 void check_is_image(const Manifest& manifest) {
-  if (!is_image_config(manifest.config.media_type))
-    refuse_type("an artifact with a config", manifest.config.media_type);
+  if (!has_image_config(manifest)) refuse_type("an artifact with a config", manifest.config.media_type);
   for (const Descriptor& layer : manifest.layers)
     // Older attestations call themselves images, and come along with --all-platforms.
     if (!media_type::is_layer(layer.media_type) && layer.media_type != media_type::in_toto)
@@ -261,18 +275,20 @@ const Descriptor& select_platform(const Index& index, const Platform& wanted) {
               there.empty() ? "its index names no platform at all" : "it is there for: " + there);
 }
 
-bool is_image_config(std::string_view type) {
-  // Docker wrote "application/octet-stream" for configs in its early days.
-  return type == media_type::oci_config || type == media_type::docker_config || type == "application/octet-stream";
+bool has_image_config(const Manifest& manifest) {
+  const std::string_view type = manifest.config.media_type;
+  if (type == media_type::oci_config || type == media_type::docker_config || type == "application/octet-stream")
+    return true;
+  // Early dockers gave their configs the type that a web server had given them.
+  return manifest.media_type == media_type::docker_manifest && is_generic(type);
 }
 
 ImageConfig parse_config(std::string_view bytes) {
   const JsonDocument document("image config", bytes, max_manifest_size);
   const boost::json::object& root = document.object();
 
-  const std::optional<Platform> platform = read_platform(document, &root);
-  if (!platform || platform->architecture.empty()) document.refuse("it names no architecture");
-  ImageConfig config{*platform, {}};
+  ImageConfig config{read_platform(document, &root), {}};
+  if (config.platform && config.platform->architecture.empty()) config.platform.reset();
   const boost::json::object* rootfs = document.optional_object(root, "rootfs");
   if (rootfs == nullptr) document.refuse("it has no rootfs");
   const std::string type = document.text(*rootfs, "type");

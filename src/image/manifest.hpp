@@ -88,9 +88,9 @@ inline constexpr std::size_t max_os_features = 64;                      ///< of 
 inline constexpr std::uint64_t max_blob_size = std::uint64_t{1} << 44;  ///< 16 TiB: a larger size is absurd
 
 /// Parses the bytes of a manifest or an index. `content_type` is the registry's header, empty where there was
-/// none; a `mediaType` inside must agree with it, and a document with both `layers` and `manifests` is refused.
-/// Throws Error{malformed}, Error{unsupported} (schema 1, unknown types) or Error{too_large}. A manifest may also be
-/// that of an artifact: see check_is_image().
+/// none; where that is a vendor's type, a `mediaType` inside must agree with it, and a document with both `layers` and
+/// `manifests` is refused. Throws Error{malformed}, Error{unsupported} (schema 1, unknown types) or Error{too_large}. A
+/// manifest may also be that of an artifact: see check_is_image().
 std::variant<Manifest, Index> parse_manifest(std::string_view bytes, std::string_view content_type);
 
 /// Refuses what is no container image by its config or a layer: throws Error{unsupported}.
@@ -107,12 +107,12 @@ bool is_attestation(const Descriptor& descriptor);
 
 /// The parts of an image config that hawser needs.
 struct ImageConfig {
-  Platform platform;
-  std::vector<Digest> diff_ids;  ///< digests of the uncompressed layers, in order
+  std::optional<Platform> platform;  ///< nothing where it names no architecture, as old builders' configs
+  std::vector<Digest> diff_ids;      ///< digests of the uncompressed layers, in order
 };
 
-/// Whether `type` names the config of a container image, rather than that of another artifact.
-bool is_image_config(std::string_view type);
+/// Whether the config of `manifest` is that of a container image, by its type, rather than that of another artifact.
+bool has_image_config(const Manifest& manifest);
 
 /// Parses the bytes of an image config; throws Error{malformed} or Error{too_large}.
 ImageConfig parse_config(std::string_view bytes);

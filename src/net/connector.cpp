@@ -338,12 +338,7 @@ asio::awaitable<void> Connector::finish_opening(Connection& connection, const st
   };
   if (proxy && (origin.tls || proxy->kind == Proxy::Kind::socks5)) {
     connection.limit_to(deadline, late("the proxy opened no tunnel"));
-    std::string host = origin.host;
-    if (!proxy->resolves_names) {
-      const Endpoints endpoints = co_await resolve(origin);
-      host = endpoints.front().address().to_string();
-    }
-    co_await open_tunnel(connection, *proxy, std::move(host), origin.port);
+    co_await open_tunnel(connection, *proxy, origin.host, origin.port);
   }
   if (origin.tls) {
     connection.limit_to(deadline, late("the TLS handshake was not done"));

@@ -5,6 +5,7 @@
 #include "net/proxy.hpp"
 #include "net/response_decoder.hpp"
 #include "util/async.hpp"
+#include "util/decompressor.hpp"
 #include "util/text.hpp"
 
 #include <algorithm>
@@ -268,6 +269,7 @@ std::string serialise(const HttpRequest& request, const NetOptions& options, con
   if (!options.user_agent.empty()) text += "User-Agent: " + options.user_agent + "\r\n";
   const std::string authorization = proxy ? proxy_authorization(*proxy) : std::string();
   if (!authorization.empty()) text += "Proxy-Authorization: " + authorization + "\r\n";
+  text += "Accept-Encoding: identity\r\n";
   for (const auto& [name, value] : request.headers) {
     if (value.find_first_of(std::string_view("\r\n\0", 3)) != std::string::npos)
       throw Error(Errc::usage, "the value for the header " + name + " holds a line break");
@@ -286,6 +288,28 @@ std::string describe(const HttpRequest& request, int status, std::chrono::steady
   const auto took =
       std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin).count();
   return text + ": " + std::to_string(status) + " after " + std::to_string(took) + " ms";
+}
+
+/// Undoes the `coding` that a server, or a proxy on the way, gave a body although none was asked for.
+std::string without_content_coding(std::string body, const std::string& coding, std::size_t limit, const Url& url) {
+  if (coding.empty() || body.empty()) return body;
+  const std::string what = "the answer of " + url.origin.to_string() + ", compressed though that was not asked for (" +
+                           printable("Content-Encoding: " + coding, 80) + "), ";
+  if (coding != "gzip" && coding != "x-gzip" && coding != "zstd")
+    throw Error(Errc::protocol, what + "can't be read: " + url.to_display(),
+                "a proxy or cache on the way may be set to compress: have it leave the registry's answers alone");
+  std::string text;
+  const auto take = [&](std::span<const std::byte> bytes) {
+    text.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  };
+  try {
+    Decompressor decompressor(take, {.max_output = limit});
+    decompressor.feed(std::as_bytes(std::span(body)));
+    decompressor.finish();
+  } catch (const Error& error) {
+    throw Error(error.code(), what + "can't be read: " + url.to_display() + ": " + error.what());
+  }
+  return text;
 }
 
 }  // namespace
@@ -452,7 +476,12 @@ asio::awaitable<std::string> HttpResponse::read_all(std::size_t limit) {
                                        format_bytes(limit) + ": " + url().to_display());
     text.append(chunk.data(), n);
   }
-  co_return text;
+  co_return without_content_coding(std::move(text), content_coding(head()), limit, url());
+}
+
+std::string content_coding(const HttpHead& head) {
+  const std::string coding = ascii_lower(trim(head.header("Content-Encoding")));
+  return coding == "identity" ? std::string() : coding;
 }
 
 void HttpResponse::cancel() {

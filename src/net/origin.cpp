@@ -28,6 +28,16 @@ bool is_plain_host(std::string_view host) {
   });
 }
 
+/// `text` with what a path or query can't hold (blanks, UTF-8, brackets) percent-encoded, as curl, Go and browsers do.
+/// The authority stays as it is: one that holds such a thing is none.
+std::string encoded(std::string_view text) {
+  constexpr auto kept = urls::pchars + urls::grammar::lut_chars("/?#%");
+  const std::size_t mark = text.find_first_of(":/?#");
+  std::size_t rest = mark != std::string_view::npos && text[mark] == ':' ? mark + 1 : 0;
+  if (text.substr(rest).starts_with("//")) rest = std::min(text.find_first_of("/?#", rest + 2), text.size());
+  return std::string(text.substr(0, rest)) + urls::encode(text.substr(rest), kept);
+}
+
 Origin origin_of(const urls::url_view& url, std::string_view text) {
   Origin origin;
   origin.tls = url.scheme_id() == urls::scheme::https;
@@ -45,7 +55,8 @@ Url from_view(const urls::url_view& view, std::string_view text) {
   Url url;
   url.origin = origin_of(view, text);
   url.target = std::string(view.encoded_path());
-  if (url.target.empty() || url.target.front() != '/') url.target.insert(url.target.begin(), '/');
+  if (url.target.empty()) url.target = "/";
+  if (url.target.front() != '/') refuse(text, "its port is no number");
   if (view.has_query()) url.target += "?" + std::string(view.encoded_query());
   return url;
 }
@@ -74,14 +85,21 @@ Origin Origin::from_host(std::string_view host_and_port, bool tls) {
 }
 
 Url Url::parse(std::string_view text) {
-  const auto parsed = urls::parse_uri(text);
+  const std::string spelled = encoded(text);
+  const auto parsed = urls::parse_uri(spelled);
   if (!parsed) refuse(text, "it breaks the grammar of RFC 3986");
   return from_view(*parsed, text);
 }
 
 Url Url::resolve(std::string_view relative) const {
-  const auto reference = urls::parse_uri_reference(relative);
+  const std::string spelled = encoded(relative);
+  const auto reference = urls::parse_uri_reference(spelled);
   if (!reference) refuse(relative, "it breaks the grammar of RFC 3986");
+  // All but relative paths stand as they are, since a signature may be about every character of them: urls::resolve()
+  // makes "/" of "%2F".
+  if (reference->has_scheme()) return parse(relative);
+  if (reference->has_authority()) return parse(std::string(origin.tls ? "https:" : "http:") + spelled);
+  if (reference->is_path_absolute()) return parse(origin.to_string() + spelled);
   const std::string base_text = to_string();
   urls::url resolved;
   if (!urls::resolve(urls::parse_uri(base_text).value(), *reference, resolved))

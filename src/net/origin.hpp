@@ -33,9 +33,10 @@ struct Url {
   Origin origin;
   std::string target;  ///< path and query, never empty, no fragment
 
-  /// Parses an absolute URL (RFC 3986); user info is dropped. Throws Error{protocol}.
+  /// Parses an absolute URL (RFC 3986); user info is dropped. What should have been percent-encoded in its path and
+  /// query is. Throws Error{protocol}.
   static Url parse(std::string_view text);
-  /// Resolves a Location or Link value against this URL. Throws Error{protocol}.
+  /// Resolves a Location or Link value, read as parse() does, against this URL. Throws Error{protocol}.
   Url resolve(std::string_view relative) const;
   std::string to_string() const;
   /// The URL without its query, which may hold a signature: fit for messages and logs.

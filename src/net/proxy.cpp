@@ -80,7 +80,6 @@ Proxy parse_proxy(const std::string& variable, std::string text) {
   } else if (scheme == "socks5" || scheme == "socks5h") {
     proxy.kind = Proxy::Kind::socks5;
     proxy.port = 1080;
-    proxy.resolves_names = scheme == "socks5h";
   } else {
     // Not shown: a URL written wrongly can have its password there.
     refuse(variable, "its scheme is none of http, socks5 and socks5h");

@@ -18,13 +18,12 @@ namespace hawser {
 struct Proxy {
   enum class Kind {
     http,    ///< CONNECT for https origins, absolute-form requests for http ones (RFC 9110, 9.3.6; RFC 9112, 3.2.2)
-    socks5,  ///< RFC 1928; names are resolved by the proxy ("socks5h") or by us
+    socks5,  ///< RFC 1928; names are resolved by the proxy, with socks5:// as with socks5h://, as Go programs have it
   };
   Kind kind = Kind::http;
   std::string host;
   std::uint16_t port = 0;
   std::string username, password;  ///< from the URL's user info, decoded; empty where there is none
-  bool resolves_names = true;      ///< socks5h and http; false for socks5
 };
 
 /// The proxy for `origin`: that of its scheme, else all_proxy, less what no_proxy excludes: "*", host names, ".suffix",

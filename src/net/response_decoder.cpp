@@ -2,6 +2,9 @@
 
 #include <hawser/util/error.hpp>
 
+#include <algorithm>
+#include <utility>
+
 namespace hawser {
 
 namespace http = boost::beast::http;
@@ -23,23 +26,32 @@ void ResponseDecoder::restart() {
   parser_->body_limit(boost::none);
 }
 
+/// A line of a head as the parser wants it: with CRLF for LF alone, and with the blank behind a status that is followed
+/// by nothing.
+std::string ResponseDecoder::strict_line(std::string_view line) const {
+  if (line.ends_with('\r')) line.remove_suffix(1);
+  const bool bare_status = lines_.empty() && std::ranges::count(line, ' ') == 1;
+  return std::string(line) + (bare_status ? " \r\n" : "\r\n");
+}
+
 void ResponseDecoder::feed_head(std::string& input) {
   while (!head_done()) {
-    boost::system::error_code ec;
-    const std::size_t used = parser_->put(boost::asio::buffer(input), ec);
-    input.erase(0, used);
-    check(ec);
+    const std::size_t end = input.find('\n');
     // Of all heads together: informational ones could follow each other for ever.
-    heads_size_ += used;
-    if (heads_size_ > max_head_size) check(http::error::header_limit);
-    if (head_done()) {
-      const unsigned status = parser_->get().result_int();
-      if (status / 100 == 1 && status != 101) restart();
-    } else if (used == 0 || ec) {
-      if (input.size() > max_head_size) check(http::error::header_limit);
-      return;
-    }
-    if (input.empty()) return;
+    const std::size_t taken = std::min(end, input.size() - 1) + 1;
+    if (heads_size_ + taken > max_head_size) check(http::error::header_limit);
+    if (end == std::string::npos) return;
+    heads_size_ += taken;
+    const bool last = end == 0 || (end == 1 && input[0] == '\r');
+    lines_ += strict_line(std::string_view(input).substr(0, end));
+    input.erase(0, taken);
+    if (!last) continue;
+    boost::system::error_code ec;
+    parser_->put(boost::asio::buffer(std::exchange(lines_, {})), ec);
+    check(ec);
+    if (!head_done()) throw Error(Errc::protocol, "the response is not HTTP: its head has no status");
+    const unsigned status = parser_->get().result_int();
+    if (status / 100 == 1 && status != 101) restart();
   }
 }
 

@@ -9,6 +9,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include <boost/beast/http/buffer_body.hpp>
 #include <boost/beast/http/parser.hpp>
@@ -28,7 +29,8 @@ class ResponseDecoder {
   ResponseDecoder() { restart(); }
 
   /// Takes what belongs to the head off the front of `input`, which grows between calls; what it leaves once
-  /// head_done() is true is body. Informational responses (1xx) are passed over.
+  /// head_done() is true is body. Informational responses (1xx) are passed over. Lines may end in LF alone (RFC 9112,
+  /// section 2.2), and the status line with the status.
   void feed_head(std::string& input);
   bool head_done() const { return parser_->is_header_done(); }
   HttpHead head() const;
@@ -49,7 +51,9 @@ class ResponseDecoder {
 
  private:
   void restart();
+  std::string strict_line(std::string_view line) const;
 
+  std::string lines_;           // of the head, those that have ended
   std::size_t heads_size_ = 0;  // bytes
   std::unique_ptr<boost::beast::http::response_parser<boost::beast::http::buffer_body>> parser_;
 };

@@ -270,14 +270,14 @@ void BlobSupply::set_aside(BlobStore& store, const StoredBlob& blob, const Outpu
                                                  " and is fetched again");
 }
 
-/// Where the blob is to be had: a foreign layer at its URLs, one after the other, all others at the registry.
+/// Where the blob is to be had: at the registry, and a foreign layer that it lacks at the layer's URLs, one after the
+/// other.
 std::vector<RankedSource> BlobSupply::sources_of(const BlobDelivery& delivery) {
-  std::vector<RankedSource> sources;
+  const Reference& reference = delivery.reference;
+  std::vector<RankedSource> sources{{session_.registry(reference).source(reference.path), 0}};
   if (media_type::is_foreign_layer(delivery.blob.descriptor.media_type))
     for (auto& source : foreign_sources(session_.http(), delivery.blob.descriptor.urls))
       sources.push_back({std::move(source), static_cast<unsigned>(sources.size())});
-  const Reference& reference = delivery.reference;
-  if (sources.empty()) sources.push_back({session_.registry(reference).source(reference.path), 0});
   return sources;
 }
 

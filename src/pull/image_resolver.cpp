@@ -106,6 +106,7 @@ class Resolver {
     const Index index = std::get<Index>(document.content);
     if (!all_) {
       Descriptor chosen = select_platform(index, wanted_);
+      if (!chosen.platform) chosen = co_await choose_by_config(index);
       Document next = co_await fetch(std::move(chosen));
       co_await take(std::move(next), depth + 1);
       co_return;
@@ -119,6 +120,25 @@ class Resolver {
       Document next = co_await fetch(descriptor);
       co_await take(std::move(next), depth + 1);
     }
+  }
+
+  /// Of the entries of `index` without a platform the first that is a nested index, or whose config is for what is
+  /// wanted; the last one where none is.
+  asio::awaitable<Descriptor> choose_by_config(const Index& index) {
+    std::vector<Descriptor> candidates;
+    for (const Descriptor& entry : index.manifests)
+      if (!entry.platform && !is_attestation(entry) && may_be_document(entry)) candidates.push_back(entry);
+    for (std::size_t i = 0; i + 1 < candidates.size(); ++i) {
+      Document document = co_await fetch(candidates[i]);
+      const auto* const manifest = std::get_if<Manifest>(&document.content);
+      if (!manifest) co_return candidates[i];
+      if (!has_image_config(*manifest)) continue;
+      Descriptor wanted = manifest->config;
+      const std::string bytes = co_await session_.get_blob(result_.reference, std::move(wanted));
+      const std::optional<Platform> platform = parse_config(bytes).platform;
+      if (platform && platform_rank(*platform, wanted_)) co_return candidates[i];
+    }
+    co_return candidates.back();
   }
 
   /// Whether it is a manifest or an index, or says nothing of what it is.
@@ -157,10 +177,10 @@ void check_config(const ImageConfig& config, const Manifest& manifest, const std
   if (config.diff_ids.size() != manifest.layers.size())
     throw Error(Errc::malformed, image + ": the config names " + std::to_string(config.diff_ids.size()) +
                                      " layers (diff IDs), the manifest " + std::to_string(manifest.layers.size()));
-  if (wanted && !platform_rank(config.platform, *wanted))
+  if (wanted && config.platform && !platform_rank(*config.platform, *wanted))
     throw Error(Errc::no_platform,
-                image + " is for " + config.platform.to_string() + " only, not for " + wanted->to_string(),
-                "say --platform '" + config.platform.to_string() + "' if that is what you want");
+                image + " is for " + config.platform->to_string() + " only, not for " + wanted->to_string(),
+                "say --platform '" + config.platform->to_string() + "' if that is what you want");
 }
 
 }  // namespace hawser

@@ -140,7 +140,8 @@ ImageConfig Output::read_config(std::size_t position, const ArchiveManifest& man
   try {
     ImageConfig config = parse_config(bytes);
     std::optional<Platform> wanted;
-    if (!request.all_platforms && !images[position]->from_index) wanted = request.platform.value_or(Platform::host());
+    // Where no index says it, the config tells the platform.
+    if (!request.all_platforms && !manifest.descriptor.platform) wanted = request.platform.value_or(Platform::host());
     check_config(config, manifest.manifest, wanted, "the image");
     for (std::size_t i = 0; i < config.diff_ids.size(); ++i) {
       std::optional<Digest>& diff_id = blobs.at(manifest.manifest.layers[i].digest).diff_id;

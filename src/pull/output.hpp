@@ -30,7 +30,7 @@ struct OutputBlob {
 
 /// Whether the manifest is an image's, whose config says its platform and its layers' diff IDs.
 inline bool has_image_config(const ArchiveManifest& manifest) {
-  return !is_attestation(manifest.descriptor) && is_image_config(manifest.manifest.config.media_type);
+  return !is_attestation(manifest.descriptor) && has_image_config(manifest.manifest);
 }
 
 /// An output on its way.

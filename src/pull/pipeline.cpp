@@ -246,15 +246,22 @@ asio::awaitable<void> Pipeline::deliver(Output& output, ImageOutput& file, const
 }
 
 /// Checks the config of a manifest, and notes the platform where nothing else says it, and what the cache has of the
-/// layers by their diff IDs.
+/// layers by their diff IDs. Scratch images and those of old builders say nothing of their platform: they are taken as
+/// what the index calls them, or as what was asked for.
 ImageConfig Pipeline::accept_config(Output& output, std::size_t position, const ArchiveManifest& manifest,
                                     const std::string& bytes) {
   ImageConfig config = output.read_config(position, manifest, bytes);
+  ImageResult& result = results_[output.numbers[position]];
   const std::uint64_t saved = supply_->note_diff_ids(manifest.manifest, config);
   if (saved > 0 && request_.format == OutputFormat::docker_archive)
-    tell(Importance::warning, results_[output.numbers[position]].reference + ": --uncompressed would save " +
-                                  format_bytes(saved) + ", since the cache has layers of it from an imported tar");
-  if (!manifest.descriptor.platform) add_platform(results_[output.numbers[position]].platforms, config.platform);
+    tell(Importance::warning, result.reference + ": --uncompressed would save " + format_bytes(saved) +
+                                  ", since the cache has layers of it from an imported tar");
+  const bool silent = !config.platform;
+  if (silent) config.platform = manifest.descriptor.platform.value_or(request_.platform.value_or(Platform::host()));
+  if (silent)
+    tell(Importance::warning, result.reference + ": the image's config names no architecture; it is taken as one for " +
+                                  config.platform->to_string());
+  if (!manifest.descriptor.platform) add_platform(result.platforms, *config.platform);
   return config;
 }
 

@@ -52,20 +52,34 @@ std::optional<std::pair<std::string, std::string>> read_param(std::string_view t
   if (name.empty() || !text.starts_with('=')) return std::nullopt;
   text = trim(text.substr(1));
   if (text.starts_with('"')) return std::pair(ascii_lower(name), unquoted(text));
-  const std::string_view value = leading_token(text);
-  if (value.empty()) return std::nullopt;
+  // Not only tokens: URLs and scopes stand without quotes, too.
+  const std::string_view value = text.substr(0, text.find_first_of(" \t"));
+  if (value.empty() || value.starts_with('=')) return std::nullopt;
   return std::pair(ascii_lower(name), std::string(value));
+}
+
+/// Whether what stands between two commas goes on with a value without quotes, as "push" does in
+/// "scope=repository:a/b:pull,push": right behind the comma, neither a parameter nor a scheme that has none.
+bool is_rest_of_value(std::string_view piece) {
+  static constexpr std::string_view schemes[] = {"basic", "bearer", "digest", "negotiate", "ntlm"};
+  return !piece.empty() && piece.find_first_of(" \t") == std::string_view::npos &&
+         std::ranges::find(schemes, ascii_lower(piece)) == std::end(schemes);
 }
 
 /// Adds the challenges of one header.
 void read_challenges(std::string_view text, std::vector<Challenge>& challenges) {
   Challenge* current = nullptr;  // the one of this header that parameters belong to
+  bool unquoted_before = false;  // the last parameter's value was
   while (!text.empty()) {
-    const std::size_t end = end_of_element(text);
-    const std::string_view element = trim(text.substr(0, end));
-    text.remove_prefix(std::min(end + 1, text.size()));
+    const std::string_view piece = text.substr(0, end_of_element(text));
+    const std::string_view element = trim(piece);
+    text.remove_prefix(std::min(piece.size() + 1, text.size()));
     // After the first scheme, "name=value" goes on with the challenge; anything else begins a new one.
     auto param = current ? read_param(element) : std::nullopt;
+    if (!param && unquoted_before && is_rest_of_value(piece)) {
+      current->params.back().second.append(",").append(piece);
+      continue;
+    }
     if (!param) {
       const std::string_view scheme = leading_token(element);
       const std::string_view rest = element.substr(scheme.size());
@@ -74,7 +88,10 @@ void read_challenges(std::string_view text, std::vector<Challenge>& challenges) 
       current = &challenges.emplace_back(Challenge{ascii_lower(scheme), {}});
       param = read_param(trim(rest));
     }
-    if (param && current->params.size() < max_challenge_params) current->params.push_back(std::move(*param));
+    unquoted_before = false;
+    if (!param || current->params.size() >= max_challenge_params) continue;
+    unquoted_before = !element.ends_with('"');
+    current->params.push_back(std::move(*param));
   }
 }
 
@@ -183,7 +200,7 @@ std::string basic_authorization(const Credentials& credentials) {
 }
 
 Token parse_token(std::string_view body, std::string_view content_type, const TokenService& service,
-                  std::chrono::steady_clock::time_point now) {
+                  std::chrono::steady_clock::time_point now, const Scrub& scrub) {
   const std::string who = "the token service at " + service.realm.to_display();
   refuse_web_page(body, content_type, "the answer of " + who, Errc::malformed);
   const auto object = parse_json_object(body);
@@ -191,7 +208,10 @@ Token parse_token(std::string_view body, std::string_view content_type, const To
   Token token;
   token.value = json_text(*object, "token");
   if (token.value.empty()) token.value = json_text(*object, "access_token");
-  if (token.value.empty()) throw Error(Errc::malformed, who + " answered without a token");
+  if (token.value.empty()) {
+    const std::string words = registry_words(body, content_type, scrub);
+    throw Error(Errc::unauthorized, who + " gave no token" + (words.empty() ? "" : " (" + words + ")"), login_hint);
+  }
   // RFC 6750, section 2.1: less than this, but some services put other visible characters in.
   const auto visible = [](unsigned char c) { return c > 0x20 && c < 0x7f; };
   if (!std::ranges::all_of(token.value, visible))
@@ -286,7 +306,10 @@ asio::awaitable<std::string> Authenticator::authorization(std::string repository
 asio::awaitable<std::string> Authenticator::answer(std::vector<Challenge> challenges, std::string repository,
                                                    std::string used, std::string what) {
   Entry& entry = tokens_[repository];
-  if (const Challenge* bearer = find_scheme(challenges, "bearer")) {
+  const Challenge* const bearer = find_scheme(challenges, "bearer");
+  const Challenge* const basic = find_scheme(challenges, "basic");
+  // Some registries refuse a token that has run out without saying again where they are made.
+  if (bearer || (!basic && used.starts_with("Bearer "))) {
     // Another request may have met the same 401 and have renewed the token by now.
     if (entry.token.usable(clock_()) && "Bearer " + entry.token.value != used) co_return "Bearer " + entry.token.value;
     co_await find_logins();
@@ -295,18 +318,20 @@ asio::awaitable<std::string> Authenticator::answer(std::vector<Challenge> challe
       basic_ = false;
       co_return kept;
     }
-    TokenService service{checked_realm(registry_, bearer->param("realm").value_or("")),
-                         std::string(bearer->param("service").value_or(""))};
-    service_ = std::move(service);
-    recalled_ = false;
-    basic_ = false;
-    entry.scope = choose_scope(bearer->param("scope"), repository);
+    if (bearer) {
+      TokenService service{checked_realm(registry_, bearer->param("realm").value_or("")),
+                           std::string(bearer->param("service").value_or(""))};
+      service_ = std::move(service);
+      recalled_ = false;
+      basic_ = false;
+      entry.scope = choose_scope(bearer->param("scope"), repository);
+    }
     entry.token = Token();
     std::string value = co_await obtain(repository);
     remember_service();
     co_return value;
   }
-  if (find_scheme(challenges, "basic") == nullptr)
+  if (!basic)
     throw Error(Errc::unauthorized, what +
                                         ": the registry asks for authentication in a way that hawser does not know (" +
                                         schemes_of(challenges) + ")");
@@ -378,7 +403,7 @@ asio::awaitable<void> Authenticator::renew(Entry& entry, std::string repository)
     const HttpHead head = response.head();
     const std::string body = co_await response.read_all(max_token_answer);
     if (head.status != 200) throw_service_error(service, repository, head, body);
-    entry.token = parse_token(body, head.header("Content-Type"), service, clock_());
+    entry.token = parse_token(body, head.header("Content-Type"), service, clock_(), scrub());
   } catch (...) {
     entry.failure = std::current_exception();
   }

@@ -79,9 +79,10 @@ HttpRequest make_token_request(const TokenService& service, std::string_view sco
 std::string basic_authorization(const Credentials& credentials);
 
 /// Reads a token service's answer: `token` or `access_token`, `expires_in` (seconds, 60 where absent) counted from
-/// `now`. Throws Error{malformed} that names `service` and never quotes the token.
+/// `now`. Throws Error{malformed}, or Error{unauthorized} with the service's words, which go through `scrub`, where
+/// there is no token; both name `service` and never quote the token.
 Token parse_token(std::string_view body, std::string_view content_type, const TokenService& service,
-                  std::chrono::steady_clock::time_point now);
+                  std::chrono::steady_clock::time_point now, const Scrub& scrub = {});
 
 /// Where speculation may start from: how the registry authenticated last time. The text that note() is given comes
 /// back from recall(), in a later run as well; neither ever holds a secret.
@@ -118,8 +119,9 @@ class Authenticator {
   /// without being challenged; empty where it is not. Waits where a token has to be asked for or renewed.
   asio::awaitable<std::string> authorization(std::string repository);
 
-  /// The Authorization value that answers a 401 with `challenges` to a request that carried `used`. `what` is what
-  /// was asked for. Throws Error{unauthorized} where there is no answer, and what asking for a token throws.
+  /// The Authorization value that answers a refusal with `challenges` to a request that carried `used`; without a
+  /// challenge a token is asked for where the last one came from. `what` is what was asked for. Throws
+  /// Error{unauthorized} where there is no answer, and what asking for a token throws.
   asio::awaitable<std::string> answer(std::vector<Challenge> challenges, std::string repository, std::string used,
                                       std::string what);
 

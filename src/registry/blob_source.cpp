@@ -151,12 +151,7 @@ asio::awaitable<BlobStream> accept_blob_response(HttpResponse response, std::opt
   }
   const HttpHead head = response.head();
   const std::string body = co_await read_error_body(response);
-  if (range && (status == 400 || status == 416)) {
-    const std::string words = registry_words(body, head.header("Content-Type"), scrub);
-    throw Error(Errc::range_not_honoured, what + ": the request for a part of it was refused (HTTP " +
-                                              std::to_string(status) + (words.empty() ? ")" : ", " + words + ")"));
-  }
-  throw_status_error(head, body, what, scrub);
+  throw_status_error(head, body, what, scrub, range.has_value());
 }
 
 }  // namespace hawser

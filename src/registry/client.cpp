@@ -7,6 +7,7 @@
 
 #include <hawser/util/error.hpp>
 
+#include <algorithm>
 #include <set>
 
 #include <boost/beast/http/rfc7230.hpp>
@@ -61,6 +62,10 @@ Url next_page(const Url& page, std::string_view link, const std::string& what) {
   return next;
 }
 
+bool asks_for_range(const Headers& headers) {
+  return std::ranges::any_of(headers, [](const auto& header) { return header.first == "Range"; });
+}
+
 }  // namespace
 
 RegistryClient::RegistryClient(HttpClient& http, Origin origin, CredentialSource credentials, AuthNotes notes)
@@ -76,28 +81,38 @@ void RegistryClient::prepare() {
 asio::awaitable<HttpResponse> RegistryClient::get(RedirectChain& chain, Headers headers, std::string repository,
                                                   std::string what, const char* method) {
   std::string authorization = co_await authenticator_.authorization(repository);
-  bool answered = false;
-  for (;;) {
+  for (bool answered = false;; answered = true) {
     HttpHead head;
     std::string body;
     {
       HttpRequest request(method, chain.current());
       request.headers = headers;
       if (chain.at_home() && !authorization.empty()) request.headers.emplace_back("Authorization", authorization);
+      const bool without_body = request.method == "HEAD";
       HttpResponse response = co_await send_along(http_, chain, std::move(request));
-      if (response.status() != 401 || !chain.at_home()) co_return response;
+      if (response.status() < 400 || (without_body && response.status() != 401)) co_return response;
       head = response.head();
       body = co_await read_error_body(response);
       // The response gives its connection up here: the token service may be at this very origin, and connections to
       // it are limited.
     }
+    // Some registries say of a token that has run out that the request is bad or forbidden.
+    const bool expired = (head.status == 400 || head.status == 403) && !answered &&
+                         authorization.starts_with("Bearer ") && tells_expiry(body);
+    if (!chain.at_home() || (head.status != 401 && !expired))
+      throw_status_error(head, body, what, authenticator_.scrub(), asks_for_range(headers));
     if (answered)
       authenticator_.refuse(what, repository,
                             registry_words(body, head.header("Content-Type"), authenticator_.scrub()));
     std::vector<Challenge> challenges = parse_challenges(head.all("WWW-Authenticate"));
     authorization = co_await authenticator_.answer(std::move(challenges), repository, authorization, what);
-    answered = true;
   }
+}
+
+/// Refuses what came instead of the document that `what` is.
+void RegistryClient::check_document(const HttpHead& head, const std::string& body, const std::string& what) const {
+  refuse_web_page(body, head.header("Content-Type"), what, Errc::malformed);
+  if (head.status != 200 || is_error_document(body)) throw_status_error(head, body, what, authenticator_.scrub());
 }
 
 asio::awaitable<FetchedManifest> RegistryClient::get_manifest(std::string repository, std::string selector) {
@@ -107,14 +122,8 @@ asio::awaitable<FetchedManifest> RegistryClient::get_manifest(std::string reposi
   headers.emplace_back("Accept", std::string(media_type::accept_manifests()));
   HttpResponse response = co_await get(chain, std::move(headers), repository, what);
   const HttpHead head = response.head();
-  if (head.status != 200) {
-    const std::string body = co_await read_error_body(response);
-    if (head.status < 400) refuse_web_page(body, head.header("Content-Type"), what, Errc::malformed);
-    throw_status_error(head, body, what, authenticator_.scrub());
-  }
   std::string bytes = co_await response.read_all(max_manifest_size);
-  std::string type = media_type::essence(head.header("Content-Type"));
-  refuse_web_page(bytes, type, what, Errc::malformed);
+  check_document(head, bytes, what);
   // A digest is computed from the bytes; Docker-Content-Digest is only what the registry claims.
   std::optional<Digest> wanted;
   if (selector.find(':') != std::string::npos) wanted = Digest::parse(selector);
@@ -122,7 +131,8 @@ asio::awaitable<FetchedManifest> RegistryClient::get_manifest(std::string reposi
   if (wanted && digest != wanted)
     throw Error(Errc::digest_mismatch, what + ": the registry sent other bytes (" + digest.short_string() + ")",
                 "the registry or something on the way to it is broken or hostile");
-  FetchedManifest manifest{std::move(bytes), std::move(type), std::move(digest), read_rate_limit(head)};
+  FetchedManifest manifest{std::move(bytes), media_type::essence(head.header("Content-Type")), std::move(digest),
+                           read_rate_limit(head)};
   co_return manifest;
 }
 
@@ -148,12 +158,8 @@ asio::awaitable<std::vector<std::string>> RegistryClient::list_tags(std::string 
     RedirectChain chain(page);
     HttpResponse response = co_await get(chain, Headers(), repository, what);
     const HttpHead head = response.head();
-    if (head.status != 200) {
-      const std::string error_body = co_await read_error_body(response);
-      throw_status_error(head, error_body, what, authenticator_.scrub());
-    }
     const std::string body = co_await response.read_all(max_tag_page);
-    refuse_web_page(body, head.header("Content-Type"), what, Errc::malformed);
+    check_document(head, body, what);
     add_tags(tags, body, what);
     const auto next = find_next_link(head.all("Link"));
     if (!next) co_return tags;

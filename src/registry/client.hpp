@@ -79,9 +79,11 @@ class RegistryClient {
   /// "quay.io/a/b", for messages.
   std::string name_of(const std::string& repository) const { return registry_name(origin_) + "/" + repository; }
   /// GET, or another `method`, with authentication and redirects; `chain` tells afterwards where the answer came from.
-  /// Returns the answer of whatever status but a redirect or the registry's 401. `what` is what is asked for.
+  /// Throws what a status of 400 or more stands for; of HEAD's, which has no body to say why, only that of a 401.
+  /// `what` is what is asked for.
   asio::awaitable<HttpResponse> get(RedirectChain& chain, Headers headers, std::string repository, std::string what,
                                     const char* method = "GET");
+  void check_document(const HttpHead& head, const std::string& body, const std::string& what) const;
 
   HttpClient& http_;
   Origin origin_;

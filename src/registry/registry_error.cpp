@@ -28,6 +28,16 @@ std::string_view plain_line(std::string_view body, std::string_view content_type
   return body.size() <= max_plain_line && body.find('\n') == std::string_view::npos ? body : std::string_view();
 }
 
+/// The status that belongs to the error code in a registry's words (distribution-spec, "Error Codes").
+int meant_status(std::string_view words) {
+  static constexpr std::pair<std::string_view, int> codes[] = {{"UNAUTHORIZED", 401},    {"DENIED", 403},
+                                                               {"_UNKNOWN", 404},        {"NOT_FOUND", 404},
+                                                               {"TOOMANYREQUESTS", 429}, {"UNAVAILABLE", 503}};
+  for (const auto& [code, status] : codes)
+    if (words.substr(0, words.find_first_of(":;")).ends_with(code)) return status;
+  return 400;
+}
+
 /// Which part of a name is unknown, where the registry says so.
 std::string not_found_reason(std::string_view words) {
   if (words.find("NAME_UNKNOWN") != std::string_view::npos) return "there is no such repository";
@@ -55,13 +65,21 @@ std::string registry_words(std::string_view body, std::string_view content_type,
   return printable(words, max_words);
 }
 
-void throw_status_error(const HttpHead& head, std::string_view body, const std::string& what, const Scrub& scrub) {
+bool tells_expiry(std::string_view body) {
+  const std::string words = ascii_lower(registry_words(body, {}, {}));
+  return words.find("expired") != std::string::npos;
+}
+
+void throw_status_error(const HttpHead& head, std::string_view body, const std::string& what, const Scrub& scrub,
+                        bool of_a_range) {
   const std::string words = registry_words(body, head.header("Content-Type"), scrub);
-  const int status = head.status;
   const auto text = [&](const std::string& outcome) {
-    return what + ": " + outcome + " (HTTP " + std::to_string(status) + (words.empty() ? ")" : ", " + words + ")");
+    return what + ": " + outcome + " (HTTP " + std::to_string(head.status) + (words.empty() ? ")" : ", " + words + ")");
   };
+  const int status = head.status < 400 && is_error_document(body) ? meant_status(words) : head.status;
   const auto pause = parse_retry_after(head.header("Retry-After"), std::chrono::system_clock::now());
+  if (of_a_range && (status == 400 || status == 416))
+    throw Error(Errc::range_not_honoured, text("the request for a part of it was refused"));
   if (status == 401) throw Error(Errc::unauthorized, text("authentication is needed"), login_hint);
   if (status == 403)
     throw Error(Errc::forbidden, text("no permission"), "check that this user may pull from the repository");
@@ -80,8 +98,16 @@ void throw_status_error(const HttpHead& head, std::string_view body, const std::
   throw Error(Errc::malformed, text("unexpected answer"));
 }
 
+bool is_error_document(std::string_view body) {
+  const auto object = parse_json_object(body);
+  return object && json_array(*object, "errors") && !object->contains("schemaVersion");
+}
+
 bool looks_like_html(std::string_view body, std::string_view content_type) {
   const std::string type = media_type::essence(content_type);
+  // What is JSON by its first character is so whatever a web server calls it.
+  const std::size_t first = body.find_first_not_of(" \t\r\n\xef\xbb\xbf");
+  if (first != std::string_view::npos && (body[first] == '{' || body[first] == '[')) return false;
   if (type == "text/html" || type == "application/xhtml+xml") return true;
   return !type.ends_with("json") && starts_like_html(body);
 }

@@ -24,17 +24,25 @@ using Scrub = std::function<void(std::string&)>;
 /// Never fails: empty where it is none of these.
 std::string registry_words(std::string_view body, std::string_view content_type, const Scrub& scrub);
 
-/// Throws the Error that the status of `head` stands for: unauthorized, forbidden, not_found, rate_limited,
-/// server_error (5xx, 408, 425), bad_request (other 4xx), malformed (anything else). `what` is what was asked for, as
-/// the sentence's subject ("manifest latest of quay.io/a/b"); the server's words go through `scrub`. 429 and server
-/// errors are RetryAfterErrors.
+/// Whether a body is a registry's error document ("errors"), which some send with a status that is none.
+bool is_error_document(std::string_view body);
+
+/// Whether the words of a refusal are about something that has expired: a token, whatever the status says.
+bool tells_expiry(std::string_view body);
+
+/// Throws the Error that the status of `head` stands for, or where that is below 400 the first code of an error
+/// document: unauthorized, forbidden, not_found, rate_limited, server_error (5xx, 408, 425), bad_request (other 4xx),
+/// malformed (anything else); 400 and 416 to a request for a range are range_not_honoured. `what` is what was asked
+/// for, as the sentence's subject ("manifest latest of quay.io/a/b"); the server's words go through `scrub`. 429 and
+/// server errors are RetryAfterErrors.
 [[noreturn]] void throw_status_error(const HttpHead& head, std::string_view body, const std::string& what,
-                                     const Scrub& scrub);
+                                     const Scrub& scrub, bool of_a_range = false);
 
 /// How to log in, for people.
 inline constexpr const char* login_hint = "give credentials with --username and --password-stdin, or run docker login";
 
-/// Whether a body is a web page, by its media type or, where that says nothing of JSON, by its first character.
+/// Whether a body is a web page: it does not begin as JSON does, and its media type says so or, where that says nothing
+/// of JSON, its first character.
 bool looks_like_html(std::string_view body, std::string_view content_type);
 
 /// Throws Error{`code`} where a web page came in place of `what`.

@@ -55,13 +55,13 @@ class Gzip final : public Decompressor::Codec {
       pending_output_ = state_.avail_out == 0 && !member_done_;
       if (used == 0 && produced == 0 && !member_done_) {
         if (data.empty()) return;
-        throw Error(Errc::malformed, "the gzip data of the layer is broken");
+        throw Error(Errc::malformed, "the gzip data is broken");
       }
     }
   }
 
   void finish() override {
-    if (!member_done_) throw Error(Errc::malformed, "the gzip data of the layer ends too early");
+    if (!member_done_) throw Error(Errc::malformed, "the gzip data ends too early");
   }
 
  private:
@@ -72,7 +72,7 @@ class Gzip final : public Decompressor::Codec {
       data = data.subspan(1);
     }
     if (data.empty()) return false;
-    if (padding_) throw Error(Errc::malformed, "there is data after the end of the layer's gzip data");
+    if (padding_) throw Error(Errc::malformed, "there is data after the end of the gzip data");
     isal_inflate_reset(&state_);
     begin_header();
     member_done_ = false;
@@ -101,8 +101,7 @@ class Gzip final : public Decompressor::Codec {
   static void check(int result) {
     if (result == ISAL_DECOMP_OK || result == ISAL_END_INPUT || result == ISAL_OUT_OVERFLOW) return;
     const bool checksum = result == ISAL_INCORRECT_CHECKSUM;
-    throw Error(Errc::malformed,
-                std::string("the gzip data of the layer ") + (checksum ? "has a wrong checksum" : "is broken"));
+    throw Error(Errc::malformed, std::string("the gzip data ") + (checksum ? "has a wrong checksum" : "is broken"));
   }
 
   inflate_state state_{};
@@ -135,7 +134,7 @@ class Zstd final : public Decompressor::Codec {
 
   void finish() override {
     while (!head_.empty()) begin_frame();
-    if (in_frame_ || !any_) throw Error(Errc::malformed, "the zstd data of the layer ends too early");
+    if (in_frame_ || !any_) throw Error(Errc::malformed, "the zstd data ends too early");
   }
 
  private:
@@ -143,8 +142,7 @@ class Zstd final : public Decompressor::Codec {
 
   /// Decompresses what is there of a frame's header, and with it perhaps the whole of a short frame.
   void begin_frame() {
-    if (!is_zstd_frame(head_))
-      throw Error(Errc::malformed, "there is something else than a frame in the zstd data of the layer");
+    if (!is_zstd_frame(head_)) throw Error(Errc::malformed, "there is something else than a frame in the zstd data");
     in_frame_ = any_ = true;
     head_.erase(0, decompress(as_bytes(head_)));
   }
@@ -167,7 +165,7 @@ class Zstd final : public Decompressor::Codec {
     const std::string_view reason = ZSTD_getErrorName(result);
     const bool window = reason.find("memory") != std::string_view::npos;
     throw Error(window ? Errc::too_large : Errc::malformed,
-                "the zstd data of the layer can't be decompressed: " + std::string(reason));
+                "the zstd data can't be decompressed: " + std::string(reason));
   }
 
   std::unique_ptr<ZSTD_DStream, decltype(&ZSTD_freeDStream)> stream_;
@@ -185,9 +183,9 @@ std::unique_ptr<Decompressor::Codec> codec_for(std::string_view head, const Sink
     case Compression::zstd:
       return std::make_unique<Zstd>(sink);
     case Compression::bzip2:
-      throw Error(Errc::unsupported, "the layer is compressed with bzip2, which --uncompressed can't undo");
+      throw Error(Errc::unsupported, "it is compressed with bzip2, which hawser can't undo");
     case Compression::xz:
-      throw Error(Errc::unsupported, "the layer is compressed with xz, which --uncompressed can't undo");
+      throw Error(Errc::unsupported, "it is compressed with xz, which hawser can't undo");
   }
   return nullptr;
 }
@@ -242,9 +240,9 @@ void Decompressor::put(Bytes data) {
   if (data.empty()) return;
   out_ += data.size();
   if (out_ > limits_.max_output)
-    throw Error(Errc::too_large, "the layer is more than " + format_bytes(limits_.max_output) + " uncompressed");
+    throw Error(Errc::too_large, "it is more than " + format_bytes(limits_.max_output) + " uncompressed");
   if (out_ > limits_.ratio_from && out_ / limits_.max_ratio > in_)
-    throw Error(Errc::too_large, "the layer is more than " + std::to_string(limits_.max_ratio) +
+    throw Error(Errc::too_large, "it is more than " + std::to_string(limits_.max_ratio) +
                                      " times its compressed size; it looks like a decompression bomb");
   sink_(data);
 }

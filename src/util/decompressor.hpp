@@ -1,4 +1,4 @@
-// A layer's tar out of its compressed form, as bytes arrive (RFC 1952, gzip; RFC 8878, zstd).
+// Bytes out of their compressed form, as they arrive (RFC 1952, gzip; RFC 8878, zstd).
 #pragma once
 
 #include <cstddef>
@@ -21,7 +21,7 @@ inline constexpr std::size_t longest_magic = 6;  ///< bytes, that of xz
 /// compressed does.
 Compression compression_of(std::string_view head);
 
-/// How much a compressed layer may become. A few kilobytes of gzip can hold megabytes, of zstd gigabytes.
+/// How much a compressed stream may become. A few kilobytes of gzip can hold megabytes, of zstd gigabytes.
 struct DecompressLimits {
   std::uint64_t max_output = std::uint64_t{1} << 40;   ///< bytes in all
   std::uint64_t max_ratio = 2048;                      ///< output ÷ input; deflate can't pass 1032 by its nature

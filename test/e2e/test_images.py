@@ -167,7 +167,7 @@ def test_foreign_layer_whose_first_url_is_dead(hawser, registry, own_registry):
         else:
             error = hawser.pull(registry, "--allow-foreign-layers", "--no-cache", "--retries", "1", reference,
                                 expect=NETWORK).err
-            assert "none of the 2 places" in error
+            assert "none of the 3 places" in error
             assert all(url in error or url.partition("/layer")[0] in error for url in gone)
 
 

@@ -118,6 +118,25 @@ Error error_of(const std::string& bytes, const std::string& content_type = "") {
   return {Errc::cancelled, ""};
 }
 
+std::string type_of(const std::string& bytes, const std::string& content_type) {
+  return std::visit([](const auto& document) { return document.media_type; }, parse_manifest(bytes, content_type));
+}
+
+TEST(ParseManifest, TakesADocumentForWhatItIsWhateverAWebServerCallsIt) {
+  const std::string docker_config = descriptor(media_type::docker_config, "config");
+  const std::string docker_layer = descriptor(media_type::docker_layer_gzip, "layer");
+  const std::string docker_entry = descriptor(docker_manifest, "manifest");
+  for (const char* type : {"", "text/html", "text/html; charset=utf-8", "text/plain", "application/json",
+                           "application/octet-stream", "binary/octet-stream", "text/x-json", "nonsense"}) {
+    EXPECT_EQ(type_of(manifest(layer), type), oci_manifest) << type;
+    EXPECT_EQ(type_of(index(entry("a", "linux", "amd64")), type), oci_index) << type;
+    EXPECT_EQ(type_of(manifest(docker_layer, "", docker_config), type), docker_manifest) << type;
+    EXPECT_EQ(type_of(manifest("", "", docker_config), type), docker_manifest) << type;
+    EXPECT_EQ(type_of(index(docker_entry), type), media_type::docker_manifest_list) << type;
+  }
+  EXPECT_EQ(error_of("<!DOCTYPE html><p>Sign in", "text/plain").code(), Errc::malformed);
+}
+
 /// The error of taking a manifest, which parses, for an image.
 Error image_error_of(const std::string& bytes) {
   const auto parsed = parse_manifest(bytes, "");
@@ -316,7 +335,7 @@ TEST(Manifest, UnknownTypesAreNamed) {
   const std::string helm = descriptor("application/vnd.cncf.helm.config.v1+json", "config");
   const std::pair<Error, const char*> cases[] = {
       {error_of(manifest(layer, R"(,"mediaType":"application/x-thing")")), "application/x-thing"},
-      {error_of(manifest(layer), "application/x-other"), "application/x-other"},
+      {error_of(manifest(layer), "application/vnd.other"), "application/vnd.other"},
       {error_of(manifest(layer, R"(,"mediaType":"a\u001b[2J")")), "a?[2J"},
       {image_error_of(manifest("", "", helm)), "helm.config"},
       {image_error_of(manifest("", "", descriptor(media_type::oci_empty, "config"))), "oci.empty"},
@@ -435,7 +454,7 @@ TEST(Config, ReadsADockerConfig) {
     "config":{"Env":["A=b"],"Labels":{"Name":"1","name":"2"}},"history":[{"created":"x"}],
     "rootfs":{"type":"layers","diff_ids":[")" +
                                  id_a + R"(",")" + id_b + R"("]}})");
-  EXPECT_EQ(read.platform.to_string(), "linux/arm/v6");
+  EXPECT_EQ(read.platform.value().to_string(), "linux/arm/v6");
   ASSERT_EQ(read.diff_ids.size(), 2U);
   EXPECT_EQ(read.diff_ids[1].to_string(), id_b);
 }
@@ -443,8 +462,8 @@ TEST(Config, ReadsADockerConfig) {
 TEST(Config, ReadsAnOciConfigOfWindows) {
   const auto read = parse_config(
       R"({"architecture":"amd64","os":"windows","os.version":"10.0.1","os.features":["win32k"],"rootfs":{"type":"layers","diff_ids":null}})");
-  EXPECT_EQ(read.platform.os, "windows");
-  EXPECT_EQ(read.platform.to_string(), "windows(10.0.1+win32k)/amd64");
+  EXPECT_EQ(read.platform.value().os, "windows");
+  EXPECT_EQ(read.platform.value().to_string(), "windows(10.0.1+win32k)/amd64");
   EXPECT_TRUE(read.diff_ids.empty());
 }
 
@@ -455,7 +474,6 @@ TEST(Config, RefusesWhatIsMalformed) {
       "[]",
       "{}",
       "<html>",
-      R"({"os":"linux",)" + rootfs + "}",
       R"({"os":"linux","architecture":"amd64"})",
       R"({"os":1,"architecture":"amd64",)" + rootfs + "}",
       R"({"os":"linux","architecture":["amd64"],)" + rootfs + "}",
@@ -479,12 +497,30 @@ TEST(Config, HoldsToItsLimits) {
   EXPECT_EQ(code_of(std::string(100'000, '[')), Errc::malformed);
 }
 
-TEST(ImageConfig, IsKnownByItsTypeOrTheOneOfDockersEarlyDays) {
-  EXPECT_TRUE(is_image_config("application/vnd.oci.image.config.v1+json"));
-  EXPECT_TRUE(is_image_config("application/vnd.docker.container.image.v1+json"));
-  EXPECT_TRUE(is_image_config("application/octet-stream"));
-  EXPECT_FALSE(is_image_config("application/vnd.oci.empty.v1+json"));
-  EXPECT_FALSE(is_image_config(""));
+TEST(Config, MayNameNoPlatform) {
+  const std::string rootfs = R"("rootfs":{"type":"layers","diff_ids":[]}})";
+  for (const std::string text :
+       {"{", R"({"os":"linux",)", R"({"os":"","architecture":"",)", R"({"architecture":null,)"})
+    EXPECT_EQ(parse_config(text + rootfs).platform, std::nullopt) << text;
+  EXPECT_EQ(parse_config(R"({"architecture":"arm64",)" + rootfs).platform.value().to_string(), "linux/arm64");
+}
+
+bool is_image(std::string_view type, std::string_view config_type) {
+  return has_image_config({std::string(type), {std::string(config_type), Digest::of("config"), 7}, {}});
+}
+
+TEST(ImageConfig, IsKnownByItsTypeOrAnyThatEarlyDockersGaveIt) {
+  for (const std::string_view type : {media_type::oci_manifest, media_type::docker_manifest}) {
+    EXPECT_TRUE(is_image(type, media_type::oci_config));
+    EXPECT_TRUE(is_image(type, media_type::docker_config));
+    EXPECT_TRUE(is_image(type, "application/octet-stream"));
+    EXPECT_FALSE(is_image(type, media_type::oci_empty));
+    EXPECT_FALSE(is_image(type, "application/vnd.cncf.helm.config.v1+json"));
+  }
+  for (const char* type : {"text/html", "text/html; charset=utf-8", "application/json", "text/plain", ""}) {
+    EXPECT_TRUE(is_image(media_type::docker_manifest, type)) << type;
+    EXPECT_FALSE(is_image(media_type::oci_manifest, type)) << type;
+  }
 }
 
 }  // namespace

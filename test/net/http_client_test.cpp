@@ -2,6 +2,7 @@
 #include "net/http_client.hpp"
 
 #include "registry/registry_fixture.hpp"
+#include "util/compressed.hpp"
 
 #include <atomic>
 #include <future>
@@ -22,6 +23,7 @@ namespace {
 using namespace std::chrono_literals;
 using asio::ip::tcp;
 using testing::HasSubstr;
+using testing::Not;
 
 /// The largest resident set of this process so far, bytes.
 std::size_t peak_memory() {
@@ -102,6 +104,7 @@ TEST_F(HttpClientTest, SendsWhatIsAskedFor) {
   EXPECT_EQ(seen.header("Host"), registry.host());
   EXPECT_EQ(seen.header("User-Agent"), "hawser/test");
   EXPECT_EQ(seen.header("X-Header"), "value");
+  EXPECT_EQ(seen.header("Accept-Encoding"), "identity");
 }
 
 TEST_F(HttpClientTest, AHeaderValueWithALineBreakIsRefused) {
@@ -478,6 +481,28 @@ TEST_F(HttpClientTest, AnUnknownNameIsNamed) {
 TEST_F(HttpClientTest, ALongBodyIsRefusedWhereAShortOneIsWanted) {
   registry.on("GET", "/long").reply_with(Reply::of(200, std::string(2'000'000, 'a')));
   EXPECT_EQ(failure(registry.url("/long")).code, Errc::too_large);
+}
+
+TEST_F(HttpClientTest, AContentCodingThatNobodyAskedForIsUndone) {
+  const std::string text(5'000, 'a');
+  for (const auto& [coding, body] : std::vector<std::pair<std::string, std::string>>{
+           {"gzip", gzip(text)}, {"X-GZip", gzip(text)}, {"zstd", zstd(text)}, {"Identity", text}, {"gzip", text}}) {
+    registry.on("GET", "/coded").times(1).reply_with(Reply::of(200, body).with("Content-Encoding", coding));
+    EXPECT_EQ(get(registry.url("/coded")), text) << coding;
+  }
+}
+
+TEST_F(HttpClientTest, AContentCodingThatCannotBeUndoneIsRefused) {
+  const std::string packed = gzip(std::string(2'000'000, 'a')), broken = gzip("text").substr(0, 12);
+  for (const auto& [coding, body, code] : std::vector<std::tuple<std::string, std::string, Errc>>{
+           {"gzip", packed, Errc::too_large}, {"gzip", broken, Errc::malformed}, {"br", "x", Errc::protocol}}) {
+    registry.on("GET", "/coded").times(1).reply_with(Reply::of(200, body).with("Content-Encoding", coding));
+    const Failure refused = failure(registry.url("/coded?secret"));
+    EXPECT_EQ(refused.code, code);
+    EXPECT_THAT(refused.text, HasSubstr("Content-Encoding: " + coding));
+    EXPECT_THAT(refused.text, HasSubstr(registry.url("/coded")));
+    EXPECT_THAT(refused.text, Not(HasSubstr("secret")));
+  }
 }
 
 TEST_F(HttpClientTest, CloseEndsWhatWaits) {

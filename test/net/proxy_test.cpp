@@ -60,8 +60,7 @@ TEST(ProxyFor, KindsPortsAndCredentials) {
   const auto remote = proxy("registry.test", {{"HTTPS_PROXY", "socks5h://proxy.test"}});
   EXPECT_EQ(remote->kind, Proxy::Kind::socks5);
   EXPECT_EQ(remote->port, 1080);
-  EXPECT_TRUE(remote->resolves_names);
-  EXPECT_FALSE(proxy("registry.test", {{"HTTPS_PROXY", "socks5://proxy.test:9"}})->resolves_names);
+  EXPECT_EQ(proxy("registry.test", {{"HTTPS_PROXY", "socks5://proxy.test:9"}})->kind, Proxy::Kind::socks5);
   EXPECT_EQ(proxy("registry.test", {{"HTTPS_PROXY", "http://[::2]:8"}})->host, "::2");
   EXPECT_EQ(proxy("registry.test", {{"HTTPS_PROXY", "proxy.test:3128"}})->port, 3128);
 }
@@ -313,11 +312,13 @@ TEST_F(ProxyTunnelTest, AttackAProxyThatTricklesIsGivenUp) {
   }
 }
 
-TEST_F(ProxyTunnelTest, SocksResolvesTheName) {
+TEST_F(ProxyTunnelTest, SocksResolvesTheNameAsGoProgramsHaveIt) {
   ScriptedProxy proxy(script());
-  const Variable variable("ALL_PROXY", url("socks5h", proxy.port(), ""));
-  EXPECT_EQ(get("https://registry.test/ok"), "hello");
-  EXPECT_THAT(proxy.requests(), ElementsAre("registry.test:443"));
+  for (const char* scheme : {"socks5h", "socks5"}) {
+    const Variable variable("ALL_PROXY", url(scheme, proxy.port(), ""));
+    EXPECT_EQ(get("https://registry.test/ok"), "hello");
+  }
+  EXPECT_THAT(proxy.requests(), ElementsAre("registry.test:443", "registry.test:443"));
 }
 
 TEST_F(ProxyTunnelTest, SocksTakesAddresses) {

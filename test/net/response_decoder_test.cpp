@@ -75,6 +75,22 @@ TEST(ResponseDecoder, HeadsInPieces) {
   }
 }
 
+TEST(ResponseDecoder, LinesMayEndInLfAloneAndTheFirstWithTheStatus) {
+  for (const std::string text : {"HTTP/1.1 206\r\nContent-Length: 5\r\nX-A: 1\r\n\r\nhello",
+                                 "HTTP/1.1 206 Partial\nContent-Length: 5\nX-A: 1\n\nhello",
+                                 "HTTP/1.1 100\n\nHTTP/1.1 206\nContent-Length: 5\r\nX-A: 1\n\r\nhello"}) {
+    for (std::size_t step = 1; step <= text.size(); ++step) {
+      std::string rest;
+      const ResponseDecoder decoder = feed(text, step, rest);
+      ASSERT_TRUE(decoder.head_done()) << text << step;
+      EXPECT_EQ(decoder.head().status, 206);
+      EXPECT_EQ(decoder.head().header("X-A"), "1");
+      EXPECT_EQ(decoder.content_length(), 5u);
+      EXPECT_EQ(rest, "hello");
+    }
+  }
+}
+
 TEST(ResponseDecoder, InformationalResponsesArePassedOver) {
   const std::string text =
       "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"

@@ -63,6 +63,35 @@ TEST_F(ImageResolverTest, AnIndexGivesThePlatformOrAll) {
   EXPECT_EQ(all.archive.indexes.size(), 1U);
 }
 
+TEST_F(ImageResolverTest, WhereNoEntryNamesAPlatformTheConfigsDo) {
+  const auto add = [&](std::uint64_t seed, const std::string& architecture) {
+    TestImage image = make_image(seed, 0, 0);
+    const Digest old = Digest::of(image.config);
+    image.config.replace(image.config.find("amd64"), 5, architecture);
+    image.manifest.replace(image.manifest.find(old.to_string()), old.to_string().size(),
+                           registry.content().add_blob(image.config).to_string());
+    const std::string size = "\"size\":";
+    const std::size_t at = image.manifest.find(size) + size.size();
+    image.manifest.replace(at, image.manifest.find_first_not_of("0123456789", at) - at,
+                           std::to_string(image.config.size()));
+    std::string bytes = image.manifest + std::string(seed, ' ');
+    const std::size_t length = bytes.size();
+    const Digest digest =
+        registry.content().add_manifest("a/b", "", std::move(bytes), std::string(media_type::oci_manifest));
+    return "{\"mediaType\":\"" + std::string(media_type::oci_manifest) + "\",\"digest\":\"" + digest.to_string() +
+           "\",\"size\":" + std::to_string(length) + "}";
+  };
+  add_index("latest", add(1, "s390x") + "," + add(2, "amd64") + "," + add(3, "arm64"));
+  const ResolvedImage found = resolve(false);
+  ASSERT_EQ(found.archive.manifests.size(), 1U);
+  EXPECT_TRUE(found.archive.manifests.front().bytes.ends_with("}  "));
+  EXPECT_EQ(found.archive.manifests.front().descriptor.platform, std::nullopt);
+
+  add_index("latest", add(1, "s390x") + "," + add(3, "arm64"));
+  const ResolvedImage none = resolve(false);  // for check_config() to refuse
+  EXPECT_TRUE(none.archive.manifests.front().bytes.ends_with("}   "));
+}
+
 TEST_F(ImageResolverTest, ADocumentNamedTwiceIsFetchedOnce) {
   const std::string manifest = add_manifest(1);
   add_index("latest", manifest + "," + add_index("", manifest));

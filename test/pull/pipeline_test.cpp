@@ -254,7 +254,7 @@ TEST_F(PipelineTest, AnImageOfAnotherPlatformLeavesNoArchive) {
   EXPECT_THAT(directory.names(), IsEmpty());
 }
 
-TEST_F(PipelineTest, ForeignLayersNeedPermissionAndComeFromTheirUrls) {
+TEST_F(PipelineTest, ForeignLayersNeedPermissionAndComeFromTheRegistryOrTheirUrls) {
   const TestImage image = make_image(1, {40'000, 3'000, 200});
   add_image(registry.content(), "a/b", "own", image);
   ScriptedRegistry elsewhere;
@@ -268,10 +268,29 @@ TEST_F(PipelineTest, ForeignLayersNeedPermissionAndComeFromTheirUrls) {
   EXPECT_THAT(refused.error->hint(), HasSubstr("--allow-foreign-layers"));
   EXPECT_THAT(elsewhere.requests(), IsEmpty());
   request.allow_foreign_layers = true;
-  const ImageResult result = pull_one({});
-  EXPECT_EQ(code_of(result), Errc{});
+  EXPECT_EQ(code_of(pull_one({})), Errc{});
+  EXPECT_THAT(read_text(*request.output), HasSubstr(image.layers[0]));
+  EXPECT_THAT(elsewhere.requests(), IsEmpty());  // the registry has it
+  registry.on("GET", "/v2/a/b/blobs/" + Digest::of(image.layers[0]).to_string()).reply_with(Reply::of(404));
+  EXPECT_EQ(code_of(pull_one({})), Errc{});
   EXPECT_THAT(read_text(*request.output), HasSubstr(image.layers[0]));
   EXPECT_EQ(elsewhere.count("GET", "/layer"), 1U);
+}
+
+TEST_F(PipelineTest, AConfigThatNamesNoPlatformIsTakenForWhatWasAskedForWithAWarning) {
+  TestImage image = make_image(1, {200});
+  const Digest old = Digest::of(image.config);
+  const std::string architecture = R"("architecture":"amd64")";
+  image.config.replace(image.config.find(architecture), architecture.size(), R"("author":"somebody123")");
+  image.manifest.replace(image.manifest.find(old.to_string()), old.to_string().size(),
+                         Digest::of(image.config).to_string());
+  add_image(registry.content(), "a/b", "old", image);
+  ask_for("old");
+  request.platform = Platform::parse("linux/arm64");
+  const ImageResult result = pull_one({});
+  EXPECT_EQ(code_of(result), Errc{});
+  EXPECT_THAT(result.platforms, ElementsAre("linux/arm64"));
+  EXPECT_THAT(told, ElementsAre(HasSubstr("names no architecture; it is taken as one for linux/arm64")));
 }
 
 TEST_F(PipelineTest, ABlobOfTwoSizesIsRefusedInOneOutput) {

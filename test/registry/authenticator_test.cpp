@@ -180,6 +180,33 @@ TEST_F(AuthenticatorTest, TokenRefusedInTheMiddleIsRenewedOnce) {
   EXPECT_EQ(registry.auth().tokens_made(), 2u);
 }
 
+TEST_F(AuthenticatorTest, ATokenThatHasRunOutIsRenewedWhateverTheRegistryAnswers) {
+  registry.auth().require_token(registry.url("/token"));
+  manifest();
+  std::size_t made = registry.auth().tokens_made();
+  for (const Reply& reply : {Reply::of(401, ""), Reply::error(401, "UNAUTHORIZED", "who are you?"),
+                             Reply::error(400, "DENIED", "Your authorization token has expired. Reauthenticate"),
+                             Reply::error(403, "DENIED", "jwt is EXPIRED")}) {
+    registry.expect("GET", "/v2/*").reply_with(reply);
+    manifest();
+    EXPECT_EQ(registry.auth().tokens_made(), ++made) << reply.body;
+  }
+}
+
+TEST_F(AuthenticatorTest, ARefusalForAnotherReasonThanATokensEndIsFinal) {
+  registry.auth().require_token(registry.url("/token"));
+  manifest();
+  for (const auto& [reply, code] :
+       std::vector<std::pair<Reply, Errc>>{{Reply::error(400, "UNSUPPORTED", "no"), Errc::bad_request},
+                                           {Reply::error(403, "DENIED", "not yours"), Errc::forbidden}}) {
+    registry.expect("GET", "/v2/*").reply_with(reply);
+    EXPECT_EQ(manifest_failure().code, code);
+  }
+  registry.on("GET", "/v2/*").reply_with(Reply::error(403, "DENIED", "the licence has expired"));
+  EXPECT_EQ(manifest_failure().code, Errc::forbidden);
+  EXPECT_EQ(registry.auth().tokens_made(), 2u);  // and one in vain
+}
+
 TEST_F(AuthenticatorTest, RegistryThatRefusesEveryTokenIsNotAskedForEver) {
   registry.auth().require_token(registry.url("/token"));
   registry.on("GET", "/v2/*")
@@ -256,7 +283,9 @@ TEST_F(AuthenticatorTest, TokenAnswersThatAreNone) {
   };
   EXPECT_THAT(answered(Reply::captive_portal()).text, HasSubstr("web page"));
   EXPECT_EQ(answered(Reply::of(200, "[]")).code, Errc::malformed);
-  EXPECT_EQ(answered(Reply::of(200, "{}")).code, Errc::malformed);
+  EXPECT_EQ(answered(Reply::of(200, "{}")).code, Errc::unauthorized);
+  EXPECT_THAT(answered(Reply::of(200, R"({"details":"no such user"})")).text,
+              HasSubstr("gave no token (no such user)"));
   EXPECT_EQ(answered(Reply::of(200, R"({"token":"a\r\nX: y"})")).code, Errc::malformed);
   EXPECT_EQ(answered(Reply::of(200, std::string(max_token_answer + 1, ' '))).code, Errc::too_large);
   EXPECT_EQ(answered(Reply::of(503)).code, Errc::server_error);
@@ -547,6 +576,18 @@ TEST(Challenge, Token68) {
   EXPECT_EQ(challenges[1].param("realm"), "r");
   EXPECT_EQ(challenges[2].scheme, "ntlm");
   EXPECT_THAT(challenges[2].params, testing::IsEmpty());
+}
+
+TEST(Challenge, ValuesWithoutQuotesGoOnToTheNextParameter) {
+  const auto challenges = parse_header(
+      "Bearer realm=http://host:5000/token?a=1,2,service=registry.test,scope=repository:a/b:pull,push,error=x,"
+      "Basic realm=r,Negotiate");
+  ASSERT_THAT(challenges, SizeIs(3));
+  EXPECT_THAT(challenges[0].params,
+              ElementsAre(Pair("realm", "http://host:5000/token?a=1,2"), Pair("service", "registry.test"),
+                          Pair("scope", "repository:a/b:pull,push"), Pair("error", "x")));
+  EXPECT_THAT(challenges[1].params, ElementsAre(Pair("realm", "r")));
+  EXPECT_EQ(challenges[2].scheme, "negotiate");
 }
 
 TEST(Challenge, CaseOfSchemesAndNamesDoesNotMatter) {

@@ -3,6 +3,7 @@
 
 #include "net/http_client.hpp"
 #include "registry/registry_fixture.hpp"
+#include "util/compressed.hpp"
 
 #include <gtest/gtest.h>
 
@@ -64,6 +65,29 @@ TEST_F(ClientTest, StatusesBecomeErrors) {
     registry.expect("GET", "*").reply_with(Reply::error(status, "CODE", "some words"));
     EXPECT_EQ(manifest_failure().code, code) << status;
   }
+}
+
+TEST_F(ClientTest, AnErrorDocumentIsOneWhateverItsStatus) {
+  for (const auto& [words, code] : std::vector<std::pair<std::string, Errc>>{{"UNAUTHORIZED", Errc::unauthorized},
+                                                                             {"DENIED", Errc::forbidden},
+                                                                             {"MANIFEST_UNKNOWN", Errc::not_found},
+                                                                             {"TOOMANYREQUESTS", Errc::rate_limited},
+                                                                             {"UNAVAILABLE", Errc::server_error},
+                                                                             {"UNKNOWN", Errc::bad_request}}) {
+    registry.expect("GET", "*").reply_with(Reply::error(200, words, "because"));
+    const Failure failure = manifest_failure();
+    EXPECT_EQ(failure.code, code) << words;
+    EXPECT_THAT(failure.text, HasSubstr("(HTTP 200, " + words + ": because)"));
+  }
+}
+
+TEST_F(ClientTest, AManifestIsTakenWhateverItsMediaTypeAndCoding) {
+  serve_manifest();
+  const std::string bytes = manifest().bytes;
+  registry.expect("GET", "*").reply_with(Reply::of(200, bytes, "text/html; charset=utf-8"));
+  EXPECT_EQ(manifest().bytes, bytes);
+  registry.expect("GET", "*").reply_with(Reply::of(200, gzip(bytes)).with("Content-Encoding", "gzip"));
+  EXPECT_EQ(manifest().digest, Digest::of(bytes));
 }
 
 TEST_F(ClientTest, RegistrysWordsAreShownPrintableAndCapped) {

@@ -86,7 +86,8 @@ TEST(Redirect, AttackMetadataTargetIsRefused) {
 }
 
 TEST(Redirect, MissingOrBrokenLocationIsFinal) {
-  for (const char* location : {"", "  ", "https://:bad/", "https://", "https://cdn.example:99999/", "/a b", "/%zz"})
+  for (const char* location :
+       {"", "  ", "https://:bad/", "https://", "https://cdn.example:99999/", "https://cdn.example:80x/", "/%zz"})
     EXPECT_EQ(refusal(location), Errc::redirect_refused) << location;
 }
 
@@ -133,9 +134,8 @@ TEST(Redirect, MessagesShowNoSignatures) {
   for (const char* location :
        {"http://cdn.example/secret/blob?signature=secret2", "s3://user:secret@bucket/secret/blob?signature=secret2",
         "https://user:secret@cdn.example:99999/secret/blob?signature=secret2", "data:text/plain,secret",
-        "https://user:secret@169.254.169.254/secret?signature=secret2", "/secret path", "data:text//secret",
-        "secret path", "https://cdn.example/%zsecret", "https://user:sec/ret@cdn.example/secret blob",
-        "http:secret path"}) {
+        "https://user:secret@169.254.169.254/secret?signature=secret2", "data:text//secret",
+        "https://cdn.example/%zsecret", "https://user:sec/ret@cdn.example/secret blob", "http:secret path"}) {
     try {
       chain.follow(location);
       ADD_FAILURE() << location;

@@ -7,7 +7,11 @@ namespace {
 
 TEST(WebPage, ItsMediaTypeSaysSo) {
   for (const char* type : {"text/html", "Text/HTML; charset=utf-8", "application/xhtml+xml"})
-    EXPECT_TRUE(looks_like_html("{}", type)) << type;
+    EXPECT_TRUE(looks_like_html("Sign in", type)) << type;
+}
+
+TEST(WebPage, IsNotWhatBeginsAsJsonDoes) {
+  for (const char* text : {"{}", " \r\n[1]"}) EXPECT_FALSE(looks_like_html(text, "text/html")) << text;
 }
 
 TEST(WebPage, ElseItsFirstCharacterUnlessTheTypeSaysJson) {
