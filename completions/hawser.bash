@@ -31,7 +31,7 @@ _hawser() {
       return ;;
   esac
 
-  local commands="pull inspect manifest digest tags ratelimit cache import help version"
+  local commands="pull inspect manifest digest tags ratelimit cache import login logout help version"
   command=pull
   local value=
   for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
@@ -45,7 +45,9 @@ _hawser() {
         --chunk-size | --limit-rate | --retries | --max-wait | --connect-timeout | --stall-timeout | -u | --username | \
         --password | --ca-cert | --cache-dir | --import-tar | --older-than) value=1 ;;
       -*) ;;
-      inspect | manifest | digest | tags | ratelimit | cache | import | help | version) command=$word; break ;;
+      inspect | manifest | digest | tags | ratelimit | cache | import | login | logout | help | version)
+        command=$word
+        break ;;
       *) break ;;
     esac
   done
@@ -65,6 +67,8 @@ _hawser() {
       tags | ratelimit) options="$access $general" ;;
       cache) options="--cache-dir --older-than $general" ;;
       import) options="--cache-dir $general" ;;
+      login) options="$access ${general#--json }" ;;
+      logout) options="${general#--json }" ;;
       *) options="--help --version" ;;
     esac
     COMPREPLY=($(compgen -W "$options" -- "$current"))

@@ -19,7 +19,7 @@ function __hawser_command --description "The command on the command line; pull w
                 set value 1
             case "-*"
                 continue
-            case inspect manifest digest tags ratelimit cache import help version
+            case inspect manifest digest tags ratelimit cache import login logout help version
                 echo $word
                 return
             case "*"
@@ -37,11 +37,13 @@ complete -c hawser -n '__fish_is_first_token' -a tags -d 'list tags'
 complete -c hawser -n '__fish_is_first_token' -a ratelimit -d 'show how much a registry lets you pull'
 complete -c hawser -n '__fish_is_first_token' -a cache -d 'look after the layer cache'
 complete -c hawser -n '__fish_is_first_token' -a import -d 'take the layers of image tars into the cache'
+complete -c hawser -n '__fish_is_first_token' -a login -d 'check a login and keep it'
+complete -c hawser -n '__fish_is_first_token' -a logout -d 'remove a login that is kept'
 complete -c hawser -n '__fish_is_first_token' -a help -d 'show help'
 complete -c hawser -n '__fish_is_first_token' -a version -d 'show the version'
 complete -c hawser -n 'test (__hawser_command) = cache' -a 'ls verify prune'
 complete -c hawser -n 'test (__hawser_command) = import' -F
-complete -c hawser -n 'test (__hawser_command) = help' -a 'pull inspect manifest digest tags ratelimit cache import help version'
+complete -c hawser -n 'test (__hawser_command) = help' -a 'pull inspect manifest digest tags ratelimit cache import login logout help version'
 
 complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest' -l platform -x -a 'linux/amd64 linux/arm64 linux/arm/v7 linux/386 linux/ppc64le linux/riscv64 linux/s390x' -d 'platform to pull'
 complete -c hawser -n 'contains (__hawser_command) pull' -l all-platforms -d 'every platform of the image'
@@ -58,22 +60,22 @@ complete -c hawser -n 'contains (__hawser_command) pull' -l max-concurrent-downl
 complete -c hawser -n 'contains (__hawser_command) pull' -l max-connections -x -a auto -d 'connections to one origin'
 complete -c hawser -n 'contains (__hawser_command) pull' -l chunk-size -x -d 'bytes of one range'
 complete -c hawser -n 'contains (__hawser_command) pull' -l limit-rate -x -d 'bytes a second in all'
-complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest tags ratelimit' -l retries -x -d 'failures in a row before giving up'
-complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest tags ratelimit' -l max-wait -x -d 'longest wait that a registry may ask for'
-complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest tags ratelimit' -l connect-timeout -x -d 'time to connect in'
-complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest tags ratelimit' -l stall-timeout -x -d 'try again when no byte came for so long'
-complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest tags ratelimit' -l username -s u -x -d 'user at the registry'
-complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest tags ratelimit' -l password-stdin -d 'read the password from standard input'
-complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest tags ratelimit' -l password -x -d 'password at the registry'
-complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest tags ratelimit' -l plain-http -d 'HTTP without TLS'
-complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest tags ratelimit' -l insecure -d 'trust any TLS certificate'
-complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest tags ratelimit' -l ca-cert -r -F -d 'trust these CA certificates, too'
+complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest tags ratelimit login' -l retries -x -d 'failures in a row before giving up'
+complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest tags ratelimit login' -l max-wait -x -d 'longest wait that a registry may ask for'
+complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest tags ratelimit login' -l connect-timeout -x -d 'time to connect in'
+complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest tags ratelimit login' -l stall-timeout -x -d 'try again when no byte came for so long'
+complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest tags ratelimit login' -l username -s u -x -d 'user at the registry'
+complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest tags ratelimit login' -l password-stdin -d 'read the password from standard input'
+complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest tags ratelimit login' -l password -x -d 'password at the registry'
+complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest tags ratelimit login' -l plain-http -d 'HTTP without TLS'
+complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest tags ratelimit login' -l insecure -d 'trust any TLS certificate'
+complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest tags ratelimit login' -l ca-cert -r -F -d 'trust these CA certificates, too'
 complete -c hawser -n 'contains (__hawser_command) pull cache import' -l cache-dir -x -a '(__fish_complete_directories)' -d 'layer cache'
 complete -c hawser -n 'contains (__hawser_command) pull' -l no-cache -d 'do without the cache'
 complete -c hawser -n 'contains (__hawser_command) pull' -l verify-cache -d 'hash cached layers before use'
 complete -c hawser -n 'contains (__hawser_command) pull' -l import-tar -r -F -d 'take layers of an image tar into the cache'
 complete -c hawser -n 'contains (__hawser_command) cache' -l older-than -x -d 'age of what is pruned'
-complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest tags ratelimit cache import' -l quiet -s q -d 'show errors only'
-complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest tags ratelimit cache import' -l verbose -s v -d 'show what is being done'
+complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest tags ratelimit cache import login logout' -l quiet -s q -d 'show errors only'
+complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest tags ratelimit cache import login logout' -l verbose -s v -d 'show what is being done'
 complete -c hawser -l help -s h -d 'show help'
 complete -c hawser -l version -d 'show the version'

@@ -26,6 +26,10 @@ Outcome run(const Command& command, const Environment& environment) {
       return run_cache_command(command);
     case CommandName::import:
       return run_import_command(command);
+    case CommandName::login:
+      return run_login_command(command, environment);
+    case CommandName::logout:
+      return run_logout_command(command, environment);
     case CommandName::help:
       return {help_text(command.words.empty() ? "" : command.words.front())};
     case CommandName::version:

@@ -27,6 +27,16 @@ Outcome run_ratelimit_command(const Command& command, const Environment& environ
 /// The repository's tags, one a line or as a JSON array.
 Outcome run_tags_command(const Command& command, const Environment& environment);
 
+/// Checks a login with the registry and keeps it where docker login would. What is not given is asked for on standard
+/// input where that is a terminal. Throws Error: usage where it is none, or nothing could be kept, unauthorized or
+/// forbidden where the registry refuses, and what keep_login() and Session::check_login() throw; nothing is kept then.
+Outcome run_login_command(const Command& command, const Environment& environment);
+/// Removes a login from where docker login keeps it. Throws what forget_login() does.
+Outcome run_logout_command(const Command& command, const Environment& environment);
+/// The registry that login and logout are about: docker.io where `word` is empty, else its host and port, also out of a
+/// URL. Throws Error{usage} where no image could be there.
+std::string registry_named(const std::string& word);
+
 /// Lists, verifies or prunes the cache; tells each blob that is about to be verified on standard error. verify ends in
 /// `integrity` where it found a corrupt blob. Throws Error{disk}.
 Outcome run_cache_command(const Command& command);

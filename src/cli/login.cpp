@@ -24,12 +24,7 @@ std::string read_password(std::istream& input) {
 Credentials given_credentials(const Command& command, const Environment& environment, std::istream& input) {
   Credentials credentials;
   credentials.username = *command.username;
-  if (command.password)
-    credentials.password = *command.password;
-  else if (command.password_stdin)
-    credentials.password = read_password(input);
-  else
-    credentials.password = environment.password.value_or("");
+  credentials.password = given_password(command, environment, input);
   if (credentials.password.empty())
     throw Error(Errc::usage, "--username " + *command.username + " has no password",
                 "give it with --password-stdin, or in the environment as HAWSER_PASSWORD");
@@ -44,11 +39,22 @@ std::string registry_of(const std::vector<Reference>& images) {
       throw Error(
           Errc::usage,
           "--username is for one registry, but images of " + registry + " and " + image.domain + " are asked for",
-          "pull them in separate calls, or use docker login for each registry");
+          "pull them in separate calls, or use hawser login for each registry");
   return registry;
 }
 
 }  // namespace
+
+std::string given_password(const Command& command, const Environment& environment, std::istream& input) {
+  if (command.password) return *command.password;
+  return command.password_stdin ? read_password(input) : environment.password.value_or("");
+}
+
+void warn_of_visible_password(const Command& command, Progress& progress) {
+  if (command.password)
+    progress.tell(Importance::warning,
+                  "--password can be seen by other users of this machine; --password-stdin or HAWSER_PASSWORD can't");
+}
 
 CredentialLookup credential_lookup(const Command& command, const std::vector<Reference>& images,
                                    const Environment& environment, std::istream& input, Progress& progress,
@@ -59,9 +65,7 @@ CredentialLookup credential_lookup(const Command& command, const std::vector<Ref
     given.logins.push_back({{}, given_credentials(command, environment, input)});
     registry = registry_of(images);
   }
-  if (command.password)
-    progress.tell(Importance::warning,
-                  "--password can be seen by other users of this machine; --password-stdin or HAWSER_PASSWORD can't");
+  warn_of_visible_password(command, progress);
   return [=, &progress](const std::string& asked) {
     const bool is_meant = !registry.empty() && is_same_registry(asked, registry);
     const Logins found = is_meant ? given : otherwise(asked);

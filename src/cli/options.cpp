@@ -111,7 +111,7 @@ namespace {
 
 using enum CommandName;
 
-constexpr std::array<CommandInfo, 10> commands{{
+constexpr std::array<CommandInfo, 12> commands{{
     {pull, "pull", "IMAGE...", "Pull images into tars that docker load takes (the default command)"},
     {inspect, "inspect", "IMAGE", "Show an image's manifest, index or config without pulling it"},
     {manifest, "manifest", "IMAGE", "Print an image's manifest or index byte for byte as the registry has it"},
@@ -121,6 +121,8 @@ constexpr std::array<CommandInfo, 10> commands{{
      "Show how much a registry lets you pull (default: Docker Hub), which costs no pull"},
     {cache, "cache", "ls|verify|prune", "List, check or clean the layer cache"},
     {import, "import", "FILE...", "Take the layers of existing image tars into the cache"},
+    {login, "login", "[REGISTRY]", "Check a login with the registry and keep it where docker login would"},
+    {logout, "logout", "[REGISTRY]", "Remove a login that is kept"},
     {help, "help", "[COMMAND]", "Show help on hawser or on one command"},
     {version, "version", "", "Show the version"},
 }};
@@ -128,9 +130,11 @@ constexpr std::array<CommandInfo, 10> commands{{
 constexpr unsigned on_pull = command_bit(pull);
 constexpr unsigned on_platform = on_pull | command_bit(inspect) | command_bit(manifest) | command_bit(digest);
 constexpr unsigned on_registry = on_platform | command_bit(tags) | command_bit(ratelimit);
+constexpr unsigned on_access = on_registry | command_bit(login);
 constexpr unsigned on_cache = on_pull | command_bit(cache) | command_bit(import);
 constexpr unsigned on_work = on_registry | on_cache;
-constexpr unsigned on_all = on_work | command_bit(help) | command_bit(version);
+constexpr unsigned on_any_work = on_work | command_bit(login) | command_bit(logout);
+constexpr unsigned on_all = on_any_work | command_bit(help) | command_bit(version);
 
 constexpr std::string_view image_group = "Which image", output_group = "What comes out", transfer_group = "Transfer",
                            access_group = "Access to the registry", cache_group = "Cache", general_group = "General";
@@ -175,30 +179,30 @@ constexpr auto options = std::to_array<OptionInfo>({
      [](auto& to, auto& value) { to.chunk_size = value.size("64K", "1G"); }},
     {"limit-rate", 0, "SIZE", false, transfer_group, on_pull, "Bytes a second in all, 1K to 1T (default: no limit)",
      [](auto& to, auto& value) { to.limit_rate = value.size("1K", "1T"); }},
-    {"retries", 0, "N", false, transfer_group, on_registry,
+    {"retries", 0, "N", false, transfer_group, on_access,
      "Failures in a row without progress before giving up, 0 to 1000 (default: 10)",
      [](auto& to, auto& value) { to.access.retries = static_cast<unsigned>(value.number(0, 1000)); }},
-    {"max-wait", 0, "TIME", false, transfer_group, on_registry,
+    {"max-wait", 0, "TIME", false, transfer_group, on_access,
      "Longest wait that a registry may ask for (Retry-After) before hawser gives up, 0 to 24h (default: 2m)",
      [](auto& to, auto& value) { to.access.max_wait = value.wait(); }},
-    {"connect-timeout", 0, "TIME", false, transfer_group, on_registry, "Time to connect in (default: 10s)",
+    {"connect-timeout", 0, "TIME", false, transfer_group, on_access, "Time to connect in (default: 10s)",
      [](auto& to, auto& value) { to.access.connect_timeout = value.timeout(); }},
-    {"stall-timeout", 0, "TIME", false, transfer_group, on_registry,
+    {"stall-timeout", 0, "TIME", false, transfer_group, on_access,
      "Try again when no byte came for so long (default: 15s)",
      [](auto& to, auto& value) { to.access.stall_timeout = value.timeout(); }},
-    {"username", 'u', "NAME", false, access_group, on_registry,
-     "User at the registry; without a password option HAWSER_PASSWORD is read (default: what docker login kept)",
+    {"username", 'u', "NAME", false, access_group, on_access,
+     "User at the registry; without a password option HAWSER_PASSWORD is read (default: the stored login)",
      [](auto& to, auto& value) { to.username = value.user(); }},
-    {"password-stdin", 0, "", false, access_group, on_registry, "Read the password from standard input",
+    {"password-stdin", 0, "", false, access_group, on_access, "Read the password from standard input",
      [](auto& to, auto&) { to.password_stdin = true; }},
-    {"password", 0, "PASSWORD", false, access_group, on_registry,
+    {"password", 0, "PASSWORD", false, access_group, on_access,
      "Password at the registry; other users of this machine may see it, prefer --password-stdin",
      [](auto& to, auto& value) { to.password = value.text; }},
-    {"plain-http", 0, "", false, access_group, on_registry, "Speak HTTP without TLS to the registry",
+    {"plain-http", 0, "", false, access_group, on_access, "Speak HTTP without TLS to the registry",
      [](auto& to, auto&) { to.access.plain_http = true; }},
-    {"insecure", 0, "", false, access_group, on_registry, "Trust any TLS certificate",
+    {"insecure", 0, "", false, access_group, on_access, "Trust any TLS certificate",
      [](auto& to, auto&) { to.access.insecure = true; }},
-    {"ca-cert", 0, "FILE", false, access_group, on_registry, "Trust the CA certificates in FILE (PEM), too",
+    {"ca-cert", 0, "FILE", false, access_group, on_access, "Trust the CA certificates in FILE (PEM), too",
      [](auto& to, auto& value) { to.access.ca_file = value.non_empty(); }},
     {"cache-dir", 0, "DIR", false, cache_group, on_cache, "Layer cache (default: ./docker_images_cache)",
      [](auto& to, auto& value) { to.cache_directory = value.non_empty(); }},
@@ -212,8 +216,8 @@ constexpr auto options = std::to_array<OptionInfo>({
     {"older-than", 0, "AGE", false, cache_group, command_bit(cache),
      "With prune: what was unused for so long, such as 12h or 30d (default: 30d)",
      [](auto& to, auto& value) { to.older_than = value.age(); }},
-    {"quiet", 'q', "", false, general_group, on_work, "Show errors only", [](auto& to, auto&) { to.quiet = true; }},
-    {"verbose", 'v', "", false, general_group, on_work, "Show what is being done, and each retry",
+    {"quiet", 'q', "", false, general_group, on_any_work, "Show errors only", [](auto& to, auto&) { to.quiet = true; }},
+    {"verbose", 'v', "", false, general_group, on_any_work, "Show what is being done, and each retry",
      [](auto& to, auto&) { to.verbose = true; }},
     {"help", 'h', "", false, general_group, on_all, "Show help", [](auto&, auto&) {}},
     {"version", 0, "", false, general_group, on_all, "Show the version", [](auto&, auto&) {}},
@@ -423,6 +427,9 @@ void check_words(Command& command, const Arguments& arguments) {
       check_count(words, 1, SIZE_MAX, "import takes the tars to import");
       for (const std::string& file : words) tar_file(file, "the file's name");
       return;
+    case login:
+    case logout:
+      return check_count(words, 0, 1, "login and logout take one registry");
     case help:
       return check_count(words, 0, 1, "help takes one command");
     case CommandName::version:
@@ -528,7 +535,7 @@ Examples:
   hawser --from-file images.txt -o out/     a list of images, a tar each
   hawser --dry-run debian                   what would be fetched, and how much
 
-  A private registry (what docker login and podman login kept is used, too):
+  A private registry (what docker login and podman login kept is used, too; hawser login keeps one):
     hawser --username me --password-stdin harbor.example.com/team/app:1 < password.txt
   Amazon ECR:
     aws ecr get-login-password | hawser --username AWS --password-stdin \

@@ -24,6 +24,8 @@ enum class CommandName : std::uint8_t {
   ratelimit,
   cache,
   import,
+  login,
+  logout,
   help,
   version
 };

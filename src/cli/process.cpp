@@ -1,7 +1,7 @@
 #include "cli/process.hpp"
 
 #include "cli/exit_code.hpp"
-#include "cli/progress.hpp"
+#include "cli/terminal.hpp"
 #include "util/atomic_file.hpp"
 
 #include <algorithm>
@@ -70,6 +70,7 @@ Environment take_environment() {
   Environment environment;
   environment.proxies = read_proxy_settings(std::getenv);
   environment.login_sources = login_sources(std::getenv, ::getuid());
+  environment.docker_config = docker_config_file(std::getenv);
   if (const char* terminal = std::getenv("TERM")) environment.terminal = terminal;
   if (const char* password = std::getenv("HAWSER_PASSWORD")) environment.password = password;
   for (const char* secret : {"HAWSER_PASSWORD", "DOCKER_AUTH_CONFIG"}) {
@@ -108,6 +109,7 @@ void SignalWatch::wait() {
     restore_terminal();
     signals_.remove(signal);
     ::raise(signal);  // SIGTSTP returns when the process is continued
+    resume_terminal();
     signals_.add(signal);
     wait();
   });

@@ -4,6 +4,7 @@
 #include <hawser/net/proxy_settings.hpp>
 #include <hawser/registry/credentials.hpp>
 
+#include <filesystem>
 #include <functional>
 #include <optional>
 #include <string>
@@ -19,7 +20,8 @@ struct Environment {
   std::optional<std::string> password;  ///< HAWSER_PASSWORD
   ProxySettings proxies = {};
   std::vector<LoginSource> login_sources = {};
-  std::string terminal = {};  ///< TERM
+  std::filesystem::path docker_config = {};  ///< where logins are kept; empty: nowhere
+  std::string terminal = {};                 ///< TERM
 };
 
 /// Makes the process what hawser wants it to be; call first of all. Core dumps, and reading its memory by other

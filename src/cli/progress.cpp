@@ -1,10 +1,10 @@
 #include "cli/progress.hpp"
 
+#include "cli/terminal.hpp"
 #include "util/text.hpp"
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <span>
 
 #include <sys/ioctl.h>
@@ -214,13 +214,8 @@ constexpr std::chrono::seconds total_interval{5};
 constexpr std::chrono::milliseconds redraw_interval{100};
 
 // ECMA-48 and the DEC private modes that every terminal of today knows.
-constexpr std::string_view hide_cursor = "\x1b[?25l";
-constexpr std::string_view show_cursor = "\x1b[?25h";
 constexpr std::string_view clear_to_end_of_line = "\x1b[K";
 constexpr std::string_view clear_to_end_of_screen = "\x1b[J";
-
-std::atomic<bool> cursor_hidden{false};
-static_assert(std::atomic<bool>::is_always_lock_free, "restore_terminal() is called by signal handlers");
 
 /// Writes all of `text` to standard error; what can't be written is lost.
 void write_to_stderr(std::string_view text) {
@@ -418,11 +413,6 @@ void Progress::draw(std::string_view line_above) {
 
 void Progress::release_cursor() {
   if (style_ == Style::terminal && cursor_hidden.exchange(false)) sink_(show_cursor);
-}
-
-void restore_terminal() noexcept {
-  if (!cursor_hidden.exchange(false)) return;
-  [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, show_cursor.data(), show_cursor.size());
 }
 
 }  // namespace hawser

@@ -163,8 +163,4 @@ std::string render_total(const Progress& progress);
 /// "done of all" in percent, rounded down, so that 100 is all of it; 100 of nothing.
 unsigned percent_of(std::uint64_t done, std::uint64_t all);
 
-/// Shows the cursor again where a terminal progress has hidden it; what is drawn later is drawn anew, below. Safe in a
-/// signal handler.
-void restore_terminal() noexcept;
-
 }  // namespace hawser

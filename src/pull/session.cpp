@@ -49,6 +49,12 @@ std::string note_name(std::string_view registry) {
   return name;
 }
 
+/// check_login() with a result, as what is tried again has.
+asio::awaitable<bool> checked(RegistryClient& client) {
+  co_await client.check_login();
+  co_return true;
+}
+
 /// Whether a failure is what a registry answered, rather than that it could not be asked.
 bool is_answer(Errc code) {
   return code == Errc::unauthorized || code == Errc::forbidden || code == Errc::not_found ||
@@ -176,6 +182,11 @@ asio::awaitable<std::vector<std::string>> Session::list_tags(const Reference& re
   std::vector<std::string> tags =
       co_await until_done<std::vector<std::string>>(reference, "the tags of " + reference.path, start);
   co_return tags;
+}
+
+asio::awaitable<void> Session::check_login(const Reference& reference) {
+  const auto start = [&] { return checked(registry(reference)); };
+  (void)co_await until_done<bool>(reference, "the login at " + reference.domain, start);
 }
 
 asio::awaitable<std::string> Session::get_blob(const Reference& reference, Descriptor descriptor) {

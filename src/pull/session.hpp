@@ -39,6 +39,8 @@ class Session {
   /// What the registry says of the reference's manifest without sending it.
   asio::awaitable<ManifestHead> head_manifest(const Reference& reference);
   asio::awaitable<std::vector<std::string>> list_tags(const Reference& reference);
+  /// Has the registry of `reference` check the login that there is for all of it.
+  asio::awaitable<void> check_login(const Reference& reference);
   /// A config or another small blob.
   asio::awaitable<std::string> get_blob(const Reference& reference, Descriptor descriptor);
 

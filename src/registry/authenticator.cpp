@@ -134,6 +134,7 @@ bool Token::usable(std::chrono::steady_clock::time_point now) const {
 }
 
 std::string choose_scope(std::optional<std::string_view> challenged, std::string_view repository) {
+  if (repository.empty()) return {};
   const std::string prefix = "repository:" + std::string(repository) + ":";
   for (const char* actions : {"metadata_read", "pull,metadata_read", "metadata_read,pull"})
     if (challenged == prefix + actions) return prefix + actions;
@@ -367,8 +368,11 @@ void Authenticator::refuse(const std::string& what, const std::string& repositor
     throw Error(Errc::unauthorized, what + ": the token that was kept for the registry was refused" + tail,
                 with_obstacles("it may have run out: log in anew"));
   if (login_of(repository))
-    throw Error(Errc::unauthorized, what + ": the credentials were refused" + tail,
-                with_obstacles("check user name and password, and that this user may pull from the repository"));
+    throw Error(
+        Errc::unauthorized, what + ": the credentials were refused" + tail,
+        with_obstacles(repository.empty() ? "check user name and password"
+                                          : "check user name and password, and that this user may pull from the "
+                                            "repository"));
   throw Error(Errc::unauthorized, what + ": authentication is needed, or there is no such repository" + tail,
               with_obstacles(login_hint));
 }

@@ -67,7 +67,7 @@ struct Token {
 inline constexpr std::size_t max_token_answer = 1024 * 1024;
 
 /// The scope to ask for: the one challenged where it is about the same repository and reads only, else
-/// "repository:<name>:pull".
+/// "repository:<name>:pull"; none where `repository` is empty.
 std::string choose_scope(std::optional<std::string_view> challenged, std::string_view repository);
 
 /// The request for a token of `scope`: GET, with Basic authentication where there are user name and password, or

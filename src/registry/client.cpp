@@ -150,6 +150,19 @@ asio::awaitable<ManifestHead> RegistryClient::head_manifest(std::string reposito
   co_return result;
 }
 
+asio::awaitable<void> RegistryClient::check_login() {
+  const std::string what = "login at " + registry_name(origin_);
+  RedirectChain chain({origin_, "/v2/"});
+  HttpResponse response = co_await get(chain, Headers(), std::string(), what);
+  const HttpHead head = response.head();
+  const std::string body = co_await read_error_body(response);
+  // A portal says 200 to everything.
+  if (head.status < 400) refuse_web_page(body, head.header("Content-Type"), what, Errc::malformed);
+  if (head.status == 404)
+    throw Error(Errc::not_found, what + ": there is no registry (HTTP 404)", "check the name and the port");
+  if (head.status != 200) throw_status_error(head, body, what, authenticator_.scrub());
+}
+
 asio::awaitable<std::vector<std::string>> RegistryClient::list_tags(std::string repository) {
   const std::string what = "tags of " + name_of(repository);
   std::vector<std::string> tags;

@@ -70,6 +70,9 @@ class RegistryClient {
   /// The whole of a small blob (a config), checked against its digest and size.
   asio::awaitable<std::string> get_blob(std::string repository, Descriptor descriptor);
 
+  /// GET /v2/, which needs a login, but no repository, wherever the registry has logins.
+  asio::awaitable<void> check_login();
+
   /// GET /v2/<repository>/tags/list, following Link headers (RFC 8288).
   asio::awaitable<std::vector<std::string>> list_tags(std::string repository);
 

@@ -1,5 +1,6 @@
 #include "registry/credentials.hpp"
 
+#include "util/atomic_file.hpp"
 #include "util/file.hpp"
 #include "util/json.hpp"
 #include "util/text.hpp"
@@ -21,8 +22,10 @@
 #include <fnmatch.h>
 #include <poll.h>
 #include <spawn.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -191,25 +194,9 @@ std::vector<LoginSource> login_sources(const EnvironmentLookup& environment, uns
 
 namespace {
 
-/// What a key is about: "https://host/v1/", as docker had it once, and "host" about a registry, "host/team" about a
-/// part of one (containers-auth.json(5)).
-struct Key {
-  std::string_view host;
-  std::string_view part;
-};
-
-Key read_key(boost::json::string_view text) {
-  std::string_view key(text.data(), text.size());
-  bool url = false;
-  for (const std::string_view scheme : {"https://", "http://"}) {
-    if (!key.starts_with(scheme)) continue;
-    key.remove_prefix(scheme.size());
-    url = true;
-  }
-  while (key.ends_with('/')) key.remove_suffix(1);
-  const std::size_t slash = key.find('/');
-  if (slash == std::string_view::npos) return {key, {}};
-  return {key.substr(0, slash), url ? std::string_view() : key.substr(slash + 1)};
+/// The key of a member.
+LoginKey read_key(boost::json::string_view text) {
+  return parse_login_key({text.data(), text.size()});
 }
 
 /// The user name and password of an `auth`: base64 in one line or several, as base64(1) writes it; nothing where it
@@ -240,9 +227,31 @@ std::optional<Credentials> read_entry(const boost::json::object& entry) {
 
 }  // namespace
 
-boost::json::object parse_docker_config(std::string_view text, const std::string& name) {
+namespace {
+
+/// `text` without the byte order mark that PowerShell begins files with.
+std::string_view without_mark(std::string_view text) {
   constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
-  if (text.starts_with(byte_order_mark)) text.remove_prefix(byte_order_mark.size());
+  return text.starts_with(byte_order_mark) ? text.substr(byte_order_mark.size()) : text;
+}
+
+}  // namespace
+
+LoginKey parse_login_key(std::string_view key) {
+  bool url = false;
+  for (const std::string_view scheme : {"https://", "http://"}) {
+    if (!key.starts_with(scheme)) continue;
+    key.remove_prefix(scheme.size());
+    url = true;
+  }
+  while (key.ends_with('/')) key.remove_suffix(1);
+  const std::size_t slash = key.find('/');
+  if (slash == std::string_view::npos) return {key, {}};
+  return {key.substr(0, slash), url ? std::string_view() : key.substr(slash + 1)};
+}
+
+boost::json::object parse_docker_config(std::string_view text, const std::string& name) {
+  text = without_mark(text);
   if (text.find_first_not_of(" \t\r\n") == std::string_view::npos) return {};
   auto config = parse_json_object(text);
   if (!config) throw Error(Errc::usage, name + " is not a JSON object", "repair or remove it, and log in anew");
@@ -255,7 +264,7 @@ std::vector<Login> find_inline_logins(const boost::json::object& config, std::st
   if (!auths) return logins;
   const std::string own_key = docker_config_key(registry);
   for (const auto& [name, entry] : *auths) {
-    const Key key = read_key(name);
+    const LoginKey key = read_key(name);
     if (!entry.is_object() || !is_same_registry(key.host, registry)) continue;
     if (auto credentials = read_entry(entry.get_object()))
       logins.insert(name == own_key ? logins.begin() : logins.end(), Login{std::string(key.part), *credentials});
@@ -281,7 +290,7 @@ std::vector<std::string> undecodable_logins(const boost::json::object& config, c
 std::string find_credential_helper(const boost::json::object& config, std::string_view registry) {
   if (const auto* helpers = json_object(config, "credHelpers")) {
     for (const auto& member : *helpers) {
-      const Key key = read_key(member.key());
+      const LoginKey key = read_key(member.key());
       if (member.value().is_string() && key.part.empty() && is_same_registry(key.host, registry))
         return std::string(member.value().get_string());
     }
@@ -293,10 +302,22 @@ namespace {
 
 constexpr std::size_t max_answer = 64 * 1024;
 
+/// What a helper is run for.
+struct HelperTask {
+  const char* verb;
+  const char* failure;  // what it then has not done
+  Errc code;
+  const char* hint;
+};
+constexpr HelperTask get_task{"get", "gave no credentials", Errc::unauthorized,
+                              "run it by hand, or give --username and --password-stdin"};
+constexpr HelperTask store_task{"store", "did not keep the login", Errc::disk, "run it by hand"};
+constexpr HelperTask erase_task{"erase", "did not remove the login", Errc::disk, "run it by hand"};
+
 /// A running helper: one socket to it, which is its standard input and output.
 class Helper {
  public:
-  explicit Helper(const std::string& program) : program_(program) {
+  Helper(const std::string& program, const HelperTask& task) : program_(program), task_(task) {
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) fail("no socket");
     socket_ = ends[0];
@@ -307,7 +328,7 @@ class Helper {
     posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
     posix_spawnattr_t attributes;
     set_signals(attributes);
-    std::string name = program, verb = "get";
+    std::string name = program, verb = task.verb;
     char* argv[] = {name.data(), verb.data(), nullptr};
     error_ = posix_spawnp(&pid_, program.c_str(), &actions, &attributes, argv, environ);
     posix_spawnattr_destroy(&attributes);
@@ -365,8 +386,8 @@ class Helper {
   }
 
   [[noreturn]] void fail(const std::string& why) const {
-    throw Error(Errc::unauthorized, program_ + ", which docker's configuration names, gave no credentials: " + why,
-                "run it by hand, or give --username and --password-stdin");
+    throw Error(task_.code, program_ + ", which docker's configuration names, " + task_.failure + ": " + why,
+                task_.hint);
   }
 
  private:
@@ -391,6 +412,7 @@ class Helper {
   }
 
   std::string program_;
+  const HelperTask& task_;
   pid_t pid_ = -1;
   int socket_ = -1;
   int error_ = 0;
@@ -405,22 +427,48 @@ bool is_valid_helper_name(std::string_view name) {
          std::all_of(name.begin(), name.end(), allowed);
 }
 
+namespace {
+
+std::string program_of(const std::string& helper) {
+  if (!is_valid_helper_name(helper))
+    throw Error(Errc::usage, "docker's configuration names a credential helper that can't be one: \"" +
+                                 printable(helper, 60) + "\"");
+  return "docker-credential-" + helper;
+}
+
+/// Says that PATH leads to no such program; empty where it does.
+std::string missing_text(const Helper& helper, const std::string& program) {
+  // EACCES is what comes of a directory in PATH that this user may not enter, too.
+  if (helper.error() == ENOENT || helper.error() == EACCES)
+    return "docker's configuration names " + program + ", which is not installed or not in PATH";
+  if (helper.error() != 0) helper.fail("it can't be started");
+  return {};
+}
+
+/// Gives a helper something to keep or to forget.
+void tell_credential_helper(const std::string& name, const HelperTask& task, const std::string& input) {
+  const std::string program = program_of(name);
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  Helper helper(program, task);
+  if (const std::string missing = missing_text(helper, program); !missing.empty())
+    throw Error(Errc::usage, missing, "install it, or take it out of the configuration");
+  helper.write(input);
+  (void)helper.read(deadline);
+  if (!helper.succeeded(deadline)) helper.fail("it failed");
+}
+
+}  // namespace
+
 std::optional<Credentials> ask_credential_helper(const std::string& name, const std::string& key,
                                                  std::vector<std::string>& obstacles,
                                                  std::chrono::milliseconds time_limit) {
-  if (!is_valid_helper_name(name))
-    throw Error(Errc::usage,
-                "docker's configuration names a credential helper that can't be one: \"" + printable(name, 60) + "\"");
-  const std::string program = "docker-credential-" + name;
+  const std::string program = program_of(name);
   const auto deadline = std::chrono::steady_clock::now() + time_limit;
-  Helper helper(program);
-  // EACCES is what comes of a directory in PATH that this user may not enter, too.
-  if (helper.error() == ENOENT || helper.error() == EACCES) {
-    std::string missing = "docker's configuration names " + program + ", which is not installed or not in PATH";
+  Helper helper(program, get_task);
+  if (std::string missing = missing_text(helper, program); !missing.empty()) {
     if (std::ranges::find(obstacles, missing) == obstacles.end()) obstacles.push_back(std::move(missing));
     return std::nullopt;
   }
-  if (helper.error() != 0) helper.fail("it can't be started");
   helper.write(key);
   const std::string answer = helper.read(deadline);
   if (!helper.succeeded(deadline)) {
@@ -434,6 +482,132 @@ std::optional<Credentials> ask_credential_helper(const std::string& name, const 
   // The protocol's way to say that the secret is an identity token.
   if (username == "<token>") return Credentials{{}, {}, secret};
   return Credentials{username, secret, {}};
+}
+
+void put_login(boost::json::object& config, std::string_view registry, const Credentials* credentials) {
+  boost::json::value& auths = config["auths"];
+  if (auths.is_null()) auths.emplace_object();
+  if (!auths.is_object()) throw Error(Errc::usage, "auths is no JSON object", "repair it");
+  boost::json::value& entry = auths.get_object()[docker_config_key(registry)];
+  if (!entry.is_object()) entry.emplace_object();
+  for (const char* secret : {"auth", "username", "password", "identitytoken", "registrytoken"})
+    entry.get_object().stable_erase(secret);
+  if (credentials) entry.get_object()["auth"] = base64_encode(credentials->username + ":" + credentials->password);
+}
+
+bool remove_login(boost::json::object& config, std::string_view registry) {
+  boost::json::value* auths = config.if_contains("auths");
+  if (!auths || !auths->is_object()) return false;
+  boost::json::object& entries = auths->get_object();
+  bool removed = false;
+  for (auto entry = entries.begin(); entry != entries.end();) {
+    const LoginKey key = read_key(entry->key());
+    const bool meant = key.part.empty() && is_same_registry(key.host, registry);
+    removed = removed || meant;
+    entry = meant ? entries.stable_erase(entry) : std::next(entry);
+  }
+  return removed;
+}
+
+boost::json::object read_docker_config(const std::filesystem::path& file) {
+  const auto text = read_source({file.string()});
+  if (!text) return {};
+  boost::json::object config = parse_docker_config(*text, file.string());
+  // Of two members of one name only one would be written again.
+  if (config.size() > 0) (void)JsonDocument("file " + file.string(), without_mark(*text), max_config);
+  return config;
+}
+
+namespace {
+
+/// Where `path` leads, whether or not there is something.
+std::filesystem::path followed(std::filesystem::path path) {
+  for (int links = 0; links < 40; ++links) {
+    std::error_code no_link;
+    const std::filesystem::path target = std::filesystem::read_symlink(path, no_link);
+    if (no_link) return path;
+    path = directory_of(path) / target;
+  }
+  throw disk_error(ELOOP, "open", path.string());
+}
+
+/// Makes `directory`, and those above it, for the user alone where they are not there.
+void make_private_directories(const std::filesystem::path& directory) {
+  std::error_code error;
+  if (std::filesystem::is_directory(directory, error)) return;
+  if (directory.has_parent_path() && directory.parent_path() != directory)
+    make_private_directories(directory.parent_path());
+  if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) throw disk_error(errno, "create", directory.string());
+}
+
+/// docker's configuration while it is changed. Who else changes it by this class waits.
+class ConfigFile {
+ public:
+  explicit ConfigFile(const std::filesystem::path& path) : path_(followed(path)) {
+    make_private_directories(directory_of(path_));
+    directory_ = File(directory_of(path_), O_RDONLY | O_DIRECTORY);
+    // Without it, as on some network filesystems, the last one to write wins.
+    (void)::flock(directory_.fd(), LOCK_EX);
+    content = read_docker_config(path_);
+  }
+
+  void write() const {
+    AtomicFile file(File::duplicate(directory_.fd(), directory_.path()), path_, 0600);
+    struct stat old {};
+    if (::stat(path_.c_str(), &old) == 0) {
+      // The owner first: a change of it takes bits of the mode away. Whom it belongs to only root can say.
+      (void)!::fchown(file.file().fd(), old.st_uid, old.st_gid);
+      if (::fchmod(file.file().fd(), old.st_mode & 07777) != 0) throw disk_error(errno, "change", path_.string());
+    }
+    file.file().write(as_bytes(indented_json(content) + "\n"));
+    file.commit();
+  }
+
+  boost::json::object content;
+
+ private:
+  std::filesystem::path path_;
+  File directory_;
+};
+
+}  // namespace
+
+std::string keep_login(const std::filesystem::path& file, const std::string& registry, const Credentials& credentials) {
+  ConfigFile config(file);
+  const std::string helper = find_credential_helper(config.content, registry);
+  try {
+    put_login(config.content, registry, helper.empty() ? &credentials : nullptr);
+  } catch (const Error& error) {
+    throw error.in(file.string());
+  }
+  if (!helper.empty()) {
+    const boost::json::object login{{"ServerURL", docker_config_key(registry)},
+                                    {"Username", credentials.username},
+                                    {"Secret", credentials.password}};
+    tell_credential_helper(helper, store_task, boost::json::serialize(login));
+  }
+  config.write();
+  return helper.empty() ? file.string() : program_of(helper);
+}
+
+std::vector<std::string> forget_login(const std::filesystem::path& file, const std::string& registry) {
+  std::vector<std::string> places;
+  if (read_docker_config(file).empty()) return places;
+  ConfigFile config(file);
+  const std::string helper = find_credential_helper(config.content, registry);
+  if (remove_login(config.content, registry)) {
+    config.write();
+    places.push_back(file.string());
+  }
+  if (helper.empty()) return places;
+  for (const std::string& key : helper_keys(registry)) {
+    std::vector<std::string> missing;
+    if (!ask_credential_helper(helper, key, missing) && missing.empty()) continue;
+    tell_credential_helper(helper, erase_task, key);
+    const std::string program = program_of(helper);
+    if (places.empty() || places.back() != program) places.push_back(program);
+  }
+  return places;
 }
 
 }  // namespace hawser

@@ -4,6 +4,7 @@
 #include <hawser/registry/credentials.hpp>
 
 #include <chrono>
+#include <filesystem>
 #include <functional>
 #include <optional>
 #include <string>
@@ -21,6 +22,14 @@ namespace asio = boost::asio;
 /// only when the registry asks for authentication; what takes time is awaited.
 using CredentialSource = std::function<asio::awaitable<Logins>()>;
 
+/// What a key of docker's configuration is about: "https://host/v1/", as docker had it once, and "host" about a
+/// registry, "host/team" about a part of one (containers-auth.json(5)).
+struct LoginKey {
+  std::string_view host;
+  std::string_view part;
+};
+LoginKey parse_login_key(std::string_view key);
+
 /// Parses a config file; an empty one is an empty object, as to docker. Throws Error{usage} that names it by `name` and
 /// quotes nothing of it.
 boost::json::object parse_docker_config(std::string_view text, const std::string& name);
@@ -33,6 +42,26 @@ std::vector<Login> find_inline_logins(const boost::json::object& config, std::st
 /// names the key and `name`, the file's, and quotes nothing else.
 std::vector<std::string> undecodable_logins(const boost::json::object& config, const std::string& name,
                                             std::string_view registry = {});
+
+/// Puts a login for all of `registry` into `config` under docker's key, or where `credentials` is null, the mark that a
+/// helper has it. Everything else, and the order, stays. Throws Error{usage} where `auths` is no object.
+void put_login(boost::json::object& config, std::string_view registry, const Credentials* credentials);
+
+/// Removes what `config` has on all of `registry`, under whatever key, and keeps the order; returns whether there was
+/// something.
+bool remove_login(boost::json::object& config, std::string_view registry);
+
+/// docker's configuration file; an empty object where there is none. Throws Error{disk, too_large, usage}.
+boost::json::object read_docker_config(const std::filesystem::path& file);
+
+/// Keeps a login where docker login would: with the helper that `file`, docker's configuration, names for the registry,
+/// or in the file itself, which is replaced as a whole or not at all and stays where links lead and as open as it was;
+/// a new one is open to the user alone. Returns the place: the helper's program or `file`. Throws Error: usage where
+/// the file is no JSON object or the helper is not installed, disk where the helper fails, and what a file can. Blocks.
+std::string keep_login(const std::filesystem::path& file, const std::string& registry, const Credentials& credentials);
+
+/// Removes a login from where keep_login() would keep it; returns the places that had one. Throws as keep_login() does.
+std::vector<std::string> forget_login(const std::filesystem::path& file, const std::string& registry);
 
 /// The name of the helper program to ask for `registry` (`credHelpers`, then `credsStore`); empty where there is none.
 /// As with docker and podman, a key of `credHelpers` is a registry's name and no pattern.

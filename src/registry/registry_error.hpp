@@ -39,7 +39,7 @@ bool tells_expiry(std::string_view body);
                                      const Scrub& scrub, bool of_a_range = false);
 
 /// How to log in, for people.
-inline constexpr const char* login_hint = "give credentials with --username and --password-stdin, or run docker login";
+inline constexpr const char* login_hint = "give credentials with --username and --password-stdin, or run hawser login";
 
 /// Whether a body is a web page: it does not begin as JSON does, and its media type says so or, where that says nothing
 /// of JSON, its first character.

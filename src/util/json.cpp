@@ -38,7 +38,38 @@ std::size_t names_in(std::string_view text) {
   return count;
 }
 
+/// Appends `value`, whose first line is indented by `depth` tabs.
+void append_indented(std::string& out, const json::value& value, std::size_t depth) {
+  const json::object* const object = value.if_object();
+  const json::array* const array = value.if_array();
+  if ((!object || object->empty()) && (!array || array->empty())) {
+    out += json::serialize(value);
+    return;
+  }
+  const auto begin_member = [&](bool first) { (out += first ? "\n" : ",\n").append(depth + 1, '\t'); };
+  out += object ? '{' : '[';
+  if (object) {
+    for (auto member = object->begin(); member != object->end(); ++member) {
+      begin_member(member == object->begin());
+      out += json::serialize(member->key()) + ": ";
+      append_indented(out, member->value(), depth + 1);
+    }
+  } else {
+    for (auto entry = array->begin(); entry != array->end(); ++entry) {
+      begin_member(entry == array->begin());
+      append_indented(out, *entry, depth + 1);
+    }
+  }
+  (out += '\n').append(depth, '\t') += object ? '}' : ']';
+}
+
 }  // namespace
+
+std::string indented_json(const json::value& value) {
+  std::string out;
+  append_indented(out, value, 0);
+  return out;
+}
 
 json::value parse_json(std::string_view text, json::error_code& error, std::size_t max_depth) {
   json::parse_options options;

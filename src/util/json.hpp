@@ -28,6 +28,9 @@ std::optional<boost::json::object> parse_json_object(std::string_view text, std:
 /// greatest double the parser makes an infinity, and JSON has none.
 std::optional<std::string> json_document(const boost::json::object& object, std::size_t max_depth = max_json_depth);
 
+/// `value` with a line for each member, indented by tabs, as docker writes its configuration.
+std::string indented_json(const boost::json::value& value);
+
 /// The string at `key`; empty where there is none or it is something else.
 std::string json_text(const boost::json::object& object, std::string_view key);
 /// The same of a value; empty where it is no object.

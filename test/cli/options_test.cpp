@@ -181,6 +181,15 @@ TEST(Options, OtherCommands) {
   EXPECT_EQ(parse({"cache", "prune", "--older-than", "0d"}).older_than, 0s);
   EXPECT_THAT(parse({"import", "a.tar", "b.tar"}).words, ElementsAre("a.tar", "b.tar"));
   EXPECT_THAT(parse({"--import-tar", "a.tar"}).words, ElementsAre("a.tar"));
+  EXPECT_THAT(parse({"login"}).words, IsEmpty());
+  const auto login = parse({"login", "-u", "me", "--password-stdin", "--plain-http", "quay.io"});
+  EXPECT_EQ(login.name, CommandName::login);
+  EXPECT_TRUE(login.username == "me" && login.password_stdin && login.access.plain_http);
+  EXPECT_EQ(parse({"logout", "-q", "quay.io"}).name, CommandName::logout);
+  EXPECT_THAT(refusal({"login", "quay.io", "gcr.io"}), HasSubstr("one registry"));
+  EXPECT_THAT(refusal({"logout", "quay.io", "gcr.io"}), HasSubstr("one registry"));
+  EXPECT_THAT(refusal({"login", "--password-stdin", "quay.io"}), HasSubstr("needs --username"));
+  EXPECT_THAT(refusal({"logout", "--username", "me"}), HasSubstr("no option of hawser logout"));
 }
 
 /// What help is asked on.

@@ -60,6 +60,12 @@ TEST(Harden, ThePasswordIsTakenOutOfTheEnvironment) {
   EXPECT_EQ(take_environment().password, std::nullopt);
 }
 
+TEST(TakeEnvironment, SaysWhereLoginsAreKept) {
+  ::setenv("DOCKER_CONFIG", "/somewhere", 1);
+  EXPECT_EQ(take_environment().docker_config, "/somewhere/config.json");
+  ::unsetenv("DOCKER_CONFIG");
+}
+
 TEST(Harden, StoredLoginsAreTakenOutOfTheEnvironment) {
   ::setenv("DOCKER_AUTH_CONFIG", "{hush}", 1);
   const char* memory = std::getenv("DOCKER_AUTH_CONFIG");

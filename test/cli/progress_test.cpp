@@ -1,5 +1,7 @@
 #include "cli/progress.hpp"
 
+#include "cli/terminal.hpp"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

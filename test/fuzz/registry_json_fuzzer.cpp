@@ -30,6 +30,16 @@ void read_config(std::string_view text) {
     for (const std::string_view registry : {"docker.io", "registry.example:5000"}) {
       (void)find_inline_logins(config, registry);
       (void)undecodable_logins(config, "config.json", registry);
+      auto changed = config;
+      const Credentials login{"user", "password", {}};
+      if (const auto* auths = config.if_contains("auths"); !auths || auths->is_null() || auths->is_object()) {
+        put_login(changed, registry, &login);
+        const auto found = find_inline_logins(changed, registry);
+        HAWSER_CHECK(
+            std::ranges::any_of(found, [](const Login& each) { return each.credentials.password == "password"; }));
+        HAWSER_CHECK(remove_login(changed, registry));
+      }
+      HAWSER_CHECK(!remove_login(changed, registry));
       const std::string helper = find_credential_helper(config, registry);
       // Only what passes here is ever run.
       HAWSER_CHECK(!is_valid_helper_name(helper) || helper.find_first_of("/ ") == std::string::npos);

@@ -194,6 +194,15 @@ TEST_F(SessionTest, WhatStandsInTheWayOfALoginIsToldToWhoWantsDetails) {
   EXPECT_THAT(lines, testing::ElementsAre("config.json is damaged; b is, too"));
 }
 
+TEST_F(SessionTest, ALoginIsCheckedAgainWhereThatMayHelp) {
+  registry.expect("GET", "/v2/").reply_with(Reply::error(503, "UNAVAILABLE", "not now"));
+  registry.auth().require_basic("me", "hush99");
+  access.credentials = [](const std::string&) { return Logins{{{"", {"me", "hush99", {}}}}, {}}; };
+  Session session(context.get_executor(), pool, access, nullptr, observer);
+  run_coroutine(context, session.check_login(Reference::parse(registry.host() + "/a")));
+  EXPECT_EQ(registry.count("GET", "/v2/"), 3u);  // unavailable, challenged, let in
+}
+
 TEST_F(SessionTest, ALoopbackRegistryThatKnowsNoTlsIsSpokenToSo) {
   access.plain_http = false;
   PlainServer server(context, no_tls);

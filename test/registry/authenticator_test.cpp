@@ -215,7 +215,7 @@ TEST_F(AuthenticatorTest, RegistryThatRefusesEveryTokenIsNotAskedForEver) {
   const Failure failure = manifest_failure();
   EXPECT_EQ(failure.code, Errc::unauthorized);
   EXPECT_THAT(failure.text, HasSubstr("authentication is needed, or there is no such repository"));
-  EXPECT_THAT(failure.hint, HasSubstr("docker login"));
+  EXPECT_THAT(failure.hint, HasSubstr("hawser login"));
   EXPECT_EQ(registry.count("GET", "/v2/*"), 2u);
 }
 
@@ -778,6 +778,7 @@ TEST(Token, BasicCarriesAPasswordOfManyLines) {
 
 TEST(Token, ScopeOfTheChallengeOnlyWhereItReadsTheSameRepository) {
   EXPECT_EQ(choose_scope(std::nullopt, "a/b"), "repository:a/b:pull");
+  EXPECT_EQ(choose_scope("repository:a/b:pull", ""), "");
   EXPECT_EQ(choose_scope("repository:a/b:metadata_read", "a/b"), "repository:a/b:metadata_read");
   EXPECT_EQ(choose_scope("repository:a/b:pull,metadata_read", "a/b"), "repository:a/b:pull,metadata_read");
   for (const char* scope : {"repository:a/b:pull,push", "repository:a/b:*", "repository:other:pull",

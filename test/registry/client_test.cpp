@@ -197,6 +197,37 @@ TEST_F(ClientTest, HugeHeadIsRefused) {
   EXPECT_EQ(manifest_failure().code, Errc::too_large);
 }
 
+TEST_F(ClientTest, ALoginIsCheckedByBasicOrATokenOfNoScope) {
+  const auto check = [&] { return code_of([&] { run_coroutine(context, current().check_login()); }); };
+  registry.auth().require_basic("user", "secret");
+  use(user_and_password("user", "secret"));
+  EXPECT_EQ(check(), Errc{});
+  use(user_and_password("user", "wrong"));
+  EXPECT_EQ(check(), Errc::unauthorized);
+  registry.auth().require_token(registry.url("/token"), "user", "secret");
+  use(user_and_password("user", "secret"));
+  EXPECT_EQ(check(), Errc{});
+  for (const ScriptedRequest& request : registry.requests())
+    EXPECT_THAT(request.target, testing::AnyOf("/v2/", testing::AllOf(testing::StartsWith("/token?account=user"),
+                                                                      Not(HasSubstr("scope")))));
+  use(user_and_password("user", "wrong"));
+  const Failure failure = failure_of([&] { run_coroutine(context, current().check_login()); });
+  EXPECT_EQ(failure.code, Errc::unauthorized);
+  EXPECT_EQ(failure.hint, "check user name and password");
+}
+
+TEST_F(ClientTest, ALoginIsNotCheckedByWhatIsNoRegistry) {
+  const auto check = [&](Reply reply) {
+    registry.expect("GET", "/v2/").reply_with(std::move(reply));
+    return failure_of([&] { run_coroutine(context, current().check_login()); });
+  };
+  EXPECT_EQ(check(Reply::captive_portal()).code, Errc::malformed);
+  EXPECT_EQ(check(Reply::of(404, "<html>", "text/html")).code, Errc::not_found);
+  EXPECT_EQ(check(Reply::error(503, "UNAVAILABLE", "later")).code, Errc::server_error);
+  EXPECT_EQ(check(Reply::error(403, "DENIED", "no")).code, Errc::forbidden);
+  EXPECT_EQ(check(Reply::of(204)).code, Errc::malformed);
+}
+
 TEST_F(ClientTest, TagsOfAllPages) {
   registry.expect("GET", "/v2/a/b/tags/list")
       .reply_with(

@@ -6,6 +6,7 @@
 #include "support/failure.hpp"
 #include "support/run_coroutine.hpp"
 #include "support/temp_dir.hpp"
+#include "util/json.hpp"
 
 #include <hawser/util/error.hpp>
 
@@ -16,11 +17,13 @@
 #include <fstream>
 #include <map>
 #include <string>
+#include <thread>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <boost/json/serialize.hpp>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
@@ -167,6 +170,128 @@ TEST(DockerConfig, HelperOfTheRegistryBeforeTheStore) {
 TEST(DockerConfig, AttackAHelperIsNotAskedByAPattern) {
   const auto config = parse_docker_config(R"({"credHelpers":{"*.example.com":"a","*":"b"}})", "f");
   EXPECT_EQ(find_credential_helper(config, "registry.example.com"), "");
+}
+
+TEST(DockerConfig, KeysThatPeopleAndDockerWrite) {
+  for (const char* key : {"quay.io", "https://quay.io", "http://quay.io/", "https://quay.io/v1/", "quay.io/"}) {
+    EXPECT_EQ(parse_login_key(key).host, "quay.io") << key;
+    EXPECT_EQ(parse_login_key(key).part, "") << key;
+  }
+  EXPECT_EQ(parse_login_key("quay.io/team/app/").part, "team/app");
+}
+
+/// `config` in one line after `change`.
+std::string changed(const std::string& config, const std::function<void(boost::json::object&)>& change) {
+  auto object = parse_docker_config(config, "f");
+  change(object);
+  return boost::json::serialize(object);
+}
+
+TEST(DockerConfig, ALoginIsPutWhereDockerHasItAndAllElseStays) {
+  const Credentials me{"me", "p:w", {}};
+  const auto put = [&](const std::string& config, const char* registry) {
+    return changed(config, [&](auto& object) { put_login(object, registry, &me); });
+  };
+  EXPECT_EQ(put("", "quay.io"), R"({"auths":{"quay.io":{"auth":"bWU6cDp3"}}})");
+  EXPECT_EQ(put(R"({"auths":null})", "docker.io"), R"({"auths":{"https://index.docker.io/v1/":{"auth":"bWU6cDp3"}}})");
+  EXPECT_EQ(
+      put(R"({"z":1,"auths":{"b":{},"quay.io":{"email":"e","auth":"x","identitytoken":"y"},"a":7},"b":[]})", "quay.io"),
+      R"({"z":1,"auths":{"b":{},"quay.io":{"email":"e","auth":"bWU6cDp3"},"a":7},"b":[]})");
+  EXPECT_EQ(put(R"({"auths":{"quay.io":7}})", "quay.io"), R"({"auths":{"quay.io":{"auth":"bWU6cDp3"}}})");
+  EXPECT_EQ(
+      changed(R"({"auths":{"quay.io":{"auth":"x"}}})", [](auto& object) { put_login(object, "quay.io", nullptr); }),
+      R"({"auths":{"quay.io":{}}})");
+  EXPECT_EQ(test::code_of([&] { put(R"({"auths":[]})", "quay.io"); }), Errc::usage);
+}
+
+TEST(DockerConfig, ALoginIsRemovedUnderEveryKeyAndAllElseStays) {
+  const auto remove = [](const std::string& config, const char* registry, bool had) {
+    return changed(config, [&](auto& object) { EXPECT_EQ(remove_login(object, registry), had) << config; });
+  };
+  EXPECT_EQ(
+      remove(R"({"a":1,"auths":{"https://quay.io/v1/":{},"z":{},"Quay.io:443":7,"quay.io/team":{},"y":{}},"b":2})",
+             "quay.io", true),
+      R"({"a":1,"auths":{"z":{},"quay.io/team":{},"y":{}},"b":2})");
+  EXPECT_EQ(remove(R"({"auths":{"docker.io":{},"https://index.docker.io/v1/":{},"registry-1.docker.io":{}}})",
+                   "docker.io", true),
+            R"({"auths":{}})");
+  for (const char* config : {"{}", R"({"auths":[]})", R"({"auths":{"gcr.io":{}}})"})
+    EXPECT_EQ(remove(config, "quay.io", false), config);
+}
+
+class KeptLogin : public testing::Test {
+ protected:
+  std::string keep(const std::string& registry = "quay.io") const {
+    return keep_login(file, registry, {"me", "pw", {}});
+  }
+  test::Failure failure() const {
+    return test::failure_of([&] { keep(); });
+  }
+  static unsigned mode(const std::filesystem::path& path) {
+    return static_cast<unsigned>(std::filesystem::status(path).permissions());
+  }
+
+  test::TempDir directory;
+  std::filesystem::path file = directory / "deep/docker/config.json";
+  const std::string kept = "{\n\t\"auths\": {\n\t\t\"quay.io\": {\n\t\t\t\"auth\": \"bWU6cHc=\"\n\t\t}\n\t}\n}\n";
+};
+
+TEST_F(KeptLogin, ANewFileIsOpenToTheUserAlone) {
+  EXPECT_EQ(keep(), file);
+  EXPECT_EQ(test::read_text(file), kept);
+  EXPECT_EQ(mode(file), 0600u);
+  EXPECT_EQ(mode(directory / "deep"), 0700u);
+  EXPECT_EQ(mode(file.parent_path()), 0700u);
+  EXPECT_THAT(forget_login(file, "quay.io"), testing::ElementsAre(file.string()));
+  EXPECT_THAT(forget_login(file, "quay.io"), testing::IsEmpty());
+}
+
+TEST_F(KeptLogin, AnOldFileKeepsItsModeAndStaysWhereLinksLead) {
+  const auto other = directory / "other.json", link = directory / "link.json";
+  test::write_text(other, "");
+  std::filesystem::permissions(other, std::filesystem::perms(0640));
+  std::filesystem::create_symlink("other.json", link);
+  file = directory / "config.json";
+  std::filesystem::create_symlink(link, file);
+  keep();
+  EXPECT_TRUE(std::filesystem::is_symlink(file) && std::filesystem::is_symlink(link));
+  EXPECT_EQ(test::read_text(other), kept);
+  EXPECT_EQ(mode(other), 0640u);
+  std::filesystem::remove(other);
+  keep();  // as docker does where a link leads nowhere
+  EXPECT_EQ(test::read_text(other), kept);
+  EXPECT_THAT(directory.names(), testing::ElementsAre("config.json", "link.json", "other.json"));
+}
+
+TEST_F(KeptLogin, WhatIsNoConfigurationIsNamedAndLeftAlone) {
+  file = directory / "config.json";
+  for (const char* text : {"{", "[]", R"({"auths":[]})", R"({"auths":{},"auths":{"gcr.io":{}}})"}) {
+    test::write_text(file, text);
+    const test::Failure failed = failure();
+    EXPECT_THAT(failed.code, testing::AnyOf(Errc::usage, Errc::malformed)) << text;
+    EXPECT_THAT(failed.text, HasSubstr(file.string()));
+    EXPECT_EQ(test::read_text(file), text);
+  }
+  EXPECT_THAT(directory.names(), testing::ElementsAre("config.json"));
+}
+
+TEST_F(KeptLogin, WhereNothingCanBeWrittenIsTold) {
+  test::write_text(directory / "deep", "");
+  EXPECT_EQ(failure().code, Errc::disk);
+  EXPECT_THAT(forget_login(file, "quay.io"), testing::IsEmpty());
+  file = directory / "loop";
+  std::filesystem::create_symlink("loop", file);
+  EXPECT_EQ(failure().code, Errc::disk);
+  file = directory.path();
+  EXPECT_EQ(failure().code, Errc::disk);
+  EXPECT_EQ(test::code_of([&] { read_docker_config(directory.path()); }), Errc::disk);
+}
+
+TEST_F(KeptLogin, WhoChangesItAtTheSameTimeWaits) {
+  std::vector<std::jthread> writers;
+  for (int i = 0; i < 8; ++i) writers.emplace_back([&, i] { keep("quay.io:" + std::to_string(5000 + i)); });
+  writers.clear();
+  EXPECT_EQ(json_object(read_docker_config(file), "auths")->size(), 8u);
 }
 
 /// A directory with fake helpers in front of PATH, and docker's configuration in it.
@@ -388,6 +513,44 @@ TEST_F(CredentialHelperTest, WhatCantBeReadIsToldOnceAndStandsInNobodysWay) {
   EXPECT_EQ(lookup("gcr.io").obstacles, told);
   EXPECT_EQ(warnings_, told);
   for (const std::string& text : told) EXPECT_THAT(text, Not(HasSubstr("topsecret")));
+}
+
+TEST_F(CredentialHelperTest, AHelperIsGivenWhatItIsToKeepAndToForget) {
+  const auto config = directory_ / "config.json", log = directory_ / "log";
+  test::write_text(config, R"({"credsStore":"mine","auths":{"docker.io":{"auth":"b2xkOnB3"}}})");
+  install("mine", "(printf \"$1 \"; cat; echo) >>" + log.string() +
+                      R"(; if [ $1 = get ]; then echo '{"Username":"me","Secret":"pw"}'; fi)");
+  EXPECT_EQ(keep_login(config, "docker.io", {"me", "p\"w", {}}), "docker-credential-mine");
+  EXPECT_EQ(test::read_text(log),
+            "store {\"ServerURL\":\"https://index.docker.io/v1/\",\"Username\":\"me\",\"Secret\":\"p\\\"w\"}\n");
+  EXPECT_THAT(test::read_text(config),
+              testing::AllOf(HasSubstr("\"https://index.docker.io/v1/\": {}"), Not(HasSubstr("p\\\"w"))));
+  EXPECT_THAT(forget_login(config, "docker.io"), testing::ElementsAre(config.string(), "docker-credential-mine"));
+  EXPECT_THAT(test::read_text(log),
+              testing::AllOf(HasSubstr("erase https://index.docker.io/v1/\n"), HasSubstr("erase docker.io\n")));
+  EXPECT_EQ(test::read_text(config), "{\n\t\"credsStore\": \"mine\",\n\t\"auths\": {}\n}\n");
+}
+
+TEST_F(CredentialHelperTest, AHelperThatKeepsNothingIsAnErrorAndTheFileStays) {
+  const auto config = directory_ / "config.json";
+  const auto failure = [&](const std::string& helper, bool keep) {
+    test::write_text(config, R"({"credsStore":")" + helper + R"("})");
+    const test::Failure failed = test::failure_of([&] {
+      if (keep) keep_login(config, "quay.io", {"me", "topsecret", {}});
+      if (!keep) forget_login(config, "quay.io");
+    });
+    EXPECT_THAT(failed.text, testing::AllOf(HasSubstr(helper), Not(HasSubstr("topsecret"))));
+    EXPECT_EQ(test::read_text(config), R"({"credsStore":")" + helper + R"("})");
+    return failed.code;
+  };
+  install("broken", R"(cat; if [ $1 = get ]; then echo '{"Username":"me","Secret":"topsecret"}'; else exit 1; fi)");
+  for (const bool keep : {true, false}) {
+    EXPECT_EQ(failure("broken", keep), keep ? Errc::disk : Errc::unauthorized);
+    EXPECT_EQ(failure("not-installed", keep), Errc::usage);
+    EXPECT_EQ(failure("../evil", keep), Errc::usage);
+  }
+  install("stubborn", R"(if [ $1 = get ]; then echo '{"Username":"me","Secret":"topsecret"}'; else exit 1; fi)");
+  EXPECT_EQ(failure("stubborn", false), Errc::disk);
 }
 
 TEST_F(CredentialHelperTest, AKeyThatLooksLikeAPatternIsToldWhereItWouldFit) {

@@ -29,6 +29,13 @@ TEST(Json, WhatCanNotBeReadAgainIsNoDocument) {
   EXPECT_TRUE(json_document(parse_json_object(nested(40), 64).value(), 64));
 }
 
+TEST(Json, IndentedByTabsAsDockerWritesIt) {
+  const std::string text =
+      "{\n\t\"a\": {\n\t\t\"b\": [\n\t\t\t1,\n\t\t\t\"\\n\\\"\"\n\t\t]\n\t},\n\t\"c\": {},\n\t\"d\": []\n}";
+  EXPECT_EQ(indented_json(parse_json_object(text).value()), text);
+  EXPECT_EQ(indented_json({}), "null");
+}
+
 TEST(Json, AValueOfAnyKindOrAnError) {
   boost::json::error_code error;
   EXPECT_TRUE(parse_json("[1]", error).is_array());

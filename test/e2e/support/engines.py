@@ -86,6 +86,10 @@ class Docker(_Engine):
     def remove(self, name: str):
         self._docker("image", "rm", "--force", name)
 
+    def login(self, config: pathlib.Path, registry: str, user: str, password: str):
+        """docker login, which writes to the directory `config`."""
+        self._docker("--config", config, "login", "--username", user, "--password", password, registry)
+
     def _docker(self, *arguments) -> str:
         return self._run(self._client, "-H", self._host, *arguments)
 
