@@ -149,11 +149,11 @@ std::string LoginTask::result() const {
 
 std::string registry_named(const std::string& word) {
   const LoginKey key = parse_login_key(word);
-  if (word.empty() || is_same_registry(key.host, "docker.io")) return "docker.io";
   const std::string host(key.host);
   const std::string shown = "\"" + printable(word, 100) + "\"";
   if (!key.part.empty())
-    throw Error(Errc::usage, shown + " is more than a registry", "hawser login " + printable(host, 100));
+    throw Error(Errc::usage, shown + " is more than a registry", "give " + printable(host, 100) + " alone");
+  if (word.empty() || is_same_registry(host, "docker.io")) return "docker.io";
   try {
     if (Reference::parse(host + "/name").domain == host) return host;
   } catch (const Error& error) {

@@ -225,10 +225,6 @@ std::optional<Credentials> read_entry(const boost::json::object& entry) {
   return credentials;
 }
 
-}  // namespace
-
-namespace {
-
 /// `text` without the byte order mark that PowerShell begins files with.
 std::string_view without_mark(std::string_view text) {
   constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";

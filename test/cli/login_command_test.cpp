@@ -19,9 +19,10 @@ TEST(RegistryNamed, AsPeopleWriteIt) {
 }
 
 TEST(RegistryNamed, WhatIsNoneIsRefused) {
-  for (const char* word : {"quay.io/team", "quay", "quay.io:x", "-", "a b.c", "https://", "quay.io@x"})
+  for (const char* word :
+       {"quay.io/team", "docker.io/team", "quay", "quay.io:x", "-", "a b.c", "https://", "quay.io@x"})
     EXPECT_EQ(code_of([&] { registry_named(word); }), Errc::usage) << word;
-  EXPECT_EQ(failure_of([] { registry_named("quay.io/team"); }).hint, "hawser login quay.io");
+  EXPECT_EQ(failure_of([] { registry_named("quay.io/team"); }).hint, "give quay.io alone");
 }
 
 class LoginCommand : public testing::Test {

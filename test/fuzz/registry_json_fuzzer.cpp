@@ -5,8 +5,11 @@
 
 #include <hawser/util/error.hpp>
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
+
+#include <boost/json.hpp>
 
 namespace {
 
@@ -20,7 +23,8 @@ void read_token(std::string_view body, const TokenService& service) {
     for (const char c : token.value) HAWSER_CHECK(c > 0x20 && c != 0x7f);  // it goes into a header
     (void)token.usable(now);
   } catch (const Error& error) {
-    HAWSER_CHECK(error.code() == Errc::malformed || error.code() == Errc::too_large);
+    HAWSER_CHECK(error.code() == Errc::malformed || error.code() == Errc::too_large ||
+                 error.code() == Errc::unauthorized);
   }
 }
 
