@@ -13,6 +13,8 @@ double seconds_between(PlanClock::time_point from, PlanClock::time_point to) {
 
 /// A range that has not moved for so long is taken over whole rather than split, where the origin's answers begin soon.
 constexpr PlanClock::duration least_allowance = std::chrono::milliseconds(600);
+/// How many times slower than usual a range has to be to be taken over.
+constexpr double by_far = 4;
 
 }  // namespace
 
@@ -167,6 +169,18 @@ bool RangePlanner::is_stuck(const Active& active, PlanClock::time_point now, Pla
   return now - active.moved > std::max(active.allowance, at_least);
 }
 
+double RangePlanner::usual_rate(const OriginState& origin, PlanClock::time_point now) const {
+  double total = 0;
+  for (const auto& [id, active] : active_) total += rate(active, now);
+  return std::max({1.0, total / static_cast<double>(std::max<std::size_t>(1, active_.size())), origin.range_rate});
+}
+
+/// Whether its connection is so much slower than others that it is better left.
+bool RangePlanner::drags(const Active& active, double usual, PlanClock::time_point now) const {
+  return active.position > active.begin && now - active.started > active.allowance &&
+         rate(active, now) < usual / by_far;
+}
+
 /// Of the ranges in flight that `origin` could take part of, the one that will take longest, if that is longer than
 /// `at_least`; and the source by which.
 std::pair<RangePlanner::Active*, std::size_t> RangePlanner::slowest(const OriginState& origin,
@@ -174,6 +188,7 @@ std::pair<RangePlanner::Active*, std::size_t> RangePlanner::slowest(const Origin
                                                                     PlanClock::duration at_least) {
   std::pair<Active*, std::size_t> found{nullptr, 0};
   double longest = Seconds(at_least).count();
+  const double usual = usual_rate(origin, now);
   for (auto& [id, active] : active_) {
     const std::uint64_t left = active.end - active.position;
     // What has just been asked for has had no chance to show its rate.
@@ -183,7 +198,8 @@ std::pair<RangePlanner::Active*, std::size_t> RangePlanner::slowest(const Origin
     if (due(blobs_[active.blob].sources[active.source]) > now && active.source == *source) continue;
     const bool stuck = is_stuck(active, now, at_least);
     // What has not begun to arrive shows no rate to split it by.
-    if (!stuck && (left < 2 * limits_.min_split || active.position == active.begin)) continue;
+    const bool divisible = left >= 2 * limits_.min_split && active.position > active.begin;
+    if (!stuck && !divisible && !drags(active, usual, now)) continue;
     const double time_left = stuck ? 1e9 : static_cast<double>(left) / std::max(rate(active, now), 1.0);
     if (time_left <= longest) continue;
     longest = time_left;
@@ -196,17 +212,18 @@ std::optional<Assignment> RangePlanner::split(OriginState& origin, PlanClock::ti
                                               PlanClock::duration head_start) {
   const auto [victim, source] = slowest(origin, now, head_start);
   if (!victim) return std::nullopt;
-  double total = 0;
-  for (const auto& [id, active] : active_) total += rate(active, now);
-  const double mean = std::max(1.0, total / static_cast<double>(active_.size()));
+  const double usual = usual_rate(origin, now), own = rate(*victim, now);
   const std::uint64_t left = victim->end - victim->position;
   std::uint64_t keep = 0;
-  // It may be the origin that is slow to answer: whoever takes over what stands still is given longer.
+  // It may be the origin that is slow to answer: whoever takes over what stands still or drags is given longer.
   PlanClock::duration allowance = 2 * (now - victim->moved);
-  if (left >= 2 * limits_.min_split && !is_stuck(*victim, now, head_start)) {
-    // Both are to end together: the victim goes on at its rate, the other at the mean rate.
-    const double own = rate(*victim, now);
-    keep = static_cast<std::uint64_t>(static_cast<double>(left) * own / (own + mean));
+  const bool stuck = is_stuck(*victim, now, head_start);
+  if (!stuck && drags(*victim, usual, now)) {
+    keep = std::min(left, static_cast<std::uint64_t>(own * Seconds(head_start).count()));
+    allowance = 2 * (now - victim->started);
+  } else if (!stuck) {
+    // Both are to end together: the victim goes on at its rate, the other at the usual one.
+    keep = static_cast<std::uint64_t>(static_cast<double>(left) * own / (own + usual));
     keep = std::clamp(keep, limits_.min_split, left - limits_.min_split);
     allowance = victim->allowance;
   }
@@ -223,6 +240,8 @@ void RangePlanner::advance(std::size_t assignment, std::uint64_t position, PlanC
     blobs_[active.blob].sources[active.source].origin->answered(now - active.started);
   active.position = std::min(std::max(position, active.position), active.end);
   active.moved = now;
+  if (active.position == active.end && active.end - active.begin >= limits_.min_split)
+    blobs_[active.blob].sources[active.source].origin->brought(rate(active, now));
 }
 
 std::uint64_t RangePlanner::end(std::size_t assignment) const {

@@ -23,6 +23,8 @@ struct OriginState {
 
   /// An answer has begun `took` after it was asked for.
   void answered(PlanClock::duration took) { first_byte = first_byte ? (3 * *first_byte + took) / 4 : took; }
+  /// A range has come at this rate, bytes a second.
+  void brought(double rate) { range_rate = range_rate > 0 ? (3 * range_rate + rate) / 4 : rate; }
 
   Origin origin;
   ConcurrencyController controller;
@@ -30,6 +32,7 @@ struct OriginState {
   std::uint64_t received = 0;                     ///< bytes of blobs
   std::uint64_t sampled = 0;                      ///< of these, what the controller has been told of
   std::optional<PlanClock::duration> first_byte;  ///< how long answers take to begin, on a moving average
+  double range_rate = 0;                          ///< bytes a second of one range, on a moving average
   PlanClock::time_point paused_until{};           ///< it has limited our rate: nothing is asked before
   bool refused_ranges = false;                    ///< of some blob: of others, one is asked for before the rest
 };
@@ -76,9 +79,9 @@ struct Assignment {
 ///
 /// Blobs are begun in the order in which they were added, but so that groups (the images of a batch) get equal
 /// shares. Ranges shrink as less is left (guided self-scheduling), so that connections end together; what still
-/// drags at the end is split between its connection and an idle one, of whichever source, and what does not move at all
-/// is taken over whole: sooner at an origin that answers soon, and each time after twice as long, so that a slow one is
-/// waited for.
+/// drags at the end is split between its connection and an idle one, of whichever source. What comes by far more slowly
+/// than other ranges is taken over but for what arrives meanwhile, and what does not move at all, whole: sooner at an
+/// origin that answers soon, and each time after twice as long, so that a slow one is waited for.
 class RangePlanner {
  public:
   explicit RangePlanner(RangeLimits limits) : limits_(limits) {}
@@ -149,7 +152,7 @@ class RangePlanner {
     std::uint64_t begin = 0, position = 0, end = 0;
     bool whole_body = false;  // asked for from the first to the last byte, whatever split() has made of its end
     PlanClock::time_point started{}, moved{};
-    PlanClock::duration allowance{};  // how long it may stand still
+    PlanClock::duration allowance{};  // how long it may stand still, or drag
   };
 
   static double rate(const Active& active, PlanClock::time_point now);
@@ -162,8 +165,11 @@ class RangePlanner {
   std::optional<std::size_t> source_at(const OriginState& origin, std::size_t blob, PlanClock::time_point now) const;
   std::optional<std::pair<std::size_t, std::size_t>> choose(const OriginState& origin, PlanClock::time_point now) const;
   std::uint64_t chunk_for(const OriginState& origin, std::uint64_t available, std::size_t connections) const;
+  /// What a range of `origin` brings, bytes a second, as it seems now.
+  double usual_rate(const OriginState& origin, PlanClock::time_point now) const;
   std::pair<Active*, std::size_t> slowest(const OriginState& origin, PlanClock::time_point now,
                                           PlanClock::duration at_least);
+  bool drags(const Active& active, double usual, PlanClock::time_point now) const;
   bool is_stuck(const Active& active, PlanClock::time_point now, PlanClock::duration at_least) const;
   Assignment start(std::size_t blob, std::size_t source, std::uint64_t begin, std::uint64_t end,
                    PlanClock::time_point now, PlanClock::duration allowance);

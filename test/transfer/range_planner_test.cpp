@@ -166,6 +166,38 @@ TEST_F(RangePlannerTest, AStuckRangeIsTakenOverWhole) {
   EXPECT_EQ(unassigned(), 0u);
 }
 
+TEST_F(RangePlannerTest, ARangeThatDragsIsTakenOverButForWhatArrivesMeanwhile) {
+  add(100'000);
+  const Assignment quick = next(100), slow = next(100);
+  now += 1s;
+  planner.advance(quick.id, quick.end, now);
+  planner.finish(quick.id);
+  planner.advance(slow.id, slow.begin + 10, now);
+  const auto rest = split(100ms);
+  ASSERT_TRUE(rest);
+  EXPECT_EQ(planner.end(slow.id), slow.begin + 11);
+  EXPECT_EQ(rest->begin, slow.begin + 11);
+  EXPECT_EQ(rest->end, slow.end);
+  // If it was not the connection, whoever has taken over has twice as long.
+  planner.advance(slow.id, slow.begin + 11, now);
+  planner.finish(slow.id);
+  now += 1900ms;
+  planner.advance(rest->id, rest->begin + 10, now);
+  ASSERT_TRUE(split(100ms));
+  EXPECT_GE(planner.end(rest->id), rest->begin + 60);
+  now += 200ms;
+  ASSERT_TRUE(split(100ms));
+  EXPECT_EQ(planner.end(rest->id), rest->begin + 10);
+}
+
+TEST_F(RangePlannerTest, WhereAllAreAsSlowNoneDrags) {
+  add(3'000);
+  const Assignment first = next(100), second = next(100);
+  now += 1s;
+  for (const Assignment& each : {first, second}) planner.advance(each.id, each.begin + 10, now);
+  EXPECT_FALSE(split(100ms));
+}
+
 TEST_F(RangePlannerTest, WhoeverTakesOverIsGivenTwiceAsLong) {
   add(100'000);
   next(1);
