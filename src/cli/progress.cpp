@@ -283,9 +283,9 @@ void Progress::blob_restarted(const Digest& digest, const std::string& why) {
   message(digest.short_string() + ": fetched again, " + why);
 }
 
-void Progress::blob_waiting(const Digest& digest) {
+void Progress::blob_waiting(const Digest& digest, const std::string& holder) {
   if (BlobState* blob = find(digest)) blob->phase = Phase::elsewhere;
-  message(digest.short_string() + ": another process is fetching it, waiting");
+  message(digest.short_string() + ": " + holder + " is fetching it, waiting");
 }
 
 void Progress::blob_done(const Digest& digest) {

@@ -96,7 +96,7 @@ class Progress : public TransferObserver {
   void blob_planned(const Digest& digest, std::uint64_t size, std::uint64_t present) override;
   void blob_progress(const Digest& digest, std::uint64_t bytes) override;
   void blob_restarted(const Digest& digest, const std::string& why) override;
-  void blob_waiting(const Digest& digest) override;
+  void blob_waiting(const Digest& digest, const std::string& holder) override;
   void blob_done(const Digest& digest) override;
   void retrying(const std::string& what, const std::string& why, std::chrono::milliseconds delay) override;
   void connections(std::size_t count) override { connections_ = count; }

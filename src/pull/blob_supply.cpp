@@ -3,6 +3,7 @@
 #include "image/hasher.hpp"
 #include "store/partial_blob.hpp"
 #include "util/file.hpp"
+#include "util/text.hpp"
 
 #include <hawser/util/error.hpp>
 
@@ -281,6 +282,31 @@ std::vector<RankedSource> BlobSupply::sources_of(const BlobDelivery& delivery) {
   return sources;
 }
 
+/// The right to fetch a blob. A holder of it who was stopped, by Ctrl-Z say, is not waited for: `told` is set once that
+/// was said of one.
+BlobAcquisition BlobSupply::acquire(BlobStore& arrivals, const Digest& digest, std::uint64_t size, bool& told) {
+  auto acquired = arrivals.acquire(digest, size);
+  if (std::holds_alternative<StoredBlob>(acquired)) return BlobReady{};
+  if (auto* const partial = std::get_if<std::unique_ptr<PartialBlob>>(&acquired)) {
+    fetched_.insert(digest);
+    return std::move(*partial);
+  }
+  const BlobBusy& busy = std::get<BlobBusy>(acquired);
+  const auto still = std::chrono::system_clock::now() - busy.last_byte;
+  const auto& stall_timeout = request_.access.stall_timeout;
+  const std::string who = busy.holder + ", which has the blob " + digest.short_string() + ", got nothing of it for " +
+                          format_duration(std::chrono::floor<std::chrono::seconds>(still));
+  if (still < 2 * stall_timeout) {
+    if (still >= stall_timeout && !std::exchange(told, true) && request_.access.log)
+      request_.access.log(Importance::warning,
+                          who + "; after " + format_duration(2 * stall_timeout) + " hawser fetches it for itself");
+    return BlobHeld{busy.holder};
+  }
+  if (request_.access.log) request_.access.log(Importance::warning, who + "; hawser fetches it for itself");
+  fetched_.insert(digest);
+  return arrivals.acquire_beside(digest, size);
+}
+
 BlobJob BlobSupply::make_job(const BlobDelivery& delivery, bool& taken_on_the_way) {
   const Digest& digest = delivery.blob.descriptor.digest;
   BlobJob job(delivery.blob.descriptor, sources_of(delivery));
@@ -289,14 +315,8 @@ BlobJob BlobSupply::make_job(const BlobDelivery& delivery, bool& taken_on_the_wa
     // A small blob is read once it is there, and might as well be copied then.
     if (!delivery.bytes) job.consumer = delivery.output.consumer(digest);
     taken_on_the_way = job.consumer != nullptr;
-    job.acquire = [this, arrivals, digest, size = delivery.blob.descriptor.size]() -> BlobAcquisition {
-      auto acquired = arrivals->acquire(digest, size);
-      if (auto* partial = std::get_if<std::unique_ptr<PartialBlob>>(&acquired)) {
-        fetched_.insert(digest);
-        return std::move(*partial);
-      }
-      if (std::holds_alternative<StoredBlob>(acquired)) return BlobReady{};
-      return BlobHeld{};
+    job.acquire = [this, arrivals, digest, size = delivery.blob.descriptor.size, told = false]() mutable {
+      return acquire(*arrivals, digest, size, told);
     };
   } else {
     // The bytes go straight into the output.

@@ -69,13 +69,33 @@ std::optional<StoredBlob> BlobStore::find(const Digest& digest, std::uint64_t si
   return blob;
 }
 
+namespace {
+
+std::int64_t now_in_nanoseconds() {
+  return std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+}  // namespace
+
+BlobBusy BlobStore::busy(const Digest& digest, std::uint64_t size) const {
+  const Directory ingest = layout_.make(Part::ingest);
+  auto held = ingest.status(StoreLayout::stem(digest, size) + ".partial");
+  if (!held) held = ingest.status(StoreLayout::stem(digest) + ".lock");
+  const std::chrono::nanoseconds last_byte(held ? modification_time(*held) : now_in_nanoseconds());
+  return {LockFile::holder(ingest, StoreLayout::stem(digest)), std::chrono::system_clock::time_point(last_byte)};
+}
+
 Acquired BlobStore::acquire(const Digest& digest, std::uint64_t size) {
   if (auto blob = find(digest, size)) return std::move(*blob);
   auto lock = LockFile::try_acquire(layout_.make(Part::ingest), StoreLayout::stem(digest));
-  if (!lock) return BlobBusy{};
+  if (!lock) return busy(digest, size);
   // The holder before us may have finished between our look and our lock.
   if (auto blob = find(digest, size)) return std::move(*blob);
   return std::make_unique<PartialBlob>(layout_, digest, size, std::move(*lock));
+}
+
+std::unique_ptr<BlobDestination> BlobStore::acquire_beside(const Digest& digest, std::uint64_t size) {
+  return std::make_unique<UnsharedBlob>(layout_, digest, size);
 }
 
 std::uint64_t BlobStore::resumable_bytes(const Digest& digest, std::uint64_t size) const {
@@ -215,10 +235,6 @@ std::vector<Digest> blobs_in(const Directory& blobs, Digest::Algorithm algorithm
 
 std::uint64_t allocated_bytes(const struct stat& status) {
   return static_cast<std::uint64_t>(status.st_blocks) * 512;
-}
-
-std::int64_t now_in_nanoseconds() {
-  return std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
 std::int64_t last_access(const struct stat& status) {

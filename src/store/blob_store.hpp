@@ -33,7 +33,10 @@ struct StoredBlob {
 };
 
 /// Another process is fetching the blob just now.
-struct BlobBusy {};
+struct BlobBusy {
+  std::string holder = {};                               ///< "process 4711"
+  std::chrono::system_clock::time_point last_byte = {};  ///< when something of the blob came last
+};
 /// The blob complete, or the exclusive right to fetch it, or neither.
 using Acquired = std::variant<StoredBlob, std::unique_ptr<PartialBlob>, BlobBusy>;
 
@@ -54,6 +57,9 @@ class BlobStore {
   /// find(), or the exclusive right to fetch the blob (with what an earlier run left), or busy. Neither hashes nor
   /// waits for others. A file of another length, of which it is not known what it is, stays until commit() replaces it.
   Acquired acquire(const Digest& digest, std::uint64_t size);
+  /// A place for the blob beside a holder who does not move: nothing of it is shared, nor outlives the process, before
+  /// commit() puts it where the holder would put the same.
+  std::unique_ptr<BlobDestination> acquire_beside(const Digest& digest, std::uint64_t size);
   /// Bytes that an interrupted fetch of the blob has left, 0 where there are none; takes no lock.
   std::uint64_t resumable_bytes(const Digest& digest, std::uint64_t size) const;
   /// Stores a small document (manifest, index, config) whose digest the caller has checked. Durable on return. For pool
@@ -112,6 +118,8 @@ class BlobStore {
   std::uint64_t prune(std::chrono::seconds age);
 
  private:
+  /// What is known of who has the right to fetch the blob.
+  BlobBusy busy(const Digest& digest, std::uint64_t size) const;
   /// The blob's file, whatever its size; what is no regular file is quarantined.
   std::optional<File> open_blob(const Digest& digest) const;
   /// The blob, whatever its size, if it is there.

@@ -1,10 +1,14 @@
 #include "store/lock_file.hpp"
 
+#include "util/text.hpp"
+
 #include <hawser/util/error.hpp>
 
 #include <cerrno>
+#include <span>
 
 #include <fcntl.h>
+#include <unistd.h>
 
 namespace hawser {
 namespace {
@@ -20,6 +24,17 @@ int set_lock(int fd, int type) {
   lock.l_type = static_cast<short>(type);
   lock.l_whence = SEEK_SET;
   return ::fcntl(fd, F_OFD_SETLK, &lock) == 0 ? 0 : errno;
+}
+
+/// Leaves our number in the file, for those who have to wait.
+void sign(const File& file) noexcept {
+  try {
+    const std::string process = std::to_string(::getpid());
+    file.truncate(0);
+    file.write_at(0, std::as_bytes(std::span(process)));
+  } catch (const Error&) {
+    // On a full disk they will not know who we are.
+  }
 }
 
 Error lock_error(int error, const Directory& directory, const std::string& name) {
@@ -45,6 +60,13 @@ bool is_in_use(const File& file) noexcept {
   return is_taken(error);
 }
 
+std::string LockFile::holder(const Directory& directory, const std::string& name) {
+  constexpr std::size_t longest = 20;
+  const auto text = directory.read(name + ".lock", longest);
+  const auto process = text ? parse_whole<std::uint32_t>(*text) : std::nullopt;
+  return process ? "process " + std::to_string(*process) : "another process";
+}
+
 std::optional<LockFile> LockFile::try_acquire(Directory directory, const std::string& name, int (*lock)(int fd)) {
   const std::string lock_name = name + ".lock";
   for (int attempt = 0; attempt < max_attempts; ++attempt) {
@@ -54,7 +76,9 @@ std::optional<LockFile> LockFile::try_acquire(Directory directory, const std::st
     if (is_taken(error)) return std::nullopt;
     if (error != 0) throw lock_error(error, directory, lock_name);
     // The holder before may have removed the file between our opening and our locking of it.
-    if (directory.holds(lock_name, *file)) return LockFile(std::move(directory), lock_name, std::move(*file));
+    if (!directory.holds(lock_name, *file)) continue;
+    sign(*file);
+    return LockFile(std::move(directory), lock_name, std::move(*file));
   }
   return std::nullopt;
 }

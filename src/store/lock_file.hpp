@@ -12,13 +12,15 @@ namespace hawser {
 int lock_whole_file(int fd);
 
 /// An open-file-description lock on `<name>.lock`, held until the object or the process ends. Two holders exclude each
-/// other also within one process.
+/// other also within one process. The file holds the number of the holder's process.
 class LockFile {
  public:
   /// The lock, or nothing where another holds it. Never waits. Throws Error{disk}, also where the filesystem has no
   /// locks. Tests put a `lock` of their own in.
   static std::optional<LockFile> try_acquire(Directory directory, const std::string& name,
                                              int (*lock)(int fd) = lock_whole_file);
+  /// Who holds the lock, by the file's own word: "process 4711", else "another process".
+  static std::string holder(const Directory& directory, const std::string& name);
   LockFile(LockFile&&) noexcept = default;
   LockFile& operator=(LockFile&&) = delete;
   ~LockFile();

@@ -148,4 +148,15 @@ void PartialBlob::commit() {
   lock_.release();
 }
 
+UnsharedBlob::UnsharedBlob(StoreLayout layout, Digest digest, std::uint64_t size)
+    : layout_(std::move(layout)),
+      digest_(std::move(digest)),
+      file_(layout_.make(StoreLayout::blobs_of(digest_.algorithm())).replacement(digest_.hex())) {
+  file_.file().truncate(size);
+}
+
+void UnsharedBlob::commit() {
+  layout_.record_known(digest_, Identity::of(status_of(file_.commit())));
+}
+
 }  // namespace hawser

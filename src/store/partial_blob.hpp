@@ -5,6 +5,7 @@
 #include "store/journal.hpp"
 #include "store/lock_file.hpp"
 #include "store/store_layout.hpp"
+#include "util/atomic_file.hpp"
 #include "util/file.hpp"
 #include "util/interval_set.hpp"
 
@@ -76,6 +77,27 @@ class PartialBlob final : public BlobDestination {
   IntervalSet present_;
   IntervalSet durable_;
   IntervalSet pending_;  // what is present, but not journalled
+};
+
+/// A blob that is fetched beside the holder of the right: into a file without a name, which becomes the blob as a whole
+/// or not at all.
+class UnsharedBlob final : public BlobDestination {
+ public:
+  UnsharedBlob(StoreLayout layout, Digest digest, std::uint64_t size);
+
+  const File& file() const override { return file_.file(); }
+  std::uint64_t base() const override { return 0; }
+  const IntervalSet& present() const override { return present_; }
+  void wrote(std::uint64_t begin, std::uint64_t end) override { present_.insert(begin, end); }
+  void checkpoint() override {}
+  void commit() override;
+  void discard() override { present_.clear(); }
+
+ private:
+  const StoreLayout layout_;
+  const Digest digest_;
+  AtomicFile file_;
+  IntervalSet present_;
 };
 
 }  // namespace hawser

@@ -201,7 +201,7 @@ asio::awaitable<std::unique_ptr<BlobDestination>> BlobFetcher::Engine::acquire(c
     const bool ours = std::ranges::any_of(
         blobs_, [&](const auto& blob) { return blob && blob->descriptor.digest == job.descriptor.digest; });
     if (!told && !ours) {
-      observer_.blob_waiting(job.descriptor.digest);
+      observer_.blob_waiting(job.descriptor.digest, std::get<BlobHeld>(acquisition).holder);
       told = true;
     }
     co_await sleep(clock_, executor_, busy_poll);

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <string>
 #include <variant>
 #include <vector>
 
@@ -16,7 +17,9 @@ namespace hawser {
 /// The blob has been completed by somebody else meanwhile.
 struct BlobReady {};
 /// Somebody else is fetching it: ask again later.
-struct BlobHeld {};
+struct BlobHeld {
+  std::string holder = "another process";
+};
 /// The answer to an attempt to get hold of a blob.
 using BlobAcquisition = std::variant<std::unique_ptr<BlobDestination>, BlobReady, BlobHeld>;
 

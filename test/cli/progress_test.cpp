@@ -119,7 +119,7 @@ TEST(ProgressSums, MoreBytesThanTheSizeDontShow) {
 TEST(ProgressSums, BlobsOfAnotherProcess) {
   Progress state(Progress::Style::quiet);
   state.blob_planned(a, 10, 0);
-  state.blob_waiting(a);
+  state.blob_waiting(a, "another process");
   EXPECT_EQ(state.blobs().front().phase, Phase::elsewhere);
   state.blob_done(a);
   EXPECT_EQ(state.blobs().front().phase, Phase::done);
@@ -129,7 +129,7 @@ TEST(ProgressSums, BlobsThatWereNotPlannedAreCountedButNotShown) {
   Progress state(Progress::Style::quiet);
   state.blob_progress(a, 10);
   state.blob_done(a);
-  state.blob_waiting(a);
+  state.blob_waiting(a, "another process");
   state.blob_restarted(a, "");
   EXPECT_TRUE(state.blobs().empty());
   EXPECT_EQ(state.received(), 10U);
@@ -200,7 +200,7 @@ TEST(ProgressView, TheTimeLeftComesBeforeTheConnections) {
 
 TEST(ProgressView, AWordLongerThanATimeTakesItsRoomFromTheBar) {
   SampleState state;
-  state.blob_waiting(blob(1));
+  state.blob_waiting(blob(1), "another process");
   const auto lines = render_progress(state, {79, 24});
   EXPECT_THAT(lines[1], AllOf(HasSubstr("["), EndsWith("by another process")));
 }
@@ -279,7 +279,7 @@ TEST_F(PlainProgress, TellsThePlanEachLayerAndNowAndThenATotal) {
 
 TEST_F(PlainProgress, SaysWhatIsWaitedForAndWhy) {
   progress.blob_planned(a, 10, 0);
-  progress.blob_waiting(a);
+  progress.blob_waiting(a, "another process");
   progress.blob_restarted(a, "its bytes had changed");
   progress.retrying("https://r.example", "connection reset", 2s);
   EXPECT_THAT(out, HasSubstr("another process is fetching it"));

@@ -13,6 +13,7 @@
 namespace hawser::test {
 namespace {
 
+using testing::AllOf;
 using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
@@ -118,6 +119,25 @@ TEST_F(PipelineTest, WhatWentThroughTheCacheIsNotFetchedAgain) {
   }
   EXPECT_THAT(requests_for(image), ElementsAre(1, 1, 1));
   EXPECT_EQ(BlobStore(directory / "cache").images().size(), 1U);
+}
+
+TEST_F(PipelineTest, AHolderWhoDoesNotMoveIsNotWaitedForForEver) {
+  const TestImage image = add(1);
+  const Digest held = Digest::of(image.layers[0]);
+  BlobStore other(directory / "cache");
+  const auto partial = std::get<std::unique_ptr<PartialBlob>>(other.acquire(held, image.layers[0].size()));
+  partial->file().write_at(0, std::as_bytes(std::span(image.layers[0]).first(100)));
+  request.access.stall_timeout = std::chrono::milliseconds(400);
+  EXPECT_EQ(code_of(pull_through_cache()), Errc{});
+  expect_holds(*request.output, image);
+  const std::string holder = "process " + std::to_string(::getpid());
+  EXPECT_THAT(told, ElementsAre(AllOf(HasSubstr(holder), HasSubstr("hawser fetches it for itself"), HasSubstr("after")),
+                                AllOf(HasSubstr(holder), HasSubstr("hawser fetches it for itself"))));
+  // The holder goes on, and ends as if nothing had been.
+  partial->file().write_at(0, std::as_bytes(std::span(image.layers[0])));
+  partial->commit();
+  EXPECT_EQ(code_of(pull_through_cache()), Errc{});
+  EXPECT_THAT(requests_for(image), ElementsAre(1, 1, 1));
 }
 
 TEST_F(PipelineTest, WithoutACacheTheTarTakesTheBlobs) {

@@ -186,6 +186,53 @@ TEST_F(BlobStoreTest, AcquireGivesTheBlobTheRightOrBusy) {
   EXPECT_TRUE(std::holds_alternative<StoredBlob>(other.acquire(digest, content.size())));
 }
 
+TEST_F(BlobStoreTest, WhoIsBusySaysWhoItIsAndWhenAByteCameLast) {
+  BlobStore store(cache());
+  const auto partial = begin(store, digest, content.size());
+  fill(*partial, content, 0, 1'000);
+  const auto hours = std::chrono::hours(3);
+  const auto ingest = cache() / "ingest";
+  for (const auto& entry : std::filesystem::directory_iterator(ingest))
+    if (entry.path().extension() == ".partial")
+      std::filesystem::last_write_time(entry.path(), std::filesystem::file_time_type::clock::now() - hours);
+  const auto busy = std::get<BlobBusy>(BlobStore(cache()).acquire(digest, content.size()));
+  EXPECT_EQ(busy.holder, "process " + std::to_string(::getpid()));
+  EXPECT_NEAR(std::chrono::duration<double>(std::chrono::system_clock::now() - busy.last_byte).count(),
+              std::chrono::duration<double>(hours).count(), 60);
+  write_text(ingest / (StoreLayout::stem(digest) + ".lock"), "\x1b[2Jroot");
+  EXPECT_EQ(std::get<BlobBusy>(BlobStore(cache()).acquire(digest, content.size())).holder, "another process");
+}
+
+TEST_F(BlobStoreTest, ABlobFetchedBesideAHolderSpoilsNothing) {
+  BlobStore store(cache());
+  BlobStore other(cache());
+  const auto held = begin(store, digest, content.size());
+  fill(*held, content, 0, 40'000);
+  {
+    const auto dropped = other.acquire_beside(digest, content.size());
+    fill(*dropped, content, 0, 10);
+  }
+  EXPECT_FALSE(other.find(digest, content.size()));
+  const auto beside = other.acquire_beside(digest, content.size());
+  fill(*beside, std::string(content.size(), 'x'), 0, content.size());
+  beside->discard();
+  EXPECT_EQ(beside->present().size(), 0U);
+  fill(*beside, content, 0, content.size());
+  beside->commit();
+  const auto found = other.find(digest, content.size());
+  ASSERT_TRUE(found);
+  EXPECT_TRUE(found->known);
+  EXPECT_EQ(content_of(found->file), content);
+  // The holder goes on.
+  fill(*held, content, 40'000, content.size());
+  held->commit();
+  const auto again = store.find(digest, content.size());
+  ASSERT_TRUE(again);
+  EXPECT_TRUE(again->known);
+  EXPECT_EQ(content_of(again->file), content);
+  EXPECT_EQ(content_of(found->file), content);
+}
+
 TEST_F(BlobStoreTest, TheRightOfAKilledProcessIsTakenOver) {
   const int status = in_child([&] {
     BlobStore store(cache());

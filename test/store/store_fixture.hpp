@@ -72,7 +72,7 @@ class StoreTest : public ::testing::Test {
     return std::get<std::unique_ptr<PartialBlob>>(std::move(result));
   }
   /// Writes part of `content` into the partial blob as the transfer does.
-  static void fill(PartialBlob& partial, const std::string& content, std::size_t begin, std::size_t end) {
+  static void fill(BlobDestination& partial, const std::string& content, std::size_t begin, std::size_t end) {
     partial.file().write_at(begin, as_bytes(std::string_view(content).substr(begin, end - begin)));
     partial.wrote(begin, end);
   }

@@ -87,7 +87,7 @@ struct RecordingObserver final : TransferObserver {
   void blob_planned(const Digest&, std::uint64_t, std::uint64_t present) override { present_before = present; }
   void blob_progress(const Digest&, std::uint64_t bytes) override { progress += bytes; }
   void blob_restarted(const Digest&, const std::string&) override { ++restarted; }
-  void blob_waiting(const Digest&) override { ++waiting; }
+  void blob_waiting(const Digest&, const std::string&) override { ++waiting; }
   void blob_done(const Digest&) override { ++done; }
   void retrying(const std::string& what, const std::string& why, std::chrono::milliseconds delay) override {
     retries.push_back({what, why, delay});

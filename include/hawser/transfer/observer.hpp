@@ -20,8 +20,8 @@ class TransferObserver {
   virtual void blob_progress(const Digest&, std::uint64_t bytes) { (void)bytes; }
   /// Bytes that counted as present turned out wrong and are fetched again.
   virtual void blob_restarted(const Digest&, const std::string& why) { (void)why; }
-  /// Another process is fetching the blob; hawser waits for it.
-  virtual void blob_waiting(const Digest&) {}
+  /// Another process is fetching the blob; hawser waits for it. `holder`: "process 4711", or "another process".
+  virtual void blob_waiting(const Digest&, const std::string& holder) { (void)holder; }
   /// The blob is complete and verified.
   virtual void blob_done(const Digest&) {}
   /// A request failed and will be tried again after `delay`.
