@@ -292,6 +292,7 @@ BlobAcquisition BlobSupply::acquire(BlobStore& arrivals, const Digest& digest, s
     return std::move(*partial);
   }
   const BlobBusy& busy = std::get<BlobBusy>(acquired);
+  if (fetched_.contains(digest)) return BlobHeld{busy.holder};  // it is on its way for another image of this call
   const auto still = std::chrono::system_clock::now() - busy.last_byte;
   const auto& stall_timeout = request_.access.stall_timeout;
   const std::string who = busy.holder + ", which has the blob " + digest.short_string() + ", got nothing of it for " +

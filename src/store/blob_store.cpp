@@ -69,19 +69,13 @@ std::optional<StoredBlob> BlobStore::find(const Digest& digest, std::uint64_t si
   return blob;
 }
 
-namespace {
-
-std::int64_t now_in_nanoseconds() {
-  return std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count();
-}
-
-}  // namespace
-
 BlobBusy BlobStore::busy(const Digest& digest, std::uint64_t size) const {
   const Directory ingest = layout_.make(Part::ingest);
-  auto held = ingest.status(StoreLayout::stem(digest, size) + ".partial");
-  if (!held) held = ingest.status(StoreLayout::stem(digest) + ".lock");
-  const std::chrono::nanoseconds last_byte(held ? modification_time(*held) : now_in_nanoseconds());
+  // The holder signs the lock when it begins; what it goes on with may be old.
+  std::int64_t last = 0;
+  for (const std::string& name : {StoreLayout::stem(digest) + ".lock", StoreLayout::stem(digest, size) + ".partial"})
+    if (const auto status = ingest.status(name)) last = std::max(last, modification_time(*status));
+  const std::chrono::nanoseconds last_byte(last);
   return {LockFile::holder(ingest, StoreLayout::stem(digest)), std::chrono::system_clock::time_point(last_byte)};
 }
 
@@ -235,6 +229,10 @@ std::vector<Digest> blobs_in(const Directory& blobs, Digest::Algorithm algorithm
 
 std::uint64_t allocated_bytes(const struct stat& status) {
   return static_cast<std::uint64_t>(status.st_blocks) * 512;
+}
+
+std::int64_t now_in_nanoseconds() {
+  return std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
 std::int64_t last_access(const struct stat& status) {

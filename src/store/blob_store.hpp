@@ -35,7 +35,7 @@ struct StoredBlob {
 /// Another process is fetching the blob just now.
 struct BlobBusy {
   std::string holder = {};                               ///< "process 4711"
-  std::chrono::system_clock::time_point last_byte = {};  ///< when something of the blob came last
+  std::chrono::system_clock::time_point last_byte = {};  ///< when something of the blob came last, or it began
 };
 /// The blob complete, or the exclusive right to fetch it, or neither.
 using Acquired = std::variant<StoredBlob, std::unique_ptr<PartialBlob>, BlobBusy>;

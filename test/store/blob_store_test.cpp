@@ -187,20 +187,24 @@ TEST_F(BlobStoreTest, AcquireGivesTheBlobTheRightOrBusy) {
 }
 
 TEST_F(BlobStoreTest, WhoIsBusySaysWhoItIsAndWhenAByteCameLast) {
+  const auto lock = ingest_path(digest, ".lock"), bytes = ingest_path(digest, content.size(), ".partial");
+  const auto age = [](const std::filesystem::path& path, std::chrono::seconds seconds) {
+    std::filesystem::last_write_time(path, std::filesystem::file_time_type::clock::now() - seconds);
+  };
+  const auto ask = [&] { return std::get<BlobBusy>(BlobStore(cache()).acquire(digest, content.size())); };
+  const auto seconds_since = [](const BlobBusy& busy) {
+    return std::chrono::duration<double>(std::chrono::system_clock::now() - busy.last_byte).count();
+  };
   BlobStore store(cache());
   const auto partial = begin(store, digest, content.size());
   fill(*partial, content, 0, 1'000);
-  const auto hours = std::chrono::hours(3);
-  const auto ingest = cache() / "ingest";
-  for (const auto& entry : std::filesystem::directory_iterator(ingest))
-    if (entry.path().extension() == ".partial")
-      std::filesystem::last_write_time(entry.path(), std::filesystem::file_time_type::clock::now() - hours);
-  const auto busy = std::get<BlobBusy>(BlobStore(cache()).acquire(digest, content.size()));
-  EXPECT_EQ(busy.holder, "process " + std::to_string(::getpid()));
-  EXPECT_NEAR(std::chrono::duration<double>(std::chrono::system_clock::now() - busy.last_byte).count(),
-              std::chrono::duration<double>(hours).count(), 60);
-  write_text(ingest / (StoreLayout::stem(digest) + ".lock"), "\x1b[2Jroot");
-  EXPECT_EQ(std::get<BlobBusy>(BlobStore(cache()).acquire(digest, content.size())).holder, "another process");
+  age(bytes, std::chrono::seconds(1000));
+  EXPECT_EQ(ask().holder, "process " + std::to_string(::getpid()));
+  EXPECT_NEAR(seconds_since(ask()), 0, 60) << "what it goes on with is old";
+  age(lock, std::chrono::seconds(2000));
+  EXPECT_NEAR(seconds_since(ask()), 1000, 60);
+  write_text(lock, "\x1b[2Jroot");
+  EXPECT_EQ(ask().holder, "another process");
 }
 
 TEST_F(BlobStoreTest, ABlobFetchedBesideAHolderSpoilsNothing) {
