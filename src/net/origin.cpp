@@ -35,7 +35,10 @@ std::string encoded(std::string_view text) {
   const std::size_t mark = text.find_first_of(":/?#");
   std::size_t rest = mark != std::string_view::npos && text[mark] == ':' ? mark + 1 : 0;
   if (text.substr(rest).starts_with("//")) rest = std::min(text.find_first_of("/?#", rest + 2), text.size());
-  return std::string(text.substr(0, rest)) + urls::encode(text.substr(rest), kept);
+  std::string result(text.substr(0, rest));
+  for (const char& c : text.substr(rest))
+    result += kept(c) ? std::string(1, c) : std::string(urls::encode(std::string_view(&c, 1), urls::unreserved_chars));
+  return result;
 }
 
 Origin origin_of(const urls::url_view& url, std::string_view text) {
