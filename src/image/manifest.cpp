@@ -213,9 +213,16 @@ Manifest read_manifest(const JsonDocument& document, std::string type) {
   return manifest;
 }
 
+/// Whether an index entry may lead to an image: its type says so, or nothing while its platform does.
+bool may_be_image(const Descriptor& entry) {
+  const std::string& type = entry.media_type;
+  const bool says_nothing = type.empty() || type == "application/json" || type == "application/octet-stream";
+  return !is_attestation(entry) && (is_known(type) || (says_nothing && entry.platform));
+}
+
 /// How far an index entry is from what is wanted; nothing where it can't be it.
 std::optional<PlatformRank> entry_rank(const Descriptor& entry, const Platform& wanted) {
-  if (is_attestation(entry) || !is_known(entry.media_type)) return std::nullopt;
+  if (!may_be_image(entry)) return std::nullopt;
   if (!entry.platform) return PlatformRank{.place = std::size_t(-1)};
   return platform_rank(*entry.platform, wanted);
 }
@@ -223,7 +230,7 @@ std::optional<PlatformRank> entry_rank(const Descriptor& entry, const Platform& 
 std::string list_platforms(const Index& index) {
   std::vector<std::string> names;
   for (const Descriptor& entry : index.manifests) {
-    if (is_attestation(entry) || !entry.platform) continue;
+    if (!entry.platform || !may_be_image(entry)) continue;
     std::string name = printable(entry.platform->to_string(), 60);
     if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(std::move(name));
   }

@@ -293,11 +293,13 @@ std::string describe(const HttpRequest& request, int status, std::chrono::steady
 /// Undoes the `coding` that a server, or a proxy on the way, gave a body although none was asked for.
 std::string without_content_coding(std::string body, const std::string& coding, std::size_t limit, const Url& url) {
   if (coding.empty() || body.empty()) return body;
+  const bool has_magic = compression_of(std::string_view(body).substr(0, longest_magic)) != Compression::none;
+  const bool is_known = has_magic || coding == "gzip" || coding == "x-gzip" || coding == "zstd";
+  // Some servers name what they did not do, or what was done to an upload ("aws-chunked"), or a charset.
+  if (!is_known && trim(body).starts_with('{')) return body;
   const std::string what = "the answer of " + url.origin.to_string() + ", compressed though that was not asked for (" +
-                           printable("Content-Encoding: " + coding, 80) + "), ";
-  if (coding != "gzip" && coding != "x-gzip" && coding != "zstd")
-    throw Error(Errc::protocol, what + "can't be read: " + url.to_display(),
-                "a proxy or cache on the way may be set to compress: have it leave the registry's answers alone");
+                           coding_words(coding) + "), ";
+  if (!is_known) throw Error(Errc::malformed, what + "can't be read: " + url.to_display(), std::string(coding_hint));
   std::string text;
   const auto take = [&](std::span<const std::byte> bytes) {
     text.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
@@ -477,6 +479,10 @@ asio::awaitable<std::string> HttpResponse::read_all(std::size_t limit) {
     text.append(chunk.data(), n);
   }
   co_return without_content_coding(std::move(text), content_coding(head()), limit, url());
+}
+
+std::string coding_words(const std::string& coding) {
+  return printable("Content-Encoding: " + coding, 80);
 }
 
 std::string content_coding(const HttpHead& head) {

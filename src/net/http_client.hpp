@@ -106,6 +106,10 @@ struct HttpHead {
 /// What a Content-Encoding header says of a body, in lower case (RFC 9110, section 8.4); empty where nothing was done
 /// to it.
 std::string content_coding(const HttpHead& head);
+/// "Content-Encoding: gzip", for messages.
+std::string coding_words(const std::string& coding);
+inline constexpr std::string_view coding_hint =
+    "a proxy or cache on the way may be set to compress: have it leave the registry's answers alone";
 
 /// The bytes of an answer as they come in: an HttpResponse, a fake in tests.
 class ResponseBody {
@@ -117,7 +121,7 @@ class ResponseBody {
   /// Reads up to `buffer.size()` bytes of the body; 0 at its end. Throws Error{connection_lost} where the body
   /// ends early, Error{stalled} after the stall timeout.
   virtual asio::awaitable<std::size_t> read_some(std::span<std::byte> buffer) = 0;
-  /// The whole body as text, its Content-Encoding undone (gzip, zstd; others are Error{protocol}); throws
+  /// The whole body as text, its Content-Encoding undone (gzip, zstd; others are Error{malformed}); throws
   /// Error{too_large} past `limit` bytes, Error{stalled} where it comes more slowly than least_rate.
   virtual asio::awaitable<std::string> read_all(std::size_t limit) = 0;
   /// Closes the connection: a read that waits ends in Error{cancelled}.

@@ -139,15 +139,16 @@ asio::awaitable<BlobStream> accept_blob_response(HttpResponse response, std::opt
                                                  Scrub scrub) {
   const int status = response.status();
   Origin from = response.url().origin;
-  if (status == 200) {
-    // Retriable: the portal may be passed meanwhile, and what has arrived stays.
-    refuse_web_page({}, response.head().header("Content-Type"), what, Errc::protocol);
-    co_return BlobStream(std::make_unique<HttpResponse>(std::move(response)), std::move(from), 0, false);
-  }
-  if (status == 206 && range) {
-    const std::string fault = find_range_fault(response.head(), *range);
+  if (status == 200 || (status == 206 && range)) {
+    const bool partial = status == 206;
+    const std::string fault = partial ? find_range_fault(response.head(), *range) : std::string();
     if (!fault.empty()) throw Error(Errc::range_not_honoured, what + ": " + fault);
-    co_return BlobStream(std::make_unique<HttpResponse>(std::move(response)), std::move(from), range->begin, true);
+    std::string type(response.head().header("Content-Type")), coding = content_coding(response.head());
+    const std::uint64_t begin = partial ? range->begin : 0;
+    BlobStream stream(std::make_unique<HttpResponse>(std::move(response)), std::move(from), begin, partial);
+    stream.content_type = std::move(type);
+    stream.coding = std::move(coding);
+    co_return stream;
   }
   const HttpHead head = response.head();
   const std::string body = co_await read_error_body(response);

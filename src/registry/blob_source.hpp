@@ -29,6 +29,9 @@ struct BlobStream {
   std::uint64_t begin;  ///< offset in the blob of the body's first byte
   /// Whether this is the range asked for; where one was asked for and this is false, the body is the whole blob.
   bool partial;
+  std::string content_type = {};
+  /// What its Content-Encoding says was done to it; nothing was where its bytes have the digest.
+  std::string coding = {};
 };
 
 /// Where a source has a blob, as far as it knows: its own URL until a redirect has led elsewhere.

@@ -320,13 +320,15 @@ asio::awaitable<std::string> RegistryClient::get_blob(std::string repository, De
     throw Error(Errc::too_large, what + " is said to be " + std::to_string(descriptor.size) + " bytes long");
   BlobStream stream = co_await blobs->open(descriptor.digest, std::nullopt);
   std::string content = co_await stream.body->read_all(max_manifest_size);
+  const bool is_right =
+      content.size() == descriptor.size && Digest::of(content, descriptor.digest.algorithm()) == descriptor.digest;
+  if (is_right) co_return content;
+  refuse_web_page(content, stream.content_type, what, Errc::protocol);
   if (content.size() != descriptor.size)
     throw Error(Errc::size_mismatch, what + " should have " + std::to_string(descriptor.size) + " bytes, but " +
                                          std::to_string(content.size()) + " came");
-  if (Digest::of(content, descriptor.digest.algorithm()) != descriptor.digest)
-    throw Error(Errc::digest_mismatch, what + ": other bytes came than its digest says",
-                "the registry or something on the way to it is broken or hostile");
-  co_return content;
+  throw Error(Errc::digest_mismatch, what + ": other bytes came than its digest says",
+              "the registry or something on the way to it is broken or hostile");
 }
 
 }  // namespace hawser

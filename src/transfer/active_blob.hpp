@@ -62,6 +62,7 @@ class ActiveBlob {
   std::unique_ptr<BlobDestination> destination;
   std::exception_ptr failure;
   std::size_t planned = 0;  // its number in the plan
+  std::string coding;       // what an answer's Content-Encoding said; only to be told where the bytes are wrong
 
  private:
   bool worth_following(std::uint64_t hashed) const;

@@ -1,6 +1,7 @@
 #include "transfer/blob_fetcher.hpp"
 
 #include "image/hasher.hpp"
+#include "image/manifest.hpp"
 #include "transfer/active_blob.hpp"
 #include "transfer/concurrency.hpp"
 #include "transfer/range_planner.hpp"
@@ -52,6 +53,42 @@ Error gave_up(const ActiveBlob& blob, std::size_t tries, const Error& error) {
       "gave up on " + name_of(blob) + " after " + (tries == 1 ? "one try" : std::to_string(tries) + " tries in a row") +
           ": " + error.what(),
       error.hint().empty() ? "what has arrived is kept: run the same command again to go on from there" : error.hint()};
+}
+
+/// An answer that is not the blob, and why, where its head tells. A web page is retriable: a portal may be passed
+/// meanwhile, and what has arrived stays.
+[[noreturn]] void refuse_answer(const ActiveBlob& blob, const BlobStream& stream, Errc code, const std::string& text) {
+  refuse_web_page({}, stream.content_type, name_of(blob) + " from " + stream.from.to_string(), Errc::protocol);
+  if (stream.coding.empty()) throw Error(code, text);
+  throw Error(stream.partial ? code : Errc::size_mismatch,
+              text + ": it was compressed on the way (" + coding_words(stream.coding) + ")", std::string(coding_hint));
+}
+
+/// A text that was read already, as a body.
+class TextBody final : public ResponseBody {
+ public:
+  explicit TextBody(std::string text) : text_(std::move(text)), length_(text_.size()) {}
+
+  std::optional<std::uint64_t> content_length() const override { return length_; }
+  asio::awaitable<std::size_t> read_some(std::span<std::byte> buffer) override {
+    const std::size_t n = std::min(buffer.size(), text_.size());
+    std::ranges::copy(std::as_bytes(std::span(text_)).first(n), buffer.begin());
+    text_.erase(0, n);
+    co_return n;
+  }
+  asio::awaitable<std::string> read_all(std::size_t) override { co_return std::exchange(text_, {}); }
+  void cancel() override { text_.clear(); }
+
+ private:
+  std::string text_;
+  std::uint64_t length_;
+};
+
+/// Whether a config comes compressed, which is undone; a layer is large, and what it was compressed with may be its
+/// own.
+bool is_coded_config(const Descriptor& blob, const BlobStream& stream) {
+  return !stream.coding.empty() && !stream.partial && !media_type::is_layer(blob.media_type) &&
+         blob.size <= max_manifest_size && stream.body->content_length() != blob.size;
 }
 
 Error cancelled() {
@@ -256,10 +293,14 @@ asio::awaitable<void> BlobFetcher::Engine::follow(std::shared_ptr<ActiveBlob> bl
     hashed = until;
   }
   const Digest found = hasher.finish();
-  if (found != descriptor.digest)
+  if (found == descriptor.digest) co_return;
+  const std::string text = "the bytes that came for " + descriptor.digest.to_string();
+  if (!blob->coding.empty())
     throw Error(Errc::digest_mismatch,
-                "the bytes that came for " + descriptor.digest.to_string() + " have the digest " + found.to_string(),
-                "the registry, or a proxy on the way, serves damaged data");
+                text + " were compressed on the way (" + coding_words(blob->coding) + "), and are not its own",
+                std::string(coding_hint));
+  throw Error(Errc::digest_mismatch, text + " have the digest " + found.to_string(),
+              "the registry, or a proxy on the way, serves damaged data");
 }
 
 /// Follows; where what came is wrong, fetches it once more, and then from the next source: all of it where the bytes
@@ -447,13 +488,20 @@ asio::awaitable<void> BlobFetcher::Engine::receive(Running& running, OriginState
   BlobStream stream = co_await source->open(digest, range);
   if (blob->over()) co_return;
   moved(*blob, assignment.source, origin, state_of(stream.from));
+  if (is_coded_config(blob->descriptor, stream)) {
+    std::string text = co_await stream.body->read_all(max_manifest_size);
+    if (blob->over()) co_return;
+    stream.coding.clear();
+    stream.body = std::make_unique<TextBody>(std::move(text));
+  }
+  if (!stream.coding.empty()) blob->coding = stream.coding;
   std::uint64_t position = stream.begin;
   const std::uint64_t body_end = stream.partial ? assignment.end : blob->descriptor.size;
   const auto length = stream.body->content_length();
   if (length && *length != body_end - position)
-    throw Error(stream.partial ? Errc::range_not_honoured : Errc::size_mismatch,
-                stream.from.to_string() + " offers " + std::to_string(*length) + " bytes of " + digest.to_string() +
-                    " where " + std::to_string(body_end - position) + " were to come");
+    refuse_answer(*blob, stream, stream.partial ? Errc::range_not_honoured : Errc::size_mismatch,
+                  stream.from.to_string() + " offers " + std::to_string(*length) + " bytes of " + digest.to_string() +
+                      " where " + std::to_string(body_end - position) + " were to come");
   if (stream.partial) {
     planner_.set_ranges(assignment.blob, assignment.source, RangeSupport::shown);
   } else if (!assignment.whole && !planner_.take_whole(assignment.id)) {
@@ -466,9 +514,11 @@ asio::awaitable<void> BlobFetcher::Engine::receive(Running& running, OriginState
     const auto wanted = buffer.first(static_cast<std::size_t>(std::min(at_once, left)));
     const std::size_t n = co_await stream.body->read_some(wanted);
     if (n == 0)
-      throw Error(Errc::connection_lost,
-                  stream.from.to_string() + " ended the body of " + digest.short_string() + " early");
+      refuse_answer(*blob, stream, Errc::connection_lost,
+                    stream.from.to_string() + " ended the body of " + digest.short_string() + " early");
     if (blob->over()) break;
+    if (position == 0 && looks_like_html({}, stream.content_type))
+      refuse_web_page({reinterpret_cast<const char*>(wanted.data()), n}, {}, name_of(*blob), Errc::protocol);
     const std::uint64_t stored = blob->store(position, wanted.first(n));
     position += n;
     origin->received += n;
@@ -483,8 +533,9 @@ asio::awaitable<void> BlobFetcher::Engine::receive(Running& running, OriginState
     // The body must end where the range ends; a longer one is not the blob.
     const std::size_t extra = co_await stream.body->read_some(buffer.first(1));
     if (extra > 0)
-      throw Error(Errc::size_mismatch, stream.from.to_string() + " sends more than the " +
-                                           std::to_string(blob->descriptor.size) + " bytes of " + digest.to_string());
+      refuse_answer(*blob, stream, Errc::size_mismatch,
+                    stream.from.to_string() + " sends more than the " + std::to_string(blob->descriptor.size) +
+                        " bytes of " + digest.to_string());
   }
   running.body = nullptr;
 }

@@ -413,6 +413,20 @@ TEST(SelectPlatform, PassesOverAttestationsAndOtherThings) {
   EXPECT_EQ(chosen(entries, "linux/amd64"), Digest::of("image"));
 }
 
+TEST(SelectPlatform, AnEntryMaySayNothingOfItsTypeWhereItHasAPlatform) {
+  const std::string platform = R"(,"platform":{"os":"linux","architecture":"amd64"})";
+  for (const char* type : {"", "application/json", "application/octet-stream"}) {
+    EXPECT_EQ(chosen(descriptor(type, "image", "7", platform), "linux/amd64"), Digest::of("image")) << type;
+    EXPECT_THROW(chosen(descriptor(type, "thing"), "linux/amd64"), Error) << type;
+  }
+  try {
+    chosen(descriptor("application/x-thing", "thing", "7", platform), "linux/amd64");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.hint().find("amd64"), std::string::npos) << error.hint();
+  }
+}
+
 TEST(SelectPlatform, EntriesWithoutAPlatformComeLast) {
   const std::string nested = descriptor(media_type::oci_index, "nested");
   EXPECT_EQ(chosen(nested + "," + entry("image", "linux", "amd64"), "linux/amd64"), Digest::of("image"));

@@ -1,5 +1,7 @@
 // Origins that misbehave, and links that break: the blob must come through, or the error say why not.
+#include "image/manifest.hpp"
 #include "transfer/fetcher_fixture.hpp"
+#include "util/compressed.hpp"
 
 namespace hawser::test {
 namespace {
@@ -302,6 +304,55 @@ TEST_F(FetcherFaultsTest, AWebPageThatStaysIsNamed) {
   EXPECT_THAT(failure.text, HasSubstr("a web page came in its place"));
   EXPECT_THAT(failure.hint, HasSubstr("captive portal"));
   EXPECT_EQ(stored(), std::string(bytes.size(), '\0'));
+}
+
+TEST_F(FetcherFaultsTest, TheTypeOfAWebPageAloneMakesNone) {
+  serve(pattern(1'000, 99));
+  registry.on("GET", path).reply_with(Reply::of(200, bytes, "text/html"));
+  expect_fetched();
+  EXPECT_TRUE(observer.retries.empty());
+}
+
+TEST_F(FetcherFaultsTest, AWebPageIsToldByItsBytesWhereItsLengthTellsNothing) {
+  serve(pattern(1'000));
+  registry.on("GET", path).reply_with(Reply::of(200, "<html>" + bytes.substr(6), "text/html"));
+  EXPECT_THAT(fetch_failure().text, HasSubstr("a web page came in its place"));
+  EXPECT_EQ(stored(), std::string(bytes.size(), '\0'));
+}
+
+TEST_F(FetcherFaultsTest, ACodingThatLeavesTheBytesAsTheyAreIsNoFault) {
+  serve_in_ranges();
+  registry.on("GET", path).with_fault([](Reply& reply) { reply.headers.emplace_back("Content-Encoding", "gzip"); });
+  expect_fetched();
+}
+
+TEST_F(FetcherFaultsTest, ALayerThatWasCompressedOnTheWayIsRefusedAndTheCodingNamed) {
+  serve(pattern(1'000));
+  for (const bool chunked : {false, true}) {
+    for (const std::string& body : {std::string("short"), bytes + "longer", pattern(1'000, 2)}) {
+      registry.on("GET", path).reply_with([&](const ScriptedRequest&) {
+        Reply reply = Reply::of(200, body).with("Content-Encoding", "gzip");
+        reply.chunked = chunked;
+        return reply;
+      });
+      const std::size_t before = registry.requests().size();
+      const Failure failure = fetch_failure();
+      EXPECT_TRUE(failure.code == Errc::size_mismatch || failure.code == Errc::digest_mismatch) << failure.text;
+      EXPECT_THAT(failure.text, HasSubstr("compressed on the way (Content-Encoding: gzip)"));
+      EXPECT_THAT(failure.hint, HasSubstr("proxy"));
+      EXPECT_LE(registry.requests().size() - before, 3u);
+    }
+  }
+}
+
+TEST_F(FetcherFaultsTest, AConfigThatWasCompressedOnTheWayIsUnpacked) {
+  serve(std::string(3'000, 'a'));
+  registry.on("GET", path).reply_with(Reply::of(200, gzip(bytes)).with("Content-Encoding", "gzip"));
+  BlobJob config = job();
+  config.descriptor.media_type = media_type::oci_config;
+  EXPECT_EQ(fetch(std::move(config)), BlobFetcher::Outcome::fetched);
+  EXPECT_TRUE(stored() == bytes);
+  EXPECT_TRUE(consumer->seen == bytes);
 }
 
 TEST_F(FetcherFaultsTest, AnAnswerOfTheWrongLengthCostsNothingThatHasArrived) {
