@@ -148,7 +148,7 @@ void check_number(const std::string& whose, std::size_t number, const char* of_w
                                      std::to_string(most) + " are taken");
 }
 
-/// What the members of an object say; nothing where there is neither an os nor an architecture.
+/// What the members of an object say; nothing where there is no architecture.
 std::optional<Platform> read_platform(const JsonDocument& document, const json::object* from) {
   if (from == nullptr) return std::nullopt;
   Platform platform{document.text(*from, "os"), document.text(*from, "architecture"), document.text(*from, "variant"),
@@ -160,7 +160,7 @@ std::optional<Platform> read_platform(const JsonDocument& document, const json::
       platform.os_features.emplace_back(feature.get_string());
     }
   }
-  if (platform.os.empty() && platform.architecture.empty()) return std::nullopt;
+  if (platform.architecture.empty()) return std::nullopt;
   return platform.normalised();
 }
 
@@ -295,7 +295,6 @@ ImageConfig parse_config(std::string_view bytes) {
   const boost::json::object& root = document.object();
 
   ImageConfig config{read_platform(document, &root), {}};
-  if (config.platform && config.platform->architecture.empty()) config.platform.reset();
   const boost::json::object* rootfs = document.optional_object(root, "rootfs");
   if (rootfs == nullptr) document.refuse("it has no rootfs");
   const std::string type = document.text(*rootfs, "type");

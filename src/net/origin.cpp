@@ -28,8 +28,8 @@ bool is_plain_host(std::string_view host) {
   });
 }
 
-/// `text` with what a path or query can't hold (blanks, UTF-8, brackets) percent-encoded, as curl, Go and browsers do.
-/// The authority stays as it is: one that holds such a thing is none.
+/// `text` with what a path or query can't hold (blanks, UTF-8, brackets) percent-encoded, as curl, Go and browsers do,
+/// and so is a query's % that begins no escape. The authority stays as it is: one that holds such a thing is none.
 std::string encoded(std::string_view text) {
   constexpr auto kept = urls::pchars + urls::grammar::lut_chars("/?#%");
   const std::size_t mark = text.find_first_of(":/?#");
@@ -38,6 +38,9 @@ std::string encoded(std::string_view text) {
   std::string result(text.substr(0, rest));
   for (const char& c : text.substr(rest))
     result += kept(c) ? std::string(1, c) : std::string(urls::encode(std::string_view(&c, 1), urls::unreserved_chars));
+  const auto is_hex = [&](std::size_t at) { return at < result.size() && urls::grammar::hexdig_chars(result[at]); };
+  for (std::size_t at = result.find('%', result.find('?')); at != std::string::npos; at = result.find('%', at + 1))
+    if (!is_hex(at + 1) || !is_hex(at + 2)) result.insert(at + 1, "25");
   return result;
 }
 

@@ -122,8 +122,18 @@ class Resolver {
     }
   }
 
-  /// Of the entries of `index` without a platform the first that is a nested index, or whose config is for what is
-  /// wanted; the last one where none is.
+  /// Whether an index has an entry for what is wanted, or one that may be.
+  bool offers(const Index& index) const {
+    try {
+      select_platform(index, wanted_);
+      return true;
+    } catch (const Error&) {
+      return false;
+    }
+  }
+
+  /// Of the entries of `index` without a platform the first that is a nested index with what is wanted, or whose config
+  /// is for it; the last one where none is.
   asio::awaitable<Descriptor> choose_by_config(const Index& index) {
     std::vector<Descriptor> candidates;
     for (const Descriptor& entry : index.manifests)
@@ -131,7 +141,8 @@ class Resolver {
     for (std::size_t i = 0; i + 1 < candidates.size(); ++i) {
       Document document = co_await fetch(candidates[i]);
       const auto* const manifest = std::get_if<Manifest>(&document.content);
-      if (!manifest) co_return candidates[i];
+      if (!manifest && offers(std::get<Index>(document.content))) co_return candidates[i];
+      if (!manifest) continue;
       if (!has_image_config(*manifest)) continue;
       Descriptor wanted = manifest->config;
       const std::string bytes = co_await session_.get_blob(result_.reference, std::move(wanted));

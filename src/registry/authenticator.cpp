@@ -45,6 +45,17 @@ std::string unquoted(std::string_view text) {
   return value;
 }
 
+/// Where a value without quotes ends: at the blank before the next "name=", or with the text.
+std::size_t end_of_words(std::string_view text) {
+  for (std::size_t blank = text.find_first_of(" \t"); blank < text.size();
+       blank = text.find_first_of(" \t", blank + 1)) {
+    const std::string_view rest = trim(text.substr(blank));
+    const std::string_view name = leading_token(rest);
+    if (!name.empty() && trim(rest.substr(name.size())).starts_with('=')) return blank;
+  }
+  return text.size();
+}
+
 /// The `name BWS "=" BWS value` that `text` begins with; nothing where there is none, as in a token68 ("abc==").
 std::optional<std::pair<std::string, std::string>> read_param(std::string_view text) {
   const std::string_view name = leading_token(text);
@@ -52,8 +63,8 @@ std::optional<std::pair<std::string, std::string>> read_param(std::string_view t
   if (name.empty() || !text.starts_with('=')) return std::nullopt;
   text = trim(text.substr(1));
   if (text.starts_with('"')) return std::pair(ascii_lower(name), unquoted(text));
-  // Not only tokens: URLs and scopes stand without quotes, too.
-  const std::string_view value = text.substr(0, text.find_first_of(" \t"));
+  // Not only tokens: URLs and scopes stand without quotes, too, and names with blanks.
+  const std::string_view value = text.substr(0, end_of_words(text));
   if (value.empty() || value.starts_with('=')) return std::nullopt;
   return std::pair(ascii_lower(name), std::string(value));
 }
@@ -204,11 +215,10 @@ Token parse_token(std::string_view body, std::string_view content_type, const To
                   std::chrono::steady_clock::time_point now, const Scrub& scrub) {
   const std::string who = "the token service at " + service.realm.to_display();
   refuse_web_page(body, content_type, "the answer of " + who, Errc::malformed);
-  const auto object = parse_json_object(body);
-  if (!object) throw Error(Errc::malformed, who + " answered with something other than a JSON object");
+  const boost::json::object object = parse_json_object(body).value_or(boost::json::object());
   Token token;
-  token.value = json_text(*object, "token");
-  if (token.value.empty()) token.value = json_text(*object, "access_token");
+  token.value = json_text(object, "token");
+  if (token.value.empty()) token.value = json_text(object, "access_token");
   if (token.value.empty()) {
     const std::string words = registry_words(body, content_type, scrub);
     throw Error(Errc::unauthorized, who + " gave no token" + (words.empty() ? "" : " (" + words + ")"), login_hint);
@@ -218,7 +228,7 @@ Token parse_token(std::string_view body, std::string_view content_type, const To
   if (!std::ranges::all_of(token.value, visible))
     throw Error(Errc::malformed, who + " answered with a token that HTTP cannot carry");
   token.obtained = now;
-  token.lifetime = lifetime_of(*object);
+  token.lifetime = lifetime_of(object);
   return token;
 }
 

@@ -81,6 +81,7 @@ void RegistryClient::prepare() {
 asio::awaitable<HttpResponse> RegistryClient::get(RedirectChain& chain, Headers headers, std::string repository,
                                                   std::string what, const char* method) {
   std::string authorization = co_await authenticator_.authorization(repository);
+  bool renewed = false;
   for (bool answered = false;; answered = true) {
     HttpHead head;
     std::string body;
@@ -96,17 +97,33 @@ asio::awaitable<HttpResponse> RegistryClient::get(RedirectChain& chain, Headers 
       // The response gives its connection up here: the token service may be at this very origin, and connections to
       // it are limited.
     }
-    // Some registries say of a token that has run out that the request is bad or forbidden.
-    const bool expired = (head.status == 400 || head.status == 403) && !answered &&
-                         authorization.starts_with("Bearer ") && tells_expiry(body);
+    // Some registries say of a token that has run out that the request is bad or forbidden, and some token services
+    // give one out that has.
+    const bool had_token = authorization.starts_with("Bearer ");
+    const bool expired =
+        (head.status == 400 || head.status == 401 || head.status == 403) && !renewed && had_token && tells_expiry(body);
+    renewed = renewed || expired;
     if (!chain.at_home() || (head.status != 401 && !expired))
       throw_status_error(head, body, what, authenticator_.scrub(), asks_for_range(headers));
-    if (answered)
+    std::vector<Challenge> challenges = parse_challenges(head.all("WWW-Authenticate"));
+    if (challenges.empty() && !had_token && !answered && !repository.empty()) challenges = co_await base_challenges();
+    if ((answered && !expired) || (challenges.empty() && !had_token))
       authenticator_.refuse(what, repository,
                             registry_words(body, head.header("Content-Type"), authenticator_.scrub()));
-    std::vector<Challenge> challenges = parse_challenges(head.all("WWW-Authenticate"));
     authorization = co_await authenticator_.answer(std::move(challenges), repository, authorization, what);
   }
+}
+
+/// How the registry asks for a login where its refusal does not say. Other clients ask this before anything else.
+asio::awaitable<std::vector<Challenge>> RegistryClient::base_challenges() {
+  RedirectChain chain({origin_, "/v2/"});
+  HttpRequest request("GET", chain.current());
+  HttpResponse response = co_await send_along(http_, chain, std::move(request));
+  std::vector<Challenge> challenges;
+  if (response.status() == 401 && chain.at_home())
+    challenges = parse_challenges(response.head().all("WWW-Authenticate"));
+  co_await discard_body(response);
+  co_return challenges;
 }
 
 /// Refuses what came instead of the document that `what` is.

@@ -86,6 +86,7 @@ class RegistryClient {
   /// `what` is what is asked for.
   asio::awaitable<HttpResponse> get(RedirectChain& chain, Headers headers, std::string repository, std::string what,
                                     const char* method = "GET");
+  asio::awaitable<std::vector<Challenge>> base_challenges();
   void check_document(const HttpHead& head, const std::string& body, const std::string& what) const;
 
   HttpClient& http_;

@@ -54,9 +54,11 @@ std::string registry_words(std::string_view body, std::string_view content_type,
     std::size_t count = 0;
     if (const auto* errors = json_array(*object, "errors")) {
       for (const auto& entry : *errors)
-        if (++count <= max_errors) add_words(words, json_text(entry, "code"), json_text(entry, "message"));
+        if (++count <= max_errors)
+          add_words(words, json_text(entry, "code"),
+                    entry.is_string() ? std::string(entry.get_string()) : json_text(entry, "message"));
     }
-    for (const char* key : {"details", "error_description", "error", "message"})
+    for (const char* key : {"details", "detail", "error_description", "error", "message"})
       if (words.empty()) words = json_text(*object, key);
   } else {
     words = plain_line(body, content_type);
@@ -66,8 +68,8 @@ std::string registry_words(std::string_view body, std::string_view content_type,
 }
 
 bool tells_expiry(std::string_view body) {
-  const std::string words = ascii_lower(registry_words(body, {}, {}));
-  return words.find("expired") != std::string::npos;
+  // Wherever it stands: as a message, in its details, as a line of text.
+  return ascii_lower(body).find("expir") != std::string::npos;
 }
 
 void throw_status_error(const HttpHead& head, std::string_view body, const std::string& what, const Scrub& scrub,
@@ -100,7 +102,9 @@ void throw_status_error(const HttpHead& head, std::string_view body, const std::
 
 bool is_error_document(std::string_view body) {
   const auto object = parse_json_object(body);
-  return object && json_array(*object, "errors") && !object->contains("schemaVersion");
+  if (!object || object->contains("schemaVersion") || object->contains("tags")) return false;
+  return json_array(*object, "errors") || !json_text(*object, "error").empty() ||
+         !json_text(*object, "message").empty();
 }
 
 bool looks_like_html(std::string_view body, std::string_view content_type) {

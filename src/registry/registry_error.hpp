@@ -19,15 +19,16 @@ inline constexpr std::size_t max_error_body = 1024 * 1024;
 using Scrub = std::function<void(std::string&)>;
 
 /// What a registry says in an error's body, in one line, printable and capped: the codes and messages of `errors` (or,
-/// as token services have it, `details`, `error_description`, `error`, `message`), or the one short line that a body of
-/// `content_type` text/plain or of none is. `scrub` is given the words as they are meant, escapes resolved and uncut.
-/// Never fails: empty where it is none of these.
+/// as token services have it, `details`, `detail`, `error_description`, `error`, `message`), or the one short line that
+/// a body of `content_type` text/plain or of none is. `scrub` is given the words as they are meant, escapes resolved
+/// and uncut. Never fails: empty where it is none of these.
 std::string registry_words(std::string_view body, std::string_view content_type, const Scrub& scrub);
 
-/// Whether a body is a registry's error document ("errors"), which some send with a status that is none.
+/// Whether a body is a registry's error document ("errors", or "error" or "message" where no manifest and no tags are),
+/// which some send with a status that is none.
 bool is_error_document(std::string_view body);
 
-/// Whether the words of a refusal are about something that has expired: a token, whatever the status says.
+/// Whether the body of a refusal is about something that has expired: a token, whatever the status says.
 bool tells_expiry(std::string_view body);
 
 /// Throws the Error that the status of `head` stands for, or where that is below 400 the first code of an error

@@ -306,8 +306,8 @@ TEST(Manifest, FeaturesOfASystemAreNotWithoutEnd) {
   std::string features = "\"0\"";
   for (std::size_t i = 1; i < max_os_features; ++i) features += ",\"" + std::to_string(i) + "\"";
   const auto with = [](const std::string& list) {
-    return index(
-        descriptor(media_type::oci_manifest, "l", "7", R"(,"platform":{"os":"a","os.features":[)" + list + "]}"));
+    return index(descriptor(media_type::oci_manifest, "l", "7",
+                            R"(,"platform":{"os":"a","architecture":"b","os.features":[)" + list + "]}"));
   };
   const auto kept = std::get<Index>(parse_manifest(with(features), ""));
   EXPECT_EQ(kept.manifests.front().platform.value().os_features.size(), max_os_features);
@@ -425,6 +425,12 @@ TEST(SelectPlatform, AnEntryMaySayNothingOfItsTypeWhereItHasAPlatform) {
   } catch (const Error& error) {
     EXPECT_EQ(error.hint().find("amd64"), std::string::npos) << error.hint();
   }
+}
+
+TEST(SelectPlatform, APlatformWithoutAnArchitectureIsNone) {
+  const std::string half = descriptor(media_type::oci_manifest, "half", "7", R"(,"platform":{"os":"linux"})");
+  EXPECT_EQ(chosen(half + "," + entry("image", "linux", "amd64"), "linux/amd64"), Digest::of("image"));
+  EXPECT_EQ(chosen(half, "linux/s390x"), Digest::of("half"));
 }
 
 TEST(SelectPlatform, EntriesWithoutAPlatformComeLast) {

@@ -62,6 +62,7 @@ TEST(Url, WhatShouldHaveBeenEncodedIs) {
       {"/a[1]{2}|\"<>\\^`", "https://a.test/a%5B1%5D%7B2%7D%7C%22%3C%3E%5C%5E%60"},
       {"a//b c:d", "https://a.test/v2/a//b%20c:d"},
       {"?x=\t", "https://a.test/v2/x?x=%09"},
+      {"/%2f?d=100%&e=%z%2", "https://a.test/%2f?d=100%25&e=%25z%252"},
       {"https://[2001:db8::1]:5000/a%20b%2Fc?d#e f", "https://[2001:db8::1]:5000/a%20b%2Fc?d"}};
   for (const auto& [given, url] : targets) EXPECT_EQ(base.resolve(given).to_string(), url);
   for (const char* host : {"https://b c.test/", "https://b\xc3\xa9.test/", "https://b.test\\@c.test/"})

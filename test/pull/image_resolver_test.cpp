@@ -92,6 +92,15 @@ TEST_F(ImageResolverTest, WhereNoEntryNamesAPlatformTheConfigsDo) {
   EXPECT_TRUE(none.archive.manifests.front().bytes.ends_with("}   "));
 }
 
+TEST_F(ImageResolverTest, OfIndexesWithoutAPlatformTheOneThatHasTheImage) {
+  const auto without_platform = [](const std::string& entry) {
+    return entry.substr(0, entry.find(",\"platform")) + "}";
+  };
+  add_index("latest", without_platform(add_index("", add_manifest(1, "s390x"))) + "," +
+                          without_platform(add_index("", add_manifest(2))));
+  EXPECT_EQ(resolve(false).archive.manifests.size(), 1U);
+}
+
 TEST_F(ImageResolverTest, ADocumentNamedTwiceIsFetchedOnce) {
   const std::string manifest = add_manifest(1);
   add_index("latest", manifest + "," + add_index("", manifest));

@@ -193,6 +193,38 @@ TEST_F(AuthenticatorTest, ATokenThatHasRunOutIsRenewedWhateverTheRegistryAnswers
   }
 }
 
+TEST_F(AuthenticatorTest, ATokenThatRanOutBeforeItWasUsedIsRenewedOnce) {
+  registry.auth().require_token(registry.url("/token"));
+  const Reply refusal = Reply::of(403, R"({"errors":[{"code":"DENIED","detail":{"reason":"token expired"}}]})");
+  int refusals = 1;
+  registry.on("GET", "/v2/*").with_fault([&](Reply& reply) {
+    if (reply.status == 200 && refusals-- > 0) reply = refusal;
+  });
+  manifest();
+  EXPECT_EQ(registry.auth().tokens_made(), 2u);
+  use();
+  refusals = 2;
+  EXPECT_EQ(manifest_failure().code, Errc::forbidden);
+}
+
+TEST_F(AuthenticatorTest, WhereARefusalHasNoChallengeTheBaseHas) {
+  registry.auth().require_basic("user", "secret");
+  use(user_and_password("user", "secret"));
+  registry.expect("GET", "/v2/a/b/manifests/latest").reply_with(Reply::error(401, "UNAUTHORIZED", "who are you?"));
+  manifest();
+  EXPECT_EQ(registry.count("GET", "/v2/"), 1u);
+}
+
+TEST_F(AuthenticatorTest, WithoutAnyChallengeTheRegistrysWordsAreShown) {
+  registry.on("GET", "/v2/*").reply_with(Reply::error(401, "UNAUTHORIZED", "pay first"));
+  use(user_and_password("user", "secret"));
+  const Failure failure = manifest_failure();
+  EXPECT_EQ(failure.code, Errc::unauthorized);
+  EXPECT_THAT(failure.text, HasSubstr("(UNAUTHORIZED: pay first)"));
+  EXPECT_EQ(registry.requests().size(), 2u);
+  for (const ScriptedRequest& request : registry.requests()) EXPECT_EQ(request.header("Authorization"), "");
+}
+
 TEST_F(AuthenticatorTest, ARefusalForAnotherReasonThanATokensEndIsFinal) {
   registry.auth().require_token(registry.url("/token"));
   manifest();
@@ -282,7 +314,9 @@ TEST_F(AuthenticatorTest, TokenAnswersThatAreNone) {
     return manifest_failure();
   };
   EXPECT_THAT(answered(Reply::captive_portal()).text, HasSubstr("web page"));
-  EXPECT_EQ(answered(Reply::of(200, "[]")).code, Errc::malformed);
+  EXPECT_EQ(answered(Reply::of(200, "[]")).code, Errc::unauthorized);
+  EXPECT_THAT(answered(Reply::of(200, "locked out", "text/plain")).text, HasSubstr("gave no token (locked out)"));
+  EXPECT_THAT(answered(Reply::of(200, R"({"errors":["locked out"]})")).text, HasSubstr("gave no token (locked out)"));
   EXPECT_EQ(answered(Reply::of(200, "{}")).code, Errc::unauthorized);
   EXPECT_THAT(answered(Reply::of(200, R"({"details":"no such user"})")).text,
               HasSubstr("gave no token (no such user)"));
@@ -588,6 +622,15 @@ TEST(Challenge, ValuesWithoutQuotesGoOnToTheNextParameter) {
                           Pair("scope", "repository:a/b:pull,push"), Pair("error", "x")));
   EXPECT_THAT(challenges[1].params, ElementsAre(Pair("realm", "r")));
   EXPECT_EQ(challenges[2].scheme, "negotiate");
+}
+
+TEST(Challenge, ValuesWithoutQuotesMayHoldBlanks) {
+  const auto challenges =
+      parse_header("Basic realm=Nexus Repository Manager, Bearer realm=r service=Docker Registry ,x=y");
+  ASSERT_THAT(challenges, SizeIs(2));
+  EXPECT_THAT(challenges[0].params, ElementsAre(Pair("realm", "Nexus Repository Manager")));
+  EXPECT_THAT(challenges[1].params, ElementsAre(Pair("realm", "r"), Pair("x", "y")));
+  EXPECT_EQ(parse_header("Bearer realm=r,service=Docker Registry")[0].param("service"), "Docker Registry");
 }
 
 TEST(Challenge, CaseOfSchemesAndNamesDoesNotMatter) {

@@ -81,6 +81,16 @@ TEST_F(ClientTest, AnErrorDocumentIsOneWhateverItsStatus) {
   }
 }
 
+TEST_F(ClientTest, AReasonThatStandsWhereTheDocumentShouldIsShown) {
+  for (const char* body :
+       {R"({"error":"gone fishing"})", R"({"code":5,"message":"gone fishing"})", R"({"errors":["gone fishing"]})"}) {
+    registry.expect("GET", "*").reply_with(Reply::of(200, body));
+    const Failure failure = manifest_failure();
+    EXPECT_EQ(failure.code, Errc::bad_request) << body;
+    EXPECT_THAT(failure.text, HasSubstr("(HTTP 200, gone fishing)"));
+  }
+}
+
 TEST_F(ClientTest, AManifestIsTakenWhateverItsMediaTypeAndCoding) {
   serve_manifest();
   const std::string bytes = manifest().bytes;
