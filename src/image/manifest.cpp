@@ -298,7 +298,8 @@ ImageConfig parse_config(std::string_view bytes) {
   const boost::json::object* rootfs = document.optional_object(root, "rootfs");
   if (rootfs == nullptr) document.refuse("it has no rootfs");
   const std::string type = document.text(*rootfs, "type");
-  if (type != "layers") document.refuse("its rootfs is of type \"" + printable(type, 40) + "\", not \"layers\"");
+  if (!type.empty() && type != "layers")
+    document.refuse("its rootfs is of type \"" + printable(type, 40) + "\", not \"layers\"");
   // Null is what an image without layers has in Go's encoding.
   const boost::json::array* diff_ids = document.optional_array(*rootfs, "diff_ids");
   if (diff_ids == nullptr) return config;

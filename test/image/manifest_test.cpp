@@ -523,6 +523,7 @@ TEST(Config, MayNameNoPlatform) {
        {"{", R"({"os":"linux",)", R"({"os":"","architecture":"",)", R"({"architecture":null,)"})
     EXPECT_EQ(parse_config(text + rootfs).platform, std::nullopt) << text;
   EXPECT_EQ(parse_config(R"({"architecture":"arm64",)" + rootfs).platform.value().to_string(), "linux/arm64");
+  EXPECT_TRUE(parse_config(R"({"rootfs":{"diff_ids":[]}})").diff_ids.empty());  // nor of what type its rootfs is
 }
 
 bool is_image(std::string_view type, std::string_view config_type) {
