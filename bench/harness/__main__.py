@@ -1,6 +1,7 @@
 """bench/compare.sh behind its shell: see docs/benchmarks.md."""
 
 import argparse
+import contextlib
 import json
 import os
 import shutil
@@ -75,11 +76,19 @@ def run_scenario(scenario, image, tools, arguments, paths):
               "its figures will be worse than the tools", file=sys.stderr)
     with network:
         with registry.Registry(paths.storage, paths.certificates, network.address,
-                               namespace=network.path(network.server)) as server:
+                               namespace=network.path(network.server)) as server, \
+                front_of(server, scenario, paths) as server:
             runner = Runner(network, server, os.environ["MEASURE"], paths.run, paths.authority, arguments.timeout)
             results = run_rounds(runner, tools, image, scenario, arguments.rounds)
     network.loads.append(os.getloadavg()[0])
     return report.make_record(scenario, image, network, tools, results, arguments.rounds)
+
+
+def front_of(server, scenario, paths):
+    """What the tools talk to: the registry, or what stands before it."""
+    if not scenario.per_connection:
+        return contextlib.nullcontext(server)
+    return registry.Front(server, scenario.per_connection, paths.run)
 
 
 def make_network(link, arguments):

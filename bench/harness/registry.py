@@ -74,7 +74,7 @@ class Registry:
         enter = ["nsenter", f"--net={self.namespace}"] if self.namespace else []
         self.process = subprocess.Popen([*enter, "docker-registry", "serve", str(config)],
                                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        self._wait_until_listening(enter)
+        wait_until_listening(self.process, "docker-registry", self.port, enter)
         return self
 
     def __exit__(self, *_):
@@ -84,15 +84,68 @@ class Registry:
         """CPU time that the registry has used so far."""
         return cpu_seconds(self.process)
 
-    def _wait_until_listening(self, enter):
-        for _ in range(100):
-            if self.process.poll() is not None:
-                raise HarnessError(f"docker-registry ended: {self.process.stdout.read().strip()[-500:]}")
-            listening = run(*enter, "ss", "-Hltn", f"sport = :{self.port}")
-            if listening.strip():
-                return
-            time.sleep(0.05)
-        raise HarnessError("docker-registry did not start to listen within 5 s")
+
+class Front:
+    """nginx before `registry`, which gives each connection `rate` bytes a second, as some registries do."""
+
+    CONFIG = """\
+daemon off;
+worker_processes 1;
+pid {directory}/front.pid;
+error_log stderr error;
+events {{worker_connections 1024;}}
+http {{
+  access_log off;
+  proxy_temp_path {directory}/front-temporary;
+  client_body_temp_path {directory}/front-body;
+  server {{
+    listen {address}:{port} ssl;
+    ssl_certificate {certificates}/server.pem;
+    ssl_certificate_key {certificates}/server.key;
+    location / {{
+      proxy_pass https://{address}:{behind};
+      proxy_set_header Host $http_host;
+      proxy_ssl_session_reuse on;
+      limit_rate {rate};
+    }}
+  }}
+}}
+"""
+
+    def __init__(self, registry, rate, directory):
+        self.registry, self.rate, self.directory = registry, rate, directory
+        self.port = registry.port + 1
+        self.process = None
+
+    def __enter__(self):
+        self.directory.mkdir(parents=True, exist_ok=True)
+        config = self.directory / "front.conf"
+        config.write_text(self.CONFIG.format(address=self.registry.address, port=self.port, rate=self.rate,
+                                             behind=self.registry.port, certificates=self.registry.certificates,
+                                             directory=self.directory))
+        enter = ["nsenter", f"--net={self.registry.namespace}"] if self.registry.namespace else []
+        self.process = subprocess.Popen([*enter, "nginx", "-c", str(config)], stdout=subprocess.PIPE,
+                                        stderr=subprocess.STDOUT, text=True)
+        wait_until_listening(self.process, "nginx", self.port, enter)
+        return self
+
+    def __exit__(self, *_):
+        stop_process(self.process)
+
+    def cpu_seconds(self):
+        """CPU time that the registry behind has used so far."""
+        return self.registry.cpu_seconds()
+
+
+def wait_until_listening(process, name, port, enter):
+    """Returns once `process` listens on `port`; `enter` leads into its namespace."""
+    for _ in range(100):
+        if process.poll() is not None:
+            raise HarnessError(f"{name} ended: {process.stdout.read().strip()[-500:]}")
+        if run(*enter, "ss", "-Hltn", f"sport = :{port}").strip():
+            return
+        time.sleep(0.05)
+    raise HarnessError(f"{name} did not start to listen within 5 s")
 
 
 def push(image, port, authority):

@@ -28,7 +28,7 @@ def make_record(scenario, image, network, tools, results, rounds):
     return {
         "scenario": scenario.name,
         "shape": scenario.shape.title,
-        "link": scenario.link.describe() if scenario.link else "loopback",
+        "link": scenario.describe_link(),
         "link_kind": network.kind,
         "link_counters": network.counters,
         "congestion": network.congestion,
@@ -77,7 +77,7 @@ def rows_of(record):
 
 def title_of(record):
     limit = f"; limit {record['limit_seconds']:.2f} s" if record["limit_seconds"] else ""
-    kind = f", {record['congestion']}, {record['link_kind']}" if record["link"] != "loopback" else ""
+    kind = f", {record['congestion']}, {record['link_kind']}" if record["link_kind"] != "loopback" else ""
     return (f"{record['scenario']}: {record['shape']} over {record['link']}{kind}{limit}; "
             f"hawser at most {record['target']}")
 

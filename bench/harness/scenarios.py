@@ -36,8 +36,11 @@ class Shape:
 
 SIX = Shape("six", "6 layers, 49 MB", (31_000_000, 17_000_000, 900_000, 80_000, 15_000, 5_000))
 FORTY = Shape("forty", "40 layers, 28 MB", (700_000,) * 40)
+SIXTEEN = Shape("sixteen", "6 layers, 16 MB", (9_000_000, 5_000_000, 1_500_000, 400_000, 80_000, 20_000))
+SIXTY = Shape("sixty", "60 layers, 28 MB", (466_000,) * 60)
+MANY = Shape("many", "127 layers, 40 MB", (315_000,) * 127)
 HUGE = Shape("huge", "one layer of 213 MB and three others, 233 MB", (213_000_000, 12_000_000, 6_000_000, 2_000_000))
-SHAPES = {shape.name: shape for shape in (SIX, FORTY, HUGE)}
+SHAPES = {shape.name: shape for shape in (SIX, FORTY, HUGE, SIXTEEN, SIXTY, MANY)}
 
 
 @dataclass(frozen=True)
@@ -51,10 +54,15 @@ class Scenario:
     cached: bool = False  # a second pull, everything in the cache
     uncompressed: bool = False  # layers as plain tar
     tools: tuple = field(default=())  # the only tools that can do it; empty: all
+    per_connection: int = 0  # bytes a second that one connection gets of the server; 0: as much as there is
+
+    def describe_link(self):
+        share = f", {self.per_connection / 1000:g} kB/s a connection" if self.per_connection else ""
+        return (self.link.describe() if self.link else "loopback") + share
 
     def limit_seconds(self, image_bytes):
         """The least time the link allows for `image_bytes` of blobs, None on loopback."""
-        if self.link is None:
+        if self.link is None or self.per_connection:
             return None
         round_trip = self.link.rtt_ms / 1000
         if self.cached:
@@ -77,6 +85,10 @@ SCENARIOS = {
         Scenario("fast", SIX, FAST, "1.6 × limit"),
         Scenario("loopback", HUGE, None, "crane ÷ 2, skopeo ÷ 10"),
         Scenario("cached", SIX, FAR, "3 round trips + 0.2 s", cached=True, tools=("hawser", "original")),
+        Scenario("many", MANY, FAR, "1.15 × limit"),
+        Scenario("shares", SIXTY, None, "1.3 × the best fixed number", per_connection=150_000),
+        Scenario("shares-six", SIXTEEN, None, "1.3 × the best fixed number", per_connection=150_000),
+        Scenario("shares-far", SIXTY, FAR, "1.3 × the best fixed number", per_connection=150_000),
         Scenario("uncompressed", SIX, FAR, "1.25 × limit", uncompressed=True),
         Scenario("uncompressed-loopback", HUGE, None, "skopeo ÷ 3", uncompressed=True),
     )

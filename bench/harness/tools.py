@@ -31,6 +31,9 @@ class Pull:
         return self.directory / "image.tar"
 
 
+FIXED = (1, 2, 4, 8, 16, 32, 64, 128)  # connections
+
+
 class Tool:
     """A program under measurement. `program` is its path or None where it is not there."""
 
@@ -87,6 +90,19 @@ class HawserWithoutCache(Hawser):
 
     def cache_options(self, pull):
         return ["--no-cache"]
+
+
+class HawserFixed(Hawser):
+    """A fixed number of connections, to compare auto with."""
+
+    def __init__(self, program, connections):
+        super().__init__(program)
+        self.connections = connections
+        self.name, self.note = f"hawser-{connections}", f"--max-connections {connections}"
+
+    def cache_options(self, pull):
+        fixed = ["--max-connections", self.connections, "--max-concurrent-downloads", self.connections]
+        return super().cache_options(pull) + fixed
 
 
 class HawserBefore(Hawser):
@@ -181,7 +197,8 @@ def known_tools():
     hawser = os.environ.get("HAWSER_BIN")
     original = os.environ.get("ORIGINAL")
     return [
-        Hawser(hawser), HawserWithoutCache(hawser), HawserBefore(os.environ.get("HAWSER_BEFORE")), Aria2(shutil.which("aria2c")),
+        Hawser(hawser), HawserWithoutCache(hawser), *(HawserFixed(hawser, number) for number in FIXED),
+        HawserBefore(os.environ.get("HAWSER_BEFORE")), Aria2(shutil.which("aria2c")),
         Crane(os.environ.get("CRANE_BIN") or shutil.which("crane")), Skopeo(shutil.which("skopeo")),
         Podman(shutil.which("podman")), Original(str(Path(original).resolve()) if original else None),
     ]
@@ -191,7 +208,8 @@ def choose_tools(names):
     """The tools named, or those that are installed. Raises HarnessError where one named is missing."""
     known = {tool.name: tool for tool in known_tools()}
     if not names:
-        return [tool for tool in known.values() if tool.program and tool.name != "hawser-no-cache"]
+        return [tool for tool in known.values()
+                if tool.program and not isinstance(tool, (HawserWithoutCache, HawserFixed))]
     for name in names:
         if name not in known:
             raise HarnessError(f"no tool '{name}'; there are {', '.join(known)}")
