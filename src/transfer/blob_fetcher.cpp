@@ -31,6 +31,7 @@ constexpr auto busy_poll = 100ms;
 constexpr std::size_t buffer_size = 128 * 1024;
 /// How often the number of connections is reconsidered.
 constexpr auto shortest_interval = 200ms;
+constexpr auto shares_interval = 50ms;
 /// How much longer a pull must last at its present rate for other numbers of connections to be tried.
 constexpr std::chrono::duration<double> worthwhile_rest(5);
 /// What arrives within this time is not worth splitting, however short the way.
@@ -157,6 +158,8 @@ class BlobFetcher::Engine : public std::enable_shared_from_this<Engine> {
   void set_workers(OriginState& origin, std::size_t count);
   asio::awaitable<void> watch();
   void sample(std::chrono::duration<double> interval);
+  PlanClock::duration beginning(const Origin& origin) const;
+  void share_out(PlanClock::duration passed);
 
   asio::any_io_executor executor_, pool_;
   ConnectionFacts facts_;
@@ -522,11 +525,13 @@ asio::awaitable<void> BlobFetcher::Engine::receive(Running& running, OriginState
     const std::uint64_t stored = blob->store(position, wanted.first(n));
     position += n;
     origin->received += n;
+    const auto now = clock_.now();
+    if (now - running.started > beginning(origin->origin)) origin->shares.bytes += static_cast<double>(n);
     // Bytes that were there already are no progress: whole bodies that break again and again bring them, too.
     if (stored > 0) blob->sources[assignment.source].budget.progressed();
-    planner_.advance(assignment.id, position, clock_.now());
+    planner_.advance(assignment.id, position, now);
     if (stored > 0) observer_.blob_progress(digest, stored);
-    const auto wait = limiter_.took(n, clock_.now());
+    const auto wait = limiter_.took(n, now);
     if (wait > 1ms) co_await sleep(clock_, executor_, wait);
   }
   if (position == body_end) {
@@ -617,6 +622,31 @@ void BlobFetcher::Engine::retry_later(const Running& running, OriginState& origi
   observer_.retrying(name_of(blob), error.what(), delay);
 }
 
+/// How long the rate of a connection is not its usual one: TCP has yet to gather speed, and servers that limit it give
+/// more at first.
+PlanClock::duration BlobFetcher::Engine::beginning(const Origin& origin) const {
+  return std::max<PlanClock::duration>(100ms, 5 * round_trip(origin));
+}
+
+/// Tells the controllers what single connections get.
+void BlobFetcher::Engine::share_out(PlanClock::duration passed) {
+  const auto now = clock_.now();
+  for (const auto& [id, running] : running_) {
+    if (!running->body || !running->blob || running->blob->over()) continue;
+    OriginState& origin = planner_.origin(running->blob->planned, running->assignment.source);
+    const auto steady = now - running->started - beginning(origin.origin);
+    origin.shares.time += std::clamp<PlanClock::duration>(steady, PlanClock::duration{}, passed);
+  }
+  for (auto& [name, origin] : origins_) {
+    const ConcurrencyController::Shares shares = std::exchange(origin.shares, {});
+    if (origin.workers == 0 || shares.time.count() == 0) continue;
+    const double rate = shares.bytes / shares.time.count() * static_cast<double>(origin.workers);
+    const ConcurrencyController::Seconds rest(static_cast<double>(planner_.outstanding(origin)) / std::max(rate, 1.0));
+    origin.controller.share_out(shares, origin.workers, rest,
+                                std::max<ConcurrencyController::Seconds>(1s, 20 * round_trip(name)));
+  }
+}
+
 /// Tells the controllers how fast their origins are.
 void BlobFetcher::Engine::sample(std::chrono::duration<double> interval) {
   for (auto& [name, origin] : origins_) {
@@ -630,16 +660,18 @@ void BlobFetcher::Engine::sample(std::chrono::duration<double> interval) {
 
 asio::awaitable<void> BlobFetcher::Engine::watch() {
   const auto self = shared_from_this();
-  auto since = clock_.now();
+  auto since = clock_.now(), shared = since;
   while (open_blobs_ > 0 && !stopped_) {
-    PlanClock::duration interval = shortest_interval;
+    PlanClock::duration sampling = shortest_interval;
     for (const auto& [name, origin] : origins_)
-      if (origin.workers > 0) interval = std::max<PlanClock::duration>(interval, 3 * round_trip(name));
+      if (origin.workers > 0) sampling = std::max<PlanClock::duration>(sampling, 3 * round_trip(name));
+    PlanClock::duration interval = shares_interval;
     if (const auto due = planner_.next_due(clock_.now()))
       interval = std::clamp<PlanClock::duration>(*due - clock_.now(), 1ms, interval);
     co_await clock_.wait(watcher_, clock_.now() + interval);
     const auto now = clock_.now();
-    if (now - since >= shortest_interval) {
+    share_out(now - std::exchange(shared, now));
+    if (now - since >= sampling) {
       sample(now - since);
       since = now;
     }

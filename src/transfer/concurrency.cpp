@@ -5,6 +5,15 @@
 namespace hawser {
 namespace {
 
+using Seconds = ConcurrencyController::Seconds;
+
+// Servers that limit a connection let its bytes come in bursts: nginx 64 KiB, twice in a second at 150 kB/s.
+constexpr Seconds share_window{0.4};    // that each connection is looked at
+constexpr double whole_share = 0.7;     // of the share before, that it may have shrunk to
+constexpr double spare = 1.25;          // connections beyond those that fill the link at their shares
+constexpr Seconds least_rest{0.5};      // for another multiplication
+constexpr int intervals_to_share = 20;  // without an answer, before share_out() gives up
+
 constexpr double worthwhile_gain = 1.1;   // growth that brings less than this is taken back
 constexpr int intervals_to_measure = 3;   // before growth is judged: new connections need time to gather speed
 constexpr int intervals_to_retry = 20;    // settled for so long, growth is tried once more
@@ -15,18 +24,20 @@ constexpr int intervals_to_forget = 150;  // after a complaint, before as many c
 
 std::size_t initial_connections(std::chrono::microseconds round_trip) {
   const auto milliseconds = round_trip.count() / 1000;
-  return static_cast<std::size_t>(std::clamp<long>(4 + milliseconds / 4, 4, max_auto_connections));
+  return static_cast<std::size_t>(std::clamp<long>(4 + milliseconds / 4, 4, max_shared_connections));
 }
 
-ConcurrencyController::ConcurrencyController(std::size_t initial, std::size_t max)
+ConcurrencyController::ConcurrencyController(std::size_t initial, std::size_t max, bool by_shares)
     : max_(max),
       target_(std::clamp<std::size_t>(initial, 1, max)),
       ceiling_(max),
       before_growth_(target_),
-      intervals_since_complaint_(intervals_of_penance) {}
+      intervals_since_complaint_(intervals_of_penance),
+      sharing_(by_shares) {}
 
 void ConcurrencyController::grow(double rate) {
-  const std::size_t larger = std::min({target_ + std::max<std::size_t>(1, target_ / 2), max_, ceiling_});
+  const std::size_t most = std::min({max_, ceiling_, max_shared_connections});
+  const std::size_t larger = std::min(target_ + std::max<std::size_t>(1, target_ / 2), most);
   if (larger <= target_) return;
   before_growth_ = target_;
   rate_before_growth_ = rate;
@@ -35,10 +46,39 @@ void ConcurrencyController::grow(double rate) {
   measuring_growth_ = true;
 }
 
+void ConcurrencyController::multiply(std::size_t by) {
+  before_growth_ = target_;
+  target_ = std::min({by * target_, max_, ceiling_});
+  sharing_ = target_ > before_growth_;
+}
+
+void ConcurrencyController::share_out(const Shares& shares, std::size_t in_use, Seconds rest, Seconds worthwhile_rest) {
+  if (!sharing_) return;
+  shares_.bytes += shares.bytes;
+  shares_.time += shares.time;
+  if (in_use < target_ || shares_.time < share_window * static_cast<double>(in_use)) return;
+  const double share = shares_.bytes / shares_.time.count();
+  shares_ = {};
+  if (share_before_ == 0) {
+    if (share == 0 || rest < worthwhile_rest) return;
+    share_before_ = share;
+    multiply(target_ <= 8 ? 4 : 2);  // many may choke the link already
+  } else if (share >= whole_share * share_before_) {
+    if (rest >= least_rest) multiply(4);
+  } else {
+    // The link is full, or whatever else they share: as many as fill it.
+    const double filling = spare * static_cast<double>(target_) * share / share_before_;
+    target_ = std::clamp(static_cast<std::size_t>(filling), before_growth_, target_);
+    sharing_ = false;
+  }
+}
+
 void ConcurrencyController::sample(double bytes_per_second, std::size_t in_use, bool could_use_more) {
   const double before = smoothed_;
   smoothed_ = smoothed_ == 0 ? bytes_per_second : 0.5 * smoothed_ + 0.5 * bytes_per_second;
   ++intervals_since_complaint_;
+  if (++intervals_sharing_ > intervals_to_share && share_before_ == 0) sharing_ = false;
+  if (sharing_) return;
   if (!could_use_more || in_use < target_) return;  // the number is not what limits
   if (intervals_since_complaint_ < intervals_of_penance) return;
   // Connections that still gather speed make the rate grow by themselves.
@@ -65,6 +105,7 @@ void ConcurrencyController::complaint(std::size_t in_use) {
   // Several connections hear the same complaint at once: one step back for all of them.
   if (intervals_since_complaint_ == 0) return;
   intervals_since_complaint_ = 0;
+  sharing_ = false;
   measuring_growth_ = false;
   settled_for_ = 0;
   // What a single connection meets says nothing about their number.

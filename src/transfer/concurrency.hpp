@@ -6,23 +6,46 @@
 
 namespace hawser {
 
-/// Most connections to one registry that `auto` goes up to.
-inline constexpr std::size_t max_auto_connections = 32;
+/// Most connections to one origin that `auto` goes up to, where each brings as much as those before it.
+inline constexpr std::size_t max_auto_connections = 128;
+/// Most that it begins with, and goes up to where they bring less.
+inline constexpr std::size_t max_shared_connections = 32;
+
+/// Up to this round trip single connections show their shares soon: on longer ways TCP gathers speed for so long that a
+/// full link looks like one that is not.
+inline constexpr std::chrono::milliseconds longest_to_share_out{20};
 
 /// How many connections to open to an origin whose TCP handshake took `round_trip`, before anything else is known
 /// of it. On a short way one connection fills the link at once; on a long one each starts with ten packets a
 /// round trip, so many together reach the link's rate sooner.
 std::size_t initial_connections(std::chrono::microseconds round_trip);
 
-/// Finds the number of connections that the link and the registry bear. Told the rate at regular intervals, it
-/// grows while that pays, settles when it does not, tries again now and then, and steps back on complaints.
+/// Finds the number of connections that the link and the registry bear.
+///
+/// At first it looks at the share that a single connection gets. Where more of them each get the same, it is the origin
+/// that limits a connection, and their number is multiplied until they get less, or `max` is reached. From then on it
+/// is told the rate at regular intervals, grows by half while that pays, settles when it does not, and tries again now
+/// and then. It steps back on complaints.
 class ConcurrencyController {
  public:
-  /// Begins with `initial` connections; uses one at least and `max` at most.
-  ConcurrencyController(std::size_t initial, std::size_t max);
+  using Seconds = std::chrono::duration<double>;
+
+  /// What the connections have brought that were past their beginning, when servers and TCP give more or less than
+  /// later.
+  struct Shares {
+    double bytes = 0;
+    Seconds time{};  ///< of all of them together
+  };
+
+  /// Begins with `initial` connections; uses one at least and `max` at most. With `by_shares` false it is the rate
+  /// alone that tells.
+  ConcurrencyController(std::size_t initial, std::size_t max, bool by_shares = true);
 
   /// Connections to use.
   std::size_t target() const { return target_; }
+  /// Some time has passed in which `shares` came over `in_use` connections. `rest` is how much longer the pull would
+  /// last as it goes; it is not worth more of them below `worthwhile_rest`.
+  void share_out(const Shares& shares, std::size_t in_use, Seconds rest, Seconds worthwhile_rest);
   /// An interval has passed in which `bytes_per_second` arrived over `in_use` connections. `could_use_more`:
   /// there is work that another connection could do.
   void sample(double bytes_per_second, std::size_t in_use, bool could_use_more);
@@ -31,6 +54,7 @@ class ConcurrencyController {
 
  private:
   void grow(double rate);
+  void multiply(std::size_t by);
 
   std::size_t max_;
   std::size_t target_;
@@ -42,6 +66,10 @@ class ConcurrencyController {
   int intervals_since_complaint_ = 0;
   bool measuring_growth_ = false;
   int settled_for_ = 0;
+  bool sharing_;             // share_out() decides
+  double share_before_ = 0;  // of a connection, before their number was multiplied; bytes a second
+  Shares shares_;            // since then
+  int intervals_sharing_ = 0;
 };
 
 }  // namespace hawser

@@ -13,6 +13,8 @@ double seconds_between(PlanClock::time_point from, PlanClock::time_point to) {
 
 /// A range that has not moved for so long is taken over whole rather than split, where the origin's answers begin soon.
 constexpr PlanClock::duration least_allowance = std::chrono::milliseconds(600);
+/// How long a part of a range should take at least.
+constexpr Seconds worthwhile_part{0.5};
 /// How many times slower than usual a range has to be to be taken over.
 constexpr double by_far = 4;
 
@@ -175,6 +177,12 @@ double RangePlanner::usual_rate(const OriginState& origin, PlanClock::time_point
   return std::max({1.0, total / static_cast<double>(std::max<std::size_t>(1, active_.size())), origin.range_rate});
 }
 
+/// What is worth a request of its own: less where a connection is slow.
+std::uint64_t RangePlanner::least_part(double usual) const {
+  return std::clamp(static_cast<std::uint64_t>(usual * worthwhile_part.count()), limits_.min_split / 4,
+                    limits_.min_split);
+}
+
 /// Whether its connection is so much slower than others that it is better left.
 bool RangePlanner::drags(const Active& active, double usual, PlanClock::time_point now) const {
   return active.position > active.begin && now - active.started > active.allowance &&
@@ -198,7 +206,7 @@ std::pair<RangePlanner::Active*, std::size_t> RangePlanner::slowest(const Origin
     if (due(blobs_[active.blob].sources[active.source]) > now && active.source == *source) continue;
     const bool stuck = is_stuck(active, now, at_least);
     // What has not begun to arrive shows no rate to split it by.
-    const bool divisible = left >= 2 * limits_.min_split && active.position > active.begin;
+    const bool divisible = left >= 2 * least_part(usual) && active.position > active.begin;
     if (!stuck && !divisible && !drags(active, usual, now)) continue;
     const double time_left = stuck ? 1e9 : static_cast<double>(left) / std::max(rate(active, now), 1.0);
     if (time_left <= longest) continue;
@@ -224,7 +232,7 @@ std::optional<Assignment> RangePlanner::split(OriginState& origin, PlanClock::ti
   } else if (!stuck) {
     // Both are to end together: the victim goes on at its rate, the other at the usual one.
     keep = static_cast<std::uint64_t>(static_cast<double>(left) * own / (own + usual));
-    keep = std::clamp(keep, limits_.min_split, left - limits_.min_split);
+    keep = std::clamp(keep, least_part(usual), left - least_part(usual));
     allowance = victim->allowance;
   }
   const std::uint64_t begin = victim->position + keep;
@@ -347,6 +355,13 @@ std::uint64_t RangePlanner::unassigned(const OriginState& origin) const {
       break;
     }
   }
+  return sum;
+}
+
+std::uint64_t RangePlanner::outstanding(const OriginState& origin) const {
+  std::uint64_t sum = unassigned(origin);
+  for (const auto& [id, active] : active_)
+    if (blobs_[active.blob].sources[active.source].origin == &origin) sum += active.end - active.position;
   return sum;
 }
 

@@ -19,7 +19,8 @@ using PlanClock = std::chrono::steady_clock;
 /// redirects to are two.
 struct OriginState {
   OriginState(Origin origin_, std::chrono::microseconds round_trip, std::size_t max_connections)
-      : origin(std::move(origin_)), controller(initial_connections(round_trip), max_connections) {}
+      : origin(std::move(origin_)),
+        controller(initial_connections(round_trip), max_connections, round_trip <= longest_to_share_out) {}
 
   /// An answer has begun `took` after it was asked for.
   void answered(PlanClock::duration took) { first_byte = first_byte ? (3 * *first_byte + took) / 4 : took; }
@@ -31,6 +32,7 @@ struct OriginState {
   std::size_t workers = 0;                        ///< connections in use
   std::uint64_t received = 0;                     ///< bytes of blobs
   std::uint64_t sampled = 0;                      ///< of these, what the controller has been told of
+  ConcurrencyController::Shares shares;           ///< what it will be told next
   std::optional<PlanClock::duration> first_byte;  ///< how long answers take to begin, on a moving average
   double range_rate = 0;                          ///< bytes a second of one range, on a moving average
   PlanClock::time_point paused_until{};           ///< it has limited our rate: nothing is asked before
@@ -43,7 +45,7 @@ struct RangeLimits {
   std::uint64_t min_chunk = 384 * 1024;        ///< no smaller range, but for what is left over
   std::uint64_t max_chunk = 16 * 1024 * 1024;  ///< so that the hash can follow the front
   std::optional<std::uint64_t> fixed_chunk;    ///< --chunk-size: all ranges of this size
-  std::uint64_t min_split = 128 * 1024;        ///< what is left of a range is not split below twice this
+  std::uint64_t min_split = 128 * 1024;        ///< no smaller part of one that is split; a quarter of it on slow ways
 };
 
 /// Whether a source gives parts of a blob.
@@ -136,6 +138,8 @@ class RangePlanner {
   bool in_flight(std::size_t blob) const { return blobs_[blob].active > 0; }
   /// Bytes that nobody is fetching yet and that `origin` has.
   std::uint64_t unassigned(const OriginState& origin) const;
+  /// These and those that are to come from `origin` by the ranges in flight.
+  std::uint64_t outstanding(const OriginState& origin) const;
 
  private:
   struct Blob {
@@ -169,6 +173,7 @@ class RangePlanner {
   double usual_rate(const OriginState& origin, PlanClock::time_point now) const;
   std::pair<Active*, std::size_t> slowest(const OriginState& origin, PlanClock::time_point now,
                                           PlanClock::duration at_least);
+  std::uint64_t least_part(double usual) const;
   bool drags(const Active& active, double usual, PlanClock::time_point now) const;
   bool is_stuck(const Active& active, PlanClock::time_point now, PlanClock::duration at_least) const;
   Assignment start(std::size_t blob, std::size_t source, std::uint64_t begin, std::uint64_t end,

@@ -1,13 +1,16 @@
 #include "transfer/concurrency.hpp"
 
 #include <algorithm>
+#include <vector>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 namespace hawser {
 namespace {
 
 using namespace std::chrono_literals;
+using testing::ElementsAre;
 
 /// A link of a fixed rate, over which one connection alone gets no more than its share.
 struct Link {
@@ -33,7 +36,7 @@ void run(ConcurrencyController& controller, const Link& link, int intervals) {
 TEST(InitialConnections, GrowWithTheRoundTrip) {
   EXPECT_EQ(initial_connections(0us), 4u);
   EXPECT_GT(initial_connections(100ms), initial_connections(20ms));
-  EXPECT_EQ(initial_connections(10s), max_auto_connections);
+  EXPECT_EQ(initial_connections(10s), max_shared_connections);
 }
 
 TEST(ConcurrencyController, StartsWithinItsLimits) {
@@ -61,6 +64,57 @@ TEST(ConcurrencyController, StaysWhereOneConnectionFillsTheLink) {
     settled += controller.target() == 4;
   }
   EXPECT_GT(settled, 200u);
+}
+
+/// Lets the connections show their shares until the controller has made up its mind; returns how many it wanted.
+std::vector<std::size_t> share_out(ConcurrencyController& controller, const Link& link,
+                                   ConcurrencyController::Seconds rest = 1h) {
+  std::vector<std::size_t> wanted{controller.target()};
+  for (int i = 0; i < 200; ++i) {
+    const auto connections = static_cast<double>(controller.target());
+    const ConcurrencyController::Seconds each(0.05);
+    controller.share_out({link.through(controller.target()) * each.count(), connections * each}, controller.target(),
+                         rest, 1s);
+    if (controller.target() != wanted.back()) wanted.push_back(controller.target());
+  }
+  return wanted;
+}
+
+TEST(ConcurrencyController, MultipliesConnectionsThatEachHaveAShareOfTheirOwn) {
+  ConcurrencyController controller(8, max_auto_connections);
+  EXPECT_THAT(share_out(controller, {.rate = 1e9, .per_connection = 150'000}), ElementsAre(8, 32, 128));
+}
+
+TEST(ConcurrencyController, StopsWhereTheSharesFillTheLink) {
+  ConcurrencyController controller(8, max_auto_connections);
+  EXPECT_THAT(share_out(controller, {.rate = 400, .per_connection = 10}), ElementsAre(8, 32, 128, 50));
+}
+
+TEST(ConcurrencyController, TakesBackWhatBringsNothingMore) {
+  ConcurrencyController controller(8, max_auto_connections);
+  EXPECT_THAT(share_out(controller, {.rate = 80, .per_connection = 80}), ElementsAre(8, 32, 10));
+}
+
+TEST(ConcurrencyController, IsNotMultipliedForAShortRestNorAfterAComplaint) {
+  const Link link{.rate = 1e9, .per_connection = 10};
+  ConcurrencyController nearly_done(4, 64);
+  EXPECT_THAT(share_out(nearly_done, link, 900ms), ElementsAre(4));
+  ConcurrencyController scolded(4, 64);
+  scolded.complaint(4);
+  EXPECT_THAT(share_out(scolded, link), ElementsAre(2));
+}
+
+TEST(ConcurrencyController, IsJudgedByTheRateWhereSharesTellNothing) {
+  const Link link{.rate = 160, .per_connection = 10};
+  ConcurrencyController far_away(4, 64, false);
+  EXPECT_THAT(share_out(far_away, link), ElementsAre(4));
+  run(far_away, link, 100);
+  EXPECT_GE(far_away.target(), 16u);
+  ConcurrencyController controller(4, 64);
+  run(controller, link, 20);
+  EXPECT_EQ(controller.target(), 4u);
+  run(controller, link, 100);
+  EXPECT_GE(controller.target(), 16u);
 }
 
 TEST(ConcurrencyController, NeverExceedsItsMaximum) {

@@ -195,7 +195,17 @@ TEST_F(RangePlannerTest, WhereAllAreAsSlowNoneDrags) {
   const Assignment first = next(100), second = next(100);
   now += 1s;
   for (const Assignment& each : {first, second}) planner.advance(each.id, each.begin + 10, now);
-  EXPECT_FALSE(split(100ms));
+  ASSERT_TRUE(split(100ms));
+  EXPECT_GE(planner.end(first.id), first.begin + 20);
+  EXPECT_GE(planner.end(second.id), second.begin + 20);
+}
+
+TEST_F(RangePlannerTest, WhatIsInFlightIsOutstandingToo) {
+  add(1'000);
+  const Assignment first = next(2);
+  planner.advance(first.id, 100, now);
+  EXPECT_EQ(planner.outstanding(origin), 900u);
+  EXPECT_EQ(planner.outstanding(origin) - unassigned(), first.end - 100);
 }
 
 TEST_F(RangePlannerTest, WhoeverTakesOverIsGivenTwiceAsLong) {
