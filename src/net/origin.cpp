@@ -37,7 +37,9 @@ std::string encoded(std::string_view text) {
   if (text.substr(rest).starts_with("//")) rest = std::min(text.find_first_of("/?#", rest + 2), text.size());
   std::string result(text.substr(0, rest));
   for (const char& c : text.substr(rest))
-    result += kept(c) ? std::string(1, c) : std::string(urls::encode(std::string_view(&c, 1), urls::unreserved_chars));
+    result += kept(static_cast<unsigned char>(c))
+                  ? std::string(1, c)
+                  : std::string(urls::encode(std::string_view(&c, 1), urls::unreserved_chars));
   const auto is_hex = [&](std::size_t at) { return at < result.size() && urls::grammar::hexdig_chars(result[at]); };
   for (std::size_t at = result.find('%', result.find('?')); at != std::string::npos; at = result.find('%', at + 1))
     if (!is_hex(at + 1) || !is_hex(at + 2)) result.insert(at + 1, "25");

@@ -1,5 +1,7 @@
 #include "net/response_decoder.hpp"
 
+#include "util/text.hpp"
+
 #include <hawser/util/error.hpp>
 
 #include <algorithm>
@@ -16,6 +18,16 @@ void check(const boost::system::error_code& ec) {
   if (ec == http::error::header_limit) throw Error(Errc::too_large, "the head of the response is longer than 64 KiB");
   throw Error(Errc::protocol, "the response is not HTTP: " + ec.message(),
               "is this the address of a registry, and does it want TLS?");
+}
+
+/// `head`, lines of which Transfer-Encoding is one, without a Content-Length: that does not count then (RFC 9112,
+/// section 6.3), but servers and proxies send it.
+std::string without_overruled_length(std::string head) {
+  const auto line_of = [&](std::string_view name) { return ascii_lower(head).find("\r\n" + std::string(name) + ":"); };
+  if (line_of("transfer-encoding") == std::string::npos) return head;
+  for (std::size_t at = line_of("content-length"); at != std::string::npos; at = line_of("content-length"))
+    head.erase(at, head.find("\r\n", at + 2) - at);
+  return head;
 }
 
 }  // namespace
@@ -47,7 +59,7 @@ void ResponseDecoder::feed_head(std::string& input) {
     input.erase(0, taken);
     if (!last) continue;
     boost::system::error_code ec;
-    parser_->put(boost::asio::buffer(std::exchange(lines_, {})), ec);
+    parser_->put(boost::asio::buffer(without_overruled_length(std::exchange(lines_, {}))), ec);
     check(ec);
     if (!head_done()) throw Error(Errc::protocol, "the response is not HTTP: its head has no status");
     const unsigned status = parser_->get().result_int();

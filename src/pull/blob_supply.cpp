@@ -151,7 +151,9 @@ void BlobSupply::count_as_missing(const Digest& digest) {
 asio::awaitable<void> BlobSupply::check_cached(const Output& output) {
   BlobStore* const cache = storage_.source();
   if (!cache) co_return;
-  for (const auto& [digest, wanted] : output.blobs) {
+  for (const auto& entry : output.blobs) {
+    const Digest& digest = entry.first;
+    const OutputBlob& wanted = entry.second;
     if (stopped_) throw Error(Errc::cancelled, "stopped");
     if (!checked_.insert(digest).second) continue;
     const std::optional<StoredBlob> blob = find(*cache, wanted);

@@ -105,6 +105,21 @@ TEST(ResponseDecoder, InformationalResponsesArePassedOver) {
   }
 }
 
+TEST(ResponseDecoder, ALengthBesideChunksDoesNotCount) {
+  for (const std::string length : {"Content-Length: 3\r\n", "content-length:3\r\nContent-Length: 4\r\n"}) {
+    for (const bool first : {true, false}) {
+      const std::string chunked = "Transfer-Encoding: chunked\r\n";
+      std::string rest;
+      ResponseDecoder decoder = feed(
+          "HTTP/1.1 200 OK\r\n" + (first ? length + chunked : chunked + length) + "X: y\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+          7, rest);
+      EXPECT_EQ(decoder.content_length(), std::nullopt);
+      EXPECT_EQ(decoder.head().header("X"), "y");
+      EXPECT_EQ(body(decoder, rest, 3, 100), "hello");
+    }
+  }
+}
+
 TEST(ResponseDecoder, ChunksInPieces) {
   const std::string text =
       "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;ext=1\r\nhello\r\n1\r\n \r\n5\r\nworld\r\n0\r\nT: "
