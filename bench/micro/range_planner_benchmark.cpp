@@ -12,7 +12,7 @@ void PlanPull(benchmark::State& state, std::size_t blobs, std::uint64_t blob_byt
   std::size_t ranges = 0;
   for (auto _ : state) {
     RangePlanner planner{RangeLimits{}};
-    OriginState origin(Origin(), std::chrono::milliseconds(20), {1, 64});
+    OriginState origin(Origin(), std::chrono::milliseconds(20), 64);
     for (std::size_t i = 0; i < blobs; ++i) planner.add(blob_bytes, {{0, blob_bytes}}, 0, {PlannedSource(origin)});
     std::vector<std::optional<Assignment>> busy(connections);
     PlanClock::time_point now{};
