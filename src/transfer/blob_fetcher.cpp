@@ -511,6 +511,7 @@ asio::awaitable<void> BlobFetcher::Engine::receive(Running& running, OriginState
     co_return;
   }
   running.body = stream.body.get();
+  const auto steady_from = running.started + beginning(origin->origin);
   while (position < planner_.end(assignment.id)) {
     const std::uint64_t left = planner_.end(assignment.id) - position;
     const std::uint64_t at_once = std::min<std::uint64_t>(buffer.size(), limiter_.portion());
@@ -526,7 +527,7 @@ asio::awaitable<void> BlobFetcher::Engine::receive(Running& running, OriginState
     position += n;
     origin->received += n;
     const auto now = clock_.now();
-    if (now - running.started > beginning(origin->origin)) origin->shares.bytes += static_cast<double>(n);
+    if (now > steady_from) origin->shares.bytes += static_cast<double>(n);
     // Bytes that were there already are no progress: whole bodies that break again and again bring them, too.
     if (stored > 0) blob->sources[assignment.source].budget.progressed();
     planner_.advance(assignment.id, position, now);
