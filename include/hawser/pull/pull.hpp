@@ -7,6 +7,7 @@
 #include <hawser/image/reference.hpp>
 #include <hawser/net/proxy_settings.hpp>
 #include <hawser/registry/credentials.hpp>
+#include <hawser/registry/endpoint.hpp>
 #include <hawser/transfer/observer.hpp>
 #include <hawser/util/error.hpp>
 
@@ -43,7 +44,8 @@ struct RegistryAccess {
   std::optional<std::size_t> max_connections;   ///< per registry; nothing: as many as make it faster
   std::chrono::milliseconds connect_timeout{10'000};
   std::chrono::milliseconds stall_timeout{15'000};
-  ProxySettings proxies;  ///< read_proxy_settings() takes them from the environment
+  ProxySettings proxies;     ///< read_proxy_settings() takes them from the environment
+  EndpointLookup endpoints;  ///< empty: the registry that the reference names alone
   /// Asked when a registry wants authentication, on a thread of the pool, by the name that the reference has for it;
   /// empty: all access is anonymous. docker_config_logins() makes one.
   CredentialLookup credentials;
