@@ -11,6 +11,8 @@
 #include <set>
 
 #include <boost/beast/http/rfc7230.hpp>
+#include <boost/url/encode.hpp>
+#include <boost/url/rfc/unreserved_chars.hpp>
 
 namespace hawser {
 namespace {
@@ -68,9 +70,26 @@ bool asks_for_range(const Headers& headers) {
 
 }  // namespace
 
-RegistryClient::RegistryClient(HttpClient& http, Origin origin, CredentialSource credentials, AuthNotes notes)
-    : http_(http), origin_(origin), authenticator_(http, std::move(origin), std::move(credentials), std::move(notes)) {
+RegistryClient::RegistryClient(HttpClient& http, Origin origin, CredentialSource credentials, AuthNotes notes,
+                               RequestForm form)
+    : http_(http),
+      origin_(origin),
+      form_(std::move(form)),
+      authenticator_(http, std::move(origin), std::move(credentials), std::move(notes)) {
   http_.allow_link_local(origin_.host);
+}
+
+Url RegistryClient::url_of(const std::string& path, std::string query) const {
+  if (!form_.ns.empty())
+    query += (query.empty() ? "ns=" : "&ns=") + boost::urls::encode(form_.ns, boost::urls::unreserved_chars);
+  return {origin_, form_.base + path + (query.empty() ? "" : "?") + query};
+}
+
+Scrub RegistryClient::scrub() const {
+  return [this, of_logins = authenticator_.scrub()](std::string& words) {
+    of_logins(words);
+    for (const auto& [name, value] : form_.headers) redact(words, value);
+  };
 }
 
 void RegistryClient::prepare() {
@@ -88,9 +107,13 @@ asio::awaitable<HttpResponse> RegistryClient::get(RedirectChain& chain, Headers 
     {
       HttpRequest request(method, chain.current());
       request.headers = headers;
-      if (chain.at_home() && !authorization.empty()) request.headers.emplace_back("Authorization", authorization);
+      Headers of_home = form_.headers;
+      if (!authorization.empty()) {
+        std::erase_if(of_home, [](const auto& header) { return equals_ignoring_case(header.first, "Authorization"); });
+        of_home.emplace_back("Authorization", authorization);
+      }
       const bool without_body = request.method == "HEAD";
-      HttpResponse response = co_await send_along(http_, chain, std::move(request));
+      HttpResponse response = co_await send_along(http_, chain, std::move(request), std::move(of_home));
       if (response.status() < 400 || (without_body && response.status() != 401)) co_return response;
       head = response.head();
       body = co_await read_error_body(response);
@@ -104,21 +127,21 @@ asio::awaitable<HttpResponse> RegistryClient::get(RedirectChain& chain, Headers 
         (head.status == 400 || head.status == 401 || head.status == 403) && !renewed && had_token && tells_expiry(body);
     renewed = renewed || expired;
     if (!chain.at_home() || (head.status != 401 && !expired))
-      throw_status_error(head, body, what, authenticator_.scrub(), asks_for_range(headers));
+      throw_status_error(head, body, what, scrub(), asks_for_range(headers));
     std::vector<Challenge> challenges = parse_challenges(head.all("WWW-Authenticate"));
     if (challenges.empty() && !had_token && !answered && !repository.empty()) challenges = co_await base_challenges();
     if ((answered && !expired) || (challenges.empty() && !had_token))
-      authenticator_.refuse(what, repository,
-                            registry_words(body, head.header("Content-Type"), authenticator_.scrub()));
+      authenticator_.refuse(what, repository, registry_words(body, head.header("Content-Type"), scrub()));
     authorization = co_await authenticator_.answer(std::move(challenges), repository, authorization, what);
   }
 }
 
 /// How the registry asks for a login where its refusal does not say. Other clients ask this before anything else.
 asio::awaitable<std::vector<Challenge>> RegistryClient::base_challenges() {
-  RedirectChain chain({origin_, "/v2/"});
+  RedirectChain chain(url_of("/"));
   HttpRequest request("GET", chain.current());
-  HttpResponse response = co_await send_along(http_, chain, std::move(request));
+  Headers of_home = form_.headers;
+  HttpResponse response = co_await send_along(http_, chain, std::move(request), std::move(of_home));
   std::vector<Challenge> challenges;
   if (response.status() == 401 && chain.at_home())
     challenges = parse_challenges(response.head().all("WWW-Authenticate"));
@@ -129,12 +152,12 @@ asio::awaitable<std::vector<Challenge>> RegistryClient::base_challenges() {
 /// Refuses what came instead of the document that `what` is.
 void RegistryClient::check_document(const HttpHead& head, const std::string& body, const std::string& what) const {
   refuse_web_page(body, head.header("Content-Type"), what, Errc::malformed);
-  if (head.status != 200 || is_error_document(body)) throw_status_error(head, body, what, authenticator_.scrub());
+  if (head.status != 200 || is_error_document(body)) throw_status_error(head, body, what, scrub());
 }
 
 asio::awaitable<FetchedManifest> RegistryClient::get_manifest(std::string repository, std::string selector) {
   const std::string what = "manifest " + selector + " of " + name_of(repository);
-  RedirectChain chain({origin_, "/v2/" + repository + "/manifests/" + selector});
+  RedirectChain chain(url_of("/" + repository + "/manifests/" + selector));
   Headers headers;
   headers.emplace_back("Accept", std::string(media_type::accept_manifests()));
   HttpResponse response = co_await get(chain, std::move(headers), repository, what);
@@ -155,21 +178,21 @@ asio::awaitable<FetchedManifest> RegistryClient::get_manifest(std::string reposi
 
 asio::awaitable<ManifestHead> RegistryClient::head_manifest(std::string repository, std::string selector) {
   const std::string what = "manifest " + selector + " of " + name_of(repository);
-  RedirectChain chain({origin_, "/v2/" + repository + "/manifests/" + selector});
+  RedirectChain chain(url_of("/" + repository + "/manifests/" + selector));
   Headers headers;
   headers.emplace_back("Accept", std::string(media_type::accept_manifests()));
   HttpResponse response = co_await get(chain, std::move(headers), repository, what, "HEAD");
   const HttpHead& head = response.head();
   ManifestHead result{std::nullopt, read_rate_limit(head)};
   if (head.status == 405 || head.status == 501 || (head.status == 429 && result.rate_limit)) co_return result;
-  if (head.status != 200) throw_status_error(head, "", what, authenticator_.scrub());
+  if (head.status != 200) throw_status_error(head, "", what, scrub());
   result.digest = claimed_digest(head, selector);
   co_return result;
 }
 
 asio::awaitable<void> RegistryClient::check_login() {
   const std::string what = "login at " + registry_name(origin_);
-  RedirectChain chain({origin_, "/v2/"});
+  RedirectChain chain(url_of("/"));
   HttpResponse response = co_await get(chain, Headers(), std::string(), what);
   const HttpHead head = response.head();
   const std::string body = co_await read_error_body(response);
@@ -177,13 +200,13 @@ asio::awaitable<void> RegistryClient::check_login() {
   if (head.status < 400) refuse_web_page(body, head.header("Content-Type"), what, Errc::malformed);
   if (head.status == 404)
     throw Error(Errc::not_found, what + ": there is no registry (HTTP 404)", "check the name and the port");
-  if (head.status != 200) throw_status_error(head, body, what, authenticator_.scrub());
+  if (head.status != 200) throw_status_error(head, body, what, scrub());
 }
 
 asio::awaitable<std::vector<std::string>> RegistryClient::list_tags(std::string repository) {
   const std::string what = "tags of " + name_of(repository);
   std::vector<std::string> tags;
-  Url page = {origin_, "/v2/" + repository + "/tags/list?n=1000"};
+  Url page = url_of("/" + repository + "/tags/list", "n=1000");
   for (std::size_t pages = 0; pages < max_tag_pages; ++pages) {
     RedirectChain chain(page);
     HttpResponse response = co_await get(chain, Headers(), repository, what);
@@ -235,7 +258,7 @@ class RegistryClient::Repository final : public BlobSource, public std::enable_s
   asio::awaitable<BlobStream> open(Digest digest, std::optional<Interval> range) override;
 
  private:
-  std::string path_of(const Digest& digest) const { return "/v2/" + name_ + "/blobs/" + digest.to_string(); }
+  Url url_of(const Digest& digest) const { return client_.url_of("/" + name_ + "/blobs/" + digest.to_string()); }
   /// Whether it is known where the blob is, and that has not run out.
   bool is_known(const Digest& digest) const;
   /// The blob from where an earlier redirect led; nothing where that place no longer has it.
@@ -253,8 +276,10 @@ class RegistryClient::Repository final : public BlobSource, public std::enable_s
 
 BlobLocation RegistryClient::Repository::location(const Digest& digest) const {
   if (is_known(digest)) return targets_.at(digest);
+  Url expected = url_of(digest);
   // A registry that keeps its blobs elsewhere keeps them all there.
-  return {Url{client_.redirect_origin_.value_or(client_.origin_), path_of(digest)}};
+  if (client_.redirect_origin_) expected.origin = *client_.redirect_origin_;
+  return {std::move(expected)};
 }
 
 bool RegistryClient::Repository::is_known(const Digest& digest) const {
@@ -290,7 +315,7 @@ asio::awaitable<std::optional<BlobStream>> RegistryClient::Repository::open_at_t
     request.headers = range_headers(range);
     HttpResponse response = co_await client_.http_.send(std::move(request));
     if (!is_spent(response.status())) {
-      Scrub words = client_.authenticator_.scrub();
+      Scrub words = client_.scrub();
       BlobStream stream = co_await accept_blob_response(std::move(response), range, what, std::move(words));
       result.emplace(std::move(stream));
     } else {
@@ -311,7 +336,7 @@ asio::awaitable<BlobStream> RegistryClient::Repository::open_afresh(Digest diges
     being_resolved_.erase(digest);
     resolved_.wake_all();
   });
-  RedirectChain chain({client_.origin_, path_of(digest)});
+  RedirectChain chain(url_of(digest));
   Headers headers = range_headers(range);
   HttpResponse response = co_await client_.get(chain, std::move(headers), name_, what);
   const int status = response.status();
@@ -319,7 +344,7 @@ asio::awaitable<BlobStream> RegistryClient::Repository::open_afresh(Digest diges
     targets_.insert_or_assign(digest, BlobLocation{chain.current(), signature_end(chain.current())});
     client_.redirect_origin_ = chain.current().origin;
   }
-  Scrub words = client_.authenticator_.scrub();
+  Scrub words = client_.scrub();
   BlobStream stream = co_await accept_blob_response(std::move(response), range, what, std::move(words));
   co_return stream;
 }

@@ -1,5 +1,5 @@
-// One registry as the distribution-spec has it: manifests and blobs of its repositories, with whatever
-// authentication it asks for.
+// One registry, or a mirror of one, as the distribution-spec has it: manifests and blobs of its repositories, with
+// whatever authentication it asks for.
 #pragma once
 
 #include "image/manifest.hpp"
@@ -11,6 +11,7 @@
 #include "registry/redirect.hpp"
 
 #include <hawser/image/digest.hpp>
+#include <hawser/registry/endpoint.hpp>
 
 #include <map>
 #include <memory>
@@ -37,6 +38,17 @@ struct ManifestHead {
   std::optional<RateLimit> rate_limit;
 };
 
+/// How the requests to a host are made, where that is not as the distribution-spec has it.
+struct RequestForm {
+  std::string base = "/v2";  ///< the path below which repositories are
+  std::string ns;            ///< sent as ?ns= where not empty
+  Headers headers;           ///< sent to the host alone, and shown to nobody
+
+  RequestForm() = default;
+  explicit RequestForm(const Endpoint& endpoint)
+      : base(endpoint.base), ns(endpoint.ns), headers(endpoint.headers.begin(), endpoint.headers.end()) {}
+};
+
 /// Talks to one registry for the whole call. Tokens and redirect targets are shared by all requests. Used on one
 /// thread; lives until all that was asked of it, and of its sources, is done.
 ///
@@ -44,7 +56,8 @@ struct ManifestHead {
 /// bad_request (with the registry's own words, printable), or one of the network group.
 class RegistryClient {
  public:
-  RegistryClient(HttpClient& http, Origin origin, CredentialSource credentials, AuthNotes notes = {});
+  RegistryClient(HttpClient& http, Origin origin, CredentialSource credentials, AuthNotes notes = {},
+                 RequestForm form = RequestForm());
   RegistryClient(const RegistryClient&) = delete;
   RegistryClient& operator=(const RegistryClient&) = delete;
 
@@ -81,6 +94,10 @@ class RegistryClient {
 
   /// "quay.io/a/b", for messages.
   std::string name_of(const std::string& repository) const { return registry_name(origin_) + "/" + repository; }
+  /// The URL of `path`, which begins with a slash, below the base; `query` without its question mark.
+  Url url_of(const std::string& path, std::string query = {}) const;
+  /// Redacts whatever secret the host may have been sent. Not to outlive this.
+  Scrub scrub() const;
   /// GET, or another `method`, with authentication and redirects; `chain` tells afterwards where the answer came from.
   /// Throws what a status of 400 or more stands for; of HEAD's, which has no body to say why, only that of a 401.
   /// `what` is what is asked for.
@@ -91,6 +108,7 @@ class RegistryClient {
 
   HttpClient& http_;
   Origin origin_;
+  RequestForm form_;
   Authenticator authenticator_;
   std::optional<Origin> redirect_origin_;                       // where the last redirect of a blob led
   std::map<std::string, std::shared_ptr<BlobSource>> sources_;  // by repository

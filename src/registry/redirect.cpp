@@ -61,9 +61,15 @@ void RedirectChain::follow(std::string_view location) {
 }
 
 asio::awaitable<HttpResponse> send_along(HttpClient& http, RedirectChain& chain, HttpRequest request) {
+  return send_along(http, chain, std::move(request), Headers());
+}
+
+asio::awaitable<HttpResponse> send_along(HttpClient& http, RedirectChain& chain, HttpRequest request, Headers of_home) {
   for (;;) {
     request.url = chain.current();
-    HttpResponse response = co_await http.send(request);
+    HttpRequest sent = request;
+    if (chain.at_home()) sent.headers.insert(sent.headers.end(), of_home.begin(), of_home.end());
+    HttpResponse response = co_await http.send(std::move(sent));
     const int status = response.status();
     if (!is_redirect(status)) co_return response;
     chain.follow(response.head().header("Location"));

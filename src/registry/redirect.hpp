@@ -41,8 +41,9 @@ class RedirectChain {
 };
 
 /// Sends `request` to where `chain` stands, and on along redirects; returns the first answer that is none.
-/// Authorization goes along only while the chain is at home, a POST's body nowhere but where it was sent: that is
-/// Error{redirect_refused}. Throws what HttpClient::send() and RedirectChain::follow() do.
+/// Authorization and the headers `of_home` go along only while the chain is at home, a POST's body nowhere but where it
+/// was sent: that is Error{redirect_refused}. Throws what HttpClient::send() and RedirectChain::follow() do.
+asio::awaitable<HttpResponse> send_along(HttpClient& http, RedirectChain& chain, HttpRequest request, Headers of_home);
 asio::awaitable<HttpResponse> send_along(HttpClient& http, RedirectChain& chain, HttpRequest request);
 
 /// Reads what is left of a small body so that the connection can serve again; failures don't matter.

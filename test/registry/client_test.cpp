@@ -513,5 +513,59 @@ TEST_F(ClientBlobsTest, SmallBlobIsChecked) {
   EXPECT_EQ(get(good), Errc::digest_mismatch);
 }
 
+class MirrorClientTest : public ClientBlobsTest {
+ protected:
+  MirrorClientTest() {
+    mirror.base = "/v2/proxy";
+    mirror.ns = "docker.io";
+    mirror.headers = {{"X-Key", "hush-hush"}};
+    ask_the_mirror();
+    // What it has below its own base.
+    registry.content().add_manifest("proxy/a/b", "latest", R"({"schemaVersion":2})",
+                                    "application/vnd.oci.image.manifest.v1+json");
+  }
+  void ask_the_mirror(CredentialSource source = {}) {
+    client =
+        std::make_unique<RegistryClient>(http, registry.origin(), std::move(source), AuthNotes(), RequestForm(mirror));
+  }
+
+  Endpoint mirror;
+};
+
+TEST_F(MirrorClientTest, IsAskedAsItsEndpointSays) {
+  EXPECT_EQ(manifest().bytes, R"({"schemaVersion":2})");
+  EXPECT_EQ(blob(digest), bytes);
+  run_coroutine(context, client->list_tags("a/b"));
+  const auto requests = registry.requests();
+  ASSERT_EQ(requests.size(), 3U);
+  EXPECT_EQ(requests[0].target, "/v2/proxy/a/b/manifests/latest?ns=docker.io");
+  EXPECT_EQ(requests[1].target, "/v2/proxy/a/b/blobs/" + digest.to_string() + "?ns=docker.io");
+  EXPECT_EQ(requests[2].target, "/v2/proxy/a/b/tags/list?n=1000&ns=docker.io");
+  for (const ScriptedRequest& request : requests) EXPECT_EQ(request.header("X-Key"), "hush-hush");
+}
+
+TEST_F(MirrorClientTest, ALoginGoesBeforeAConfiguredAuthorization) {
+  mirror.headers.emplace_back("authorization", "Bearer of-the-file");
+  registry.auth().require_basic("user", "secret");
+  ask_the_mirror(user_and_password("user", "secret"));
+  EXPECT_EQ(manifest().bytes, R"({"schemaVersion":2})");
+  EXPECT_EQ(registry.requests().front().header("Authorization"), "Bearer of-the-file");
+  EXPECT_THAT(registry.requests().back().header("Authorization"), HasSubstr("Basic "));
+}
+
+TEST_F(MirrorClientTest, AttackItsHeadersNeverReachRedirectTargets) {
+  ScriptedRegistry cdn(sharing(registry));
+  registry.redirect_blobs_to(cdn);
+  EXPECT_EQ(blob(digest), bytes);
+  EXPECT_EQ(blob(digest), bytes);
+  ASSERT_EQ(cdn.count("GET", "*"), 2u);
+  for (const ScriptedRequest& request : cdn.requests()) EXPECT_EQ(request.header("X-Key"), "");
+}
+
+TEST_F(MirrorClientTest, AttackAnEchoedHeaderStaysOutOfTheErrorsText) {
+  registry.on("GET", "*").reply_with(Reply::error(403, "DENIED", "you said hush-hush"));
+  EXPECT_THAT(manifest_failure().text, AllOf(HasSubstr("you said ***"), Not(HasSubstr("hush-hush"))));
+}
+
 }  // namespace
 }  // namespace hawser::test
