@@ -26,6 +26,8 @@ _hawser() {
       compopt -o filenames
       COMPREPLY=($(compgen -f -- "$current"))
       return ;;
+    --mirror | --insecure-registry)
+      return ;;
     -u | --username | --password | --chunk-size | --limit-rate | --retries | --max-wait | --connect-timeout | \
       --stall-timeout | --older-than)
       return ;;
@@ -43,7 +45,7 @@ _hawser() {
     case $word in
       --platform | --from-file | -o | --output | --format | --max-concurrent-downloads | --max-connections | \
         --chunk-size | --limit-rate | --retries | --max-wait | --connect-timeout | --stall-timeout | -u | --username | \
-        --password | --ca-cert | --cache-dir | --import-tar | --older-than) value=1 ;;
+        --password | --mirror | --insecure-registry | --ca-cert | --cache-dir | --import-tar | --older-than) value=1 ;;
       -*) ;;
       inspect | manifest | digest | tags | ratelimit | cache | import | login | logout | help | version)
         command=$word
@@ -52,7 +54,8 @@ _hawser() {
     esac
   done
 
-  local access="--retries --max-wait --connect-timeout --stall-timeout --username --password-stdin --password --plain-http
+  local mirrors="--mirror"
+  local access="--insecure-registry --retries --max-wait --connect-timeout --stall-timeout --username --password-stdin --password --plain-http
     --insecure --ca-cert"
   local general="--json --quiet --verbose --help --version"
   if [[ $current == -* ]]; then
@@ -60,11 +63,11 @@ _hawser() {
     case $command in
       pull) options="--platform --all-platforms --from-file --allow-foreign-layers --dry-run --output --format
         --uncompressed --max-concurrent-downloads --max-connections --chunk-size --limit-rate --cache-dir --no-cache
-        --verify-cache --import-tar $access $general" ;;
-      inspect) options="--platform --config --raw $access $general" ;;
-      manifest) options="--platform $access ${general#--json }" ;;
-      digest) options="--platform $access $general" ;;
-      tags | ratelimit) options="$access $general" ;;
+        --verify-cache --import-tar $mirrors $access $general" ;;
+      inspect) options="--platform --config --raw $mirrors $access $general" ;;
+      manifest) options="--platform $mirrors $access ${general#--json }" ;;
+      digest) options="--platform $mirrors $access $general" ;;
+      tags | ratelimit) options="$mirrors $access $general" ;;
       cache) options="--cache-dir --older-than $general" ;;
       import) options="--cache-dir $general" ;;
       login) options="$access ${general#--json }" ;;

@@ -15,7 +15,7 @@ function __hawser_command --description "The command on the command line; pull w
                 set value 1
             case --limit-rate --retries --max-wait --connect-timeout --stall-timeout -u --username --password --ca-cert
                 set value 1
-            case --cache-dir --import-tar --older-than
+            case --mirror --insecure-registry --cache-dir --import-tar --older-than
                 set value 1
             case "-*"
                 continue
@@ -67,6 +67,8 @@ complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest 
 complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest tags ratelimit login' -l username -s u -x -d 'user at the registry'
 complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest tags ratelimit login' -l password-stdin -d 'read the password from standard input'
 complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest tags ratelimit login' -l password -x -d 'password at the registry'
+complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest tags ratelimit' -l mirror -x -d 'ask this mirror first'
+complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest tags ratelimit login' -l insecure-registry -x -a '(__fish_print_hostnames)' -d 'trust any TLS certificate of a host'
 complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest tags ratelimit login' -l plain-http -d 'HTTP without TLS'
 complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest tags ratelimit login' -l insecure -d 'trust any TLS certificate'
 complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest tags ratelimit login' -l ca-cert -r -F -d 'trust these CA certificates, too'

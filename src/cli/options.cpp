@@ -1,6 +1,7 @@
 #include "cli/options.hpp"
 
 #include "cli/habits.hpp"
+#include "registry/registry_rule.hpp"
 #include "util/text.hpp"
 
 #include <hawser/util/error.hpp>
@@ -39,6 +40,16 @@ struct OptionValue {
   const std::string& text;
 
   std::string non_empty() const { return hawser::non_empty(text, option); }
+  std::string mirror() const {
+    (void)parse_mirror(text, option);
+    return text;
+  }
+
+  std::string insecure() const {
+    check_insecure(text, option);
+    return text;
+  }
+
   std::string tar() const { return tar_file(text, option); }
 
   std::string user() const {
@@ -198,6 +209,12 @@ constexpr auto options = std::to_array<OptionInfo>({
     {"password", 0, "PASSWORD", false, access_group, on_access,
      "Password at the registry; other users of this machine may see it, prefer --password-stdin",
      [](auto& to, auto& value) { to.password = value.text; }},
+    {"mirror", 0, "[HOST=]URL", true, access_group, on_registry,
+     "Ask this mirror first: for images of HOST, of all registries where HOST is *, without HOST of Docker Hub",
+     [](auto& to, auto& value) { to.registries.mirrors.push_back(value.mirror()); }},
+    {"insecure-registry", 0, "HOST[:PORT]|CIDR", true, access_group, on_access,
+     "Trust any TLS certificate of this host, and speak HTTP with it where it has no TLS",
+     [](auto& to, auto& value) { to.registries.insecure.push_back(value.insecure()); }},
     {"plain-http", 0, "", false, access_group, on_access, "Speak HTTP without TLS to the registry",
      [](auto& to, auto&) { to.access.plain_http = true; }},
     {"insecure", 0, "", false, access_group, on_access, "Trust any TLS certificate",

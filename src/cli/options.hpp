@@ -3,6 +3,7 @@
 #pragma once
 
 #include <hawser/pull/pull.hpp>
+#include <hawser/registry/registries.hpp>
 
 #include <chrono>
 #include <cstdint>
@@ -79,6 +80,8 @@ struct Command : PullRequest {
 
   bool config = false;  ///< inspect shows the config instead of the manifest
   bool raw = false;     ///< inspect shows the registry's own bytes
+
+  RegistryOptions registries;  ///< mirrors, and hosts that are insecure
 
   std::optional<std::string> username;  ///< credential_lookup() finds out the password
   std::optional<std::string> password;
