@@ -37,8 +37,9 @@ Error unusable(const RulePlace& place, const std::string& why) {
 /// Where the image is, by the place's own names: "host[:port]/path".
 std::string location_of(const RulePlace& place, std::size_t matched, const Reference& image) {
   const Endpoint& endpoint = place.endpoint;
-  const std::string start = endpoint.host + (endpoint.repository.empty() ? "" : "/" + endpoint.repository);
   const std::string name = image.domain + "/" + image.path;
+  if (endpoint.host.empty()) return name;
+  const std::string start = endpoint.host + (endpoint.repository.empty() ? "" : "/" + endpoint.repository);
   if (matched <= name.size()) return start + name.substr(matched);
   // The prefix has the tag or the digest, too: then the place has to have it in the same way.
   const std::string mark = image.to_string().substr(name.size(), matched - name.size());

@@ -11,8 +11,8 @@
 
 namespace hawser {
 
-/// A host that a rule names. Of its endpoint, `repository` is what stands in the place of the prefix ("proxy/hub"), and
-/// `ns` is not set.
+/// A host that a rule names, without a name the one that images are named by. Of its endpoint, `repository` is what
+/// stands in the place of the prefix ("proxy/hub"), and `ns` is not set.
 struct RulePlace {
   Endpoint endpoint;
   bool only_for_tags = false;  ///< not used for an image that is asked for by digest

@@ -1,12 +1,14 @@
-// Where images come from, as it is configured.
+// Where images come from, as it is configured: by options, and in the files of containers, docker and containerd.
 #pragma once
 
 #include <hawser/image/reference.hpp>
+#include <hawser/registry/credentials.hpp>
 #include <hawser/registry/endpoint.hpp>
 
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace hawser {
@@ -25,24 +27,47 @@ struct RegistryOptions {
   std::function<TlsSettings(const std::string& host)> tls = {};
 };
 
-struct RegistryRule;
+/// Where the files of other tools are; what is empty is not looked for.
+struct RegistryFiles {
+  std::string containers_conf = {};  ///< $CONTAINERS_REGISTRIES_CONF, which takes the place of the usual ones
+  std::string user = {};             ///< the user's configuration: ~/.config
+  std::string aliases = {};          ///< podman's cache of short names
+  std::string system = {};           ///< the system's root: /
+};
 
-/// Where images come from.
+/// The places for a user of this number. All are empty where HAWSER_NO_REGISTRY_CONFIG is set. Pure.
+RegistryFiles registry_files(const EnvironmentLookup& environment, unsigned user);
+
+/// What a name of an image stands for.
+struct ResolvedName {
+  std::vector<Reference> candidates;  ///< the first of these that is there
+  std::string configured_at;          ///< the file and line that says so; empty: docker's own rule
+};
+
+/// Where images come from. For each registry the sources stand in the order options, containers, docker, containerd; a
+/// host that several name stands where the first one has it. The registry itself comes last, and is where the first of
+/// these that knows says.
 class Registries {
  public:
-  /// Throws Error{usage} where a mirror is no URL, or what is insecure no host.
-  explicit Registries(RegistryOptions options);
+  /// Reads the files now, and those of containerd when their registry is first asked for. What can't be read is left
+  /// out, and `warn` is told: a line that says which file, where and why. But where a file of containers may block
+  /// something, that is an Error{usage}. Throws this, too, where a mirror of the options is no URL, or what is insecure
+  /// no host.
+  explicit Registries(RegistryOptions options, const RegistryFiles& files = {},
+                      std::function<void(const std::string&)> warn = {});
   ~Registries();
 
-  /// As EndpointLookup: mirrors first, the registry itself last where nothing puts it elsewhere.
+  /// As EndpointLookup.
   std::vector<Endpoint> endpoints(const Reference& image) const;
+  /// What `name` stands for: the alias of a short name, then the registries to search for it (containers), else what
+  /// docker makes of it. Throws Error{bad_reference}.
+  ResolvedName resolve(std::string_view name) const;
 
  private:
-  bool is_insecure(const std::string& host) const;
-  void finish(Endpoint& endpoint) const;
+  struct Found;
 
   RegistryOptions options_;
-  std::vector<RegistryRule> rules_;  // of the options
+  std::unique_ptr<Found> found_;
 };
 
 }  // namespace hawser

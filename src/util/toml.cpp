@@ -1,0 +1,184 @@
+#include "util/toml.hpp"
+
+#include "util/text.hpp"
+
+#include <hawser/util/error.hpp>
+
+#include <algorithm>
+#include <utility>
+
+// toml++ without exceptions, and in this file alone: it takes seconds to compile.
+#define TOML_EXCEPTIONS 0
+#define TOML_HEADER_ONLY 1
+#define TOML_ENABLE_FORMATTERS 0
+#include <toml++/toml.h>
+
+namespace hawser {
+namespace {
+
+/// How deep tables and lists may be nested.
+constexpr std::size_t max_depth = 32;
+/// toml++ takes dotted keys of any depth and destroys tables by recursion: so many dots still fit on the stack.
+constexpr std::size_t max_dots = 4096;
+
+/// The dots of `text` that stand neither in strings nor in comments.
+std::size_t count_dots(std::string_view text) {
+  std::size_t dots = 0;
+  for (std::size_t at = 0; at < text.size();) {
+    const char c = text[at];
+    if (c == '#') {
+      at = std::min(text.find('\n', at), text.size());
+    } else if (c == '"' || c == '\'') {
+      const std::string quotes(3, c);
+      const bool long_string = text.substr(at).starts_with(quotes);
+      at += long_string ? 3 : 1;
+      const std::string_view end = long_string ? std::string_view(quotes) : std::string_view(quotes).substr(0, 1);
+      while (at < text.size() && !text.substr(at).starts_with(end) && (long_string || text[at] != '\n'))
+        at += c == '"' && text[at] == '\\' ? 2 : 1;
+      at = std::min(at + end.size(), text.size());
+    } else {
+      dots += c == '.';
+      ++at;
+    }
+  }
+  return dots;
+}
+
+/// What toml++ says, without what it quotes of the file: that may be a secret.
+std::string reason(std::string_view description) {
+  description = description.substr(0, description.find_first_of("'\"\n"));
+  if (const std::size_t colon = description.find(": "); colon != std::string_view::npos)
+    description.remove_prefix(colon + 2);
+  while (description.ends_with(' ') || description.ends_with(',')) description.remove_suffix(1);
+  return "is no TOML: " + printable(description, 200);
+}
+
+unsigned line_of(const toml::node& node) {
+  return static_cast<unsigned>(node.source().begin.line);
+}
+
+/// Makes values of toml++'s nodes.
+class Converter {
+ public:
+  explicit Converter(const TomlDocument& document) : document_(document) {}
+
+  TomlValue::Table table(const toml::table& from, std::size_t depth) const {
+    using Entry = std::pair<const toml::key*, const toml::node*>;
+    std::vector<Entry> entries;
+    for (const auto& [key, node] : from) entries.emplace_back(&key, &node);
+    std::ranges::stable_sort(entries, {}, [](const Entry& entry) {
+      const toml::source_position& begin = entry.first->source().begin;
+      return std::pair(begin.line, begin.column);
+    });
+    TomlValue::Table result;
+    for (const auto& [key, node] : entries) {
+      TomlValue content = value(*node, depth + 1);
+      content.line = static_cast<unsigned>(key->source().begin.line);
+      result.push_back({std::string(key->str()), std::move(content)});
+    }
+    return result;
+  }
+
+ private:
+  TomlValue value(const toml::node& node, std::size_t depth) const {
+    TomlValue result;
+    result.line = line_of(node);
+    if (depth > max_depth) document_.refuse(result.line, "is nested too deep");
+    if (const auto* text = node.as_string())
+      result.content = text->get();
+    else if (const auto* flag = node.as_boolean())
+      result.content = flag->get();
+    else if (const auto* members = node.as_table())
+      result.content = table(*members, depth);
+    else if (const auto* list = node.as_array())
+      result.content = elements(*list, depth);
+    return result;
+  }
+
+  TomlValue::List elements(const toml::array& from, std::size_t depth) const {
+    TomlValue::List result;
+    for (const toml::node& node : from) result.push_back(value(node, depth + 1));
+    return result;
+  }
+
+  const TomlDocument& document_;
+};
+
+}  // namespace
+
+TomlDocument::TomlDocument(std::string name, std::string_view text) : name_(std::move(name)) {
+  constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
+  if (text.starts_with(byte_order_mark)) text.remove_prefix(byte_order_mark.size());
+  if (count_dots(text) > max_dots) refuse(1, "has too many dotted keys");
+  const toml::parse_result parsed = toml::parse(text);
+  if (!parsed) refuse(static_cast<unsigned>(parsed.error().source().begin.line), reason(parsed.error().description()));
+  root_ = Converter(*this).table(parsed.table(), 0);
+}
+
+std::string TomlDocument::place(unsigned line) const {
+  return name_ + ":" + std::to_string(line);
+}
+
+void TomlDocument::refuse(unsigned line, const std::string& why) const {
+  throw Error(Errc::usage, place(line) + ": " + why);
+}
+
+const TomlValue* TomlDocument::find(const Table& table, std::string_view name) {
+  const auto found = std::ranges::find(table, name, &TomlMember::name);
+  return found == table.end() ? nullptr : &found->value;
+}
+
+const std::string& TomlDocument::text(const TomlValue& value, std::string_view name) const {
+  const auto* text = std::get_if<std::string>(&value.content);
+  if (!text) refuse(value.line, printable(name, 100) + " is no text");
+  return *text;
+}
+
+const TomlValue::Table& TomlDocument::table(const TomlValue& value, std::string_view name) const {
+  const auto* table = std::get_if<Table>(&value.content);
+  if (!table) refuse(value.line, printable(name, 100) + " is no table");
+  return *table;
+}
+
+std::string TomlDocument::text(const Table& from, std::string_view name) const {
+  const TomlValue* value = find(from, name);
+  return value ? text(*value, name) : std::string();
+}
+
+std::optional<bool> TomlDocument::flag(const Table& from, std::string_view name) const {
+  const TomlValue* value = find(from, name);
+  if (!value) return std::nullopt;
+  const bool* flag = std::get_if<bool>(&value->content);
+  if (!flag) refuse(value->line, std::string(name) + " is neither true nor false");
+  return *flag;
+}
+
+const TomlValue::Table* TomlDocument::table(const Table& from, std::string_view name) const {
+  const TomlValue* value = find(from, name);
+  return value ? &table(*value, name) : nullptr;
+}
+
+std::vector<const TomlValue*> TomlDocument::tables(const Table& from, std::string_view name) const {
+  std::vector<const TomlValue*> found;
+  const TomlValue* value = find(from, name);
+  if (!value) return found;
+  const auto* list = std::get_if<List>(&value->content);
+  if (!list) refuse(value->line, std::string(name) + " is no list of tables");
+  for (const TomlValue& element : *list) {
+    (void)table(element, name);
+    found.push_back(&element);
+  }
+  return found;
+}
+
+std::optional<std::vector<std::string>> TomlDocument::texts(const Table& from, std::string_view name) const {
+  const TomlValue* value = find(from, name);
+  if (!value) return std::nullopt;
+  const auto* list = std::get_if<List>(&value->content);
+  if (!list) refuse(value->line, std::string(name) + " is no list of texts");
+  std::vector<std::string> result;
+  for (const TomlValue& element : *list) result.push_back(text(element, name));
+  return result;
+}
+
+}  // namespace hawser
