@@ -54,7 +54,7 @@ _hawser() {
     esac
   done
 
-  local mirrors="--mirror"
+  local mirrors="--mirror --no-origin"
   local access="--insecure-registry --retries --max-wait --connect-timeout --stall-timeout --username --password-stdin --password --plain-http
     --insecure --ca-cert"
   local general="--json --quiet --verbose --help --version"
@@ -67,7 +67,7 @@ _hawser() {
       inspect) options="--platform --config --raw $mirrors $access $general" ;;
       manifest) options="--platform $mirrors $access ${general#--json }" ;;
       digest) options="--platform $mirrors $access $general" ;;
-      tags | ratelimit) options="$mirrors $access $general" ;;
+      tags | ratelimit) options="--mirror $access $general" ;;
       cache) options="--cache-dir --older-than $general" ;;
       import) options="--cache-dir $general" ;;
       login) options="$access ${general#--json }" ;;

@@ -68,6 +68,7 @@ complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest 
 complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest tags ratelimit login' -l password-stdin -d 'read the password from standard input'
 complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest tags ratelimit login' -l password -x -d 'password at the registry'
 complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest tags ratelimit' -l mirror -x -d 'ask this mirror first'
+complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest' -l no-origin -d 'ask mirrors alone'
 complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest tags ratelimit login' -l insecure-registry -x -a '(__fish_print_hostnames)' -d 'trust any TLS certificate of a host'
 complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest tags ratelimit login' -l plain-http -d 'HTTP without TLS'
 complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest tags ratelimit login' -l insecure -d 'trust any TLS certificate'

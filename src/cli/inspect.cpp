@@ -160,7 +160,7 @@ std::string rate_limit_json(const std::string& registry, const std::optional<Rat
 }
 
 asio::awaitable<std::string> show_rate_limit(Session& session, const Command& command, const Reference& reference) {
-  const ManifestHead head = co_await session.head_manifest(reference);
+  const ManifestHead head = co_await session.head_at_registry(reference);
   if (command.json) co_return rate_limit_json(reference.domain, head.rate_limit);
   if (!head.rate_limit) co_return reference.domain + " tells no limit\n";
   co_return reference.domain + " allows " + head.rate_limit->to_string() + "\n";

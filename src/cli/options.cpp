@@ -212,6 +212,8 @@ constexpr auto options = std::to_array<OptionInfo>({
     {"mirror", 0, "[HOST=]URL", true, access_group, on_registry,
      "Ask this mirror first: for images of HOST, of all registries where HOST is *, without HOST of Docker Hub",
      [](auto& to, auto& value) { to.registries.mirrors.push_back(value.mirror()); }},
+    {"no-origin", 0, "", false, access_group, on_platform, "Ask mirrors alone for images, never the registry itself",
+     [](auto& to, auto&) { to.access.no_origin = true; }},
     {"insecure-registry", 0, "HOST[:PORT]|CIDR", true, access_group, on_access,
      "Trust any TLS certificate of this host, and speak HTTP with it where it has no TLS",
      [](auto& to, auto& value) { to.registries.insecure.push_back(value.insecure()); }},

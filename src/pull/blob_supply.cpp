@@ -220,7 +220,8 @@ asio::awaitable<void> BlobSupply::deliver(BlobDelivery delivery) {
     const bool cached = co_await take_cached(delivery);
     if (cached) co_return;
     bool taken_on_the_way = false;
-    BlobJob job = make_job(delivery, taken_on_the_way);
+    std::vector<RankedSource> sources = co_await sources_of(delivery);
+    BlobJob job = make_job(delivery, std::move(sources), taken_on_the_way);
     const BlobFetcher::Outcome outcome = co_await fetcher_.fetch(std::move(job));
     if (outcome != BlobFetcher::Outcome::fetched || !taken_on_the_way) continue;
     if (delivery.bytes) *delivery.bytes = read_back(delivery.output, descriptor);
@@ -273,15 +274,14 @@ void BlobSupply::set_aside(BlobStore& store, const StoredBlob& blob, const Outpu
                                                  " and is fetched again");
 }
 
-/// Where the blob is to be had: at the registry, and a foreign layer that it lacks at the layer's URLs, one after the
-/// other.
-std::vector<RankedSource> BlobSupply::sources_of(const BlobDelivery& delivery) {
-  const Reference& reference = delivery.reference;
-  std::vector<RankedSource> sources{{session_.registry(reference).source(reference.path), 0}};
+/// Where the blob is to be had: at the mirrors and the registry, and a foreign layer that they lack at the layer's
+/// URLs, one after the other.
+asio::awaitable<std::vector<RankedSource>> BlobSupply::sources_of(const BlobDelivery& delivery) {
+  std::vector<RankedSource> sources = co_await session_.sources(delivery.reference);
   if (media_type::is_foreign_layer(delivery.blob.descriptor.media_type))
     for (auto& source : foreign_sources(session_.http(), delivery.blob.descriptor.urls))
-      sources.push_back({std::move(source), static_cast<unsigned>(sources.size())});
-  return sources;
+      sources.push_back({std::move(source), static_cast<unsigned>(sources.size() + 1)});
+  co_return sources;
 }
 
 /// The right to fetch a blob. A holder of it who was stopped, by Ctrl-Z say, is not waited for: `told` is set once that
@@ -310,9 +310,9 @@ BlobAcquisition BlobSupply::acquire(BlobStore& arrivals, const Digest& digest, s
   return arrivals.acquire_beside(digest, size);
 }
 
-BlobJob BlobSupply::make_job(const BlobDelivery& delivery, bool& taken_on_the_way) {
+BlobJob BlobSupply::make_job(const BlobDelivery& delivery, std::vector<RankedSource> sources, bool& taken_on_the_way) {
   const Digest& digest = delivery.blob.descriptor.digest;
-  BlobJob job(delivery.blob.descriptor, sources_of(delivery));
+  BlobJob job(delivery.blob.descriptor, std::move(sources));
   job.group = delivery.group;
   if (BlobStore* const arrivals = storage_.arrivals()) {
     // A small blob is read once it is there, and might as well be copied then.

@@ -64,9 +64,9 @@ class BlobSupply {
   std::optional<StoredBlob> find(const BlobStore& store, const OutputBlob& wanted) const;
   asio::awaitable<bool> take_cached(const BlobDelivery& delivery);
   void set_aside(BlobStore& store, const StoredBlob& blob, const OutputBlob& wanted);
-  BlobJob make_job(const BlobDelivery& delivery, bool& taken_on_the_way);
+  BlobJob make_job(const BlobDelivery& delivery, std::vector<RankedSource> sources, bool& taken_on_the_way);
   BlobAcquisition acquire(BlobStore& arrivals, const Digest& digest, std::uint64_t size, bool& told);
-  std::vector<RankedSource> sources_of(const BlobDelivery& delivery);
+  asio::awaitable<std::vector<RankedSource>> sources_of(const BlobDelivery& delivery);
   void count_as_missing(const Digest& digest);
 
   asio::thread_pool& pool_;

@@ -77,9 +77,7 @@ asio::awaitable<void> Pipeline::each_output(Storage storage, Step last) {
   session_.emplace(executor_, pool_, request_.access, storage_.cache ? &*storage_.cache : nullptr, observer_);
   supply_.emplace(executor_, pool_, request_, storage_, *session_, observer_);
   if (stopped_) stop();
-  std::set<std::string> prepared;
-  for (const Reference& reference : request_.references)
-    if (prepared.insert(reference.registry_host()).second) session_->prepare(reference);
+  for (const Reference& reference : request_.references) session_->prepare(reference);
   TaskGroup group(executor_);
   for (Output& output : outputs_) group.start(make(output, last));
   co_await group.join();

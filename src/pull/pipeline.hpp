@@ -38,6 +38,7 @@ class Pipeline {
 
   /// An entry for each reference, in their order.
   const std::vector<ImageResult>& results() const { return results_; }
+  std::vector<SourceResult> sources() const { return session_ ? session_->results() : std::vector<SourceResult>(); }
   bool fills_cache() const { return storage_.fills_cache(); }
 
  private:

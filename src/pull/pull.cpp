@@ -50,6 +50,10 @@ const std::vector<ImageResult>& Pull::results() const {
   return pipeline_->results();
 }
 
+std::vector<SourceResult> Pull::sources() const {
+  return pipeline_->sources();
+}
+
 bool Pull::fills_cache() const {
   return pipeline_->fills_cache();
 }

@@ -1,6 +1,7 @@
 #include "pull/session.hpp"
 
 #include "net/http_client.hpp"
+#include "registry/registry_error.hpp"
 #include "transfer/blob_fetcher.hpp"
 #include "transfer/concurrency.hpp"
 #include "util/async.hpp"
@@ -11,6 +12,11 @@
 
 #include <algorithm>
 #include <chrono>
+#include <exception>
+#include <utility>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
 
 namespace hawser {
 namespace {
@@ -49,9 +55,14 @@ std::string note_name(std::string_view registry) {
   return name;
 }
 
-/// check_login() with a result, as what is tried again has.
+/// The same with a result, as what is tried again has.
 asio::awaitable<bool> checked(RegistryClient& client) {
   co_await client.check_login();
+  co_return true;
+}
+
+asio::awaitable<bool> greeted(RegistryClient& client) {
+  co_await client.greet();
   co_return true;
 }
 
@@ -61,7 +72,59 @@ bool is_answer(Errc code) {
          code == Errc::rate_limited || code == Errc::server_error || code == Errc::bad_request;
 }
 
+/// Whether a mirror that refuses so may have other images.
+bool is_about_repository(Errc code) {
+  return code == Errc::unauthorized || code == Errc::forbidden || code == Errc::not_found;
+}
+
+bool is_loopback(const std::string& host) {
+  Reference there;
+  there.domain = host;
+  return there.is_loopback();
+}
+
+/// Whether the user gave the host's port.
+bool names_port(std::string_view host) {
+  return host.find(':', host.starts_with('[') ? host.find(']') : 0) != std::string_view::npos;
+}
+
+/// Whether nothing is there that speaks TLS: what is in its place answers in something else, or where no port is named,
+/// that of https is closed.
+bool shows_no_tls(const Endpoint& endpoint, Errc code) {
+  return code == Errc::no_tls || (code == Errc::connect_refused && !names_port(endpoint.host));
+}
+
+/// A request that is waited for no longer than that is worth it.
+template <typename Result>
+struct Attempt {
+  explicit Attempt(const asio::any_io_executor& executor) : ended(executor) {}
+
+  std::optional<Result> result;
+  std::exception_ptr failure;
+  bool over = false;
+  Event ended;
+};
+
+template <typename Result>
+asio::awaitable<void> carry_out(std::shared_ptr<Attempt<Result>> attempt, asio::awaitable<Result> request) {
+  try {
+    Result result = co_await std::move(request);
+    attempt->result.emplace(std::move(result));
+  } catch (...) {
+    attempt->failure = std::current_exception();
+  }
+  attempt->over = true;
+  attempt->ended.wake_all();
+}
+
 }  // namespace
+
+std::chrono::milliseconds patience_with_mirror(std::optional<std::chrono::microseconds> round_trip) {
+  using std::chrono::milliseconds;
+  constexpr milliseconds least(3000), most(10'000);
+  const auto trips = std::chrono::duration_cast<milliseconds>(10 * round_trip.value_or(std::chrono::microseconds(0)));
+  return std::min(least + trips, most);
+}
 
 Session::Session(asio::any_io_executor executor, asio::thread_pool& pool, RegistryAccess access, BlobStore* store,
                  TransferObserver& observer)
@@ -71,7 +134,8 @@ Session::Session(asio::any_io_executor executor, asio::thread_pool& pool, Regist
       store_(store),
       observer_(observer),
       retry_(retry_limits_of(access_)),
-      http_(executor, net_options(access_)) {}
+      http_(executor, net_options(access_)),
+      tried_(executor) {}
 
 Session::~Session() = default;
 
@@ -83,59 +147,145 @@ asio::awaitable<Logins> Session::look_up(std::string registry) {
   co_return found;
 }
 
-std::unique_ptr<RegistryClient> Session::make_client(const Reference& reference, bool tls) {
+std::unique_ptr<RegistryClient> Session::make_client(const Host& host) {
   // Asked for by the name that the user gave: credentials are kept under it.
   CredentialSource credentials;
-  if (access_.credentials) credentials = [this, domain = reference.domain] { return look_up(domain); };
-  Origin origin = Origin::from_host(reference.registry_host(), tls);
+  if (access_.credentials) credentials = [this, name = host.name] { return look_up(name); };
+  Origin origin = Origin::from_host(host.endpoint.host, host.tls);
   AuthNotes notes;
   if (store_) {
     const std::string name = note_name(origin.to_string());
     notes.recall = [this, name] { return store_->recall(name); };
     notes.note = [this, name](std::string_view text) { store_->remember(name, text); };
   }
-  return std::make_unique<RegistryClient>(http_, std::move(origin), std::move(credentials), std::move(notes));
+  return std::make_unique<RegistryClient>(http_, std::move(origin), std::move(credentials), std::move(notes),
+                                          RequestForm(host.endpoint));
 }
 
-RegistryClient& Session::registry(const Reference& reference) {
-  Registry& registry = registries_[reference.registry_host()];
-  if (!registry.client) registry.client = make_client(reference, !access_.plain_http);
-  return *registry.client;
+std::vector<Endpoint> Session::endpoints(const Reference& reference) {
+  const auto [known, is_new] = endpoints_.try_emplace(reference.domain + "/" + reference.path);
+  if (!is_new) return known->second;
+  std::vector<Endpoint> found;
+  try {
+    if (access_.endpoints) found = access_.endpoints(reference);
+  } catch (...) {
+    endpoints_.erase(known);
+    throw;
+  }
+  if (found.empty()) {
+    Endpoint& registry = found.emplace_back();
+    registry.host = reference.registry_host();
+    registry.repository = reference.path;
+    registry.is_registry = true;
+  }
+  for (Endpoint& endpoint : found) {
+    if (!endpoint.is_registry) continue;
+    if (access_.plain_http) endpoint.scheme = Endpoint::Scheme::http;
+    // Who names a CA means TLS.
+    if (endpoint.scheme == Endpoint::Scheme::https && is_loopback(endpoint.host) && access_.ca_file.empty())
+      endpoint.scheme = Endpoint::Scheme::https_or_http;
+  }
+  known->second = found;
+  return found;
+}
+
+Session::Host& Session::host_of(const Reference& reference, const Endpoint& endpoint) {
+  Endpoint any = endpoint;
+  any.repository.clear();
+  any.resolves_tags = any.serves_digests = true;
+  std::string name =
+      endpoint.is_registry && endpoint.host == reference.registry_host() ? reference.domain : endpoint.host;
+  for (const auto& host : hosts_)
+    if (host->endpoint == any && host->name == name) return *host;
+  Host& host = *hosts_.emplace_back(std::make_unique<Host>());
+  host.endpoint = std::move(any);
+  host.name = std::move(name);
+  host.tls = endpoint.scheme != Endpoint::Scheme::http;
+  host.client = make_client(host);
+  return host;
+}
+
+bool Session::is_left_out(const Place& place) {
+  return !place.host->left_out.empty() || place.host->lacks.contains(place.endpoint.repository);
+}
+
+std::vector<Session::Place> Session::places(const Reference& reference, Subject subject) {
+  std::vector<Place> fit;
+  for (const Endpoint& endpoint : endpoints(reference)) {
+    const bool fits = subject == Subject::registry ? endpoint.is_registry
+                      : subject == Subject::tag    ? endpoint.resolves_tags
+                                                   : endpoint.serves_digests;
+    const bool forbidden = endpoint.is_registry && access_.no_origin && subject != Subject::registry;
+    if (fits && !forbidden) fit.push_back({&host_of(reference, endpoint), endpoint});
+  }
+  if (fit.empty() && access_.no_origin)
+    throw Error(Errc::usage,
+                "--no-origin forbids to ask " + reference.domain + ", and no mirror of it serves " +
+                    (subject == Subject::tag ? "tags" : "digests"),
+                "name a mirror with --mirror, or leave out --no-origin");
+  if (fit.empty())
+    throw Error(Errc::usage, std::string("no host is configured that may be asked for ") +
+                                 (subject == Subject::tag ? "tags" : "digests") + " of " + reference.domain);
+  const Place last = fit.back();
+  std::erase_if(fit, is_left_out);
+  if (fit.empty()) fit.push_back(last);
+  return fit;
 }
 
 void Session::prepare(const Reference& reference) {
-  registry(reference).prepare();
+  try {
+    const std::vector<Place> all = places(reference, Subject::digest);
+    for (const Place& place : all)
+      if ((!place.endpoint.is_registry || all.size() == 1) && !std::exchange(place.host->prepared, true))
+        place.host->client->prepare();
+  } catch (const Error&) {
+    // Whoever asks for the manifest is told.
+  }
 }
 
-void Session::tell(const Reference& reference, const std::optional<RateLimit>& limit) {
-  std::optional<RateLimit>& told = registries_[reference.registry_host()].rate_limit;
-  if (!limit || limit == told) return;
-  told = limit;
-  if (access_.log) access_.log(Importance::detail, reference.domain + " allows " + limit->to_string());
+void Session::leave_out(Host& host, const std::string& repository, const Error& error) {
+  const bool for_repository = is_about_repository(error.code());
+  if (!host.left_out.empty() || (for_repository && !host.lacks.insert(repository).second)) return;
+  const bool is_first = host.trouble.empty();
+  if (is_first) host.trouble = error.what();
+  if (!for_repository) host.left_out = error.what();
+  if (!access_.log) return;
+  const std::string& configured = host.endpoint.configured_at;
+  // A mirror that has a few images only is told of once.
+  access_.log(for_repository && !is_first ? Importance::detail : Importance::warning,
+              "the mirror " + host.endpoint.host + (configured.empty() ? "" : " (" + configured + ")") +
+                  " is left out" + (for_repository ? " for " + repository : "") + ": " + error.what());
 }
 
-bool Session::fall_back_to_http(const Reference& reference, const Error& error) {
-  Registry& registry = registries_[reference.registry_host()];
-  // Who names a CA means TLS; and what has spoken it once is no plain registry, whoever answers in its place now.
-  if (error.code() != Errc::no_tls || !reference.is_loopback() || !access_.ca_file.empty() || registry.answered ||
-      !registry.client->origin().tls)
+void Session::tell(Host& host, const std::optional<RateLimit>& limit) {
+  if (!limit || limit == host.rate_limit) return;
+  host.rate_limit = limit;
+  if (access_.log) access_.log(Importance::detail, host.name + " allows " + limit->to_string());
+}
+
+bool Session::fall_back_to_http(Host& host, const Error& error) {
+  // What has spoken TLS once is no plain registry, whoever answers in its place now.
+  if (!shows_no_tls(host.endpoint, error.code()) || host.endpoint.scheme != Endpoint::Scheme::https_or_http ||
+      host.answered || !host.tls)
     return false;
-  retired_.push_back(std::move(registry.client));
-  registry.client = make_client(reference, false);
+  retired_.push_back(std::move(host.client));
+  host.tls = false;
+  host.client = make_client(host);
   return true;
 }
 
-/// Runs what `start` starts until it succeeds or trying again is no use.
-template <typename Result, typename Start>
-asio::awaitable<Result> Session::until_done(const Reference& reference, std::string what, Start start) {
+/// Asks one place until it has answered or trying again is no use.
+template <typename Result, typename Ask>
+asio::awaitable<Result> Session::ask_until_done(Place place, std::string what, Ask how) {
+  Host& host = *place.host;
   RetryBudget budget(retry_);
   for (;;) {
     std::optional<Error> failure;
     std::optional<std::chrono::milliseconds> retry_after;
-    const RegistryClient* asked = &registry(reference);
+    const RegistryClient* asked = host.client.get();
     try {
-      Result result = co_await start();
-      registries_[reference.registry_host()].answered = true;
+      Result result = co_await how(*host.client, place.endpoint.repository);
+      host.answered = true;
       co_return result;
     } catch (const RetryAfterError& error) {
       failure = error;
@@ -143,9 +293,9 @@ asio::awaitable<Result> Session::until_done(const Reference& reference, std::str
     } catch (const Error& error) {
       failure = error;
     }
-    if (is_answer(failure->code())) registries_[reference.registry_host()].answered = true;
+    if (is_answer(failure->code())) host.answered = true;
     // Another image's request may have found out meanwhile how the registry is spoken to.
-    if (asked != &registry(reference) || fall_back_to_http(reference, *failure)) continue;
+    if (asked != host.client.get() || fall_back_to_http(host, *failure)) continue;
     const bool connected = http_.round_trip(asked->origin()).has_value();
     const std::size_t attempts = attempts_after(failure->code(), connected, retry_);
     const FailedRequest failed{.code = failure->code(),
@@ -162,37 +312,170 @@ asio::awaitable<Result> Session::until_done(const Reference& reference, std::str
   }
 }
 
+/// Asks one place once, and waits no longer than patience_with_mirror().
+template <typename Result, typename Ask>
+asio::awaitable<Result> Session::ask_once(Place place, Ask how) {
+  Host& host = *place.host;
+  const auto begun = std::chrono::steady_clock::now();
+  for (;;) {
+    const RegistryClient* asked = host.client.get();
+    const Origin origin = asked->origin();
+    const auto attempt = std::make_shared<Attempt<Result>>(executor_);
+    asio::co_spawn(executor_, carry_out(attempt, how(*host.client, place.endpoint.repository)), asio::detached);
+    while (!attempt->over) {
+      const auto deadline = begun + patience_with_mirror(http_.round_trip(origin));
+      if (std::chrono::steady_clock::now() >= deadline)
+        throw Error(Errc::stalled, place.endpoint.host + " did not answer within " +
+                                       format_duration(patience_with_mirror(http_.round_trip(origin))));
+      co_await attempt->ended.wait_until(deadline);
+    }
+    if (attempt->result) {
+      host.answered = true;
+      co_return std::move(*attempt->result);
+    }
+    std::optional<Error> failure;
+    try {
+      std::rethrow_exception(attempt->failure);
+    } catch (const Error& error) {
+      failure = error;
+    }
+    if (is_answer(failure->code())) host.answered = true;
+    if (asked != host.client.get() || fall_back_to_http(host, *failure)) continue;
+    throw *failure;
+  }
+}
+
+/// Asks one place after the other.
+template <typename Result, typename Ask>
+asio::awaitable<Result> Session::ask(const Reference& reference, Subject subject, std::string what, Ask how) {
+  const std::vector<Place> to_ask = places(reference, subject);
+  std::vector<Refusal> refusals;
+  for (std::size_t i = 0;; ++i) {
+    const Place place = to_ask[i];
+    const bool last = i + 1 == to_ask.size();
+    // Another image's request may have found out meanwhile.
+    if (!last && is_left_out(place)) continue;
+    std::optional<Error> failure;
+    try {
+      std::optional<Result> result;
+      if (last || place.endpoint.is_registry) {
+        Result given = co_await ask_until_done<Result>(place, what, how);
+        result.emplace(std::move(given));
+      } else {
+        Result given = co_await ask_once<Result>(place, how);
+        result.emplace(std::move(given));
+      }
+      if constexpr (requires { result->rate_limit; })
+        if (place.endpoint.is_registry) tell(*place.host, result->rate_limit);
+      co_return std::move(*result);
+    } catch (const Error& error) {
+      failure = error;
+    }
+    if (stopped_ || is_on_this_side(failure->code())) throw *failure;
+    refusals.push_back({place.endpoint.host, failure->what()});
+    if (last) throw none_has(what, refusals, *failure);
+    if (!place.endpoint.is_registry) leave_out(*place.host, place.endpoint.repository, *failure);
+  }
+}
+
 asio::awaitable<FetchedManifest> Session::get_manifest(const Reference& reference, std::string selector) {
-  const auto start = [&] { return registry(reference).get_manifest(reference.path, selector); };
+  const auto how = [&](RegistryClient& client, const std::string& repository) {
+    return client.get_manifest(repository, selector);
+  };
+  const Subject subject = selector.find(':') == std::string::npos ? Subject::tag : Subject::digest;
   FetchedManifest manifest =
-      co_await until_done<FetchedManifest>(reference, "the manifest of " + reference.familiar(), start);
-  tell(reference, manifest.rate_limit);
+      co_await ask<FetchedManifest>(reference, subject, "the manifest of " + reference.familiar(), how);
   co_return manifest;
 }
 
 asio::awaitable<ManifestHead> Session::head_manifest(const Reference& reference) {
-  const auto start = [&] { return registry(reference).head_manifest(reference.path, reference.manifest_selector()); };
-  ManifestHead head = co_await until_done<ManifestHead>(reference, "the manifest of " + reference.familiar(), start);
-  tell(reference, head.rate_limit);
+  const auto how = [&](RegistryClient& client, const std::string& repository) {
+    return client.head_manifest(repository, reference.manifest_selector());
+  };
+  const Subject subject = reference.digest ? Subject::digest : Subject::tag;
+  ManifestHead head = co_await ask<ManifestHead>(reference, subject, "the manifest of " + reference.familiar(), how);
+  co_return head;
+}
+
+asio::awaitable<ManifestHead> Session::head_at_registry(const Reference& reference) {
+  const auto how = [&](RegistryClient& client, const std::string& repository) {
+    return client.head_manifest(repository, reference.manifest_selector());
+  };
+  ManifestHead head =
+      co_await ask<ManifestHead>(reference, Subject::registry, "the manifest of " + reference.familiar(), how);
   co_return head;
 }
 
 asio::awaitable<std::vector<std::string>> Session::list_tags(const Reference& reference) {
-  const auto start = [&] { return registry(reference).list_tags(reference.path); };
+  const auto how = [](RegistryClient& client, const std::string& repository) { return client.list_tags(repository); };
   std::vector<std::string> tags =
-      co_await until_done<std::vector<std::string>>(reference, "the tags of " + reference.path, start);
+      co_await ask<std::vector<std::string>>(reference, Subject::registry, "the tags of " + reference.path, how);
   co_return tags;
 }
 
 asio::awaitable<void> Session::check_login(const Reference& reference) {
-  const auto start = [&] { return checked(registry(reference)); };
-  (void)co_await until_done<bool>(reference, "the login at " + reference.domain, start);
+  const auto how = [](RegistryClient& client, const std::string&) { return checked(client); };
+  (void)co_await ask<bool>(reference, Subject::registry, "the login at " + reference.domain, how);
 }
 
 asio::awaitable<std::string> Session::get_blob(const Reference& reference, Descriptor descriptor) {
-  const auto start = [&] { return registry(reference).get_blob(reference.path, descriptor); };
-  std::string blob = co_await until_done<std::string>(reference, "the blob " + descriptor.digest.short_string(), start);
+  const auto how = [&](RegistryClient& client, const std::string& repository) {
+    return client.get_blob(repository, descriptor);
+  };
+  std::string blob =
+      co_await ask<std::string>(reference, Subject::digest, "the blob " + descriptor.digest.short_string(), how);
   co_return blob;
+}
+
+/// Finds out how a host is spoken to before the first blob is asked of it.
+asio::awaitable<void> Session::try_tls(Place place) {
+  Host& host = *place.host;
+  while (host.being_tried) co_await tried_.wait();
+  if (host.endpoint.scheme != Endpoint::Scheme::https_or_http || host.answered || !host.tls || is_left_out(place))
+    co_return;
+  host.being_tried = true;
+  std::optional<Error> failure;
+  try {
+    const auto how = [](RegistryClient& client, const std::string&) { return greeted(client); };
+    (void)co_await ask_once<bool>(place, how);
+  } catch (const Error& error) {
+    failure = error;
+  }
+  host.being_tried = false;
+  tried_.wake_all();
+  if (failure && !stopped_ && !place.endpoint.is_registry) leave_out(host, place.endpoint.repository, *failure);
+}
+
+asio::awaitable<std::vector<RankedSource>> Session::sources(const Reference& reference) {
+  const std::vector<Place> fit = places(reference, Subject::digest);
+  TaskGroup tries(executor_);
+  for (const Place& place : fit) tries.start(try_tls(place));
+  co_await tries.join();
+  std::vector<RankedSource> sources;
+  for (const Place& place : places(reference, Subject::digest)) {
+    RankedSource& source = sources.emplace_back();
+    source.source = place.host->client->source(place.endpoint.repository);
+    // Whoever configures a mirror wants to spare the registry, or the way to it.
+    source.rank = place.endpoint.is_registry ? 1 : 0;
+    if (!place.endpoint.is_registry)
+      source.leave_out = [this, host = place.host, repository = place.endpoint.repository](const Error& error) {
+        leave_out(*host, repository, error);
+      };
+  }
+  co_return sources;
+}
+
+std::vector<SourceResult> Session::results() const {
+  std::vector<SourceResult> results;
+  for (const auto& host : hosts_) {
+    SourceResult& result = results.emplace_back();
+    result.host = host->endpoint.host;
+    result.is_registry = host->endpoint.is_registry;
+    result.configured_at = host->endpoint.configured_at;
+    result.bytes = host->client->blob_bytes();
+    result.trouble = host->left_out.empty() ? host->trouble : host->left_out;
+  }
+  return results;
 }
 
 void Session::stop() {

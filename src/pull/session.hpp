@@ -4,19 +4,31 @@
 #include "net/http_client.hpp"
 #include "registry/client.hpp"
 #include "store/blob_store.hpp"
+#include "transfer/blob_job.hpp"
 #include "transfer/retry.hpp"
 
 #include <hawser/image/reference.hpp>
 #include <hawser/pull/pull.hpp>
 
+#include <chrono>
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
+#include <vector>
 
 namespace hawser {
 
-/// Registries, reached as `access` says. Used on one thread.
+/// How long a mirror may take to answer when there are others to ask, where its TCP handshake took `round_trip`: 3 s,
+/// and what its connection, a token and the request cost in round trips.
+std::chrono::milliseconds patience_with_mirror(std::optional<std::chrono::microseconds> round_trip);
+
+/// Registries and their mirrors, reached as `access` says. Used on one thread.
+///
+/// What is asked for by name or digest is asked of one place after the other, in the configured order. A mirror that
+/// does not give it gets one try; the registry itself, and whoever is the last, gets all. A mirror that fails is left
+/// out for the rest of the call, one that has nothing of a repository or does not let us in there, for that repository.
 class Session {
  public:
   /// `store` may be null: then nothing is remembered between calls.
@@ -27,39 +39,74 @@ class Session {
   HttpClient& http() { return http_; }
   const RetryLimits& retry_limits() const { return retry_; }
 
-  /// The client of the reference's registry.
-  RegistryClient& registry(const Reference& reference);
-  /// Connects, and asks for a token, before anything else is known.
+  /// Connects to the reference's mirrors, or where it has none to its registry, and asks for a token, before anything
+  /// else is known.
   void prepare(const Reference& reference);
 
-  /// A manifest, tried again where that may help. A loopback registry that answers the first TLS handshake in
-  /// something other than TLS is spoken to in plain HTTP (as docker does), unless a CA file is given; others only
-  /// where access says so.
+  /// A manifest, tried again where that may help. A host that may be spoken to in plain HTTP is where it answers the
+  /// first TLS handshake in something other than TLS: loopback is (as with docker), unless a CA file is given, and
+  /// whom the configuration names; others only where access says so.
   asio::awaitable<FetchedManifest> get_manifest(const Reference& reference, std::string selector);
-  /// What the registry says of the reference's manifest without sending it.
+  /// What is said of the reference's manifest without sending it.
   asio::awaitable<ManifestHead> head_manifest(const Reference& reference);
+  /// The same by the registry itself.
+  asio::awaitable<ManifestHead> head_at_registry(const Reference& reference);
   asio::awaitable<std::vector<std::string>> list_tags(const Reference& reference);
   /// Has the registry of `reference` check the login that there is for all of it.
   asio::awaitable<void> check_login(const Reference& reference);
   /// A config or another small blob.
   asio::awaitable<std::string> get_blob(const Reference& reference, Descriptor descriptor);
 
+  /// Where the blobs of the reference's repository are to be had: at its mirrors together, and after these at its
+  /// registry.
+  asio::awaitable<std::vector<RankedSource>> sources(const Reference& reference);
+  /// The hosts that were asked for anything, and what they gave.
+  std::vector<SourceResult> results() const;
+
   /// Ends everything under way with Error{cancelled}.
   void stop();
 
  private:
-  struct Registry {
+  /// A host that serves images, and what is known of it.
+  struct Host {
+    Endpoint endpoint;  // for whatever repository
+    std::string name;   // that logins are kept under
+    bool tls = true;
+    bool prepared = false;
     std::unique_ptr<RegistryClient> client;
     bool answered = false;                // to a request, whatever it said
     std::optional<RateLimit> rate_limit;  // as it was told last
+    std::set<std::string> lacks;          // repositories that it is not asked for any more
+    std::string left_out;                 // why nothing is asked of it any more; empty: it is asked
+    std::string trouble;                  // why it was left out first, be it for a repository
+    bool being_tried = false;             // whether it speaks TLS
   };
+  /// Where an image is.
+  struct Place {
+    Host* host;
+    Endpoint endpoint;
+  };
+  /// What a question is about, which decides whom it is for.
+  enum class Subject { tag, digest, registry };
 
-  template <typename Result, typename Start>
-  asio::awaitable<Result> until_done(const Reference& reference, std::string what, Start start);
+  std::vector<Endpoint> endpoints(const Reference& reference);
+  /// Whom to ask, in this order; never empty.
+  std::vector<Place> places(const Reference& reference, Subject subject);
+  Host& host_of(const Reference& reference, const Endpoint& endpoint);
+  void leave_out(Host& host, const std::string& repository, const Error& error);
+  static bool is_left_out(const Place& place);
+
+  template <typename Result, typename Ask>
+  asio::awaitable<Result> ask(const Reference& reference, Subject subject, std::string what, Ask how);
+  template <typename Result, typename Ask>
+  asio::awaitable<Result> ask_until_done(Place place, std::string what, Ask how);
+  template <typename Result, typename Ask>
+  asio::awaitable<Result> ask_once(Place place, Ask how);
+  asio::awaitable<void> try_tls(Place place);
   /// Tells a limit that is another than the last one.
-  void tell(const Reference& reference, const std::optional<RateLimit>& limit);
-  bool fall_back_to_http(const Reference& reference, const Error& error);
-  std::unique_ptr<RegistryClient> make_client(const Reference& reference, bool tls);
+  void tell(Host& host, const std::optional<RateLimit>& limit);
+  bool fall_back_to_http(Host& host, const Error& error);
+  std::unique_ptr<RegistryClient> make_client(const Host& host);
   asio::awaitable<Logins> look_up(std::string registry);
 
   asio::any_io_executor executor_;
@@ -69,8 +116,10 @@ class Session {
   TransferObserver& observer_;
   RetryLimits retry_;
   HttpClient http_;
-  std::map<std::string, Registry> registries_;            // by host
-  std::vector<std::unique_ptr<RegistryClient>> retired_;  // those that spoke TLS to a plain registry
+  std::vector<std::unique_ptr<Host>> hosts_;
+  std::map<std::string, std::vector<Endpoint>> endpoints_;  // by image
+  std::vector<std::unique_ptr<RegistryClient>> retired_;    // those that spoke TLS to a plain registry
+  Event tried_;                                             // whether a host speaks TLS
   bool stopped_ = false;
 };
 

@@ -54,6 +54,13 @@ class BlobSource {
   /// Asks for `range` of the blob, or for all of it. Throws Error{range_not_honoured} where the range is refused or
   /// another one comes; else what the answer stands for, or one of the network group.
   virtual asio::awaitable<BlobStream> open(Digest digest, std::optional<Interval> range) = 0;
+
+  /// Counts bytes of blobs that came from here and were new.
+  void count(std::uint64_t bytes) { brought_ += bytes; }
+  std::uint64_t brought() const { return brought_; }
+
+ private:
+  std::uint64_t brought_ = 0;
 };
 
 /// The sources of a foreign layer, one for each of its descriptor's `urls` that may be asked: without credentials, and

@@ -149,6 +149,10 @@ asio::awaitable<std::vector<Challenge>> RegistryClient::base_challenges() {
   co_return challenges;
 }
 
+asio::awaitable<void> RegistryClient::greet() {
+  (void)co_await base_challenges();
+}
+
 /// Refuses what came instead of the document that `what` is.
 void RegistryClient::check_document(const HttpHead& head, const std::string& body, const std::string& what) const {
   refuse_web_page(body, head.header("Content-Type"), what, Errc::malformed);
@@ -353,6 +357,12 @@ std::shared_ptr<BlobSource> RegistryClient::source(const std::string& repository
   auto& source = sources_[repository];
   if (!source) source = std::make_shared<Repository>(*this, repository);
   return source;
+}
+
+std::uint64_t RegistryClient::blob_bytes() const {
+  std::uint64_t sum = 0;
+  for (const auto& [repository, source] : sources_) sum += source->brought();
+  return sum;
 }
 
 asio::awaitable<std::string> RegistryClient::get_blob(std::string repository, Descriptor descriptor) {

@@ -13,6 +13,7 @@
 #include <hawser/image/digest.hpp>
 #include <hawser/registry/endpoint.hpp>
 
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <optional>
@@ -83,11 +84,17 @@ class RegistryClient {
   /// The whole of a small blob (a config), checked against its digest and size.
   asio::awaitable<std::string> get_blob(std::string repository, Descriptor descriptor);
 
+  /// GET /v2/ without a login: returns whatever it is answered.
+  asio::awaitable<void> greet();
+
   /// GET /v2/, which needs a login, but no repository, wherever the registry has logins.
   asio::awaitable<void> check_login();
 
   /// GET /v2/<repository>/tags/list, following Link headers (RFC 8288).
   asio::awaitable<std::vector<std::string>> list_tags(std::string repository);
+
+  /// Bytes of blobs that all its sources have brought.
+  std::uint64_t blob_bytes() const;
 
  private:
   class Repository;

@@ -100,6 +100,19 @@ void throw_status_error(const HttpHead& head, std::string_view body, const std::
   throw Error(Errc::malformed, text("unexpected answer"));
 }
 
+Error none_has(const std::string& what, const std::vector<Refusal>& refusals, const Error& last) {
+  if (refusals.size() < 2) return last;
+  std::string account;
+  for (const auto& [place, words] : refusals) {
+    account += account.empty() ? ": " : "; ";
+    account += (words.find(place) == std::string::npos ? place + ": " : "") + words;
+  }
+  return {
+      last.code(),
+      "none of the " + std::to_string(refusals.size()) + " places where " + what + " was looked for has it" + account,
+      last.hint()};
+}
+
 bool is_error_document(std::string_view body) {
   const auto object = parse_json_object(body);
   if (!object || object->contains("schemaVersion") || object->contains("tags")) return false;

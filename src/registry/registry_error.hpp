@@ -9,6 +9,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace hawser {
 
@@ -38,6 +39,16 @@ bool tells_expiry(std::string_view body);
 /// server errors are RetryAfterErrors.
 [[noreturn]] void throw_status_error(const HttpHead& head, std::string_view body, const std::string& what,
                                      const Scrub& scrub, bool of_a_range = false);
+
+/// What one of several places said.
+struct Refusal {
+  std::string place;
+  std::string words;
+};
+
+/// The end of a search for `what` in several places: `last` with what each of them said in its message. One place's
+/// refusal is `last` as it is.
+Error none_has(const std::string& what, const std::vector<Refusal>& refusals, const Error& last);
 
 /// How to log in, for people.
 inline constexpr const char* login_hint = "give credentials with --username and --password-stdin, or run hawser login";

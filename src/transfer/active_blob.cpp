@@ -1,5 +1,7 @@
 #include "transfer/active_blob.hpp"
 
+#include "registry/registry_error.hpp"
+
 #include <algorithm>
 
 namespace hawser {
@@ -44,21 +46,13 @@ void ActiveBlob::close() {
 }
 
 Error ActiveBlob::with_other_sources(const Error& error) const {
-  std::string account;
-  std::size_t tried = 0;
-  const auto add = [&](const Source& source, const std::string& what) {
-    const std::string name = source.source->name();
-    account += (tried++ == 0 ? ": " : "; ") + (what.find(name) == std::string::npos ? name + ": " : "") + what;
-  };
+  if (is_on_this_side(error.code())) return error;
+  std::vector<Refusal> refusals;
   for (const Source& source : sources)
-    if (source.given_up_for) add(source, source.given_up_for->what());
-  if (tried == 0 || is_on_this_side(error.code())) return error;
+    if (source.given_up_for) refusals.push_back({source.source->name(), source.given_up_for->what()});
   const auto last = std::ranges::find_if(sources, [](const Source& source) { return !source.given_up_for; });
-  if (last != sources.end()) add(*last, error.what());
-  return {error.code(),
-          "none of the " + std::to_string(tried) + " places where " + descriptor.digest.short_string() +
-              " was looked for has it" + account,
-          error.hint()};
+  if (last != sources.end()) refusals.push_back({last->source->name(), error.what()});
+  return none_has(descriptor.digest.short_string(), refusals, error);
 }
 
 bool ActiveBlob::worth_following(std::uint64_t hashed) const {

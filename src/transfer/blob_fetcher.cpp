@@ -250,8 +250,8 @@ asio::awaitable<std::unique_ptr<BlobDestination>> BlobFetcher::Engine::acquire(c
 
 void BlobFetcher::Engine::add(const std::shared_ptr<ActiveBlob>& blob, const std::vector<RankedSource>& ranked) {
   std::vector<PlannedSource> sources;
-  for (const auto& [source, rank] : ranked)
-    sources.emplace_back(state_of(source->location(blob->descriptor.digest).url.origin), rank);
+  for (const RankedSource& each : ranked)
+    sources.emplace_back(state_of(each.source->location(blob->descriptor.digest).url.origin), each.rank);
   blob->planned = planner_.add(blob->descriptor.size, blob->gaps(), blob->group, std::move(sources));
   blobs_.push_back(blob);
   ++open_blobs_;

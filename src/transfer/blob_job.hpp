@@ -25,8 +25,13 @@ using BlobAcquisition = std::variant<std::unique_ptr<BlobDestination>, BlobReady
 
 /// A source of a blob, and when it is asked: those of the lowest rank together, the next rank once they are given up.
 struct RankedSource {
+  RankedSource() = default;
+  RankedSource(std::shared_ptr<BlobSource> source_, unsigned rank_) : source(std::move(source_)), rank(rank_) {}
+
   std::shared_ptr<BlobSource> source;
   unsigned rank = 0;
+  /// Told why nothing more should be asked of it, whichever blob. Empty: what fails is given up for one blob only.
+  std::function<void(const Error&)> leave_out;
 };
 
 /// What the fetcher needs to know of a blob.

@@ -255,5 +255,223 @@ TEST_F(SessionTest, AttackNoPlainHttpOnceTlsWasSpoken) {
   EXPECT_EQ(impostor.requests, 0);
 }
 
+/// Two mirrors in front of the registry, with what they have told the user.
+class MirroredSessionTest : public SessionTest {
+ protected:
+  MirroredSessionTest() {
+    ScriptedOptions sharing;
+    sharing.content = registry.shared_content();
+    first = std::make_unique<ScriptedRegistry>(sharing);
+    second = std::make_unique<ScriptedRegistry>(sharing);
+    configured = {endpoint(first->host()), endpoint(second->host()), endpoint(registry.host())};
+    configured[0].configured_at = "mirrors.conf:3";
+    configured[2].is_registry = true;
+    access.endpoints = [this](const Reference& image) {
+      std::vector<Endpoint> found = configured;
+      for (Endpoint& each : found) each.repository = image.path;
+      return found;
+    };
+    access.log = [this](Importance importance, const std::string& line) {
+      if (importance == Importance::warning) warnings.push_back(line);
+    };
+    access.retries = 1;
+  }
+  static Endpoint endpoint(const std::string& host) {
+    Endpoint made;
+    made.host = host;
+    made.scheme = Endpoint::Scheme::http;
+    return made;
+  }
+  Failure pulled(const std::string& selector = "latest", const std::string& image = "docker.io/a/b") {
+    const Reference reference = Reference::parse(image);
+    return failure_of([&] { run_coroutine(context, session().get_manifest(reference, selector)); });
+  }
+  std::vector<RankedSource> sources() {
+    return run_coroutine(context, session().sources(Reference::parse("docker.io/a/b")));
+  }
+  std::vector<std::size_t> asked() const {
+    return {first->requests().size(), second->requests().size(), registry.requests().size()};
+  }
+
+  std::unique_ptr<ScriptedRegistry> first, second;
+  std::vector<Endpoint> configured;
+  std::vector<std::string> warnings;
+};
+
+TEST_F(MirroredSessionTest, TheFirstThatAnswersIsEnough) {
+  EXPECT_EQ(pulled().code, Errc{});
+  EXPECT_THAT(asked(), testing::ElementsAre(1, 0, 0));
+  EXPECT_TRUE(warnings.empty());
+}
+
+TEST_F(MirroredSessionTest, WhatAMirrorRefusesCostsOneAttemptAndIsToldOnce) {
+  for (const int status : {401, 403, 404, 429, 500, 503}) {
+    first->on("GET", "*/manifests/*").times(1).reply_with(Reply::error(status, "NO", "not from me"));
+    const std::size_t asked_first = first->count("GET", "*/manifests/*");
+    const std::size_t asked_second = second->requests().size();
+    warnings.clear();
+    EXPECT_EQ(pulled().code, Errc{}) << status;
+    EXPECT_EQ(pulled().code, Errc{}) << status;
+    EXPECT_EQ(first->count("GET", "*/manifests/*") - asked_first, 1U) << status;
+    EXPECT_EQ(second->requests().size() - asked_second, 2U) << status;
+    ASSERT_EQ(warnings.size(), 1U) << status;
+    EXPECT_THAT(warnings[0], testing::HasSubstr("the mirror " + first->host() + " (mirrors.conf:3) is left out"));
+    EXPECT_THAT(warnings[0], testing::HasSubstr("not from me"));
+    session_.reset();
+  }
+  EXPECT_EQ(registry.requests().size(), 0U);
+  EXPECT_EQ(observer.retries, 0U);
+}
+
+TEST_F(MirroredSessionTest, OneThatLacksAnImageIsAskedForOthers) {
+  registry.content().add_manifest("c/d", "latest", R"({"schemaVersion":2})",
+                                  "application/vnd.oci.image.manifest.v1+json");
+  first->on("GET", "/v2/a/*").reply_with(Reply::error(404, "NAME_UNKNOWN", "no"));
+  EXPECT_EQ(pulled().code, Errc{});
+  EXPECT_EQ(pulled("latest", "docker.io/c/d").code, Errc{});
+  EXPECT_EQ(first->count("GET", "/v2/c/d/*"), 1U);
+  EXPECT_EQ(sources().size(), 2U);  // of a/b
+}
+
+TEST_F(MirroredSessionTest, OneThatIsDownIsLeftOutForAllImages) {
+  first->stop();
+  EXPECT_EQ(pulled().code, Errc{});
+  EXPECT_THAT(asked(), testing::ElementsAre(0, 1, 0));
+  ASSERT_EQ(warnings.size(), 1U);
+  EXPECT_EQ(sources().size(), 2U);
+  const auto results = session().results();
+  ASSERT_EQ(results.size(), 3U);
+  EXPECT_EQ(results[0].host, first->host());
+  EXPECT_NE(results[0].trouble, "");
+  EXPECT_EQ(results[1].trouble, "");
+  EXPECT_TRUE(results[2].is_registry);
+}
+
+TEST_F(MirroredSessionTest, SomethingElseThanAManifestIsNoAnswer) {
+  first->on("GET", "*").reply_with(Reply::captive_portal());
+  EXPECT_EQ(pulled().code, Errc{});
+  ASSERT_EQ(warnings.size(), 1U);
+  EXPECT_THAT(warnings[0], testing::HasSubstr("a web page came in its place"));
+}
+
+TEST_F(MirroredSessionTest, OneThatIsSlowToBeginIsNotWaitedFor) {
+  first->on("GET", "*").with_fault([](Reply& reply) { reply.delay = std::chrono::seconds(30); });
+  const auto begun = std::chrono::steady_clock::now();
+  EXPECT_EQ(pulled().code, Errc{});
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds(12));
+  EXPECT_THAT(asked(), testing::ElementsAre(1, 1, 0));
+  ASSERT_EQ(warnings.size(), 1U);
+  EXPECT_THAT(warnings[0], testing::HasSubstr("did not answer within 3"));
+}
+
+TEST(MirrorPatience, GrowsWithTheRoundTripAndHasAnEnd) {
+  using std::chrono::milliseconds;
+  EXPECT_EQ(patience_with_mirror(std::nullopt), milliseconds(3000));
+  EXPECT_EQ(patience_with_mirror(milliseconds(200)), milliseconds(5000));
+  EXPECT_EQ(patience_with_mirror(std::chrono::hours(1)), milliseconds(10'000));
+}
+
+TEST_F(MirroredSessionTest, TheRegistryIsTriedAgainAndTheErrorTellsOfAll) {
+  first->stop();
+  second->on("GET", "*").reply_with(Reply::error(404, "NAME_UNKNOWN", "not at the second"));
+  registry.on("GET", "*").reply_with(Reply::error(503, "UNAVAILABLE", "closed").with("Retry-After", "0"));
+  const Failure failure = pulled();
+  EXPECT_EQ(failure.code, Errc::server_error);
+  EXPECT_EQ(registry.requests().size(), 2U);
+  EXPECT_THAT(failure.text, testing::HasSubstr("none of the 3 places where the manifest of a/b:latest was looked for"));
+  for (const std::string& part : {first->host(), second->host(), registry.host(), std::string("not at the second")})
+    EXPECT_THAT(failure.text, testing::HasSubstr(part));
+}
+
+TEST_F(MirroredSessionTest, TagsAndDigestsAreForWhomTheyAreConfiguredFor) {
+  const Digest digest = Digest::of(R"({"schemaVersion":2})");
+  configured[0].resolves_tags = false;
+  configured[1].serves_digests = false;
+  EXPECT_EQ(pulled().code, Errc{});
+  EXPECT_THAT(asked(), testing::ElementsAre(0, 1, 0));
+  EXPECT_EQ(pulled(digest.to_string()).code, Errc{});
+  EXPECT_THAT(asked(), testing::ElementsAre(1, 1, 0));
+  const auto found = sources();
+  ASSERT_EQ(found.size(), 2U);
+  EXPECT_EQ(found[0].rank, 0U);
+  EXPECT_EQ(found[1].rank, 1U);  // the registry, after its mirrors
+  EXPECT_FALSE(found[1].leave_out);
+}
+
+TEST_F(MirroredSessionTest, WithoutTheOriginTheLastMirrorGetsAllTries) {
+  access.no_origin = true;
+  first->stop();
+  second->expect("GET", "*").reply_with(Reply::of(503).with("Retry-After", "0"));
+  EXPECT_EQ(pulled().code, Errc{});
+  EXPECT_EQ(second->requests().size(), 2U);
+  second->on("GET", "*").reply_with(Reply::error(404, "NAME_UNKNOWN", "no"));
+  EXPECT_EQ(pulled().code, Errc::not_found);
+  EXPECT_EQ(registry.requests().size(), 0U);
+}
+
+TEST_F(MirroredSessionTest, WithoutTheOriginSomebodyElseMustBeConfigured) {
+  access.no_origin = true;
+  configured.erase(configured.begin(), configured.begin() + 2);
+  const Failure failure = pulled();
+  EXPECT_EQ(failure.code, Errc::usage);
+  EXPECT_THAT(failure.text, testing::HasSubstr("--no-origin"));
+  EXPECT_EQ(registry.requests().size(), 0U);
+}
+
+TEST_F(MirroredSessionTest, WhatTheConfigurationForbidsIsToldAsItIs) {
+  access.endpoints = [](const Reference&) -> std::vector<Endpoint> {
+    throw Error(Errc::forbidden, "docker.io is blocked (registries.conf:7)");
+  };
+  session().prepare(Reference::parse("a/b"));
+  EXPECT_EQ(pulled().text, "docker.io is blocked (registries.conf:7)");
+}
+
+TEST_F(MirroredSessionTest, AttackLoginsOfOnePlaceNeverReachAnother) {
+  const auto login = [](const std::string& name) { return Logins{{{"", {"user", "password-of-" + name, {}}}}, {}}; };
+  std::vector<std::string> looked_up;
+  access.credentials = [&](const std::string& name) {
+    looked_up.push_back(name);
+    return login(name);
+  };
+  first->auth().require_basic("user", "another");
+  second->auth().require_token(second->url("/token"), "user", "another");
+  registry.auth().require_token(registry.url("/token"), "user", "password-of-" + registry.host());
+  EXPECT_EQ(pulled().code, Errc{});
+  EXPECT_THAT(looked_up, testing::ElementsAre(first->host(), second->host(), registry.host()));
+  const std::vector<ScriptedRegistry*> all{first.get(), second.get(), &registry};
+  for (const ScriptedRegistry* each : all)
+    for (const ScriptedRequest& request : each->requests())
+      for (const ScriptedRegistry* other : all) {
+        if (other == each) continue;
+        const std::string theirs = basic_authorization({"user", "password-of-" + other->host(), {}});
+        EXPECT_NE(request.header("Authorization"), theirs);
+      }
+  // The registry's token was made for it alone.
+  for (const ScriptedRegistry* mirror : {first.get(), second.get()})
+    for (const ScriptedRequest& request : mirror->requests())
+      EXPECT_FALSE(request.header("Authorization").starts_with("Bearer "));
+}
+
+TEST_F(MirroredSessionTest, AMirrorWithoutTlsIsFoundOutBeforeBlobsAreAskedOfIt) {
+  PlainServer plain(context, no_tls);
+  configured[1] = endpoint(plain.host());
+  configured[1].scheme = Endpoint::Scheme::https_or_http;
+  EXPECT_EQ(pulled().code, Errc{});  // of the first
+  const auto found = sources();
+  ASSERT_EQ(found.size(), 3U);
+  EXPECT_FALSE(found[1].source->location(Digest::of("x")).url.origin.tls);
+  EXPECT_EQ(plain.handshakes, 1);
+  EXPECT_EQ(sources().size(), 3U);
+  EXPECT_EQ(plain.requests, 1);
+}
+
+TEST_F(MirroredSessionTest, AttackNoPlainHttpAtAMirrorThatMustSpeakTls) {
+  PlainServer plain(context, no_tls);
+  configured[0] = endpoint(plain.host());
+  configured[0].scheme = Endpoint::Scheme::https;
+  EXPECT_EQ(pulled().code, Errc{});  // of the second
+  EXPECT_EQ(plain.requests, 0);
+}
+
 }  // namespace
 }  // namespace hawser::test

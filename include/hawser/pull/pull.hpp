@@ -46,6 +46,7 @@ struct RegistryAccess {
   std::chrono::milliseconds stall_timeout{15'000};
   ProxySettings proxies;     ///< read_proxy_settings() takes them from the environment
   EndpointLookup endpoints;  ///< empty: the registry that the reference names alone
+  bool no_origin = false;    ///< images are asked of mirrors alone, never of the registry itself
   /// Asked when a registry wants authentication, on a thread of the pool, by the name that the reference has for it;
   /// empty: all access is anonymous. docker_config_logins() makes one.
   CredentialLookup credentials;
@@ -111,6 +112,15 @@ struct ImageResult {
   LayerSums sums() const;
 };
 
+/// A host that was asked for images, and what came of it.
+struct SourceResult {
+  std::string host;
+  bool is_registry = false;   ///< the registry itself, not a mirror
+  std::string configured_at;  ///< as Endpoint has it
+  std::uint64_t bytes = 0;    ///< of blobs that came from there
+  std::string trouble;        ///< why it was left out, for the rest of the call or for a repository; empty: it was not
+};
+
 /// Finds out what pull() would do, and whether it can: writes nothing, and fetches no layer. Blocks. Throws Error where
 /// nothing could even begin; what is wrong with one image is in its result.
 std::vector<ImageResult> plan(const PullRequest& request);
@@ -137,6 +147,8 @@ class Pull {
 
   /// An entry for each reference, in their order.
   const std::vector<ImageResult>& results() const;
+  /// The hosts that the images' bytes came from, or were to come from.
+  std::vector<SourceResult> sources() const;
   /// Whether there is a cache that takes what arrives.
   bool fills_cache() const;
 
