@@ -68,7 +68,7 @@ class TarOutput final : public ImageOutput {
     void wrote(std::uint64_t begin, std::uint64_t end) override { present_.insert(begin, end); }
     void checkpoint() override {}  // nobody could resume from it
     void commit() override { tar_.mark_filled(digest_); }
-    void discard() override { present_.clear(); }
+    void discard(const IntervalSet& wrong) override { present_ = present_.without(wrong); }
 
    private:
     TarOutput& tar_;

@@ -559,19 +559,19 @@ class Import {
   void store(const ImportedBlob& blob, TarEntry& entry, PartialBlob& partial, bool proven) {
     require_space(store_.directory(), blob.size);
     // What an interrupted pull has left may be less than the whole, and is not known to be right.
-    if (partial.present().size() > 0) partial.discard();
+    if (partial.present().size() > 0) partial.discard(partial.present());
     try {
       const Digest found = hash_entry(entry, blob.digest.algorithm(), [&](std::uint64_t at, auto piece) {
         partial.file().write_at(at, piece);
         partial.wrote(at, at + piece.size());
       });
       if (found != blob.digest) {
-        partial.discard();
+        partial.discard(partial.present());
         return refuse(blob, proven);
       }
       partial.commit();
     } catch (const Error&) {
-      partial.discard();
+      partial.discard(partial.present());
       throw;
     }
     count(blob);

@@ -278,8 +278,11 @@ void Progress::blob_progress(const Digest& digest, std::uint64_t bytes) {
   if (blob->phase != Phase::done) blob->phase = Phase::active;
 }
 
-void Progress::blob_restarted(const Digest& digest, const std::string& why) {
-  if (BlobState* blob = find(digest)) *blob = {digest, blob->size};
+void Progress::blob_restarted(const Digest& digest, std::uint64_t kept, const std::string& why) {
+  if (BlobState* blob = find(digest)) {
+    const std::uint64_t resumed = std::min(blob->resumed, kept);
+    *blob = {.digest = digest, .size = blob->size, .resumed = resumed, .received = kept - resumed};
+  }
   message(digest.short_string() + ": fetched again, " + why);
 }
 

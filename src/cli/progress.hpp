@@ -95,7 +95,7 @@ class Progress : public TransferObserver {
 
   void blob_planned(const Digest& digest, std::uint64_t size, std::uint64_t present) override;
   void blob_progress(const Digest& digest, std::uint64_t bytes) override;
-  void blob_restarted(const Digest& digest, const std::string& why) override;
+  void blob_restarted(const Digest& digest, std::uint64_t kept, const std::string& why) override;
   void blob_waiting(const Digest& digest, const std::string& holder) override;
   void blob_done(const Digest& digest) override;
   void retrying(const std::string& what, const std::string& why, std::chrono::milliseconds delay) override;
@@ -112,8 +112,9 @@ class Progress : public TransferObserver {
 
   /// Never shows `secret` from now on, as far as redact() goes. On any thread.
   void mask(std::string_view secret);
-  /// The same error as it may be shown elsewhere: with the secrets in its texts masked.
+  /// The same error, or text, as it may be shown elsewhere: with the secrets in it masked.
   Error masked(const Error& error) const;
+  std::string masked(std::string_view text) const;
 
   /// Lets time pass: measures rates and shows what has changed. To be called about ten times a second.
   void tick(Time now);
@@ -126,7 +127,6 @@ class Progress : public TransferObserver {
 
  private:
   BlobState* find(const Digest& digest);
-  std::string masked(std::string_view text) const;
   void show(std::string_view text);
   void measure(Time now);
   void show_totals(Time now);

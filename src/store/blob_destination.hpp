@@ -26,8 +26,8 @@ class BlobDestination {
   virtual void checkpoint() = 0;
   /// All bytes are there and have been hashed.
   virtual void commit() = 0;
-  /// The bytes are wrong: present() is to be empty again.
-  virtual void discard() = 0;
+  /// These bytes are wrong: present() is to be without them, if need be without others, too.
+  virtual void discard(const IntervalSet& wrong) = 0;
 };
 
 /// Sees the bytes of a blob in order, on pool threads (never two at once), right after they were hashed. They are

@@ -114,13 +114,23 @@ void PartialBlob::checkpoint() {
   journal_->sync();
 }
 
-void PartialBlob::discard() {
+void PartialBlob::discard(const IntervalSet& wrong) {
   const std::lock_guard guard(mutex_);
   if (!lock_.is_in_place()) throw layout_.deleted_error();
+  IntervalSet left = present_.without(wrong), durable = durable_.without(wrong);
   // Under another name it is a blob by now.
-  if (!ingest().holds(partial_name_, file_)) file_ = open_partial();
-  names_durable_ = false;
-  start_afresh();
+  const bool is_blob = !ingest().holds(partial_name_, file_);
+  if (is_blob) file_ = open_partial();
+  if (is_blob || left.size() == 0) {
+    names_durable_ = false;
+    return start_afresh();
+  }
+  present_ = std::move(left);
+  durable_ = std::move(durable);
+  pending_.clear();
+  names_durable_ = names_durable_ && durable_.size() > 0;
+  const Durable synced = durable_.size() > 0 ? Durable::yes : Durable::no;
+  journal_.emplace(ingest(), journal_name_, header(), present_.without(durable_), durable_, synced);
 }
 
 void PartialBlob::commit() {

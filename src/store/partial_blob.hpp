@@ -51,9 +51,9 @@ class PartialBlob final : public BlobDestination {
   /// The caller has hashed the whole file and found it right: fsync, rename into blobs/, fsync of the directory,
   /// journal removed, identity remembered.
   void commit() override;
-  /// Throws the bytes away (a partial that turned out wrong); the right is kept and present() is empty. Where commit()
-  /// has failed after the rename, file() is another one from now on, and what it was stays as it is.
-  void discard() override;
+  /// Throws `wrong` bytes away; the right is kept. Where commit() has failed after the rename, all are: file() is
+  /// another one from now on, and what it was stays as it is.
+  void discard(const IntervalSet& wrong) override;
 
  private:
   void open();
@@ -91,7 +91,7 @@ class UnsharedBlob final : public BlobDestination {
   void wrote(std::uint64_t begin, std::uint64_t end) override { present_.insert(begin, end); }
   void checkpoint() override {}
   void commit() override;
-  void discard() override { present_.clear(); }
+  void discard(const IntervalSet& wrong) override { present_ = present_.without(wrong); }
 
  private:
   const StoreLayout layout_;

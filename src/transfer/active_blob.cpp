@@ -19,20 +19,49 @@ ActiveBlob::ActiveBlob(const asio::any_io_executor& executor, BlobJob job,
       consumer(std::move(job.consumer)),
       destination(std::move(destination_)),
       changed_(executor) {
-  for (RankedSource& ranked : job.sources) sources.push_back({std::move(ranked.source), RetryBudget(retry)});
+  earlier_ = destination->present();
+  for (RankedSource& ranked : job.sources) {
+    Source& source = sources.emplace_back(Source{std::move(ranked.source), RetryBudget(retry)});
+    source.leave_out = std::move(ranked.leave_out);
+  }
 }
 
-std::uint64_t ActiveBlob::store(std::uint64_t offset, std::span<const std::byte> data) {
+std::uint64_t ActiveBlob::store(std::uint64_t offset, std::span<const std::byte> data, std::size_t source) {
   std::uint64_t stored = 0;
   for (const Interval& gap : destination->present().gaps(offset, offset + data.size())) {
     destination->file().write_at(
         destination->base() + gap.begin,
         data.subspan(static_cast<std::size_t>(gap.begin - offset), static_cast<std::size_t>(gap.size())));
     destination->wrote(gap.begin, gap.end);
+    sources[source].brought.insert(gap.begin, gap.end);
     stored += gap.size();
   }
   if (followed_ && worth_following(hashed_)) changed_.wake_all();
   return stored;
+}
+
+std::vector<std::size_t> ActiveBlob::contributors() const {
+  std::vector<std::size_t> given_up, mirrors, others;
+  for (std::size_t i = sources.size(); i-- > 0;) {
+    if (sources[i].brought.size() == 0) continue;
+    (sources[i].given_up_for ? given_up : sources[i].leave_out ? mirrors : others).push_back(i);
+  }
+  std::vector<std::size_t> all = std::move(given_up);
+  if (earlier_.size() > 0) all.push_back(earlier);
+  all.insert(all.end(), mirrors.begin(), mirrors.end());
+  all.insert(all.end(), others.begin(), others.end());
+  return all;
+}
+
+const IntervalSet& ActiveBlob::bytes_of(std::size_t contributor) const {
+  return contributor == earlier ? earlier_ : sources[contributor].brought;
+}
+
+void ActiveBlob::forget_lost() {
+  IntervalSet lost;
+  for (const Interval& gap : gaps()) lost.insert(gap.begin, gap.end);
+  earlier_ = earlier_.without(lost);
+  for (Source& source : sources) source.brought = source.brought.without(lost);
 }
 
 void ActiveBlob::fail(std::exception_ptr why) {

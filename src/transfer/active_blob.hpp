@@ -7,6 +7,7 @@
 #include "util/async.hpp"
 
 #include <exception>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -25,7 +26,11 @@ class ActiveBlob {
     RetryBudget budget;
     /// When the failure that was counted last happened: ranges that were begun before it and fail too tell nothing new.
     PlanClock::time_point last_failure{};
+    /// When it brought bytes last.
+    PlanClock::time_point last_progress{};
     std::optional<Error> given_up_for = {};
+    std::function<void(const Error&)> leave_out = {};  ///< as RankedSource has it: it is a mirror
+    IntervalSet brought = {};                          ///< which of the bytes that are there came from it
   };
 
   ActiveBlob(const asio::any_io_executor& executor, BlobJob job, std::unique_ptr<BlobDestination> destination_,
@@ -38,9 +43,20 @@ class ActiveBlob {
   /// Nothing more is to come: all is there, or the fetch has ended.
   bool over() const { return !destination || failure || front() >= descriptor.size; }
 
-  /// Puts `data`, which belongs at `offset` of the blob, into the destination. Bytes that are there already are
-  /// never written again: they may have been hashed. Returns how many were new.
-  std::uint64_t store(std::uint64_t offset, std::span<const std::byte> data);
+  /// Puts `data` of a source, which belongs at `offset` of the blob, into the destination. Bytes that are there already
+  /// are never written again: they may have been hashed. Returns how many were new.
+  std::uint64_t store(std::uint64_t offset, std::span<const std::byte> data, std::size_t source);
+
+  /// Stands for what was there before the first source was asked.
+  static constexpr std::size_t earlier = ~std::size_t{0};
+  /// Those whose bytes the blob consists of, the least trusted first: sources that have been given up, what was there
+  /// before, mirrors, other sources; of a kind the last first. Nobody trusts a mirror further than the registry.
+  std::vector<std::size_t> contributors() const;
+  /// The bytes of a contributor.
+  const IntervalSet& bytes_of(std::size_t contributor) const;
+  /// Throws the bytes of a contributor away. On a pool thread; then on the network thread forget_lost().
+  void discard(std::size_t contributor) { destination->discard(bytes_of(contributor)); }
+  void forget_lost();
 
   /// Ends the fetch with `why`; the first reason counts.
   void fail(std::exception_ptr why);
@@ -68,6 +84,7 @@ class ActiveBlob {
   bool worth_following(std::uint64_t hashed) const;
 
   Event changed_;
+  IntervalSet earlier_;  // bytes that were there before
   bool followed_ = false;
   std::uint64_t hashed_ = 0;
 };

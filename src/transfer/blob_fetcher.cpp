@@ -34,6 +34,8 @@ constexpr auto shortest_interval = 200ms;
 constexpr auto shares_interval = 50ms;
 /// How much longer a pull must last at its present rate for other numbers of connections to be tried.
 constexpr std::chrono::duration<double> worthwhile_rest(5);
+/// A mirror that asks to wait for longer is left.
+constexpr std::chrono::milliseconds longest_wait_for_mirror = 3s;
 /// What arrives within this time is not worth splitting, however short the way.
 constexpr auto worthwhile_split = 250ms;
 
@@ -137,7 +139,10 @@ class BlobFetcher::Engine : public std::enable_shared_from_this<Engine> {
   void add(const std::shared_ptr<ActiveBlob>& blob, const std::vector<RankedSource>& ranked);
   asio::awaitable<void> verify(std::shared_ptr<ActiveBlob> blob);
   asio::awaitable<void> follow(std::shared_ptr<ActiveBlob> blob);
+  bool convict(ActiveBlob& blob, std::size_t contributor, const Error& wrong);
+  void tell_of_restart(const ActiveBlob& blob, const std::vector<std::size_t>& suspects, const Error& wrong);
   asio::awaitable<void> quiesce(std::shared_ptr<ActiveBlob> blob);
+  void leave_out(const ActiveBlob::Source& source, const Error& error);
   void drop(ActiveBlob& blob);
   void cancel_running(const ActiveBlob& blob);
 
@@ -306,46 +311,89 @@ asio::awaitable<void> BlobFetcher::Engine::follow(std::shared_ptr<ActiveBlob> bl
               "the registry, or a proxy on the way, serves damaged data");
 }
 
-/// Follows; where what came is wrong, fetches it once more, and then from the next source: all of it where the bytes
-/// are wrong, what is missing where only an answer did not fit.
+/// Follows. Bytes that are wrong are fetched again, from others than those who brought them where there are any:
+/// as it can't be known whose of several they are, those of the least trusted are replaced first. What did not fit as
+/// an answer is asked for once more. Each round leaves a source less to doubt.
 asio::awaitable<void> BlobFetcher::Engine::verify(std::shared_ptr<ActiveBlob> blob) {
-  std::optional<std::size_t> fetched_again;  // from which source
-  for (;;) {
-    std::optional<Error> wrong;
+  std::optional<Error> wrong;
+  std::optional<std::size_t> doubted;  // whose bytes alone were replaced since
+  bool again = false;
+  for (std::size_t rounds_left = 3 * blob->sources.size() + 1;; --rounds_left) {
+    std::optional<Error> failure;
     try {
       co_await follow(blob);
     } catch (const Error& error) {
       if (error.code() != Errc::digest_mismatch && error.code() != Errc::size_mismatch) throw;
-      wrong = error;
+      failure = error;
     }
-    if (!wrong) co_return;
-    // Of several that were asked together it can't be known whose bytes are wrong: from now on one is asked at a time.
-    const std::size_t source = planner_.use_one_source(blob->planned);
-    if (fetched_again != source) {
-      fetched_again = source;
-    } else if (planner_.exclude(blob->planned, source)) {
-      blob->sources[source].given_up_for = wrong;
-    } else {
-      throw *wrong;
-    }
+    if (!failure && doubted) convict(*blob, *doubted, *wrong);
+    if (!failure) co_return;
+    wrong = failure;
+    if (rounds_left == 0) throw *wrong;
     const bool bytes_are_wrong = wrong->code() == Errc::digest_mismatch;
-    if (bytes_are_wrong) {
-      observer_.blob_restarted(blob->descriptor.digest, wrong->what());
-    } else {
-      observer_.retrying(name_of(*blob), wrong->what(), {});
+    std::vector<std::size_t> suspects;
+    if (bytes_are_wrong) suspects = blob->contributors();
+    doubted.reset();
+    if (suspects.size() > 1) {
+      doubted = suspects.front();
+      if (doubted != ActiveBlob::earlier) planner_.ask_last(blob->planned, *doubted);
+    } else if (suspects.empty() || !convict(*blob, suspects.front(), *wrong)) {
+      if (again) throw *wrong;
+      again = true;
     }
     // Ranges in flight may belong to the bytes that were wrong.
     co_await quiesce(blob);
     if (stopped_ || abandoned_.contains(blob->group)) throw cancelled();
     blob->failure = nullptr;
     auto restart = [&] {
-      if (bytes_are_wrong) blob->destination->discard();
+      if (!suspects.empty()) blob->discard(suspects.front());
       if (blob->consumer) blob->consumer->restart();
     };
     co_await run_on(pool_, restart);
+    tell_of_restart(*blob, suspects, *wrong);
+    blob->forget_lost();
     planner_.restart(blob->planned, blob->gaps());
     set_to_work();
   }
+}
+
+/// The contributor's bytes are wrong. Returns whether it is a source that need not be asked again.
+bool BlobFetcher::Engine::convict(ActiveBlob& blob, std::size_t contributor, const Error& wrong) {
+  if (contributor == ActiveBlob::earlier) return true;
+  ActiveBlob::Source& source = blob.sources[contributor];
+  if (!source.given_up_for && !planner_.exclude(blob.planned, contributor)) return false;
+  const Error error(wrong.code(), source.source->name() + ": " + wrong.what(), wrong.hint());
+  source.given_up_for = error;
+  leave_out(source, error);
+  return true;
+}
+
+void BlobFetcher::Engine::tell_of_restart(const ActiveBlob& blob, const std::vector<std::size_t>& suspects,
+                                          const Error& wrong) {
+  if (suspects.empty()) return observer_.retrying(name_of(blob), wrong.what(), {});
+  std::string why = wrong.what();
+  if (suspects.size() > 1)
+    why += "; what " +
+           (suspects.front() == ActiveBlob::earlier ? "an earlier run had left"
+                                                    : blob.sources[suspects.front()].source->name() + " sent") +
+           " is replaced";
+  observer_.blob_restarted(blob.descriptor.digest, blob.destination->present().size(), why);
+}
+
+/// Nothing more is asked of a mirror, whichever blob.
+void BlobFetcher::Engine::leave_out(const ActiveBlob::Source& source, const Error& error) {
+  if (!source.leave_out) return;
+  const BlobSource* const left = source.source.get();
+  for (const auto& blob : blobs_) {
+    for (std::size_t i = 0; blob && i < blob->sources.size(); ++i) {
+      ActiveBlob::Source& same = blob->sources[i];
+      if (same.source.get() != left || same.given_up_for || !planner_.exclude(blob->planned, i)) continue;
+      same.given_up_for = error;
+      for (const auto& [id, running] : running_)
+        if (running->blob == blob && running->assignment.source == i && running->body) running->body->cancel();
+    }
+  }
+  source.leave_out(error);
 }
 
 void BlobFetcher::Engine::cancel_running(const ActiveBlob& blob) {
@@ -523,13 +571,17 @@ asio::awaitable<void> BlobFetcher::Engine::receive(Running& running, OriginState
     if (blob->over()) break;
     if (position == 0 && looks_like_html({}, stream.content_type))
       refuse_web_page({reinterpret_cast<const char*>(wanted.data()), n}, {}, name_of(*blob), Errc::protocol);
-    const std::uint64_t stored = blob->store(position, wanted.first(n));
+    const std::uint64_t stored = blob->store(position, wanted.first(n), assignment.source);
     position += n;
     origin->received += n;
     const auto now = clock_.now();
     if (now > steady_from) origin->shares.bytes += static_cast<double>(n);
     // Bytes that were there already are no progress: whole bodies that break again and again bring them, too.
-    if (stored > 0) blob->sources[assignment.source].budget.progressed();
+    if (stored > 0) {
+      blob->sources[assignment.source].budget.progressed();
+      blob->sources[assignment.source].last_progress = now;
+      source->count(stored);
+    }
     planner_.advance(assignment.id, position, now);
     if (stored > 0) observer_.blob_progress(digest, stored);
     const auto wait = limiter_.took(n, now);
@@ -571,15 +623,22 @@ void BlobFetcher::Engine::settle(const Running& running, OriginState& origin, co
   ActiveBlob& blob = *running.blob;
   const std::size_t number = running.assignment.source;
   ActiveBlob::Source& source = blob.sources[number];
-  const FailedRequest failed{.code = error.code(),
-                             .stopped = stopped_,
-                             .ranged = running.ranged,
-                             .source_given_up = !planner_.in_use(blob.planned, number),
-                             .has_other_source = planner_.has_other_source(blob.planned, number),
-                             .is_news = running.started >= source.last_failure,
-                             .failures = source.budget.failures() + 1,
-                             .budget_used_up = source.budget.is_used_up(),
-                             .wait_too_long = retry_after > options_.retry.longest_retry_after};
+  // While a mirror asks to wait, others may go on.
+  const auto longest_wait = source.leave_out && planner_.has_other_source(blob.planned, number)
+                                ? longest_wait_for_mirror
+                                : options_.retry.longest_retry_after;
+  const FailedRequest failed{
+      .code = error.code(),
+      .stopped = stopped_,
+      .ranged = running.ranged,
+      .source_given_up = !planner_.in_use(blob.planned, number),
+      .has_other_source = planner_.has_other_source(blob.planned, number),
+      .is_mirror = static_cast<bool>(source.leave_out),
+      .is_serving = clock_.now() -
+                    source.last_progress<1s, .is_news = running.started >= source.last_failure,
+                                         .failures = source.budget.failures() + 1,
+                                         .budget_used_up = source.budget.is_used_up(), .wait_too_long = retry_after>
+                        longest_wait};
   if (is_complaint(failed)) origin.controller.complaint(origin.workers);
   switch (react_to(failed)) {
     case Reaction::ignore:
@@ -591,6 +650,9 @@ void BlobFetcher::Engine::settle(const Running& running, OriginState& origin, co
       planner_.exclude(blob.planned, number);
       source.given_up_for = error;
       observer_.retrying(name_of(blob) + ", which is to be had elsewhere, too", error.what(), {});
+      // A mirror that lacks one blob may have others.
+      if (error.code() != Errc::not_found) leave_out(source, error);
+      watcher_.wake_all();
       return;
     case Reaction::fail:
       blob.fail(std::make_exception_ptr(

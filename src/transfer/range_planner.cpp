@@ -323,14 +323,9 @@ bool RangePlanner::exclude(std::size_t blob, std::size_t source) {
   return true;
 }
 
-std::size_t RangePlanner::use_one_source(std::size_t blob) {
+void RangePlanner::ask_last(std::size_t blob, std::size_t source) {
   auto& sources = blobs_[blob].sources;
-  std::vector<PlannedSource*> order;
-  for (PlannedSource& source : sources) order.push_back(&source);
-  std::ranges::stable_sort(order, {}, &PlannedSource::rank);
-  for (std::size_t i = 0; i < order.size(); ++i) order[i]->rank = static_cast<unsigned>(i);
-  const auto first = std::ranges::find_if(order, &PlannedSource::usable);
-  return static_cast<std::size_t>(*first - sources.data());
+  sources[source].rank = std::ranges::max(sources, {}, &PlannedSource::rank).rank + 1;
 }
 
 std::optional<PlanClock::time_point> RangePlanner::next_due(PlanClock::time_point now) const {

@@ -125,8 +125,8 @@ class RangePlanner {
   void postpone(std::size_t blob, std::size_t source, PlanClock::time_point when);
   /// The blob's source is asked no more. False, and nothing changes, where it is the last.
   bool exclude(std::size_t blob, std::size_t source);
-  /// From now on only one of the blob's sources is asked at a time. Returns which is the first.
-  std::size_t use_one_source(std::size_t blob);
+  /// From now on the blob's source is asked when all others are given up, and alone.
+  void ask_last(std::size_t blob, std::size_t source);
   /// Whether the source is one that is asked now.
   bool in_use(std::size_t blob, std::size_t source) const;
   /// Whether the blob has another source than this that has not been given up.

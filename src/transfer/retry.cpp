@@ -57,6 +57,21 @@ namespace {
 /// Failures in a row after which a source is given up where the blob has another.
 constexpr std::size_t tries_of_one_of_several = 2;
 
+/// Whether nothing comes from there, rather than a no.
+bool is_out_of_reach(Errc code) {
+  switch (code) {
+    case Errc::resolve_failed:
+    case Errc::connect_failed:
+    case Errc::connect_refused:
+    case Errc::proxy_failed:
+    case Errc::tls_failed:
+    case Errc::stalled:
+      return true;
+    default:
+      return false;
+  }
+}
+
 }  // namespace
 
 Reaction react_to(const FailedRequest& failed) {
@@ -70,7 +85,8 @@ Reaction react_to(const FailedRequest& failed) {
     return may_ask_others ? Reaction::give_source_up : Reaction::fail;
   // Of several ranges that break together, the first is counted.
   if (!failed.is_news) return Reaction::ignore;
-  const bool enough = failed.budget_used_up || failed.failures > tries_of_one_of_several;
+  const bool enough = failed.budget_used_up || failed.failures > tries_of_one_of_several ||
+                      (failed.is_mirror && !failed.is_serving && is_out_of_reach(failed.code));
   if (enough && may_ask_others) return Reaction::give_source_up;
   return failed.budget_used_up ? Reaction::give_up : Reaction::retry;
 }

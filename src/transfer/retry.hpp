@@ -61,6 +61,8 @@ struct FailedRequest {
   bool ranged = false;            ///< a range was asked for
   bool source_given_up = false;   ///< it was sent to a source that is no longer asked for this blob
   bool has_other_source = false;  ///< the blob has a source besides this one
+  bool is_mirror = false;         ///< a source that is left as soon as it is out of reach
+  bool is_serving = false;        ///< it has just brought bytes over another connection
   bool is_news = true;            ///< begun after the failure that was counted last
   std::size_t failures = 1;       ///< of this source in a row, with this one
   bool budget_used_up = false;    ///< they are one too many

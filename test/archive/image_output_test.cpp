@@ -94,7 +94,7 @@ TEST(ImageOutput, TarTakesBlobsFromConsumersDestinationsAndFiles) {
   destination->file().write_at(destination->base(), as_bytes(second));
   destination->wrote(0, second.size());
   EXPECT_EQ(destination->present().size(), second.size());
-  destination->discard();
+  destination->discard(destination->present());
   EXPECT_EQ(destination->present().size(), 0U);
   destination->wrote(0, second.size());
   destination->commit();

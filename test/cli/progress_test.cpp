@@ -100,12 +100,22 @@ TEST(ProgressSums, ARestartedBlobBeginsAtNothing) {
   Progress state(Progress::Style::quiet);
   state.blob_planned(a, 1000, 400);
   state.blob_progress(a, 600);
-  state.blob_restarted(a, "wrong digest");
+  state.blob_restarted(a, 0, "wrong digest");
   EXPECT_EQ(state.blobs().front().present(), 0U);
   EXPECT_EQ(state.blobs().front().phase, Phase::waiting);
   EXPECT_EQ(state.totals().resumed_bytes, 0U);
   EXPECT_EQ(state.received(), 600U);
   state.blob_progress(a, 1000);
+  EXPECT_EQ(state.blobs().front().present(), 1000U);
+}
+
+TEST(ProgressSums, WhatIsKeptOfARestartedBlobCounts) {
+  Progress state(Progress::Style::quiet);
+  state.blob_planned(a, 1000, 400);
+  state.blob_progress(a, 600);
+  state.blob_restarted(a, 700, "a mirror sent wrong bytes");
+  EXPECT_EQ(state.blobs().front().present(), 700U);
+  state.blob_progress(a, 300);
   EXPECT_EQ(state.blobs().front().present(), 1000U);
 }
 
@@ -130,7 +140,7 @@ TEST(ProgressSums, BlobsThatWereNotPlannedAreCountedButNotShown) {
   state.blob_progress(a, 10);
   state.blob_done(a);
   state.blob_waiting(a, "another process");
-  state.blob_restarted(a, "");
+  state.blob_restarted(a, 0, "");
   EXPECT_TRUE(state.blobs().empty());
   EXPECT_EQ(state.received(), 10U);
 }
@@ -280,7 +290,7 @@ TEST_F(PlainProgress, TellsThePlanEachLayerAndNowAndThenATotal) {
 TEST_F(PlainProgress, SaysWhatIsWaitedForAndWhy) {
   progress.blob_planned(a, 10, 0);
   progress.blob_waiting(a, "another process");
-  progress.blob_restarted(a, "its bytes had changed");
+  progress.blob_restarted(a, 0, "its bytes had changed");
   progress.retrying("https://r.example", "connection reset", 2s);
   EXPECT_THAT(out, HasSubstr("another process is fetching it"));
   EXPECT_THAT(out, HasSubstr("fetched again, its bytes had changed"));

@@ -219,7 +219,7 @@ TEST_F(BlobStoreTest, ABlobFetchedBesideAHolderSpoilsNothing) {
   EXPECT_FALSE(other.find(digest, content.size()));
   const auto beside = other.acquire_beside(digest, content.size());
   fill(*beside, std::string(content.size(), 'x'), 0, content.size());
-  beside->discard();
+  beside->discard(beside->present());
   EXPECT_EQ(beside->present().size(), 0U);
   fill(*beside, content, 0, content.size());
   beside->commit();

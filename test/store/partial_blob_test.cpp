@@ -172,7 +172,7 @@ TEST_F(PartialBlobTest, ASizeThatLiesLeavesWhatAnHonestPullHasBegun) {
     EXPECT_EQ(partial->present().size(), 0U);
     EXPECT_TRUE(std::holds_alternative<BlobBusy>(store.acquire(digest, content.size())));
     fill(*partial, content, 0, std::min<std::size_t>(lie, 10));
-    partial->discard();
+    partial->discard(partial->present());
     fill(*partial, content, 0, std::min<std::size_t>(lie, 20));
   }
   EXPECT_EQ(store.resumable_bytes(digest, content.size() + 1), 20U);
@@ -260,13 +260,34 @@ TEST_F(PartialBlobTest, DiscardKeepsTheRightAndForgetsTheBytes) {
     const auto partial = begin(store, digest, content.size());
     fill(*partial, content, 0, 500'000);
     partial->checkpoint();
-    partial->discard();
+    partial->discard(partial->present());
     EXPECT_EQ(partial->present().size(), 0U);
     EXPECT_EQ(content_of(partial->file()), std::string(content.size(), '\0'));
     EXPECT_TRUE(std::holds_alternative<BlobBusy>(store.acquire(digest, content.size())));
     fill(*partial, content, 10, 20);
   }
   EXPECT_EQ(begin(store, digest, content.size())->present().intervals(), (std::vector<Interval>{{10, 20}}));
+}
+
+TEST_F(PartialBlobTest, DiscardOfAPartKeepsTheRest) {
+  BlobStore store(cache());
+  for (const bool durable : {false, true}) {
+    {
+      const auto partial = begin(store, digest, content.size());
+      fill(*partial, content, 0, 500'000);
+      if (durable) partial->checkpoint();
+      fill(*partial, content, 600'000, 700'000);
+      IntervalSet wrong;
+      wrong.insert(100'000, 200'000);
+      wrong.insert(650'000, 700'000);
+      partial->discard(wrong);
+      fill(*partial, content, 150'000, 160'000);
+    }
+    const auto partial = begin(store, digest, content.size());
+    EXPECT_EQ(partial->present().intervals(),
+              (std::vector<Interval>{{0, 100'000}, {150'000, 160'000}, {200'000, 500'000}, {600'000, 650'000}}));
+    partial->discard(partial->present());
+  }
 }
 
 TEST_F(PartialBlobTest, DiscardLeavesAFileThatHasItsFinalNameAlone) {
@@ -276,7 +297,7 @@ TEST_F(PartialBlobTest, DiscardLeavesAFileThatHasItsFinalNameAlone) {
     fill(*partial, content, 0, content.size());
     // As a commit() leaves it whose last fsync fails.
     std::filesystem::rename(ingest_path(digest, content.size(), ".partial"), blob_path(digest));
-    partial->discard();
+    partial->discard(partial->present());
     EXPECT_EQ(read_text(blob_path(digest)), content);
     EXPECT_EQ(partial->present().size(), 0U);
     fill(*partial, content, 0, content.size());
@@ -294,7 +315,7 @@ TEST_F(PartialBlobTest, DiscardLeavesAnothersPartialFileAlone) {
   BlobStore other(cache());
   const auto second = begin(other, digest, content.size());
   fill(*second, content, 0, content.size());
-  EXPECT_THAT(test::failure_of([&] { first->discard(); }).text, ::testing::HasSubstr("was deleted"));
+  EXPECT_THAT(test::failure_of([&] { first->discard(first->present()); }).text, ::testing::HasSubstr("was deleted"));
   EXPECT_EQ(read_text(ingest_path(digest, content.size(), ".partial")), content);
   second->commit();
   EXPECT_EQ(read_text(blob_path(digest)), content);

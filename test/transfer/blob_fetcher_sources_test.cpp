@@ -62,6 +62,12 @@ class SourcesTest : public testing::Test {
     clock.run(context, [&] { return running == 0; });
     return failure;
   }
+  /// A source of the first rank that is left out where it fails.
+  RankedSource mirror(const std::shared_ptr<FakeSource>& given) {
+    RankedSource made(given, 0);
+    made.leave_out = [this, name = given->name()](const Error& why) { left_out.emplace_back(name, why.what()); };
+    return made;
+  }
   std::optional<Error> fetch(std::vector<std::shared_ptr<FakeSource>> sources) {
     std::vector<RankedSource> ranked;
     for (auto& each : sources) ranked.push_back({each, 0});
@@ -69,10 +75,13 @@ class SourcesTest : public testing::Test {
     jobs.push_back(job(std::move(ranked)));
     return fetch(std::move(jobs));
   }
-  void expect_stored() {
+  void expect_bytes() {
     const std::string all = read_file(dir / ("blob" + std::to_string(files)), 100'000'000);
     EXPECT_TRUE(all.substr(FileDestination::base_offset) == bytes);
     EXPECT_EQ(log.commits, 1);
+  }
+  void expect_stored() {
+    expect_bytes();
     EXPECT_EQ(log.written, bytes.size() * static_cast<std::size_t>(log.restarts + 1));
   }
 
@@ -84,6 +93,7 @@ class SourcesTest : public testing::Test {
   FetchOptions options;
   RecordingObserver observer;
   DestinationLog log;
+  std::vector<std::pair<std::string, std::string>> left_out;  // mirrors, and why
   int files = 0;
   std::unique_ptr<BlobFetcher> fetcher;
 };
@@ -292,8 +302,149 @@ TEST_F(SourcesTest, WhereNoneHasItTheErrorSaysWhatEachSaid) {
 TEST_F(SourcesTest, WrongBytesOfOneOfSeveralAreFetchedFromTheOther) {
   const auto wrong = source("a", pattern(bytes.size(), 7)), right = source("b");
   EXPECT_FALSE(fetch({wrong, right}));
-  EXPECT_EQ(log.restarts, 2);  // all at once, the first alone, the other alone
-  expect_stored();
+  EXPECT_EQ(log.restarts, 2);  // the other's bytes, then those of the first, which stand alone
+  expect_bytes();
+}
+
+TEST_F(SourcesTest, OfAMirrorThatSendsWrongBytesNothingIsKeptAndOfTheOthersAll) {
+  const auto right = source("a"), wrong = source("b", pattern(bytes.size(), 7)), registry = source("registry");
+  std::vector<BlobJob> jobs;
+  jobs.push_back(job({mirror(right), mirror(wrong), {registry, 1}}));
+  EXPECT_FALSE(fetch(std::move(jobs)));
+  expect_bytes();
+  EXPECT_EQ(log.restarts, 1);
+  EXPECT_LT(log.written, bytes.size() + wrong->brought() + 1);
+  EXPECT_EQ(right->brought() + wrong->brought(), log.written);
+  EXPECT_EQ(observer.kept, bytes.size() - wrong->brought());
+  EXPECT_TRUE(registry->requests.empty());
+  ASSERT_EQ(left_out.size(), 1U);
+  EXPECT_EQ(left_out[0].first, "https://b");
+  EXPECT_THAT(left_out[0].second, HasSubstr("have the digest"));
+}
+
+TEST_F(SourcesTest, TheMirrorThatIsSuspectedFirstMayBeInnocent) {
+  const auto wrong = source("a", pattern(bytes.size(), 7)), right = source("b");
+  std::vector<BlobJob> jobs;
+  jobs.push_back(job({mirror(wrong), mirror(right)}));
+  EXPECT_FALSE(fetch(std::move(jobs)));
+  expect_bytes();
+  EXPECT_EQ(log.restarts, 2);  // the last one's bytes, then all
+  ASSERT_EQ(left_out.size(), 1U);
+  EXPECT_EQ(left_out[0].first, "https://a");
+}
+
+TEST_F(SourcesTest, OfThreeTheOneInTheMiddleIsFound) {
+  const auto first = source("a"), wrong = source("b", pattern(bytes.size(), 7)), last = source("c");
+  std::vector<BlobJob> jobs;
+  jobs.push_back(job({mirror(first), mirror(wrong), mirror(last)}));
+  EXPECT_FALSE(fetch(std::move(jobs)));
+  expect_bytes();
+  EXPECT_EQ(log.restarts, 2);
+  ASSERT_EQ(left_out.size(), 1U);
+  EXPECT_EQ(left_out[0].first, "https://b");
+}
+
+TEST_F(SourcesTest, WhereAllMirrorsSendWrongBytesTheRegistryIsAsked) {
+  const auto one = source("a", pattern(bytes.size(), 7)), other = source("b", pattern(bytes.size(), 8));
+  const auto registry = source("registry");
+  std::vector<BlobJob> jobs;
+  jobs.push_back(job({mirror(one), mirror(other), {registry, 1}}));
+  EXPECT_FALSE(fetch(std::move(jobs)));
+  expect_bytes();
+  EXPECT_EQ(registry->brought(), bytes.size());
+  EXPECT_GE(left_out.size(), 1U);
+}
+
+TEST_F(SourcesTest, WhereAllSendWrongBytesTheErrorTellsOfAll) {
+  const auto one = source("a", pattern(bytes.size(), 7)), registry = source("registry", pattern(bytes.size(), 8));
+  std::vector<BlobJob> jobs;
+  jobs.push_back(job({mirror(one), {registry, 1}}));
+  const auto failure = fetch(std::move(jobs));
+  ASSERT_TRUE(failure);
+  EXPECT_EQ(failure->code(), Errc::digest_mismatch);
+  EXPECT_THAT(failure->what(), HasSubstr("none of the 2 places"));
+  EXPECT_THAT(failure->what(), HasSubstr("https://a"));
+  EXPECT_THAT(failure->what(), HasSubstr("https://registry"));
+}
+
+TEST_F(SourcesTest, AMirrorThatSentWrongBytesIsAskedForNoOtherBlob) {
+  options.max_blobs = 1;
+  const auto right = source("a"), wrong = source("b", pattern(bytes.size(), 7));
+  std::vector<BlobJob> jobs;
+  for (int i = 0; i < 2; ++i) jobs.push_back(job({mirror(right), mirror(wrong)}));
+  EXPECT_FALSE(fetch(std::move(jobs)));
+  // What the second blob had of it by then is known to be wrong.
+  EXPECT_LE(log.restarts, 2);
+  EXPECT_LT(wrong->brought(), bytes.size());
+  ASSERT_GE(left_out.size(), 1U);
+  for (const auto& [name, why] : left_out) EXPECT_EQ(name, "https://b");
+}
+
+TEST_F(SourcesTest, WrongBytesOfAnEarlierRunAreNobodysFault) {
+  const auto one = source("a"), other = source("b");
+  std::vector<BlobJob> jobs;
+  jobs.push_back(job({mirror(one), mirror(other)}));
+  jobs.front().acquire = [this, inner = jobs.front().acquire]() -> BlobAcquisition {
+    BlobAcquisition acquired = inner();
+    std::get<std::unique_ptr<BlobDestination>>(acquired)->wrote(mib, 2 * mib);  // it holds zeros
+    return acquired;
+  };
+  EXPECT_FALSE(fetch(std::move(jobs)));
+  expect_bytes();
+  EXPECT_EQ(log.restarts, 1);
+  EXPECT_EQ(observer.kept, bytes.size() - mib);
+  EXPECT_EQ(one->brought() + other->brought(), bytes.size());
+  EXPECT_TRUE(left_out.empty());
+}
+
+TEST_F(SourcesTest, AMirrorThatIsDownIsLeftAtOnce) {
+  const auto down = source("a"), registry = source("registry");
+  down->script = [](std::size_t, const auto&) { return refusal(Errc::connect_refused, "refused"); };
+  std::vector<BlobJob> jobs;
+  jobs.push_back(job({mirror(down), {registry, 1}}));
+  EXPECT_FALSE(fetch(std::move(jobs)));
+  expect_bytes();
+  EXPECT_LT(clock.elapsed().count(), 2);
+  ASSERT_EQ(left_out.size(), 1U);
+  EXPECT_THAT(left_out[0].second, HasSubstr("refused"));
+}
+
+TEST_F(SourcesTest, AMirrorThatServesIsNotLeftForAConnectionThatIsRefused) {
+  const auto busy = source("a"), registry = source("registry");
+  busy->script = [](std::size_t number, const auto&) {
+    FakeAnswer answer = number == 3 ? refusal(Errc::connect_refused, "too many") : FakeAnswer();
+    if (number == 3) answer.first_byte = 200ms;
+    return answer;
+  };
+  std::vector<BlobJob> jobs;
+  jobs.push_back(job({mirror(busy), {registry, 1}}));
+  EXPECT_FALSE(fetch(std::move(jobs)));
+  EXPECT_TRUE(left_out.empty());
+  EXPECT_TRUE(registry->requests.empty());
+}
+
+TEST_F(SourcesTest, AMirrorThatLacksABlobMayHaveOthers) {
+  const auto lacking = source("a"), registry = source("registry");
+  lacking->script = [](std::size_t, const auto&) { return refusal(Errc::not_found, "not here"); };
+  std::vector<BlobJob> jobs;
+  jobs.push_back(job({mirror(lacking), {registry, 1}}));
+  EXPECT_FALSE(fetch(std::move(jobs)));
+  EXPECT_TRUE(left_out.empty());
+  EXPECT_EQ(registry->brought(), bytes.size());
+}
+
+TEST_F(SourcesTest, AMirrorThatAsksToWaitIsLeftForOneThatDoesNot) {
+  const auto limited = source("a"), registry = source("registry");
+  limited->script = [](std::size_t, const auto&) {
+    FakeAnswer answer = refusal(Errc::rate_limited, "slow down");
+    answer.retry_after = 60s;
+    return answer;
+  };
+  std::vector<BlobJob> jobs;
+  jobs.push_back(job({mirror(limited), {registry, 1}}));
+  EXPECT_FALSE(fetch(std::move(jobs)));
+  EXPECT_LT(clock.elapsed().count(), 5);
+  EXPECT_EQ(left_out.size(), 1U);
 }
 
 TEST_F(SourcesTest, WrongBytesOfTheOnlyOneEndInAnError) {
@@ -367,7 +518,7 @@ TEST_F(SourcesTest, AFetchGivenUpLetsGoOfItsDestinationThoughAWorkerWaits) {
     void wrote(std::uint64_t begin, std::uint64_t end) override { real->wrote(begin, end); }
     void checkpoint() override {}
     void commit() override {}
-    void discard() override {}
+    void discard(const IntervalSet&) override {}
     std::unique_ptr<BlobDestination> real;
     bool& gone;
   };

@@ -281,7 +281,7 @@ TEST_F(BlobFetcherTest, StopEndsAFetchThatThrowsWrongBytesAway) {
   serve(pattern(10'000));
   registry.content().forge_blob(*digest, std::string(10'000, 'x'));
   struct Stopper final : TransferObserver {
-    void blob_restarted(const Digest&, const std::string&) override { fetcher->stop(); }
+    void blob_restarted(const Digest&, std::uint64_t, const std::string&) override { fetcher->stop(); }
     BlobFetcher* fetcher = nullptr;
   } stopper;
   BlobFetcher own(context.get_executor(), pool.get_executor(), facts_of(http), options, stopper);

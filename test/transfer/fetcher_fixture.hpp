@@ -42,10 +42,10 @@ class FileDestination final : public BlobDestination {
     ++log_.commits;
     log_.disk_threads.push_back(std::this_thread::get_id());
   }
-  void discard() override {
+  void discard(const IntervalSet& wrong) override {
     ++log_.restarts;
     log_.disk_threads.push_back(std::this_thread::get_id());
-    present_.clear();
+    present_ = present_.without(wrong);
   }
 
   /// Blobs begin here in their files, as they do in a tar.
@@ -86,14 +86,17 @@ struct RecordingObserver final : TransferObserver {
 
   void blob_planned(const Digest&, std::uint64_t, std::uint64_t present) override { present_before = present; }
   void blob_progress(const Digest&, std::uint64_t bytes) override { progress += bytes; }
-  void blob_restarted(const Digest&, const std::string&) override { ++restarted; }
+  void blob_restarted(const Digest&, std::uint64_t kept_, const std::string&) override {
+    ++restarted;
+    kept = kept_;
+  }
   void blob_waiting(const Digest&, const std::string&) override { ++waiting; }
   void blob_done(const Digest&) override { ++done; }
   void retrying(const std::string& what, const std::string& why, std::chrono::milliseconds delay) override {
     retries.push_back({what, why, delay});
   }
 
-  std::uint64_t present_before = 0, progress = 0;
+  std::uint64_t present_before = 0, progress = 0, kept = 0;
   int restarted = 0, waiting = 0, done = 0;
   std::vector<Retry> retries;
 };

@@ -389,13 +389,17 @@ TEST_F(RangePlannerTest, AnOriginThatIsPausedIsAskedNothing) {
   next();
 }
 
-TEST_F(RangePlannerTest, OneSourceAtATimeGoesByRankAndOrder) {
+TEST_F(RangePlannerTest, WhoIsSuspectedIsAskedLastAndAlone) {
   OriginState other = any_origin();
   const std::size_t blob =
-      planner.add(1000, {{0, 1000}}, 0, {PlannedSource(origin, 1), PlannedSource(other, 0), PlannedSource(origin, 0)});
-  EXPECT_EQ(planner.use_one_source(blob), 1u);
-  EXPECT_TRUE(planner.exclude(blob, 1));
-  EXPECT_EQ(planner.use_one_source(blob), 2u);
+      planner.add(1000, {{0, 1000}}, 0, {PlannedSource(origin, 0), PlannedSource(other, 0), PlannedSource(origin, 1)});
+  planner.ask_last(blob, 1);
+  EXPECT_TRUE(planner.in_use(blob, 0));
+  EXPECT_FALSE(planner.in_use(blob, 1));
+  planner.ask_last(blob, 0);
+  EXPECT_TRUE(planner.in_use(blob, 2));
+  EXPECT_TRUE(planner.exclude(blob, 2));
+  EXPECT_TRUE(planner.in_use(blob, 1));
   EXPECT_FALSE(planner.in_use(blob, 0));
 }
 

@@ -18,8 +18,8 @@ class TransferObserver {
   virtual void blob_planned(const Digest&, std::uint64_t size, std::uint64_t present) { (void)size, (void)present; }
   /// `bytes` more of the blob arrived.
   virtual void blob_progress(const Digest&, std::uint64_t bytes) { (void)bytes; }
-  /// Bytes that counted as present turned out wrong and are fetched again.
-  virtual void blob_restarted(const Digest&, const std::string& why) { (void)why; }
+  /// Bytes that counted as present turned out wrong, all but `kept`, and are fetched again.
+  virtual void blob_restarted(const Digest&, std::uint64_t kept, const std::string& why) { (void)kept, (void)why; }
   /// Another process is fetching the blob; hawser waits for it. `holder`: "process 4711", or "another process".
   virtual void blob_waiting(const Digest&, const std::string& holder) { (void)holder; }
   /// The blob is complete and verified.
