@@ -68,6 +68,9 @@ ExitCode run_pull_command(const Command& command, const Environment& environment
   statistics.images = pull.results();
   for (ImageResult& image : statistics.images)
     if (image.error) image.error = progress.masked(*image.error);
+  statistics.sources = pull.sources();
+  for (SourceResult& source : statistics.sources) source.trouble = progress.masked(source.trouble);
+  statistics.verbose = command.verbose;
   statistics.received = progress.received();
   statistics.resumed = progress.totals().resumed_bytes;
   statistics.retries = progress.retries();

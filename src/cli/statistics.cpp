@@ -88,6 +88,19 @@ void append_transfer(std::string& out, const PullStatistics& statistics) {
   out += '\n';
 }
 
+/// What came from where, where that could be more than one place.
+void append_sources(std::string& out, const PullStatistics& statistics) {
+  if (std::ranges::all_of(statistics.sources, &SourceResult::is_registry)) return;
+  std::uint64_t all = 0;
+  for (const SourceResult& source : statistics.sources) all += source.bytes;
+  for (const SourceResult& source : statistics.sources) {
+    out += "from " + printable(source.host) + ": " + format_bytes(source.bytes);
+    if (all > 0) out += " (" + std::to_string(percent_of(source.bytes, all)) + "%)";
+    if (!source.trouble.empty()) out += ", left out: " + printable(source.trouble, 2000);
+    out += '\n';
+  }
+}
+
 /// Whether `podman pull oci:` takes the directory: it makes the image's name of the path, "localhost/...".
 bool can_be_a_name(std::string_view path) {
   if (path.find_first_of(":@") != std::string_view::npos) return false;
@@ -147,6 +160,14 @@ json::object to_json(const ImageResult& image) {
           {"hint", text_or_null(image.error ? image.error->hint() : "")}};
 }
 
+json::object to_json(const SourceResult& source) {
+  return {{"host", source.host},
+          {"registry", source.is_registry},
+          {"configured_at", text_or_null(source.configured_at)},
+          {"bytes", source.bytes},
+          {"left_out", text_or_null(source.trouble)}};
+}
+
 }  // namespace
 
 LayerSums PullStatistics::sums() const {
@@ -178,6 +199,7 @@ std::string format_statistics(const PullStatistics& statistics) {
     if (failed < all) out += '\n';
   } else {
     if (failed < all || statistics.received > 0) append_transfer(out, statistics);
+    if (statistics.verbose) append_sources(out, statistics);
     append_outputs(out, statistics);
   }
   if (failed > 0 && all > 1) out += std::to_string(failed) + " of " + counted(all, "image") + " failed\n";
@@ -188,7 +210,10 @@ std::string statistics_json(const PullStatistics& statistics) {
   const LayerSums sums = statistics.sums();
   json::array images;
   for (const ImageResult& image : statistics.images) images.emplace_back(to_json(image));
+  json::array sources;
+  for (const SourceResult& source : statistics.sources) sources.emplace_back(to_json(source));
   return json_line(json::object{{"images", std::move(images)},
+                                {"sources", std::move(sources)},
                                 {"layers", sums.layers},
                                 {"cached_layers", sums.cached_layers},
                                 {"bytes", sums.bytes},

@@ -40,6 +40,33 @@ TEST(Statistics, TextSaysHitsPercentAndWhatWasSaved) {
   EXPECT_THAT(text, HasSubstr("saved to my images/nginx.tar\n  docker load -i 'my images/nginx.tar'\n"));
 }
 
+TEST(Statistics, WhatCameFromWhereIsToldToWhoWantsDetails) {
+  PullStatistics statistics = sample();
+  SourceResult registry;
+  registry.host = "registry.example";
+  registry.is_registry = true;
+  statistics.sources = {registry};
+  statistics.verbose = true;
+  EXPECT_THAT(format_statistics(statistics), Not(HasSubstr("from ")));  // nothing but the registry was asked
+  SourceResult mirror;
+  mirror.host = "mirror.example:5000";
+  mirror.bytes = 30'000'000;
+  mirror.configured_at = "--mirror";
+  SourceResult down;
+  down.host = "down.example";
+  down.trouble = "refused";
+  statistics.sources = {mirror, down, registry};
+  EXPECT_THAT(format_statistics(statistics), HasSubstr("from mirror.example:5000: 30.0 MB (100%)\n"
+                                                       "from down.example: 0 B (0%), left out: refused\n"
+                                                       "from registry.example: 0 B (0%)\n"));
+  statistics.verbose = false;
+  EXPECT_THAT(format_statistics(statistics), Not(HasSubstr("from ")));
+  EXPECT_THAT(statistics_json(statistics),
+              HasSubstr(R"({"host":"mirror.example:5000","registry":false,"configured_at":"--mirror",)"
+                        R"("bytes":30000000,"left_out":null})"));
+  EXPECT_THAT(statistics_json(statistics), HasSubstr(R"("left_out":"refused")"));
+}
+
 TEST(Statistics, AnOutputOfSeveralImagesIsNamedOnce) {
   PullStatistics statistics = sample();
   statistics.images.push_back(statistics.images.front());
