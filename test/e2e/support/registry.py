@@ -32,9 +32,11 @@ class Access:
 
 
 class Registry:
-    """One docker-registry. auth is None, "htpasswd", "token" (anonymous tokens) or "token-login"."""
+    """One docker-registry. auth is None, "htpasswd", "token" (anonymous tokens) or "token-login". With the URL of
+    another as `upstream` it is a pull-through cache of that one."""
 
-    def __init__(self, directory: pathlib.Path, pki: Pki, auth=None, tls=False, certificate=None, **token_options):
+    def __init__(self, directory: pathlib.Path, pki: Pki, auth=None, tls=False, certificate=None, upstream=None,
+                 **token_options):
         directory.mkdir(parents=True, exist_ok=True)
         self.auth, self.tls, self._pki = auth, tls, pki
         self.port = free_port()
@@ -52,6 +54,8 @@ class Registry:
             "http": {"addr": self.host, "secret": "of the tests"},
             "validation": {"manifests": {"urls": {"allow": ["^https?://"]}}},
         }
+        if upstream:
+            config["proxy"] = {"remoteurl": upstream}
         if tls:
             server = certificate or pki.server
             config["http"]["tls"] = {"certificate": str(server.certificate_file), "key": str(server.key_file)}
@@ -78,6 +82,9 @@ class Registry:
         if self.token_server:
             self.token_server.stop()
         shutil.rmtree(self._storage, ignore_errors=True)
+
+    def kill(self):
+        self._daemon.stop(0)
 
     @property
     def options(self) -> list:
