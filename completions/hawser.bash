@@ -18,18 +18,21 @@ _hawser() {
     --max-concurrent-downloads | --max-connections)
       COMPREPLY=($(compgen -W "auto 1 2 4 8 16" -- "$current"))
       return ;;
-    --cache-dir)
+    --tls-min)
+      COMPREPLY=($(compgen -W "1.2 1.3" -- "$current"))
+      return ;;
+    --cache-dir | --cert-dir)
       compopt -o filenames
       COMPREPLY=($(compgen -d -- "$current"))
       return ;;
-    -o | --output | --from-file | --ca-cert | --import-tar)
+    -o | --output | --from-file | --ca-cert | --client-cert | --client-key | --import-tar)
       compopt -o filenames
       COMPREPLY=($(compgen -f -- "$current"))
       return ;;
     --mirror | --insecure-registry)
       return ;;
     -u | --username | --password | --chunk-size | --limit-rate | --retries | --max-wait | --connect-timeout | \
-      --stall-timeout | --older-than)
+      --stall-timeout | --resolve | --interface | --older-than)
       return ;;
   esac
 
@@ -45,7 +48,8 @@ _hawser() {
     case $word in
       --platform | --from-file | -o | --output | --format | --max-concurrent-downloads | --max-connections | \
         --chunk-size | --limit-rate | --retries | --max-wait | --connect-timeout | --stall-timeout | -u | --username | \
-        --password | --mirror | --insecure-registry | --ca-cert | --cache-dir | --import-tar | --older-than) value=1 ;;
+        --password | --mirror | --insecure-registry | --ca-cert | --cert-dir | --client-cert | --client-key | --tls-min | --resolve | \
+        --interface | --cache-dir | --import-tar | --older-than) value=1 ;;
       -*) ;;
       inspect | manifest | digest | tags | ratelimit | cache | import | login | logout | help | version)
         command=$word
@@ -55,8 +59,9 @@ _hawser() {
   done
 
   local mirrors="--mirror --no-origin"
-  local access="--insecure-registry --retries --max-wait --connect-timeout --stall-timeout --username --password-stdin --password --plain-http
-    --insecure --ca-cert"
+  local access="--insecure-registry --retries --max-wait --connect-timeout --stall-timeout --username --password-stdin
+    --password --plain-http --insecure --ca-cert --cert-dir --client-cert --client-key --tls-min --ipv4 --ipv6 --resolve
+    --interface"
   local general="--json --quiet --verbose --help --version"
   if [[ $current == -* ]]; then
     local options

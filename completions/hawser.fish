@@ -15,6 +15,8 @@ function __hawser_command --description "The command on the command line; pull w
                 set value 1
             case --limit-rate --retries --max-wait --connect-timeout --stall-timeout -u --username --password --ca-cert
                 set value 1
+            case --cert-dir --client-cert --client-key --tls-min --resolve --interface
+                set value 1
             case --mirror --insecure-registry --cache-dir --import-tar --older-than
                 set value 1
             case "-*"
@@ -73,6 +75,14 @@ complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest 
 complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest tags ratelimit login' -l plain-http -d 'HTTP without TLS'
 complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest tags ratelimit login' -l insecure -d 'trust any TLS certificate'
 complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest tags ratelimit login' -l ca-cert -r -F -d 'trust these CA certificates, too'
+complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest tags ratelimit login' -l cert-dir -x -a '(__fish_complete_directories)' -d 'CA and client certificates, instead of certs.d'
+complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest tags ratelimit login' -l client-cert -r -F -d 'client certificate for the registry'
+complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest tags ratelimit login' -l client-key -r -F -d 'key of the client certificate'
+complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest tags ratelimit login' -l tls-min -x -a '1.2 1.3' -d 'oldest TLS to speak'
+complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest tags ratelimit login' -l ipv4 -s 4 -d 'IPv4 addresses alone'
+complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest tags ratelimit login' -l ipv6 -s 6 -d 'IPv6 addresses alone'
+complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest tags ratelimit login' -l resolve -x -d 'address of a host and port'
+complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest tags ratelimit login' -l interface -x -d 'interface or address to go out by'
 complete -c hawser -n 'contains (__hawser_command) pull cache import' -l cache-dir -x -a '(__fish_complete_directories)' -d 'layer cache'
 complete -c hawser -n 'contains (__hawser_command) pull' -l no-cache -d 'do without the cache'
 complete -c hawser -n 'contains (__hawser_command) pull' -l verify-cache -d 'hash cached layers before use'

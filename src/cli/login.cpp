@@ -1,9 +1,11 @@
 #include "cli/login.hpp"
 
 #include "cli/image_list.hpp"
+#include "util/text.hpp"
 
 #include <hawser/util/error.hpp>
 
+#include <filesystem>
 #include <iostream>
 
 namespace hawser {
@@ -29,6 +31,17 @@ Credentials given_credentials(const Command& command, const Environment& environ
     throw Error(Errc::usage, "--username " + *command.username + " has no password",
                 "give it with --password-stdin, or in the environment as HAWSER_PASSWORD");
   return credentials;
+}
+
+/// What is in the directory of --cert-dir.
+TlsSettings given_certificates(const std::string& directory) {
+  std::error_code ec;
+  if (!std::filesystem::is_directory(directory, ec))
+    throw Error(Errc::disk, "--cert-dir: there is no directory " + printable(directory));
+  TlsSettings settings = read_certificate_directory(directory);
+  if (settings == TlsSettings{})
+    throw Error(Errc::usage, "--cert-dir " + printable(directory) + " holds no *.crt and no *.cert with its *.key");
+  return settings;
 }
 
 /// The one registry that all images are at.
@@ -81,10 +94,11 @@ CredentialLookup credential_lookup(const Command& command, const std::vector<Ref
 namespace {
 
 /// Where images come from, for as long as the lookup lives.
-EndpointLookup endpoint_lookup(const Command& command) {
+EndpointLookup endpoint_lookup(const Command& command, const RegistryAccess& access) {
   RegistryOptions options = command.registries;
   options.plain_http = command.access.plain_http;
-  options.loopback_http = command.access.ca_file.empty();
+  options.loopback_http = access.tls.ca_files.empty();
+  options.tls = access.certificates;
   const auto registries = std::make_shared<const Registries>(std::move(options));
   return [registries](const Reference& image) { return registries->endpoints(image); };
 }
@@ -95,10 +109,17 @@ RegistryAccess registry_access(const Command& command, const std::vector<Referen
                                const Environment& environment, Progress& progress) {
   RegistryAccess access = command.access;
   access.proxies = environment.proxies;
+  if (command.certificate_directory.empty())
+    access.certificates = certificates_in(environment.certificate_directories);
+  else
+    access.tls.add(given_certificates(command.certificate_directory));
+  if (const std::string& file = command.client_certificate; !file.empty())
+    access.tls.client_certificates.insert(access.tls.client_certificates.begin(),
+                                          {file, command.client_key.empty() ? file : command.client_key});
   const auto warn = [&](const std::string& text) { progress.tell(Importance::warning, text); };
   access.credentials = credential_lookup(command, images, environment, std::cin, progress,
                                          docker_config_logins(environment.login_sources, warn));
-  access.endpoints = endpoint_lookup(command);
+  access.endpoints = endpoint_lookup(command, access);
   access.log = [&progress](Importance importance, const std::string& text) { progress.tell(importance, text); };
   return access;
 }

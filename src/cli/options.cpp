@@ -97,6 +97,12 @@ struct OptionValue {
     }
   }
 
+  TlsVersion tls_version() const {
+    if (text == "1.2") return TlsVersion::tls_1_2;
+    if (text == "1.3") return TlsVersion::tls_1_3;
+    throw usage(option + ": " + printable(text, 40) + " is neither 1.2 nor 1.3");
+  }
+
   OutputFormat format() const {
     if (text == "docker-archive") return OutputFormat::docker_archive;
     if (text == "oci-archive") return OutputFormat::oci_archive;
@@ -148,7 +154,8 @@ constexpr unsigned on_any_work = on_work | command_bit(login) | command_bit(logo
 constexpr unsigned on_all = on_any_work | command_bit(help) | command_bit(version);
 
 constexpr std::string_view image_group = "Which image", output_group = "What comes out", transfer_group = "Transfer",
-                           access_group = "Access to the registry", cache_group = "Cache", general_group = "General";
+                           access_group = "Access to the registry", network_group = "Network", cache_group = "Cache",
+                           general_group = "General";
 
 constexpr auto options = std::to_array<OptionInfo>({
     {"platform", 0, "OS/ARCH[/VARIANT]", false, image_group, on_platform,
@@ -220,9 +227,30 @@ constexpr auto options = std::to_array<OptionInfo>({
     {"plain-http", 0, "", false, access_group, on_access, "Speak HTTP without TLS to the registry",
      [](auto& to, auto&) { to.access.plain_http = true; }},
     {"insecure", 0, "", false, access_group, on_access, "Trust any TLS certificate",
-     [](auto& to, auto&) { to.access.insecure = true; }},
+     [](auto& to, auto&) { to.access.tls.verify = false; }},
     {"ca-cert", 0, "FILE", false, access_group, on_access, "Trust the CA certificates in FILE (PEM), too",
-     [](auto& to, auto& value) { to.access.ca_file = value.non_empty(); }},
+     [](auto& to, auto& value) { to.access.tls.ca_files.push_back(value.non_empty()); }},
+    {"cert-dir", 0, "DIR", false, access_group, on_access,
+     "Trust the CAs in DIR (*.crt), and show the registry the client certificates there (*.cert and *.key), instead of "
+     "looking into certs.d",
+     [](auto& to, auto& value) { to.certificate_directory = value.non_empty(); }},
+    {"client-cert", 0, "FILE", false, access_group, on_access,
+     "Client certificate (PEM) for the registry; its key is in the same file or in that of --client-key",
+     [](auto& to, auto& value) { to.client_certificate = value.non_empty(); }},
+    {"client-key", 0, "FILE", false, access_group, on_access, "Key (PEM, not encrypted) of --client-cert",
+     [](auto& to, auto& value) { to.client_key = value.non_empty(); }},
+    {"tls-min", 0, "VERSION", false, access_group, on_access, "Oldest TLS to speak: 1.2 (default) or 1.3",
+     [](auto& to, auto& value) { to.access.tls.least_version = value.tls_version(); }},
+    {"ipv4", '4', "", false, network_group, on_access, "Connect to IPv4 addresses alone",
+     [](auto& to, auto&) { to.access.network.family = NetworkSettings::Family::ipv4; }},
+    {"ipv6", '6', "", false, network_group, on_access, "Connect to IPv6 addresses alone",
+     [](auto& to, auto&) { to.access.network.family = NetworkSettings::Family::ipv6; }},
+    {"resolve", 0, "HOST:PORT:ADDRESS", true, network_group, on_access,
+     "Take ADDRESS[,ADDRESS...] for HOST and PORT without asking the name service; HOST may be *",
+     [](auto& to, auto& value) { to.access.network.addresses.push_back(HostAddresses::parse(value.text)); }},
+    {"interface", 0, "NAME|ADDRESS", false, network_group, on_access,
+     "Go out by a network interface, or from one of this machine's addresses",
+     [](auto& to, auto& value) { to.access.network.interface = value.non_empty(); }},
     {"cache-dir", 0, "DIR", false, cache_group, on_cache, "Layer cache (default: ./docker_images_cache)",
      [](auto& to, auto& value) { to.cache_directory = value.non_empty(); }},
     {"no-cache", 0, "", false, cache_group, on_pull, "Do without the cache: nothing is kept, nothing is resumed",
@@ -248,7 +276,8 @@ struct Exclusion {
   std::string hint = "see hawser --help";
 };
 
-const std::array<Exclusion, 8> exclusions{{
+const std::array<Exclusion, 9> exclusions{{
+    {"ipv4", "ipv6"},
     {"quiet", "verbose"},
     {"password", "password-stdin"},
     {"insecure", "ca-cert", "--ca-cert alone is the safe way"},
@@ -372,6 +401,7 @@ void take_options(Command& command, const std::string& name, const Arguments& ar
   for (const auto& [first, second, hint] : exclusions)
     if (arguments.has(first) && arguments.has(second))
       throw usage("--" + std::string(first) + " and --" + std::string(second) + " exclude each other", hint);
+  if (arguments.has("client-key") && !arguments.has("client-cert")) throw usage("--client-key needs --client-cert");
   for (const char* password : {"password", "password-stdin"})
     if (arguments.has(password) && !command.username) throw usage("--" + std::string(password) + " needs --username");
 }
@@ -568,6 +598,7 @@ Examples:
 constexpr std::string_view environment = R"(
 Environment:
   HTTPS_PROXY, HTTP_PROXY, ALL_PROXY  proxies; NO_PROXY names hosts that are reached without
+  SSL_CERT_FILE, SSL_CERT_DIR         the system's CA certificates, where they are elsewhere
   HAWSER_PASSWORD                     password that belongs to --username
   DOCKER_CONFIG                       directory of docker login's config.json (default: ~/.docker)
   DOCKER_AUTH_CONFIG                  text of a config.json, as GitLab's runners have it

@@ -83,6 +83,10 @@ struct Command : PullRequest {
 
   RegistryOptions registries;  ///< mirrors, and hosts that are insecure
 
+  std::string certificate_directory;  ///< takes the place of certs.d; empty: none
+  std::string client_certificate;     ///< empty: none
+  std::string client_key;             ///< empty: in the file of the certificate
+
   std::optional<std::string> username;  ///< credential_lookup() finds out the password
   std::optional<std::string> password;
   bool password_stdin = false;

@@ -69,6 +69,7 @@ std::vector<std::string> take_arguments(int argc, char** argv) {
 Environment take_environment() {
   Environment environment;
   environment.proxies = read_proxy_settings(std::getenv);
+  environment.certificate_directories = certificate_directories(std::getenv);
   environment.login_sources = login_sources(std::getenv, ::getuid());
   environment.docker_config = docker_config_file(std::getenv);
   if (const char* terminal = std::getenv("TERM")) environment.terminal = terminal;

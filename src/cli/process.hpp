@@ -2,6 +2,7 @@
 #pragma once
 
 #include <hawser/net/proxy_settings.hpp>
+#include <hawser/net/tls_settings.hpp>
 #include <hawser/registry/credentials.hpp>
 
 #include <filesystem>
@@ -20,6 +21,7 @@ struct Environment {
   std::optional<std::string> password;  ///< HAWSER_PASSWORD
   ProxySettings proxies = {};
   std::vector<LoginSource> login_sources = {};
+  std::vector<std::filesystem::path> certificate_directories = {};
   std::filesystem::path docker_config = {};  ///< where logins are kept; empty: nowhere
   std::string terminal = {};                 ///< TERM
 };

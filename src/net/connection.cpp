@@ -129,8 +129,11 @@ asio::awaitable<void> Connection::wait_after(int result, asio::ip::tcp::socket::
   const int why = errno;
   if (ssl_) {
     const int needed = SSL_get_error(ssl_.get(), result);
-    if (needed == SSL_ERROR_SYSCALL) lost(why != 0 ? std::strerror(why) : "the other side closed it");
-    if (needed != SSL_ERROR_WANT_READ && needed != SSL_ERROR_WANT_WRITE) throw tls_error(ssl_.get(), origin_);
+    if (needed == SSL_ERROR_SYSCALL) {
+      throw_alert();
+      lost(why != 0 ? std::strerror(why) : "the other side closed it");
+    }
+    if (needed != SSL_ERROR_WANT_READ && needed != SSL_ERROR_WANT_WRITE) throw tls_error(ssl_.get());
     what = needed == SSL_ERROR_WANT_READ ? asio::ip::tcp::socket::wait_read : asio::ip::tcp::socket::wait_write;
   } else if (why != EAGAIN && why != EWOULDBLOCK) {
     if (why != EINTR) lost(std::strerror(why));
@@ -139,10 +142,21 @@ asio::awaitable<void> Connection::wait_after(int result, asio::ip::tcp::socket::
   co_await wait(what, give_up_at);
 }
 
-asio::awaitable<void> Connection::start_tls(TlsContext& context) {
-  ssl_ = context.client(socket_.native_handle(), origin_);
-  BIO_set_callback_arg(SSL_get_rbio(ssl_.get()), reinterpret_cast<char*>(&may_read_));
-  BIO_set_callback_ex(SSL_get_rbio(ssl_.get()), read_once);
+/// A write that failed may have crossed an alert that says why.
+void Connection::throw_alert() {
+  if (!SSL_is_init_finished(ssl_.get())) return;
+  begin_tls_call();
+  char byte = 0;
+  if (SSL_get_error(ssl_.get(), SSL_peek(ssl_.get(), &byte, 1)) == SSL_ERROR_SSL) throw tls_error(ssl_.get());
+}
+
+asio::awaitable<void> Connection::start_tls(TlsContext& context, Origin peer) {
+  proxy_ssl_ = std::move(ssl_);
+  ssl_ = context.client(socket_.native_handle(), peer, proxy_ssl_.get());
+  if (!proxy_ssl_) {
+    BIO_set_callback_arg(SSL_get_rbio(ssl_.get()), reinterpret_cast<char*>(&may_read_));
+    BIO_set_callback_ex(SSL_get_rbio(ssl_.get()), read_once);
+  }
   auto give_up_at = steady_clock::now() + stall_timeout_;
   for (;;) {
     begin_tls_call();
@@ -152,7 +166,7 @@ asio::awaitable<void> Connection::start_tls(TlsContext& context) {
       // Not a byte came: a plain server that takes no garbage, or a forwarder in front of a registry that is not up
       // yet.
       const bool silently = BIO_number_read(SSL_get_rbio(ssl_.get())) == 0;
-      throw Error(Errc::connection_lost, origin_.to_string() + " closed the connection in the TLS handshake",
+      throw Error(Errc::connection_lost, peer.to_string() + " closed the connection in the TLS handshake",
                   silently ? "if it is a plain HTTP registry, say --plain-http" : "");
     }
     co_await wait_after(result, asio::ip::tcp::socket::wait_read, give_up_at);

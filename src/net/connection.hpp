@@ -38,8 +38,13 @@ class Connection {
   void limit_to(std::chrono::steady_clock::time_point deadline, Error late);
   /// Only the stall timeout counts.
   void lift_limit() { limit_.reset(); }
-  /// Shakes hands as a TLS client. Throws Error{tls_certificate}, Error{tls_failed}, Error{stalled}.
-  asio::awaitable<void> start_tls(TlsContext& context);
+  /// Shakes hands as a TLS client of `peer`: a proxy, or, behind its tunnel or without one, the origin. What is read
+  /// and written from then on is inside of that. Throws what tls_error() gives, Error{connection_lost}, Error{stalled}.
+  asio::awaitable<void> start_tls(TlsContext& context, Origin peer);
+  /// See the function of that name in tls_context.hpp; nothing without TLS.
+  std::optional<Error> client_certificate_error(std::string_view how) const {
+    return hawser::client_certificate_error(ssl_.get(), how);
+  }
   /// Reads at least one byte and as many more as are there already; 0 at the end of the stream.
   /// Throws Error{connection_lost}, Error{tls_failed}, Error{stalled}, Error{cancelled}.
   asio::awaitable<std::size_t> read_some(std::span<std::byte> buffer);
@@ -75,6 +80,7 @@ class Connection {
   asio::awaitable<void> wait_after(int result, asio::ip::tcp::socket::wait_type what,
                                    std::chrono::steady_clock::time_point& give_up_at);
   void begin_tls_call();
+  void throw_alert();
   static long read_once(BIO* bio, int operation, const char*, std::size_t, int, long, int result, std::size_t*);
   bool is_quiet();
   std::ptrdiff_t read_now(std::span<std::byte> buffer);
@@ -87,6 +93,7 @@ class Connection {
   std::shared_ptr<Watchdog> watchdog_;
   std::optional<Limit> limit_;
   bool may_read_ = false;  // whether OpenSSL's call may still read the socket; ssl_ points to it
+  SslPtr proxy_ssl_;       // that of a proxy, where ssl_ is inside of it
   SslPtr ssl_;
   int reads_without_wait_ = 0;
   std::optional<std::chrono::steady_clock::time_point> idle_since_;

@@ -6,6 +6,7 @@
 #include <hawser/util/error.hpp>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 #include <deque>
 #include <mutex>
@@ -18,6 +19,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <net/if.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -72,25 +74,25 @@ bool is_metadata_host(std::string_view host) {
 using asio::ip::tcp;
 using std::chrono::steady_clock;
 
-namespace {
-
-/// How long an address has before the next one is tried beside it (RFC 8305, section 5).
-constexpr auto attempt_delay = std::chrono::milliseconds(250);
-
-/// Orders addresses for racing: IPv6 and IPv4 alternate, the family that the resolver put first leads
-/// (RFC 8305, section 4).
-std::vector<tcp::endpoint> interleave_families(const std::vector<tcp::endpoint>& endpoints) {
-  std::vector<tcp::endpoint> first, second, result;
+std::vector<tcp::endpoint> racing_order(const std::vector<tcp::endpoint>& endpoints, const AddressMemory& memory) {
+  std::vector<tcp::endpoint> good, first, second;
+  const bool v6_first = memory.v6_first.value_or(!endpoints.empty() && endpoints.front().address().is_v6());
   for (const auto& endpoint : endpoints) {
-    const bool leads = endpoint.address().is_v6() == endpoints.front().address().is_v6();
-    (leads ? first : second).push_back(endpoint);
+    const bool leads = endpoint.address().is_v6() == v6_first;
+    (memory.good.contains(endpoint.address()) ? good : leads ? first : second).push_back(endpoint);
   }
+  std::vector<tcp::endpoint> result = good;
   for (std::size_t i = 0; i < std::max(first.size(), second.size()); ++i) {
     if (i < first.size()) result.push_back(first[i]);
     if (i < second.size()) result.push_back(second[i]);
   }
   return result;
 }
+
+namespace {
+
+/// How long an address has before the next one is tried beside it (RFC 8305, section 5).
+constexpr auto attempt_delay = std::chrono::milliseconds(250);
 
 /// Attempts at one host's addresses; the first to connect wins.
 struct Race {
@@ -128,19 +130,34 @@ struct Race {
   std::shared_ptr<tcp::socket> winner;
 };
 
-asio::awaitable<void> attempt(std::shared_ptr<Race> race, Race::Attempt& mine) {
+/// Has `socket` go out by `interface`, a name or an address.
+void bind_to(tcp::socket& socket, const std::string& interface, boost::system::error_code& ec) {
+  if (const auto address = as_address(interface)) {
+    socket.bind(tcp::endpoint(*address, 0), ec);
+  } else if (::setsockopt(socket.native_handle(), SOL_SOCKET, SO_BINDTODEVICE, interface.data(),
+                          static_cast<socklen_t>(interface.size())) != 0) {
+    ec.assign(errno, boost::system::system_category());
+  }
+}
+
+asio::awaitable<void> attempt(std::shared_ptr<Race> race, Race::Attempt& mine, std::string interface) {
   const std::shared_ptr<tcp::socket> socket = mine.socket;
   boost::system::error_code ec;
-  co_await socket->async_connect(mine.endpoint, asio::redirect_error(asio::use_awaitable, ec));
+  socket->open(mine.endpoint.protocol(), ec);
+  if (!ec && !interface.empty()) bind_to(*socket, interface, ec);
+  if (!ec) co_await socket->async_connect(mine.endpoint, asio::redirect_error(asio::use_awaitable, ec));
   mine.result = ec;
   if (!ec && !race->winner) race->winner = socket;
   race->ended.wake_all();
 }
 
+using Family = NetworkSettings::Family;
+
 /// The system's resolver.
-std::vector<ip::address> system_addresses(const std::string& host) {
+std::vector<ip::address> system_addresses(const std::string& host, Family family) {
   addrinfo hints{}, *list = nullptr;
   hints.ai_socktype = SOCK_STREAM;
+  hints.ai_family = family == Family::ipv4 ? AF_INET : family == Family::ipv6 ? AF_INET6 : AF_UNSPEC;
   const int failure = ::getaddrinfo(host.c_str(), nullptr, &hints, &list);
   if (failure != 0) {
     const bool unknown = failure == EAI_NONAME || failure == EAI_NODATA || failure == EAI_ADDRFAMILY;
@@ -193,11 +210,41 @@ std::vector<tcp::endpoint> without_metadata_addresses(std::vector<tcp::endpoint>
   return endpoints;
 }
 
+namespace {
+
+void check_interface(const std::string& interface) {
+  if (interface.empty() || as_address(interface)) return;
+  if (interface.size() < IF_NAMESIZE && ::if_nametoindex(interface.c_str()) != 0) return;
+  throw Error(Errc::usage, "there is no network interface " + printable(interface, 60),
+              "--interface takes the name of one (ip link shows them) or an address of this machine");
+}
+
+/// Of `endpoints`, those that `network` allows. Throws Error{no_such_host} where none is left.
+std::vector<tcp::endpoint> allowed(std::vector<tcp::endpoint> endpoints, const NetworkSettings& network,
+                                   const std::string& host) {
+  const auto source = as_address(network.interface);
+  const auto keep_family = [&](bool v6, const std::string& option) {
+    std::erase_if(endpoints, [&](const tcp::endpoint& each) { return each.address().is_v6() != v6; });
+    if (endpoints.empty())
+      throw Error(Errc::no_such_host,
+                  printable(host) + " has no IPv" + (v6 ? "6" : "4") + " address, and " + option + " allows no other");
+  };
+  if (network.family != Family::any)
+    keep_family(network.family == Family::ipv6, network.family == Family::ipv6 ? "--ipv6" : "--ipv4");
+  if (source) keep_family(source->is_v6(), "--interface " + network.interface);
+  return endpoints;
+}
+
+}  // namespace
+
 Connector::Connector(asio::any_io_executor executor, const NetOptions& options)
     : executor_(std::move(executor)),
       options_(options),
-      tls_(std::make_shared<TlsContext>(options.verify_tls, options.ca_file)),
-      gate_(std::make_shared<Gate>()) {}
+      tls_(std::make_shared<TlsContexts>()),
+      gate_(std::make_shared<Gate>()) {
+  tls_->with(options.tls);
+  check_interface(options.network.interface);
+}
 
 Connector::~Connector() {
   close();
@@ -210,15 +257,15 @@ void Connector::close() {
 
 /// On a thread of its own, since getaddrinfo() can be neither cancelled nor trusted to end: another host's look-up does
 /// not wait for it, nor does the end of the process.
-void Connector::look_up(const std::string& host, const std::shared_ptr<Host>& known) {
+void Connector::ask_name_service(const std::string& host, const std::shared_ptr<Host>& known) {
   known->asking = true;
   known->failure.reset();
-  std::thread([host, resolver = options_.resolver ? options_.resolver : system_addresses, executor = executor_,
-               gate = gate_, weak = std::weak_ptr(known)] {
+  std::thread([host, resolver = options_.resolver, family = options_.network.family, executor = executor_, gate = gate_,
+               weak = std::weak_ptr(known)] {
     std::vector<ip::address> addresses;
     std::optional<Error> failure;
     try {
-      addresses = resolver(host);
+      addresses = resolver ? resolver(host) : system_addresses(host, family);
       if (addresses.empty()) failure.emplace(Errc::resolve_failed, "it has no address");
     } catch (const Error& error) {
       failure = error;
@@ -241,59 +288,84 @@ void Connector::look_up(const std::string& host, const std::shared_ptr<Host>& kn
   }).detach();
 }
 
-asio::awaitable<Connector::Endpoints> Connector::resolve(std::string host, std::uint16_t port) {
-  Endpoints endpoints;
-  if (const auto literal = as_address(host)) {
-    endpoints.emplace_back(*literal, port);
-    co_return endpoints;
-  }
+asio::awaitable<std::vector<ip::address>> Connector::look_up(const std::string& host) {
   std::shared_ptr<Host>& slot = hosts_[host];
   if (!slot) slot = std::make_shared<Host>(executor_);
   const std::shared_ptr<Host> known = slot;
-  if (known->stale) {
-    // Where addresses are known, which may be right still, a new answer is worth less of a wait.
-    if (!known->deadline)
-      known->deadline = steady_clock::now() + options_.resolve_timeout / (known->addresses.empty() ? 1 : 4);
-    const auto deadline = *known->deadline;
-    if (!known->asking) look_up(host, known);
-    while (known->asking && steady_clock::now() < deadline) co_await known->answered.wait_until(deadline);
-    if (known->addresses.empty()) {
-      // Whoever asks again has as much time as is left of the first one's.
-      const bool in_vain = steady_clock::now() >= deadline;
-      throw Error(
-          in_vain || !known->failure ? Errc::no_such_host : known->failure->code(),
-          "cannot resolve " + printable(host) + ": " +
-              (known->failure ? known->failure->what()
-                              : "the name server does not answer within " + format_duration(options_.resolve_timeout)),
-          "check the registry's name, and this machine's DNS");
-    }
+  if (!known->stale) co_return known->addresses;
+  // Where addresses are known, which may be right still, a new answer is worth less of a wait.
+  if (!known->deadline)
+    known->deadline = steady_clock::now() + options_.resolve_timeout / (known->addresses.empty() ? 1 : 4);
+  const auto deadline = *known->deadline;
+  if (!known->asking) ask_name_service(host, known);
+  while (known->asking && steady_clock::now() < deadline) co_await known->answered.wait_until(deadline);
+  if (!known->addresses.empty()) co_return known->addresses;
+  // Whoever asks again has as much time as is left of the first one's.
+  const bool in_vain = steady_clock::now() >= deadline;
+  const bool one_family = options_.network.family != Family::any;
+  throw Error(
+      in_vain || !known->failure ? Errc::no_such_host : known->failure->code(),
+      "cannot resolve " + printable(host) + ": " +
+          (known->failure ? known->failure->what()
+                          : "the name server does not answer within " + format_duration(options_.resolve_timeout)),
+      std::string("check the registry's name, and this machine's DNS") +
+          (one_family ? "; --ipv4 and --ipv6 take addresses of one family alone" : ""));
+}
+
+const HostAddresses* Connector::fixed_addresses(const std::string& host, std::uint16_t port) const {
+  const auto found = std::ranges::find_if(options_.network.addresses, [&](const HostAddresses& each) {
+    return each.port == port && (each.host == "*" || each.host == host);
+  });
+  return found == options_.network.addresses.end() ? nullptr : &*found;
+}
+
+asio::awaitable<Connector::Endpoints> Connector::resolve(std::string host, std::uint16_t port) {
+  Endpoints endpoints;
+  if (const HostAddresses* const fixed = fixed_addresses(host, port)) {
+    for (const std::string& text : fixed->addresses)
+      if (const auto address = as_address(text)) endpoints.emplace_back(*address, port);
+  } else if (const auto literal = as_address(host)) {
+    endpoints.emplace_back(*literal, port);
+  } else {
+    const std::vector<ip::address> addresses = co_await look_up(host);
+    for (const ip::address& address : addresses) endpoints.emplace_back(address, port);
   }
-  for (const ip::address& address : known->addresses) endpoints.emplace_back(address, port);
-  co_return endpoints;
+  co_return allowed(std::move(endpoints), options_.network, host);
 }
 
 asio::awaitable<Connector::Endpoints> Connector::resolve(Origin origin) {
   Endpoints endpoints = co_await resolve(origin.host, origin.port);
-  if (!named_hosts_.contains(origin.host)) endpoints = without_metadata_addresses(std::move(endpoints), origin.host);
+  if (!named_hosts_.contains(origin.host) && fixed_addresses(origin.host, origin.port) == nullptr)
+    endpoints = without_metadata_addresses(std::move(endpoints), origin.host);
   co_return endpoints;
 }
 
 asio::awaitable<tcp::socket> Connector::race(const Endpoints& endpoints, const std::string& where) {
   const auto state = std::make_shared<Race>(executor_);
   const auto deadline = steady_clock::now() + options_.connect_timeout;
-  for (const auto& endpoint : interleave_families(endpoints)) {
+  const Endpoints order = racing_order(endpoints, memory_);
+  for (const auto& endpoint : order) {
     auto socket = std::make_shared<tcp::socket>(executor_);
     Race::Attempt& mine = state->attempts.emplace_back(Race::Attempt{endpoint, std::move(socket), {}});
-    asio::co_spawn(executor_, attempt(state, mine), asio::detached);
+    asio::co_spawn(executor_, attempt(state, mine, options_.network.interface), asio::detached);
     co_await state->ended.wait_until(std::min(deadline, steady_clock::now() + attempt_delay));
     if (state->winner) break;
   }
   while (state->is_undecided() && steady_clock::now() < deadline) co_await state->ended.wait_until(deadline);
   // Where this thread was held up meanwhile, a connection may be there that has not been seen yet.
   co_await asio::post(executor_, asio::use_awaitable);
+  const bool has_both = std::ranges::any_of(
+      order, [&](const tcp::endpoint& each) { return each.address().is_v6() != order.front().address().is_v6(); });
   for (const Race::Attempt& each : state->attempts) {
     boost::system::error_code ignored;
-    if (each.socket != state->winner) each.socket->close(ignored);
+    const ip::address address = each.endpoint.address();
+    if (each.socket == state->winner) {
+      memory_.good.insert(address);
+      if (has_both) memory_.v6_first = address.is_v6();
+    } else {
+      memory_.good.erase(address);
+      each.socket->close(ignored);
+    }
   }
   if (!state->winner) {
     for (auto& [host, known] : hosts_) known->stale = true;  // another try may find other addresses
@@ -307,9 +379,10 @@ asio::awaitable<tcp::socket> Connector::race(const Endpoints& endpoints, const s
 asio::awaitable<std::unique_ptr<Connection>> Connector::open(
     Origin origin, std::function<void(std::chrono::microseconds)> on_connected) {
   const std::optional<Proxy> proxy = proxy_for(origin, options_.proxies);
-  const std::string where =
-      proxy ? "the proxy " + proxy->host + ":" + std::to_string(proxy->port) + " for " + origin.to_string()
-            : origin.to_string();
+  const std::string where = proxy ? proxy->to_string() + " for " + origin.to_string() : origin.to_string();
+  Contexts tls;
+  if (origin.tls) tls.origin = &tls_->with(tls_of(origin));
+  if (proxy && proxy->tls) tls.proxy = &tls_->with(tls_of(proxy->origin()));
   Endpoints endpoints;
   if (proxy) {
     endpoints = co_await resolve(proxy->host, proxy->port);
@@ -318,17 +391,37 @@ asio::awaitable<std::unique_ptr<Connection>> Connector::open(
   }
   const auto begin = steady_clock::now();
   // By the time this runs the first SYN is on its way.
-  if (origin.tls) asio::post(executor_, [tls = tls_] { tls->trust_system(); });
+  if (tls.origin) asio::post(executor_, [all = tls_, context = tls.origin] { context->trust_system(); });
   tcp::socket socket = co_await race(endpoints, where);
   const auto took = std::chrono::duration_cast<std::chrono::microseconds>(steady_clock::now() - begin);
   auto connection = std::make_unique<Connection>(std::move(socket), origin, options_.stall_timeout);
   if (on_connected) on_connected(took);
-  co_await finish_opening(*connection, proxy, where);
+  co_await finish_opening(*connection, proxy, tls, where);
   co_return connection;
 }
 
+namespace {
+
+/// TLS with the proxy itself: who it was that failed is said.
+asio::awaitable<void> start_proxy_tls(Connection& connection, TlsContext& context, const Proxy& proxy) {
+  std::optional<Error> failure;
+  const Origin origin = proxy.origin();
+  try {
+    co_await connection.start_tls(context, origin);
+  } catch (const Error& error) {
+    failure = error;
+  }
+  if (!failure) co_return;
+  if (failure->code() == Errc::no_tls)
+    throw Error(Errc::proxy_refused, proxy.to_string() + " does not speak TLS",
+                "write it as http://, or with the port on which it does");
+  throw failure->in(proxy.to_string());
+}
+
+}  // namespace
+
 asio::awaitable<void> Connector::finish_opening(Connection& connection, const std::optional<Proxy>& proxy,
-                                                const std::string& where) {
+                                                const Contexts& tls, const std::string& where) {
   const Origin& origin = connection.origin();
   const auto time = time_for(0, options_);
   const auto deadline = steady_clock::now() + time;
@@ -336,13 +429,17 @@ asio::awaitable<void> Connector::finish_opening(Connection& connection, const st
     return Error(Errc::connect_failed, "cannot connect to " + where + ": " + what + " within " + format_duration(time),
                  "a slow link may need a longer --stall-timeout");
   };
+  if (tls.proxy) {
+    connection.limit_to(deadline, late("the proxy's TLS handshake was not done"));
+    co_await start_proxy_tls(connection, *tls.proxy, *proxy);
+  }
   if (proxy && (origin.tls || proxy->kind == Proxy::Kind::socks5)) {
     connection.limit_to(deadline, late("the proxy opened no tunnel"));
     co_await open_tunnel(connection, *proxy, origin.host, origin.port);
   }
-  if (origin.tls) {
+  if (tls.origin) {
     connection.limit_to(deadline, late("the TLS handshake was not done"));
-    co_await connection.start_tls(*tls_);
+    co_await connection.start_tls(*tls.origin, origin);
   }
   connection.lift_limit();
 }

@@ -35,15 +35,29 @@ bool is_metadata_host(std::string_view host);
 std::vector<asio::ip::tcp::endpoint> without_metadata_addresses(std::vector<asio::ip::tcp::endpoint> endpoints,
                                                                 const std::string& host);
 
+/// What connections have shown of addresses.
+struct AddressMemory {
+  std::set<asio::ip::address> good;  ///< that took a connection, and have not failed since
+  std::optional<bool> v6_first;      ///< of both families, that which won last; nothing: the resolver's first
+};
+
+/// The order in which addresses are tried: those that are good first, then IPv6 and IPv4 in turn, that family first
+/// which won last, or that which the resolver put first (RFC 8305, section 4).
+std::vector<asio::ip::tcp::endpoint> racing_order(const std::vector<asio::ip::tcp::endpoint>& endpoints,
+                                                  const AddressMemory& memory);
+
 /// Opens connections ready for HTTP. Used on one thread.
 class Connector {
  public:
+  /// Throws Error{disk} or Error{usage} where a file of NetOptions::tls can't be used, Error{usage} where there is no
+  /// interface as NetOptions::network has it.
   Connector(asio::any_io_executor executor, const NetOptions& options);
   ~Connector();
 
   /// A connection to `origin`, through its proxy if it has one, TLS done. `on_connected` is called with the time
   /// that the TCP handshake took, as soon as it is done. Throws Error{resolve_failed, connect_failed,
-  /// proxy_failed, proxy_refused, tls_certificate, tls_failed, stalled, redirect_refused}.
+  /// proxy_failed, proxy_refused, tls_certificate, tls_failed, stalled, redirect_refused}, and what
+  /// NetOptions::origin_tls does.
   asio::awaitable<std::unique_ptr<Connection>> open(Origin origin,
                                                     std::function<void(std::chrono::microseconds)> on_connected);
 
@@ -60,19 +74,31 @@ class Connector {
   using Endpoints = std::vector<asio::ip::tcp::endpoint>;
   struct Host;
   struct Gate;
+  /// How TLS is spoken with the origin and with its proxy; null where it is not.
+  struct Contexts {
+    TlsContext* origin = nullptr;
+    TlsContext* proxy = nullptr;
+  };
 
+  TlsSettings tls_of(const Origin& origin) const {
+    return options_.origin_tls ? options_.origin_tls(origin) : options_.tls;
+  }
+  /// What NetworkSettings::addresses says; null where it says nothing.
+  const HostAddresses* fixed_addresses(const std::string& host, std::uint16_t port) const;
   asio::awaitable<Endpoints> resolve(std::string host, std::uint16_t port);
-  void look_up(const std::string& host, const std::shared_ptr<Host>& known);
+  asio::awaitable<std::vector<asio::ip::address>> look_up(const std::string& host);
+  void ask_name_service(const std::string& host, const std::shared_ptr<Host>& known);
   /// The addresses of an origin itself, as opposed to those of its proxy.
   asio::awaitable<Endpoints> resolve(Origin origin);
   asio::awaitable<asio::ip::tcp::socket> race(const Endpoints& endpoints, const std::string& where);
   /// Makes the tunnel through `proxy`, where one is needed, and TLS, all in the time that time_for() gives.
-  asio::awaitable<void> finish_opening(Connection& connection, const std::optional<Proxy>& proxy,
+  asio::awaitable<void> finish_opening(Connection& connection, const std::optional<Proxy>& proxy, const Contexts& tls,
                                        const std::string& where);
 
   asio::any_io_executor executor_;
   const NetOptions& options_;
-  std::shared_ptr<TlsContext> tls_;
+  std::shared_ptr<TlsContexts> tls_;
+  AddressMemory memory_;
   std::map<std::string, std::shared_ptr<Host>> hosts_;
   std::shared_ptr<Gate> gate_;
   std::set<std::string> named_hosts_;

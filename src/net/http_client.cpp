@@ -191,6 +191,7 @@ asio::awaitable<void> HttpClient::Pool::open_in_background(Origin origin) {
   // Never to its end before start_opening() has returned: who counts openings would start them for ever.
   co_await asio::post(executor, asio::use_awaitable);
   try {
+    if (closed) throw Error(Errc::cancelled, "stopped");  // who gave the options may be gone
     auto on_connected = [this, &origin](std::chrono::microseconds took) { connected(origin, took); };
     connection = co_await connector.open(origin, on_connected);
   } catch (...) {
@@ -369,6 +370,14 @@ struct HttpResponse::Impl {
     finish_if_done();
   }
 
+  /// nginx takes a handshake without the client certificate that it wants, and refuses each request with a page of its
+  /// own.
+  void refuse_without_client_certificate() const {
+    if (head.status != 400 || !ascii_lower(head.header("Content-Type")).starts_with("text/html")) return;
+    if (finished) return;  // no page
+    if (const auto error = lease->client_certificate_error("HTTP 400")) throw *error;
+  }
+
   void finish_if_done() {
     const bool done = remaining ? *remaining == 0 : decoder.body_done();
     if (!done || finished) return;
@@ -521,7 +530,8 @@ asio::awaitable<HttpResponse> HttpClient::send(HttpRequest request) {
       co_await response->lease->write(text);
       co_await response->read_head(answered);
       if (options.trace) options.trace(describe(request, response->head.status, begin));
-      if (proxy && response->head.status == 407) refuse_without_credentials(*proxy);
+      if (proxy) refuse_proxys_own(*proxy, response->head, request.url);
+      response->refuse_without_client_certificate();
       co_return HttpResponse(std::move(response));
     } catch (const Error& error) {
       // A pooled connection that the server closed while it was idle: the request was not processed

@@ -3,7 +3,9 @@
 
 #include "net/origin.hpp"
 
+#include <hawser/net/network_settings.hpp>
 #include <hawser/net/proxy_settings.hpp>
+#include <hawser/net/tls_settings.hpp>
 #include <hawser/util/error.hpp>
 
 #include <chrono>
@@ -55,8 +57,11 @@ using NameResolver = std::function<std::vector<asio::ip::address>(const std::str
 
 /// How to reach origins.
 struct NetOptions {
-  bool verify_tls = true;
-  std::string ca_file;    ///< PEM file trusted beside the system's; empty: the system's alone
+  TlsSettings tls;  ///< at every origin
+  /// At one origin, in place of `tls`; empty: that. Asked before each connection is opened, which fails with what it
+  /// throws.
+  std::function<TlsSettings(const Origin&)> origin_tls;
+  NetworkSettings network;
   NameResolver resolver;  ///< empty: the system's
   /// A name that has no answer after so long, however often it was asked for, is Error{no_such_host}.
   std::chrono::milliseconds resolve_timeout{20'000};
@@ -156,7 +161,7 @@ class HttpResponse final : public ResponseBody {
 /// server had closed meanwhile. Used on one thread.
 class HttpClient {
  public:
-  /// Throws Error{disk} or Error{usage} where the CA file can't be used.
+  /// Throws Error{disk} or Error{usage} where a file of NetOptions::tls can't be used.
   HttpClient(asio::any_io_executor executor, NetOptions options);
   ~HttpClient();
 

@@ -36,10 +36,10 @@ bool in_block(const ip::address& address, const std::string& block) {
 
 /// Whether an entry of NO_PROXY is about `origin`.
 bool excludes(std::string_view entry, const Origin& origin) {
-  entry = trim(entry);
   if (entry.empty()) return false;
   if (entry == "*") return true;
   std::string name = ascii_lower(entry);
+  if (name.ends_with('.')) name.pop_back();
   // A block, or an IPv6 address without brackets, is no authority, and has no port.
   if (const auto authority = urls::parse_authority(name)) {
     if (authority->has_port() && parse_whole<std::uint16_t>(authority->port()) != origin.port) return false;
@@ -57,16 +57,16 @@ bool excludes(std::string_view entry, const Origin& origin) {
 
 bool excluded(std::string_view no_proxy, const Origin& origin) {
   while (!no_proxy.empty()) {
-    const std::size_t comma = std::min(no_proxy.find(','), no_proxy.size());
-    if (excludes(no_proxy.substr(0, comma), origin)) return true;
-    no_proxy.remove_prefix(std::min(comma + 1, no_proxy.size()));
+    const std::size_t end = std::min(no_proxy.find_first_of(", \t\n"), no_proxy.size());
+    if (excludes(no_proxy.substr(0, end), origin)) return true;
+    no_proxy.remove_prefix(std::min(end + 1, no_proxy.size()));
   }
   return false;
 }
 
 [[noreturn]] void refuse(const std::string& variable, const std::string& why) {
   throw Error(Errc::usage, variable + " is no usable proxy: " + why,
-              "write it as http://[user:password@]host:port or socks5h://host:port");
+              "write it as http://[user:password@]host:port, https://host:port or socks5h://host:port");
 }
 
 Proxy parse_proxy(const std::string& variable, std::string text) {
@@ -77,14 +77,17 @@ Proxy parse_proxy(const std::string& variable, std::string text) {
   const std::string scheme = ascii_lower(std::string(url->scheme()));
   if (scheme == "http") {
     proxy.port = 80;
+  } else if (scheme == "https") {
+    proxy.tls = true;
+    proxy.port = 443;
   } else if (scheme == "socks5" || scheme == "socks5h") {
     proxy.kind = Proxy::Kind::socks5;
     proxy.port = 1080;
   } else {
     // Not shown: a URL written wrongly can have its password there.
-    refuse(variable, "its scheme is none of http, socks5 and socks5h");
+    refuse(variable, "its scheme is none of http, https, socks5 and socks5h");
   }
-  proxy.host = url->host_address();
+  proxy.host = ascii_lower(url->host_address());
   if (proxy.host.empty()) refuse(variable, "it has no host");
   if (!url->encoded_path().empty() && url->encoded_path() != "/") refuse(variable, "it has a path");
   if (url->has_port() && !url->port().empty()) {
@@ -127,9 +130,15 @@ std::optional<Proxy> proxy_for(const Origin& origin, const ProxySettings& settin
 
 namespace {
 
-[[noreturn]] void refuse(const Proxy& proxy, const std::string& why, Errc code = Errc::proxy_failed) {
-  throw Error(code, "the proxy " + printable(proxy.host) + ":" + std::to_string(proxy.port) + " " + why,
-              "check HTTPS_PROXY, HTTP_PROXY and ALL_PROXY; NO_PROXY names hosts to reach without a proxy");
+constexpr const char* setting_hint =
+    "check HTTPS_PROXY, HTTP_PROXY and ALL_PROXY; NO_PROXY names hosts to reach without a proxy";
+constexpr const char* target_hint =
+    "the proxy itself answers: check the registry's name and port, and where the proxy may go; NO_PROXY names hosts to "
+    "reach without it";
+
+[[noreturn]] void refuse(const Proxy& proxy, const std::string& why, Errc code = Errc::proxy_failed,
+                         const char* hint = setting_hint) {
+  throw Error(code, proxy.to_string() + " " + why, hint);
 }
 
 /// Reads exactly `size` bytes.
@@ -147,18 +156,49 @@ asio::awaitable<std::string> read_exactly(Connection& connection, const Proxy& p
 
 /// RFC 1928, section 6.
 const char* socks_failure(unsigned char code) {
-  constexpr std::array reasons{"failed",
-                               "does not allow the connection",
-                               "cannot reach the network",
-                               "cannot reach the host",
-                               "was refused by the host",
-                               "saw the connection time out"};
+  constexpr std::array reasons{"failed to connect",     "does not allow the connection", "cannot reach the network",
+                               "cannot reach the host", "was refused by the host",       "saw the connection time out",
+                               "knows no such command", "takes no address of this kind"};
   return code >= 1 && code <= reasons.size() ? reasons[code - 1u] : "refused the connection";
 }
 
-/// Whether a proxy that answered CONNECT with `status` will say the same the next time.
+/// Whether a proxy that answered `status` will say the same the next time.
 bool is_final(int status) {
   return status / 100 == 4 && status != 408 && status != 429;
+}
+
+/// Why, in the proxy's own words: "HTTP 503, ERR_CONNECT_FAIL 111".
+std::string reason_of(const HttpHead& head) {
+  std::string reason = "HTTP " + std::to_string(head.status);
+  for (const char* name : {"X-Squid-Error", "Proxy-Status"})
+    if (const std::string_view words = trim(head.header(name)); !words.empty()) reason += ", " + printable(words, 100);
+  return reason;
+}
+
+/// A proxy's 407: there are no credentials, or it refused them, or takes none of the only kind that hawser has.
+[[noreturn]] void refuse_credentials(const Proxy& proxy, const HttpHead& head) {
+  std::string schemes;
+  bool takes_basic = false;
+  for (const std::string_view challenge : head.all("Proxy-Authenticate")) {
+    const std::string_view scheme = challenge.substr(0, challenge.find(' '));
+    takes_basic = takes_basic || equals_ignoring_case(scheme, "Basic");
+    schemes += (schemes.empty() ? "" : ", ") + printable(scheme, 30);
+  }
+  if (!takes_basic && !schemes.empty())
+    throw Error(Errc::unauthorized,
+                proxy.to_string() + " wants credentials (407) of a kind that hawser does not have: " + schemes,
+                "a proxy on this machine that logs in there, such as cntlm or px, can stand between");
+  refuse(proxy,
+         proxy_authorization(proxy).empty() ? "wants credentials (407)" : "refused the credentials in its URL (407)",
+         Errc::unauthorized);
+}
+
+/// A proxy that did not do what it was asked for, a tunnel or a request to `target`.
+[[noreturn]] void refuse_target(const Proxy& proxy, const HttpHead& head, const std::string& target) {
+  if (head.status == 407) refuse_credentials(proxy, head);
+  const bool could_not = head.status >= 500 && head.status != 501;
+  refuse(proxy, (could_not ? "could not reach " : "refused to connect to ") + target + " (" + reason_of(head) + ")",
+         is_final(head.status) ? Errc::proxy_refused : Errc::proxy_failed, target_hint);
 }
 
 asio::awaitable<void> authenticate(Connection& connection, const Proxy& proxy) {
@@ -214,11 +254,7 @@ asio::awaitable<void> open_http_tunnel(Connection& connection, const Proxy& prox
       refuse(proxy, std::string("did not answer as a proxy does: ") + error.what());
     }
   }
-  const int status = decoder.head().status;
-  if (status == 407) refuse_without_credentials(proxy);
-  if (status / 100 != 2)
-    refuse(proxy, "refused a tunnel to " + target + " (HTTP " + std::to_string(status) + ")",
-           is_final(status) ? Errc::proxy_refused : Errc::proxy_failed);
+  if (decoder.head().status / 100 != 2) refuse_target(proxy, decoder.head(), target);
 }
 
 asio::awaitable<void> open_socks_tunnel(Connection& connection, const Proxy& proxy, std::string host,
@@ -237,8 +273,10 @@ asio::awaitable<void> open_socks_tunnel(Connection& connection, const Proxy& pro
   co_await connection.write(request);
   const std::string head = co_await read_exactly(connection, proxy, 4);
   if (head[1] != 0)
-    refuse(proxy, socks_failure(static_cast<unsigned char>(head[1])),
-           head[1] == 2 ? Errc::proxy_refused : Errc::proxy_failed);
+    refuse(proxy,
+           std::string(socks_failure(static_cast<unsigned char>(head[1]))) + " (" + host + ":" + std::to_string(port) +
+               ")",
+           head[1] == 2 ? Errc::proxy_refused : Errc::proxy_failed, target_hint);
   std::size_t remaining = 2;
   if (head[3] == 1) {
     remaining += 4;
@@ -260,8 +298,15 @@ std::string proxy_authorization(const Proxy& proxy) {
   return "Basic " + base64_encode(proxy.username + ":" + proxy.password);
 }
 
-void refuse_without_credentials(const Proxy& proxy) {
-  refuse(proxy, "wants credentials (407), or refused those in its URL", Errc::unauthorized);
+void refuse_proxys_own(const Proxy& proxy, const HttpHead& head, const Url& url) {
+  const bool is_marked =
+      !head.header("X-Squid-Error").empty() || head.header("Proxy-Status").find("error=") != std::string_view::npos;
+  if (head.status == 407 || (head.status >= 400 && is_marked)) refuse_target(proxy, head, url.origin.to_string());
+}
+
+std::string Proxy::to_string() const {
+  const std::string name = printable(host);
+  return "the proxy " + (name.find(':') == std::string::npos ? name : "[" + name + "]") + ":" + std::to_string(port);
 }
 
 asio::awaitable<void> open_tunnel(Connection& connection, const Proxy& proxy, std::string host, std::uint16_t port) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "net/connection.hpp"
+#include "net/http_client.hpp"
 #include "net/origin.hpp"
 
 #include <hawser/net/proxy_settings.hpp>
@@ -21,21 +22,27 @@ struct Proxy {
     socks5,  ///< RFC 1928; names are resolved by the proxy, with socks5:// as with socks5h://, as Go programs have it
   };
   Kind kind = Kind::http;
+  bool tls = false;  ///< https://: TLS with an http proxy itself
   std::string host;
   std::uint16_t port = 0;
   std::string username, password;  ///< from the URL's user info, decoded; empty where there is none
+
+  /// "the proxy host:port".
+  std::string to_string() const;
+  Origin origin() const { return {tls, host, port}; }
 };
 
-/// The proxy for `origin`: that of its scheme, else all_proxy, less what no_proxy excludes: "*", host names, ".suffix",
-/// addresses, CIDR blocks, each with an optional port. Loopback origins never take a proxy.
+/// The proxy for `origin`: that of its scheme, else all_proxy, less what no_proxy excludes, in the forms of
+/// docs/networks.md. Loopback origins never take a proxy.
 /// Throws Error{usage} where the setting is no usable proxy URL; the text never holds its password.
 std::optional<Proxy> proxy_for(const Origin& origin, const ProxySettings& settings);
 
 /// The value of a Proxy-Authorization header (Basic, RFC 7617); empty where the proxy has no user.
 std::string proxy_authorization(const Proxy& proxy);
 
-/// Throws the Error{unauthorized} of a proxy that answered 407.
-[[noreturn]] void refuse_without_credentials(const Proxy& proxy);
+/// Throws where the answer to an absolute-form request for `url` is the proxy's own refusal or failure, as far as its
+/// head tells: 407, or an error with X-Squid-Error or Proxy-Status (RFC 9209). The errors are those of open_tunnel().
+void refuse_proxys_own(const Proxy& proxy, const HttpHead& head, const Url& url);
 
 /// Asks the proxy behind `connection` for a tunnel to `host`, a name or an address without brackets, and `port`. Throws
 /// Error{proxy_refused} where the proxy does not allow it, Error{unauthorized} where it wants other credentials, else

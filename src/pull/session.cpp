@@ -26,8 +26,9 @@ constexpr std::chrono::milliseconds stop_poll{50};
 
 NetOptions net_options(const RegistryAccess& access) {
   NetOptions options;
-  options.verify_tls = !access.insecure;
-  options.ca_file = access.ca_file;
+  options.tls = access.tls;
+  options.tls.client_certificates.clear();
+  options.network = access.network;
   options.connect_timeout = access.connect_timeout;
   options.stall_timeout = access.stall_timeout;
   options.proxies = access.proxies;
@@ -134,10 +135,48 @@ Session::Session(asio::any_io_executor executor, asio::thread_pool& pool, Regist
       store_(store),
       observer_(observer),
       retry_(retry_limits_of(access_)),
-      http_(executor, net_options(access_)),
+      http_(executor,
+            [this] {
+              NetOptions options = net_options(access_);
+              options.origin_tls = [this](const Origin& origin) { return tls_of(origin); };
+              return options;
+            }()),
       tried_(executor) {}
 
 Session::~Session() = default;
+
+const TlsSettings& Session::certificates(const std::string& host) {
+  const auto known = certificates_.find(host);
+  if (known != certificates_.end()) return known->second;
+  return certificates_[host] = access_.certificates ? access_.certificates(host) : TlsSettings{};
+}
+
+TlsSettings Session::tls_of(const Origin& origin) {
+  TlsSettings own, led;
+  bool serves_images = false, is_registry = false, is_checked = false;
+  for (const auto& host : hosts_) {
+    TlsSettings said = host->endpoint.tls;
+    const Origin serving = Origin::from_host(host->endpoint.host, true);
+    if (serving == origin) {
+      serves_images = true;
+      is_registry |= host->endpoint.is_registry;
+      is_checked |= std::exchange(said.verify, true);
+      own.add(said);
+    } else {
+      said.add(certificates(serving.host_header()));
+      said.verify = true;
+      said.client_certificates.clear();
+      led.add(said);
+    }
+  }
+  TlsSettings settings = access_.tls;
+  if (!is_registry) settings.client_certificates.clear();
+  settings.add(own);
+  settings.add(certificates(origin.host_header()));
+  if (!serves_images) settings.add(led);
+  if (serves_images && !is_checked) settings.verify = false;
+  return settings;
+}
 
 asio::awaitable<Logins> Session::look_up(std::string registry) {
   Logins found;
@@ -182,7 +221,8 @@ std::vector<Endpoint> Session::endpoints(const Reference& reference) {
     if (!endpoint.is_registry) continue;
     if (access_.plain_http) endpoint.scheme = Endpoint::Scheme::http;
     // Who names a CA means TLS.
-    if (endpoint.scheme == Endpoint::Scheme::https && is_loopback(endpoint.host) && access_.ca_file.empty())
+    if (endpoint.scheme == Endpoint::Scheme::https && is_loopback(endpoint.host) && access_.tls.ca_files.empty() &&
+        endpoint.tls.ca_files.empty() && certificates(endpoint.host).ca_files.empty())
       endpoint.scheme = Endpoint::Scheme::https_or_http;
   }
   known->second = found;

@@ -107,6 +107,11 @@ class Session {
   void tell(Host& host, const std::optional<RateLimit>& limit);
   bool fall_back_to_http(Host& host, const Error& error);
   std::unique_ptr<RegistryClient> make_client(const Host& host);
+  /// What RegistryAccess::certificates says.
+  const TlsSettings& certificates(const std::string& host);
+  /// What holds at `origin`. Hosts that serve images have their own settings. Where they lead to, a token service or
+  /// storage, their CAs are trusted, too, as docker and podman do, but no certificate for them is shown.
+  TlsSettings tls_of(const Origin& origin);
   asio::awaitable<Logins> look_up(std::string registry);
 
   asio::any_io_executor executor_;
@@ -115,6 +120,7 @@ class Session {
   BlobStore* store_;
   TransferObserver& observer_;
   RetryLimits retry_;
+  std::map<std::string, TlsSettings> certificates_;  // that were looked up, by host[:port]
   HttpClient http_;
   std::vector<std::unique_ptr<Host>> hosts_;
   std::map<std::string, std::vector<Endpoint>> endpoints_;  // by image

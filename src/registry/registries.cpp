@@ -237,12 +237,7 @@ namespace {
 /// Adds what holds for a host whoever names it.
 void finish(Endpoint& endpoint, const RegistryOptions& options, const InsecureHost* insecure) {
   using enum Endpoint::Scheme;
-  if (options.tls) {
-    TlsSettings known = options.tls(endpoint.host);
-    endpoint.tls.verify &= known.verify;
-    std::ranges::move(known.ca_files, std::back_inserter(endpoint.tls.ca_files));
-    std::ranges::move(known.client_certificates, std::back_inserter(endpoint.tls.client_certificates));
-  }
+  if (options.tls) endpoint.tls.add(options.tls(endpoint.host));
   if (insecure) {
     endpoint.tls.verify = false;
     if (endpoint.scheme == https) endpoint.scheme = https_or_http;
@@ -250,7 +245,8 @@ void finish(Endpoint& endpoint, const RegistryOptions& options, const InsecureHo
   }
   if (!endpoint.is_registry) return;
   if (options.plain_http) endpoint.scheme = http;
-  if (endpoint.scheme == https && options.loopback_http && is_loopback(endpoint.host)) endpoint.scheme = https_or_http;
+  if (endpoint.scheme == https && options.loopback_http && endpoint.tls.ca_files.empty() && is_loopback(endpoint.host))
+    endpoint.scheme = https_or_http;
 }
 
 }  // namespace

@@ -27,7 +27,7 @@ std::string text_of(const std::filesystem::path& path) {
 }
 
 bool is_name_character(char c) {
-  return (c >= 'a' && c <= 'z') || c == '-';
+  return (c >= 'a' && c <= 'z') || is_ascii_digit(c) || c == '-';
 }
 
 /// Every word that begins with `prefix`, without it.

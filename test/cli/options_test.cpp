@@ -77,7 +77,7 @@ TEST(Options, PullDefaults) {
   EXPECT_EQ(pull.cache_directory, "./docker_images_cache");
   EXPECT_TRUE(pull.use_cache);
   EXPECT_FALSE(pull.verify_cache || pull.uncompressed || pull.dry_run || pull.all_platforms);
-  EXPECT_FALSE(pull.username || pull.password || pull.access.insecure || pull.access.plain_http);
+  EXPECT_FALSE(pull.username || pull.password || !pull.access.tls.verify || pull.access.plain_http);
   EXPECT_EQ(pull.access.retries, 10U);
   EXPECT_EQ(pull.access.stall_timeout, 15s);
   EXPECT_EQ(pull.access.connect_timeout, 10s);
@@ -134,7 +134,7 @@ TEST(Options, EveryOptionOfPullArrives) {
   EXPECT_EQ(pull.password, "hush");
   EXPECT_EQ(pull.cache_directory, "/c");
   EXPECT_TRUE(pull.verify_cache && pull.uncompressed && pull.allow_foreign_layers);
-  EXPECT_TRUE(pull.access.plain_http && pull.access.insecure);
+  EXPECT_TRUE(pull.access.plain_http && !pull.access.tls.verify);
   EXPECT_EQ(pull.output, "x.tar");
   EXPECT_EQ(pull.access.retries, 3U);
   EXPECT_EQ(pull.access.stall_timeout, 500ms);
@@ -157,8 +157,23 @@ TEST(Options, SpellingsOfOneOption) {
   EXPECT_THAT(parse({"nginx", "--", "--quiet", "-o"}).words, ElementsAre("nginx", "--quiet", "-o"));
   EXPECT_EQ(parse({"--max-connections", "auto", "nginx"}).access.max_connections, std::nullopt);
   EXPECT_EQ(parse({"--format", "oci-dir", "nginx"}).format, OutputFormat::oci_dir);
-  EXPECT_EQ(parse({"--ca-cert", "ca.pem", "nginx"}).access.ca_file, "ca.pem");
+  EXPECT_EQ(parse({"--ca-cert", "ca.pem", "nginx"}).access.tls.ca_files, std::vector<std::string>{"ca.pem"});
   EXPECT_FALSE(parse({"--no-cache", "nginx"}).use_cache);
+}
+
+TEST(Options, CertificatesAndAddresses) {
+  const auto pull = parse({"--cert-dir", "certs", "--client-cert", "me.pem", "--client-key", "me.key", "--tls-min",
+                           "1.3", "-6", "--interface", "eth0", "--resolve", "a.example:443:192.0.2.1", "--resolve",
+                           "*:5000:[2001:db8::1]", "nginx"});
+  EXPECT_EQ(pull.certificate_directory, "certs");
+  EXPECT_EQ(pull.client_certificate, "me.pem");
+  EXPECT_EQ(pull.client_key, "me.key");
+  EXPECT_EQ(pull.access.tls.least_version, TlsVersion::tls_1_3);
+  EXPECT_EQ(pull.access.network.family, NetworkSettings::Family::ipv6);
+  EXPECT_EQ(parse({"-4", "nginx"}).access.network.family, NetworkSettings::Family::ipv4);
+  EXPECT_EQ(pull.access.network.interface, "eth0");
+  EXPECT_THAT(pull.access.network.addresses,
+              ElementsAre(HostAddresses{"a.example", 443, {"192.0.2.1"}}, HostAddresses{"*", 5000, {"2001:db8::1"}}));
 }
 
 TEST(Options, OtherCommands) {
@@ -282,6 +297,10 @@ TEST(Options, CombinationsThatMakeNoSense) {
       {{"--password-stdin", "nginx"}, "--password-stdin needs --username"},
       {{"-u", "a:b", "nginx"}, "colon"},
       {{"--insecure", "--ca-cert", "x", "nginx"}, "exclude each other"},
+      {{"--client-key", "x", "nginx"}, "--client-key needs --client-cert"},
+      {{"--tls-min", "1.1", "nginx"}, "1.1 is neither 1.2 nor 1.3"},
+      {{"-4", "-6", "nginx"}, "exclude each other"},
+      {{"--resolve", "a.example", "nginx"}, "--resolve a.example"},
       {{"-q", "-v", "nginx"}, "exclude each other"},
       {{"--quiet"}, "which image?"},
       {{"inspect"}, "one image"},

@@ -5,13 +5,16 @@ Loopback never takes a proxy, so these registries go by a name that only the pro
 
 import socket
 import threading
+import urllib.parse
 
+import bcrypt
 import pytest
 
 from support import images
 from support.archive import Archive
 from support.hawser import AUTHENTICATION, NETWORK, OK, USAGE
 from support.pki import NAME
+from support.registry import PASSWORD, USER
 from support.process import Daemon, clean_environment, free_port, listens, wait_until
 
 
@@ -24,18 +27,33 @@ def hosts(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def squid(tmp_path_factory, hosts):
-    """squid on loopback; .seen() are the lines of its access log about the name, each written when a request has ended."""
+def squid(tmp_path_factory, hosts, pki):
+    """squid on loopback; .seen() are the lines of its access log about the name, each written when a request has ended.
+    .tls is it behind TLS, .guarded wants a password; it refuses to go to blocked.test."""
     directory = tmp_path_factory.mktemp("squid")
     # It gives up root for the user proxy.
     for path in (directory, hosts, *directory.parents[:2], *hosts.parents[:1]):
         path.chmod(path.stat().st_mode | 0o055)
     directory.chmod(0o777)
-    port = free_port()
+    port, tls_port, guarded_port = free_port(), free_port(), free_port()
     log = directory / "access.log"
+    (directory / "users").write_bytes(
+        USER.encode() + b":" + bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4, b"2a")) + b"\n")
+    for name, file in (("proxy.crt", pki.server.certificate_file), ("proxy.key", pki.server.key_file)):
+        (directory / name).write_bytes(file.read_bytes())
     (directory / "squid.conf").write_text(f"""
 http_port 127.0.0.1:{port}
-http_access allow all
+https_port 127.0.0.1:{tls_port} tls-cert={directory}/proxy.crt tls-key={directory}/proxy.key
+http_port 127.0.0.1:{guarded_port} name=guarded
+auth_param basic program /usr/lib/squid/basic_ncsa_auth {directory}/users
+auth_param basic utf8 on
+acl guarded myportname guarded
+acl known proxy_auth REQUIRED
+acl blocked dstdomain blocked.test
+http_access deny blocked
+http_access allow !guarded
+http_access allow known
+http_access deny all
 cache deny all
 hosts_file {hosts}
 pid_filename none
@@ -48,8 +66,10 @@ via off
 logfile_rotate 0
 """)
     daemon = Daemon(["squid", "-N", "-f", directory / "squid.conf"], directory, "squid")
-    daemon.wait_for(lambda: listens(port))
+    daemon.wait_for(lambda: listens(port) and listens(tls_port) and listens(guarded_port))
     daemon.url = f"http://127.0.0.1:{port}"
+    daemon.tls = f"https://127.0.0.1:{tls_port}"
+    daemon.guarded = f"127.0.0.1:{guarded_port}"
     daemon.seen = lambda: [line for line in log.read_text().splitlines() if NAME in line] if log.exists() else []
     yield daemon
     daemon.stop()
@@ -143,16 +163,59 @@ def test_registry_without_tls(hawser, registry, squid):
     assert "--plain-http" in result.err
 
 
-def test_proxy_that_refuses_the_tunnel(hawser, squid):
-    """squid cannot reach the port: it says 503 to CONNECT."""
-    result = hawser.run("pull", "--retries", "0", "-o", "image.tar", f"{NAME}:{free_port()}/a/b:c",
-                        environment={"HTTPS_PROXY": squid.url})
-    assert result.code == NETWORK, result.err
-    assert "proxy" in result.err
+@pytest.mark.sanitized
+@pytest.mark.parametrize("tls", [True, False])
+def test_tls_with_the_proxy_itself(hawser, registries, squid, pki, tls):
+    registry = registries("htpasswd" if tls else None, tls)
+    image, reference, name = pushed(registry)
+    options = [] if tls else ["--ca-cert", pki.ca_file]
+    before = len(squid.seen())
+    hawser.pull(registry, *options, reference, environment={"ALL_PROXY": squid.tls})
+    Archive(hawser.directory / "image.tar").check_image(image)
+    seen = wait_until(lambda: squid.seen()[before:], 10, "the access log")
+    assert all(("CONNECT " if tls else "http://") + name in line for line in seen)
+
+
+def test_tls_with_a_proxy_that_is_not_trusted_or_speaks_none(hawser, registry, squid):
+    _, reference, _ = pushed(registry)
+    result = hawser.pull(registry, reference, expect=NETWORK, environment={"HTTP_PROXY": squid.tls})
+    assert f"the certificate of {squid.tls} is signed by an unknown CA" in result.err
+    plain = squid.url.replace("http:", "https:")
+    result = hawser.pull(registry, reference, expect=NETWORK, environment={"HTTP_PROXY": plain})
+    assert f"the proxy {squid.url[7:]} does not speak TLS" in result.err
+    assert "write it as http://" in result.err
+
+
+@pytest.mark.parametrize("tls", [True, False])
+def test_proxy_with_a_password(hawser, registries, squid, tls):
+    registry = registries("htpasswd" if tls else None, tls)
+    image, reference, _ = pushed(registry)
+    login = f"{USER}:{urllib.parse.quote(PASSWORD)}@"
+    hawser.pull(registry, reference, environment={"ALL_PROXY": f"http://{login}{squid.guarded}"})
+    Archive(hawser.directory / "image.tar").check_image(image)
+    for login, why in (("", "wants credentials (407)"), ("me:wrong@", "refused the credentials in its URL (407)")):
+        result = hawser.pull(registry, reference, expect=AUTHENTICATION,
+                             environment={"ALL_PROXY": f"http://{login}{squid.guarded}"})
+        assert f"the proxy {squid.guarded} {why}" in result.err
+        assert "wrong" not in result.err
+
+
+@pytest.mark.parametrize("options,scheme", [([], ""), (["--plain-http"], "http://")])
+def test_whether_the_proxy_or_what_is_behind_it_refused(hawser, squid, socks, options, scheme):
+    host = f"{NAME}:{free_port()}"
+    for proxy, image, words in (
+            (squid.url, f"{host}/a/b", f"could not reach {scheme}{host} (HTTP 503, ERR_CONNECT_FAIL 111)"),
+            (squid.url, "blocked.test:1/a/b",
+             f"refused to connect to {scheme}blocked.test:1 (HTTP 403, ERR_ACCESS_DENIED 0)"),
+            (socks.url, f"{host}/a/b", f"was refused by the host ({host})")):
+        result = hawser.run("pull", "--retries", "0", *options, "-o", "image.tar", image,
+                            environment={"ALL_PROXY": proxy})
+        assert result.code == NETWORK, result.err
+        assert f"the proxy {proxy.partition('://')[2]} {words}" in result.err
 
 
 @pytest.mark.parametrize("value,why", [
-    ("https://p:3128", "its scheme is none of http, socks5"), ("foo://x", "its scheme is none of http, socks5"),
+    ("https://p:0", "its port is out of range"), ("foo://x", "its scheme is none of http, https, socks5"),
     ("http://127.0.0.1:99999", "its port is out of range")])
 @pytest.mark.parametrize("command", [["pull", "--no-cache", "-o", "image.tar"], ["tags"], ["inspect"]])
 def test_variable_that_is_no_proxy(hawser, command, value, why):

@@ -117,7 +117,7 @@ class TlsConnectionTest : public ConnectionTest {
       ASSERT_EQ(SSL_accept(ssl.get()), 1);
       serve(ssl.get());
     });
-    run_coroutine(context, connection->start_tls(client_context));
+    run_coroutine(context, connection->start_tls(client_context, connection->origin()));
   }
   /// Sends a session ticket, which carries no data.
   static bool send_ticket(SSL* ssl) { return SSL_new_session_ticket(ssl) == 1 && SSL_do_handshake(ssl) == 1; }
@@ -137,7 +137,7 @@ class TlsConnectionTest : public ConnectionTest {
 
   TestCa ca;
   asio::ssl::context server_context{asio::ssl::context::tls_server};
-  TlsContext client_context{false, ""};
+  TlsContext client_context{TlsSettings{false, {}, {}}, std::make_shared<SystemTrust>()};
   std::jthread server;
 };
 
@@ -146,7 +146,9 @@ TEST_F(TlsConnectionTest, AttackHelloRequestsWithoutEndLeaveTheOthersTheirTurn) 
   record.resize(record.size() + 4096);
   asio::write(peer, asio::buffer(record));
   peer.shutdown(tcp::socket::shutdown_send);
-  const auto shake = [this]() -> asio::awaitable<void> { co_await connection->start_tls(client_context); };
+  const auto shake = [this]() -> asio::awaitable<void> {
+    co_await connection->start_tls(client_context, connection->origin());
+  };
   EXPECT_TRUE(run_coroutine(context, leaves_a_turn(shake)));
 }
 

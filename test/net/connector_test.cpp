@@ -53,5 +53,26 @@ TEST(WithoutMetadataAddresses, AttackANameThatLeadsNowhereElseIsRefused) {
   }
 }
 
+TEST(RacingOrder, FamiliesTakeTurnsAndTheResolversFirstLeads) {
+  EXPECT_EQ(racing_order(endpoints({"2001:db8::1", "2001:db8::2", "192.0.2.1", "192.0.2.2", "192.0.2.3"}), {}),
+            endpoints({"2001:db8::1", "192.0.2.1", "2001:db8::2", "192.0.2.2", "192.0.2.3"}));
+  EXPECT_EQ(racing_order(endpoints({"192.0.2.1", "2001:db8::1"}), {}), endpoints({"192.0.2.1", "2001:db8::1"}));
+  EXPECT_EQ(racing_order({}, {}), endpoints({}));
+}
+
+TEST(RacingOrder, TheFamilyThatWonLastLeads) {
+  AddressMemory memory;
+  memory.v6_first = false;
+  EXPECT_EQ(racing_order(endpoints({"2001:db8::1", "192.0.2.1", "2001:db8::2"}), memory),
+            endpoints({"192.0.2.1", "2001:db8::1", "2001:db8::2"}));
+}
+
+TEST(RacingOrder, AnAddressThatTookAConnectionComesFirst) {
+  AddressMemory memory;
+  memory.good = {asio::ip::make_address("192.0.2.2")};
+  EXPECT_EQ(racing_order(endpoints({"192.0.2.1", "2001:db8::1", "192.0.2.2"}), memory),
+            endpoints({"192.0.2.2", "192.0.2.1", "2001:db8::1"}));
+}
+
 }  // namespace
 }  // namespace hawser

@@ -2,11 +2,13 @@
 
 #include "registry/registry_fixture.hpp"
 #include "support/scripted_proxy.hpp"
+#include "util/file.hpp"
 
 #include <hawser/util/error.hpp>
 
 #include <cstdlib>
 #include <map>
+#include <sstream>
 #include <tuple>
 
 #include <gmock/gmock.h>
@@ -62,6 +64,11 @@ TEST(ProxyFor, KindsPortsAndCredentials) {
   EXPECT_EQ(remote->port, 1080);
   EXPECT_EQ(proxy("registry.test", {{"HTTPS_PROXY", "socks5://proxy.test:9"}})->kind, Proxy::Kind::socks5);
   EXPECT_EQ(proxy("registry.test", {{"HTTPS_PROXY", "http://[::2]:8"}})->host, "::2");
+  EXPECT_EQ(proxy("registry.test", {{"HTTPS_PROXY", "http://[::2]:8"}})->to_string(), "the proxy [::2]:8");
+  const auto secure = proxy("registry.test", {{"HTTPS_PROXY", "https://Proxy.test"}});
+  EXPECT_EQ(secure->kind, Proxy::Kind::http);
+  EXPECT_EQ(secure->origin(), (Origin{true, "proxy.test", 443}));
+  EXPECT_FALSE(http->tls);
   EXPECT_EQ(proxy("registry.test", {{"HTTPS_PROXY", "proxy.test:3128"}})->port, 3128);
 }
 
@@ -71,41 +78,52 @@ TEST(ProxyFor, LoopbackTakesNone) {
   EXPECT_TRUE(proxy("notlocalhost", {{"ALL_PROXY", "http://p:1"}}));
 }
 
-TEST(ProxyFor, NoProxyNames) {
-  EXPECT_TRUE(direct("registry.test", "*"));
-  EXPECT_TRUE(direct("registry.test", "other, Registry.Test"));
-  EXPECT_TRUE(direct("a.registry.test", "registry.test"));
-  EXPECT_TRUE(direct("a.registry.test", ".registry.test"));
-  EXPECT_TRUE(direct("registry.test", ".registry.test"));
-  EXPECT_TRUE(direct("a.registry.test", "*.registry.test"));
-  EXPECT_FALSE(direct("notregistry.test", "registry.test"));
-  EXPECT_FALSE(direct("registry.test.evil", "registry.test"));
-  EXPECT_FALSE(direct("registry.test", ",, ,"));
+/// The texts between backquotes.
+std::vector<std::string> in_backquotes(std::string_view text) {
+  std::vector<std::string> found;
+  for (std::size_t begin = text.find('`'); begin != std::string_view::npos; begin = text.find('`', begin)) {
+    const std::size_t end = text.find('`', begin + 1);
+    found.emplace_back(text.substr(begin + 1, end - begin - 1));
+    begin = end + 1;
+  }
+  return found;
 }
 
-TEST(ProxyFor, NoProxyPorts) {
-  EXPECT_TRUE(direct("registry.test:5000", "registry.test:5000"));
-  EXPECT_FALSE(direct("registry.test:5001", "registry.test:5000"));
-  EXPECT_TRUE(direct("[2001:db8::1]:5000", "[2001:db8::1]:5000"));
-  EXPECT_FALSE(direct("[2001:db8::1]:5001", "[2001:db8::1]:5000"));
+/// A row of the table in docs/networks.md.
+struct NoProxyRow {
+  std::string value;
+  std::vector<std::string> direct, by_proxy;
+};
+
+std::vector<NoProxyRow> no_proxy_rows() {
+  const std::string text = read_file(HAWSER_SOURCE_DIR "/docs/networks.md", 1 << 20);
+  std::istringstream lines(text.substr(text.find("| `NO_PROXY` |")));
+  std::vector<NoProxyRow> rows;
+  std::string line;
+  std::getline(lines, line);
+  std::getline(lines, line);
+  while (std::getline(lines, line) && line.starts_with("| ")) {
+    std::vector<std::string> cells;
+    for (std::size_t begin = 0, end = 0; (end = line.find('|', begin + 1)) != std::string::npos; begin = end)
+      cells.push_back(line.substr(begin + 1, end - begin - 1));
+    rows.push_back({in_backquotes(cells.at(0)).at(0), in_backquotes(cells.at(1)), in_backquotes(cells.at(2))});
+  }
+  return rows;
 }
 
-TEST(ProxyFor, NoProxyAddressesAndBlocks) {
-  EXPECT_TRUE(direct("10.1.2.3", "10.0.0.0/8"));
-  EXPECT_FALSE(direct("11.1.2.3", "10.0.0.0/8"));
-  EXPECT_TRUE(direct("10.1.2.3", "10.1.2.3"));
-  EXPECT_TRUE(direct("10.1.2.3", "10.1.2.3/32"));
-  EXPECT_FALSE(direct("10.1.2.3", "1.2.3"));
-  EXPECT_TRUE(direct("[2001:db8::1]", "2001:db8::/32"));
-  EXPECT_TRUE(direct("[2001:db8::1]", "2001:db8:0::1"));
-  EXPECT_FALSE(direct("[2001:db9::1]", "2001:db8::/32"));
-  EXPECT_FALSE(direct("10.1.2.3", "10.0.0.0/99"));
-  EXPECT_FALSE(direct("10.1.2.3", "2001:db8::/32"));
+TEST(ProxyFor, NoProxyIsReadAsTheDocumentationSays) {
+  const std::vector<NoProxyRow> rows = no_proxy_rows();
+  EXPECT_GT(rows.size(), 15u);
+  for (const NoProxyRow& row : rows) {
+    EXPECT_FALSE(row.direct.empty() && row.by_proxy.empty()) << row.value;
+    for (const std::string& host : row.direct) EXPECT_TRUE(direct(host, row.value)) << row.value << ": " << host;
+    for (const std::string& host : row.by_proxy) EXPECT_FALSE(direct(host, row.value)) << row.value << ": " << host;
+  }
 }
 
 TEST(ProxyFor, BadValuesAreNamedButNeverQuoted) {
   for (const char* value :
-       {"http://user:secret@", "https://user:secret@proxy.test", "http://user:secret@proxy.test:99999",
+       {"http://user:secret@", "https+x://user:secret@proxy.test", "http://user:secret@proxy.test:99999",
         "http://user:secret@proxy.test:0", "http://user:sec ret@proxy.test", "ftp://user:secret@proxy.test",
         "http://user:secret@proxy.test:port", "secrethttp://user@proxy.test"}) {
     try {
@@ -171,7 +189,7 @@ class ProxyTunnelTest : public testing::Test {
       options.stall_timeout = *stall_timeout;
       options.slow_grace = 0ms;
     }
-    options.verify_tls = false;  // the certificate is for loopback, the name that is asked for is not
+    options.tls.verify = false;  // the certificate is for loopback, the name that is asked for is not
     HttpClient http(context.get_executor(), options);
     return run_coroutine(context, exchange(http, Url::parse(url)));
   }
@@ -241,8 +259,43 @@ TEST_F(ProxyTunnelTest, AProxyThatWantsCredentialsIsSaidToEitherWay) {
   EXPECT_EQ(refused.code, Errc::unauthorized);
   EXPECT_EQ(refused.code, by_tunnel.code);
   EXPECT_EQ(refused.hint, by_tunnel.hint);
-  EXPECT_THAT(refused.text, HasSubstr("127.0.0.1:" + std::to_string(proxy.port()) + " wants credentials (407)"));
+  EXPECT_THAT(refused.text,
+              HasSubstr("127.0.0.1:" + std::to_string(proxy.port()) + " refused the credentials in its URL (407)"));
   EXPECT_EQ(proxy.requests().size(), 1u);
+  EXPECT_THAT(failure(url("http", tunnel.port(), "")).text, HasSubstr(" wants credentials (407)"));
+}
+
+TEST_F(ProxyTunnelTest, AProxyThatTakesOnlyLoginsThatHawserDoesNotHaveIsNamed) {
+  ProxyScript negotiating = script();
+  negotiating.answer =
+      "HTTP/1.1 407 Authenticate\r\nProxy-Authenticate: Negotiate\r\nProxy-Authenticate: NTLM abc=\r\n\r\n";
+  ScriptedProxy proxy(negotiating);
+  const Failure refused = failure(url("http", proxy.port()));
+  EXPECT_EQ(refused.code, Errc::unauthorized);
+  EXPECT_THAT(refused.text, HasSubstr("(407) of a kind that hawser does not have: Negotiate, NTLM"));
+}
+
+TEST_F(ProxyTunnelTest, WhatAProxyAnswersItselfInAbsoluteFormIsToldFromTheRegistrys) {
+  ScriptedRegistry proxy;
+  const Variable variable("HTTP_PROXY", url("http", proxy.port()));
+  const auto answer = [](int status, const std::string& name, const std::string& value) {
+    Reply reply = Reply::of(status, "x");
+    reply.headers.emplace_back(name, value);
+    return reply;
+  };
+  proxy.on("GET", "http://registry.test/denied").reply_with(answer(403, "X-Squid-Error", "ERR_ACCESS_DENIED 0"));
+  proxy.on("GET", "http://registry.test/gone").reply_with(answer(503, "X-Squid-Error", "ERR_CONNECT_FAIL 111"));
+  proxy.on("GET", "http://registry.test/status").reply_with(answer(504, "Proxy-Status", "p; error=connection_timeout"));
+  proxy.on("GET", "http://registry.test/own").reply_with(answer(503, "Via", "1.1 p"));
+  Failure failed = failure_of([&] { get("http://registry.test/denied"); });
+  EXPECT_EQ(failed.code, Errc::proxy_refused);
+  EXPECT_THAT(failed.text, HasSubstr(" refused to connect to http://registry.test (HTTP 403, ERR_ACCESS_DENIED 0)"));
+  failed = failure_of([&] { get("http://registry.test/gone"); });
+  EXPECT_EQ(failed.code, Errc::proxy_failed);
+  EXPECT_THAT(failed.text, HasSubstr(" could not reach http://registry.test (HTTP 503, ERR_CONNECT_FAIL 111)"));
+  failed = failure_of([&] { get("http://registry.test/status"); });
+  EXPECT_THAT(failed.text, HasSubstr(" could not reach http://registry.test (HTTP 504, p; error=connection_timeout)"));
+  EXPECT_EQ(get("http://registry.test/own"), "x");
 }
 
 TEST_F(ProxyTunnelTest, A407OfARegistryIsTheRegistrys) {
@@ -252,7 +305,7 @@ TEST_F(ProxyTunnelTest, A407OfARegistryIsTheRegistrys) {
 }
 
 TEST_F(ProxyTunnelTest, AVariableThatIsNoProxyEndsItAtOnce) {
-  for (const char* value : {"https://p:3128", "foo://x", "http://127.0.0.1:99999"}) {
+  for (const char* value : {"https://p:0", "foo://x", "http://127.0.0.1:99999"}) {
     const Variable https("HTTPS_PROXY", value);
     const Variable http("HTTP_PROXY", value);
     for (const char* origin : {"https://registry.test", "http://registry.test"}) {
@@ -278,8 +331,9 @@ TEST_F(ProxyTunnelTest, ConnectThatIsRefused) {
     const Failure refused = failure(url("http", proxy.port()));
     EXPECT_EQ(refused.code, code) << refused.text;
     EXPECT_THAT(refused.text, HasSubstr(why));
-    EXPECT_THAT(refused.text, HasSubstr("127.0.0.1:" + std::to_string(proxy.port())));
-    EXPECT_THAT(refused.hint, HasSubstr("HTTPS_PROXY"));
+    EXPECT_THAT(refused.text, HasSubstr("the proxy 127.0.0.1:" + std::to_string(proxy.port())));
+    EXPECT_THAT(refused.hint,
+                HasSubstr(code == Errc::unauthorized || why == "closed" ? "HTTPS_PROXY" : "itself answers"));
   }
   EXPECT_EQ(registry.requests().size(), 0u);
 }
@@ -343,12 +397,18 @@ TEST_F(ProxyTunnelTest, SocksWithCredentials) {
 }
 
 TEST_F(ProxyTunnelTest, SocksThatRefuses) {
-  for (int status = 1; status <= 7; ++status) {
+  const std::vector<std::string> reasons{
+      "failed to connect",     "does not allow the connection", "cannot reach the network",
+      "cannot reach the host", "was refused by the host",       "saw the connection time out",
+      "knows no such command", "takes no address of this kind", "refused the connection"};
+  for (std::size_t i = 0; i < reasons.size(); ++i) {
     ProxyScript refusing = script();
-    refusing.socks_status = static_cast<unsigned char>(status);
+    refusing.socks_status = static_cast<unsigned char>(i + 1);
     ScriptedProxy proxy(refusing);
-    EXPECT_EQ(failure(url("socks5h", proxy.port())).code, status == 2 ? Errc::proxy_refused : Errc::proxy_failed)
-        << status;
+    const Failure refused = failure(url("socks5h", proxy.port()));
+    EXPECT_EQ(refused.code, i + 1 == 2 ? Errc::proxy_refused : Errc::proxy_failed) << i;
+    EXPECT_THAT(refused.text, HasSubstr("the proxy 127.0.0.1:" + std::to_string(proxy.port()) + " " + reasons[i] +
+                                        " (registry.test:443)"));
   }
   ProxyScript strange = script();
   strange.answer = "HTTP/1.1 400 what?\r\n\r\n";

@@ -1,10 +1,15 @@
 #include "net/tls_context.hpp"
 
 #include "registry/registry_fixture.hpp"
+#include "support/temp_dir.hpp"
 #include "support/test_certificates.hpp"
 
 #include <csignal>
+#include <cstdlib>
+#include <fstream>
 #include <thread>
+#include <tuple>
+#include <vector>
 
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/write.hpp>
@@ -16,6 +21,7 @@
 namespace hawser::test {
 namespace {
 
+using testing::HasSubstr;
 using ContextPtr = std::unique_ptr<SSL_CTX, SslFree>;
 
 ContextPtr server_context(const TestCertificate& certificate) {
@@ -29,6 +35,12 @@ ContextPtr server_context(const TestCertificate& certificate) {
   SSL_CTX_use_certificate(context.get(), x509.get());
   SSL_CTX_use_PrivateKey(context.get(), pkey.get());
   return context;
+}
+
+TlsSettings trusting(const TestCa& ca) {
+  TlsSettings settings;
+  settings.ca_files = {ca.file()};
+  return settings;
 }
 
 /// Shakes hands over a socket pair and reads a byte, which brings the session tickets along; returns whether an
@@ -57,7 +69,7 @@ TEST(TlsContext, AWriteToWhoIsGoneRaisesNoSignal) {
   const auto before = std::signal(SIGPIPE, SIG_DFL);
   const TestCa ca;
   const ContextPtr server = server_context(ca.issue(CertificateKind::valid));
-  TlsContext client(true, ca.file());
+  TlsContext client(trusting(ca), std::make_shared<SystemTrust>());
   int ends[2] = {};
   ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
   std::thread peer([&] {
@@ -78,7 +90,7 @@ TEST(TlsContext, AWriteToWhoIsGoneRaisesNoSignal) {
 TEST(TlsContext, SessionsAreResumedWithTheirOriginOnly) {
   const TestCa ca;
   const ContextPtr server = server_context(ca.issue(CertificateKind::valid));
-  TlsContext client(true, ca.file());
+  TlsContext client(trusting(ca), std::make_shared<SystemTrust>());
   const Origin origin{true, "127.0.0.1", 443}, other{true, "127.0.0.1", 444};
   EXPECT_FALSE(resumed(client, server.get(), origin));
   EXPECT_TRUE(resumed(client, server.get(), origin));
@@ -86,8 +98,191 @@ TEST(TlsContext, SessionsAreResumedWithTheirOriginOnly) {
   EXPECT_FALSE(resumed(client, server.get(), other));
 }
 
+/// A server that wants a certificate of `ca`, as far as `named` says; OpenSSL checks it.
+ContextPtr asking_server(const TestCa& server_ca, const TestCa& ca, bool named = true) {
+  ContextPtr context = server_context(server_ca.issue(CertificateKind::valid));
+  SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
+  SSL_CTX_load_verify_file(context.get(), ca.file().c_str());
+  if (named) SSL_CTX_set_client_CA_list(context.get(), SSL_load_client_CA_file(ca.file().c_str()));
+  return context;
+}
+
+/// A certificate and its key, in files of their own or in one.
+ClientCertificate write_certificate(const TempDir& directory, const std::string& name, const TestCertificate& made) {
+  std::ofstream(directory / (name + ".cert")) << made.certificate;
+  std::ofstream(directory / (name + ".key")) << made.key;
+  return {(directory / (name + ".cert")).string(), (directory / (name + ".key")).string()};
+}
+
+/// What comes of a handshake and a read with a server that asks for a certificate: "" where it is content.
+std::string refusal(TlsContext& client, SSL_CTX* server) {
+  int ends[2] = {};
+  EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+  std::thread peer([&] {
+    SslPtr ssl(SSL_new(server));
+    SSL_set_fd(ssl.get(), ends[1]);
+    if (SSL_accept(ssl.get()) == 1) SSL_write(ssl.get(), "x", 1);
+    ::shutdown(ends[1], SHUT_WR);
+  });
+  SslPtr ssl = client.client(ends[0], Origin{true, "127.0.0.1", 443});
+  char byte = 0;
+  std::string text;
+  if (SSL_connect(ssl.get()) != 1 || SSL_read(ssl.get(), &byte, 1) != 1) {
+    const Error error = tls_error(ssl.get());
+    EXPECT_EQ(error.code(), Errc::unauthorized) << error.what();
+    text = error.what();
+  }
+  peer.join();
+  ::close(ends[0]);
+  ::close(ends[1]);
+  return text;
+}
+
+TEST(ClientCertificates, TheFirstThatTheServerTakesIsShown) {
+  const TestCa ours, other;
+  const TempDir directory;
+  const auto system = std::make_shared<SystemTrust>();
+  TlsSettings settings = trusting(ours);
+  settings.client_certificates = {write_certificate(directory, "other", other.issue(CertificateKind::valid)),
+                                  write_certificate(directory, "ours", ours.issue(CertificateKind::valid))};
+  TlsContext client(settings, system);
+  EXPECT_EQ(refusal(client, asking_server(ours, ours).get()), "");
+  EXPECT_EQ(refusal(client, asking_server(ours, other).get()), "");
+  // One that names no CA gets the first.
+  EXPECT_EQ(refusal(client, asking_server(ours, other, false).get()), "");
+  EXPECT_THAT(refusal(client, asking_server(ours, ours, false).get()),
+              HasSubstr("https://127.0.0.1 refused the client certificate " + (directory / "other.cert").string()));
+}
+
+TEST(ClientCertificates, AServerThatWantsOneInVainIsNamed) {
+  const TestCa ours, other;
+  const TempDir directory;
+  const auto system = std::make_shared<SystemTrust>();
+  TlsContext nobody(trusting(ours), system);
+  EXPECT_THAT(refusal(nobody, asking_server(ours, ours).get()),
+              HasSubstr("https://127.0.0.1 wants a client certificate, and there is none for it ("));
+  ContextPtr older = asking_server(ours, ours);
+  SSL_CTX_set_max_proto_version(older.get(), TLS1_2_VERSION);
+  EXPECT_THAT(refusal(nobody, older.get()), HasSubstr("wants a client certificate, and there is none for it ("));
+  TlsSettings settings = trusting(ours);
+  settings.client_certificates = {write_certificate(directory, "other", other.issue(CertificateKind::valid))};
+  TlsContext stranger(settings, system);
+  EXPECT_THAT(
+      refusal(stranger, asking_server(ours, ours).get()),
+      HasSubstr("takes only client certificates of other CAs than that of " + (directory / "other.cert").string()));
+}
+
+TEST(ClientCertificates, FilesThatCannotBeUsedAreNamed) {
+  const TestCa ca;
+  const TempDir directory;
+  const ClientCertificate good = write_certificate(directory, "good", ca.issue(CertificateKind::valid));
+  const ClientCertificate other = write_certificate(directory, "other", ca.issue(CertificateKind::valid));
+  const std::string missing = (directory / "missing").string(), garbage = (directory / "garbage").string(),
+                    encrypted = (directory / "encrypted.key").string();
+  std::ofstream(garbage) << "garbage";
+  std::unique_ptr<BIO, decltype(&BIO_free)> in(BIO_new_file(good.key_file.c_str(), "r"), &BIO_free);
+  std::unique_ptr<EVP_PKEY, SslFree> key(PEM_read_bio_PrivateKey(in.get(), nullptr, nullptr, nullptr));
+  std::unique_ptr<BIO, decltype(&BIO_free)> out(BIO_new_file(encrypted.c_str(), "w"), &BIO_free);
+  std::string passphrase = "secret";
+  PEM_write_bio_PKCS8PrivateKey(out.get(), key.get(), EVP_aes_128_cbc(), passphrase.data(),
+                                static_cast<int>(passphrase.size()), nullptr, nullptr);
+  out.reset();
+  const auto failure = [&](const ClientCertificate& files) {
+    TlsSettings settings;
+    settings.client_certificates = {files};
+    return failure_of([&] { TlsContext context(settings, std::make_shared<SystemTrust>()); });
+  };
+  EXPECT_EQ(failure(good).text, "");
+  for (const auto& [files, code, file, why] :
+       std::vector<std::tuple<ClientCertificate, Errc, std::string, std::string>>{
+           {{missing, good.key_file}, Errc::disk, missing, "a client certificate"},
+           {{good.certificate_file, missing}, Errc::disk, missing, "the key of a client certificate"},
+           {{garbage, good.key_file}, Errc::usage, garbage, "holds no certificate"},
+           {{good.certificate_file, garbage}, Errc::usage, garbage, "holds no private key"},
+           {{directory.path().string(), good.key_file}, Errc::usage, directory.path().string(), "is not a file"},
+           {{good.certificate_file, encrypted}, Errc::usage, encrypted, "is encrypted"},
+           {{good.certificate_file, other.key_file}, Errc::usage, other.key_file, "is not that of"}}) {
+    const Failure failed = failure(files);
+    EXPECT_EQ(failed.code, code) << failed.text;
+    EXPECT_THAT(failed.text, HasSubstr(file));
+    EXPECT_THAT(failed.text, HasSubstr(why));
+  }
+}
+
+TEST(ClientCertificates, OneFileMayHoldBoth) {
+  const TestCa ca;
+  const TempDir directory;
+  const TestCertificate made = ca.issue(CertificateKind::valid);
+  const std::string both = (directory / "both.pem").string();
+  std::ofstream(both) << made.key << made.certificate;
+  TlsSettings settings = trusting(ca);
+  settings.client_certificates = {{both, both}};
+  TlsContext client(settings, std::make_shared<SystemTrust>());
+  EXPECT_EQ(refusal(client, asking_server(ca, ca).get()), "");
+}
+
+TEST(TlsContexts, OneForEachSetting) {
+  TlsContexts contexts;
+  TlsSettings careless;
+  careless.verify = false;
+  TlsContext& usual = contexts.with({});
+  EXPECT_EQ(&usual, &contexts.with({}));
+  EXPECT_NE(&usual, &contexts.with(careless));
+  EXPECT_EQ(&usual, &contexts.with({}));
+}
+
+TEST(TlsContexts, AttackASessionThatWasNotCheckedIsNotResumedWhereChecksAreWanted) {
+  const TestCa ca;
+  const ContextPtr server = server_context(ca.issue(CertificateKind::valid));
+  TlsContexts contexts;
+  TlsSettings careless;
+  careless.verify = false;
+  const Origin origin{true, "127.0.0.1", 443};
+  EXPECT_FALSE(resumed(contexts.with(careless), server.get(), origin));
+  EXPECT_TRUE(resumed(contexts.with(careless), server.get(), origin));
+  EXPECT_FALSE(resumed(contexts.with(trusting(ca)), server.get(), origin));
+}
+
+TEST(SystemTrust, IsWhereTheEnvironmentSaysAndBesideOwnCas) {
+  const TestCa machines, own;
+  const ContextPtr of_machines = server_context(machines.issue(CertificateKind::valid));
+  const ContextPtr of_own = server_context(own.issue(CertificateKind::valid));
+  const Origin first{true, "127.0.0.1", 443}, second{true, "127.0.0.1", 444};
+  ::setenv("SSL_CERT_FILE", machines.file().c_str(), 1);
+  TlsContexts contexts;
+  EXPECT_FALSE(resumed(contexts.with({}), of_machines.get(), first));
+  EXPECT_FALSE(resumed(contexts.with(trusting(own)), of_machines.get(), first));
+  EXPECT_FALSE(resumed(contexts.with(trusting(own)), of_own.get(), second));
+  ::unsetenv("SSL_CERT_FILE");
+}
+
+TEST(TlsVersions, AServerOfOlderOnesIsRefusedByName) {
+  const TestCa ca;
+  const ContextPtr server = server_context(ca.issue(CertificateKind::valid));
+  SSL_CTX_set_max_proto_version(server.get(), TLS1_2_VERSION);
+  TlsSettings settings = trusting(ca);
+  settings.least_version = TlsVersion::tls_1_3;
+  TlsContext client(settings, std::make_shared<SystemTrust>());
+  int ends[2] = {};
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+  std::thread peer([&] {
+    const SslPtr ssl(SSL_new(server.get()));
+    SSL_set_fd(ssl.get(), ends[1]);
+    EXPECT_NE(SSL_accept(ssl.get()), 1);
+  });
+  const SslPtr ssl = client.client(ends[0], Origin{true, "127.0.0.1", 443});
+  EXPECT_NE(SSL_connect(ssl.get()), 1);
+  const Error error = tls_error(ssl.get());
+  EXPECT_EQ(error.code(), Errc::unsupported);
+  EXPECT_THAT(error.what(), HasSubstr("https://127.0.0.1 does not speak TLS 1.3"));
+  EXPECT_THAT(error.hint(), HasSubstr("--tls-min 1.2"));
+  peer.join();
+  ::close(ends[0]);
+  ::close(ends[1]);
+}
+
 TEST(TlsContext, AHostThatCannotBeCheckedIsRefused) {
-  TlsContext client(true, {});
+  TlsContext client({}, std::make_shared<SystemTrust>());
   int ends[2] = {};
   ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
   try {
@@ -117,7 +312,7 @@ class TlsTest : public testing::Test {
   }
   NetOptions trusting() const {
     NetOptions options = test_net_options();
-    options.ca_file = ca.file();
+    options.tls.ca_files = {ca.file()};
     return options;
   }
   asio::awaitable<std::string> exchange(HttpClient& http, Url url) {
@@ -175,7 +370,7 @@ TEST_F(TlsTest, WrongHost) {
 
 TEST_F(TlsTest, InsecureTrustsAll) {
   NetOptions careless = test_net_options();
-  careless.verify_tls = false;
+  careless.tls.verify = false;
   for (const auto kind :
        {CertificateKind::valid, CertificateKind::expired, CertificateKind::self_signed, CertificateKind::wrong_host})
     EXPECT_EQ(failure(kind, careless).code, Errc{});
@@ -214,11 +409,11 @@ TEST_F(TlsTest, PlainHttpToATlsPortFailsWithAHint) {
 
 TEST_F(TlsTest, CaFilesThatAreNone) {
   NetOptions options = test_net_options();
-  options.ca_file = "/no/such/file.pem";
+  options.tls.ca_files = {"/no/such/file.pem"};
   Failure failure = failure_of([&] { HttpClient http(context.get_executor(), options); });
   EXPECT_EQ(failure.code, Errc::disk);
   EXPECT_THAT(failure.text, HasSubstr("/no/such/file.pem"));
-  options.ca_file = "/etc/hostname";
+  options.tls.ca_files = {"/etc/hostname"};
   failure = failure_of([&] { HttpClient http(context.get_executor(), options); });
   EXPECT_EQ(failure.code, Errc::usage);
   EXPECT_THAT(failure.hint, HasSubstr("PEM"));

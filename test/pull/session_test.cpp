@@ -214,7 +214,7 @@ TEST_F(SessionTest, ALoopbackRegistryThatKnowsNoTlsIsSpokenToSo) {
 TEST_F(SessionTest, AttackNoPlainHttpWhereACaWasNamed) {
   const TestCa ca;
   access.plain_http = false;
-  access.ca_file = ca.file();
+  access.tls.ca_files = {ca.file()};
   PlainServer server(context, no_tls);
   EXPECT_EQ(manifest(server.host()).code, Errc::no_tls);
   EXPECT_EQ(server.requests, 0);
@@ -242,7 +242,7 @@ TEST_F(SessionTest, AttackNoPlainHttpForASilentClose) {
 TEST_F(SessionTest, AttackNoPlainHttpOnceTlsWasSpoken) {
   const TestCa ca;
   access.plain_http = false;
-  access.insecure = true;
+  access.tls.verify = false;
   access.stall_timeout = std::chrono::milliseconds(500);  // the pooled connection meets a server that is gone
   ScriptedOptions options;
   options.certificate = ca.issue(CertificateKind::valid);

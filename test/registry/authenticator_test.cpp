@@ -341,7 +341,7 @@ TEST_F(AuthenticatorTest, AttackHttpRealmOfTlsRegistryGetsNothing) {
   secure.on("GET", "/v2/*")
       .reply_with(Reply::of(401).with("WWW-Authenticate", "Bearer realm=\"" + registry.url("/token") + "\""));
   NetOptions net = test_net_options();
-  net.ca_file = ca.file().string();
+  net.tls.ca_files = {ca.file().string()};
   HttpClient secure_http(context.get_executor(), net);
   RegistryClient secure_client(secure_http, secure.origin(), user_and_password("user", "secret"));
   const Failure failure = failure_of([&] { run_coroutine(context, secure_client.get_manifest("a/b", "latest")); });
@@ -358,7 +358,7 @@ TEST_F(AuthenticatorTest, AttackRedirectOfATlsTokenServiceToHttpIsRefused) {
   secure.auth().require_token(secure.url("/token"), "user", "secret");
   secure.on("GET", "/token").reply_with(Reply::redirect(registry.url("/token")));
   NetOptions net = test_net_options();
-  net.ca_file = ca.file().string();
+  net.tls.ca_files = {ca.file().string()};
   HttpClient secure_http(context.get_executor(), net);
   RegistryClient secure_client(secure_http, secure.origin(), user_and_password("user", "secret"));
   const Failure failure = failure_of([&] { run_coroutine(context, secure_client.get_manifest("a/b", "latest")); });

@@ -440,7 +440,7 @@ TEST_F(ClientBlobsTest, AttackRedirectFromHttpsToHttpIsRefused) {
   ScriptedRegistry secure(tls);
   secure.on("GET", path).reply_with(Reply::redirect(registry.url("/cdn/blob")));
   NetOptions net = test_net_options();
-  net.ca_file = ca.file().string();
+  net.tls.ca_files = {ca.file().string()};
   HttpClient secure_http(context.get_executor(), net);
   RegistryClient secure_client(secure_http, secure.origin(), {});
   const Failure failure =

@@ -27,7 +27,7 @@ class ScriptedRegistryTest : public testing::Test {
   NetOptions options() {
     NetOptions net;
     net.stall_timeout = std::chrono::milliseconds(300);
-    net.ca_file = ca.file().string();
+    net.tls.ca_files = {ca.file().string()};
     return net;
   }
 

@@ -63,8 +63,13 @@ std::string certificate_pem(X509* certificate) {
 }  // namespace
 
 struct TestCa::Impl {
+  /// A name that no other has: certificates are matched to CAs by it.
+  static std::string name() {
+    static std::atomic<int> count{0};
+    return "hawser test CA " + std::to_string(++count);
+  }
   KeyPtr key = make_key();
-  CertificatePtr certificate = make_certificate(key.get(), "hawser test CA", 10 * day);
+  CertificatePtr certificate = make_certificate(key.get(), name().c_str(), 10 * day);
 };
 
 TestCa::TestCa() : impl_(std::make_unique<Impl>()) {

@@ -29,7 +29,7 @@ class TestCa {
   TestCa(const TestCa&) = delete;
   TestCa& operator=(const TestCa&) = delete;
 
-  /// The CA's certificate, fit for NetOptions::ca_file.
+  /// The CA's certificate, fit for TlsSettings::ca_files.
   const std::filesystem::path& file() const { return file_; }
   TestCertificate issue(CertificateKind kind) const;
 

@@ -5,7 +5,9 @@
 #include <hawser/image/digest.hpp>
 #include <hawser/image/platform.hpp>
 #include <hawser/image/reference.hpp>
+#include <hawser/net/network_settings.hpp>
 #include <hawser/net/proxy_settings.hpp>
+#include <hawser/net/tls_settings.hpp>
 #include <hawser/registry/credentials.hpp>
 #include <hawser/registry/endpoint.hpp>
 #include <hawser/transfer/observer.hpp>
@@ -37,16 +39,18 @@ enum class Importance {
 /// How registries are reached.
 struct RegistryAccess {
   bool plain_http = false;
-  bool insecure = false;                        ///< certificates are not checked
-  std::string ca_file;                          ///< PEM, trusted beside the system's; empty: the system's alone
+  /// Holds for every host; but its client certificates are shown to the registries of the references alone.
+  TlsSettings tls;
   unsigned retries = 10;                        ///< failures in a row without progress
   std::chrono::milliseconds max_wait{120'000};  ///< a registry that asks for a longer one is not waited for
   std::optional<std::size_t> max_connections;   ///< per registry; nothing: as many as make it faster
   std::chrono::milliseconds connect_timeout{10'000};
   std::chrono::milliseconds stall_timeout{15'000};
+  NetworkSettings network;
   ProxySettings proxies;     ///< read_proxy_settings() takes them from the environment
   EndpointLookup endpoints;  ///< empty: the registry that the reference names alone
   bool no_origin = false;    ///< images are asked of mirrors alone, never of the registry itself
+  TlsLookup certificates;    ///< what holds for one host beside `tls`; empty: nothing. certificates_in() makes one
   /// Asked when a registry wants authentication, on a thread of the pool, by the name that the reference has for it;
   /// empty: all access is anonymous. docker_config_logins() makes one.
   CredentialLookup credentials;

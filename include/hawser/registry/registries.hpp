@@ -24,7 +24,7 @@ struct RegistryOptions {
   /// Whether a registry on loopback may be asked in HTTP where it does not speak TLS; who names a CA means TLS.
   bool loopback_http = true;
   /// What is known of TLS with "host[:port]" besides; empty: nothing.
-  std::function<TlsSettings(const std::string& host)> tls = {};
+  TlsLookup tls = {};
 };
 
 /// Where the files of other tools are; what is empty is not looked for.

@@ -96,6 +96,12 @@ class Hawser:
         finally:
             self._wrapper = []
 
+    def in_place_of(self, path: str, directory: pathlib.Path):
+        """From now on each run sees `directory` where `path` is."""
+        directory.mkdir(parents=True, exist_ok=True)
+        self._wrapper = ["unshare", "--mount", "sh", "-c", 'mount --bind "$0" "$1" && shift && exec "$@"',
+                         str(directory), path]
+
     def limit_memory(self, size: int):
         """From now on no run gets more address space than `size` bytes: what spins is not to take the machine along."""
         self._wrapper = ["prlimit", f"--as={size}"]

@@ -36,7 +36,7 @@ class Registry:
     another as `upstream` it is a pull-through cache of that one."""
 
     def __init__(self, directory: pathlib.Path, pki: Pki, auth=None, tls=False, certificate=None, upstream=None,
-                 **token_options):
+                 client_cas=None, **token_options):
         directory.mkdir(parents=True, exist_ok=True)
         self.auth, self.tls, self._pki = auth, tls, pki
         self.port = free_port()
@@ -59,6 +59,8 @@ class Registry:
         if tls:
             server = certificate or pki.server
             config["http"]["tls"] = {"certificate": str(server.certificate_file), "key": str(server.key_file)}
+            if client_cas:
+                config["http"]["tls"]["clientcas"] = [str(file) for file in client_cas]
         if auth == "htpasswd":
             line = USER.encode() + b":" + bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4, b"2a")) + b"\n"
             (directory / "htpasswd").write_bytes(line)
