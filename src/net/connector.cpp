@@ -91,6 +91,9 @@ std::vector<tcp::endpoint> racing_order(const std::vector<tcp::endpoint>& endpoi
 
 namespace {
 
+/// How long the system's resolver has for both families before each is asked for by itself: name servers that never
+/// answer for one of them would hold up the other (RFC 8305, section 3).
+constexpr auto families_together = std::chrono::milliseconds(300);
 /// How long an address has before the next one is tried beside it (RFC 8305, section 5).
 constexpr auto attempt_delay = std::chrono::milliseconds(250);
 
@@ -185,6 +188,7 @@ struct Connector::Host {
   std::optional<Error> failure;        // of the last look-up
   bool stale = true;                   // to be looked up again
   bool asking = false;                 // a thread does so now
+  bool asked_apart = false;            // meanwhile each family is asked for by itself, too
   /// Until when an answer is waited for, however often it is asked for; set while there is none.
   std::optional<steady_clock::time_point> deadline;
 };
@@ -257,11 +261,15 @@ void Connector::close() {
 
 /// On a thread of its own, since getaddrinfo() can be neither cancelled nor trusted to end: another host's look-up does
 /// not wait for it, nor does the end of the process.
-void Connector::ask_name_service(const std::string& host, const std::shared_ptr<Host>& known) {
-  known->asking = true;
-  known->failure.reset();
-  std::thread([host, resolver = options_.resolver, family = options_.network.family, executor = executor_, gate = gate_,
-               weak = std::weak_ptr(known)] {
+void Connector::ask_name_service(const std::string& host, const std::shared_ptr<Host>& known,
+                                 std::optional<Family> apart) {
+  if (!apart) {
+    known->asking = true;
+    known->asked_apart = false;
+    known->failure.reset();
+  }
+  std::thread([host, apart, resolver = options_.resolver, family = apart.value_or(options_.network.family),
+               executor = executor_, gate = gate_, weak = std::weak_ptr(known)] {
     std::vector<ip::address> addresses;
     std::optional<Error> failure;
     try {
@@ -273,10 +281,11 @@ void Connector::ask_name_service(const std::string& host, const std::shared_ptr<
     const std::scoped_lock lock(gate->mutex);
     if (!gate->open) return;
     // Moved: from here on they belong to the network thread alone, and copies of an Error share their text.
-    asio::post(executor, [weak, addresses = std::move(addresses), failure = std::move(failure)]() mutable {
+    asio::post(executor, [weak, apart, addresses = std::move(addresses), failure = std::move(failure)]() mutable {
       const auto answered = weak.lock();
-      if (!answered) return;
-      answered->asking = false;
+      // Of one family it counts only where it helps.
+      if (!answered || (apart && (failure || !answered->stale))) return;
+      if (!apart) answered->asking = false;
       answered->failure = std::move(failure);
       if (!answered->failure) {
         answered->addresses = std::move(addresses);
@@ -298,7 +307,15 @@ asio::awaitable<std::vector<ip::address>> Connector::look_up(const std::string& 
     known->deadline = steady_clock::now() + options_.resolve_timeout / (known->addresses.empty() ? 1 : 4);
   const auto deadline = *known->deadline;
   if (!known->asking) ask_name_service(host, known);
-  while (known->asking && steady_clock::now() < deadline) co_await known->answered.wait_until(deadline);
+  const bool both = options_.network.family == Family::any && !options_.resolver;
+  const auto apart_at = steady_clock::now() + families_together;
+  while (known->stale && known->asking && steady_clock::now() < deadline) {
+    const bool may_ask_apart = both && !known->asked_apart;
+    co_await known->answered.wait_until(may_ask_apart ? std::min(apart_at, deadline) : deadline);
+    if (!may_ask_apart || !known->stale || !known->asking || steady_clock::now() < apart_at) continue;
+    known->asked_apart = true;
+    for (const Family family : {Family::ipv4, Family::ipv6}) ask_name_service(host, known, family);
+  }
   if (!known->addresses.empty()) co_return known->addresses;
   // Whoever asks again has as much time as is left of the first one's.
   const bool in_vain = steady_clock::now() >= deadline;

@@ -87,7 +87,9 @@ class Connector {
   const HostAddresses* fixed_addresses(const std::string& host, std::uint16_t port) const;
   asio::awaitable<Endpoints> resolve(std::string host, std::uint16_t port);
   asio::awaitable<std::vector<asio::ip::address>> look_up(const std::string& host);
-  void ask_name_service(const std::string& host, const std::shared_ptr<Host>& known);
+  /// For one family apart from the usual question, or the usual one.
+  void ask_name_service(const std::string& host, const std::shared_ptr<Host>& known,
+                        std::optional<NetworkSettings::Family> apart = std::nullopt);
   /// The addresses of an origin itself, as opposed to those of its proxy.
   asio::awaitable<Endpoints> resolve(Origin origin);
   asio::awaitable<asio::ip::tcp::socket> race(const Endpoints& endpoints, const std::string& where);

@@ -96,10 +96,15 @@ class Hawser:
         finally:
             self._wrapper = []
 
+    def inside(self, namespace):
+        """From now on each run is on this machine (namespace.Namespace)."""
+        self._wrapper = [*self._wrapper, *namespace.wrapper]
+
     def in_place_of(self, path: str, directory: pathlib.Path):
-        """From now on each run sees `directory` where `path` is."""
-        directory.mkdir(parents=True, exist_ok=True)
-        self._wrapper = ["unshare", "--mount", "sh", "-c", 'mount --bind "$0" "$1" && shift && exec "$@"',
+        """From now on each run sees `directory`, or a file, where `path` is."""
+        if not directory.exists():
+            directory.mkdir(parents=True)
+        self._wrapper = [*self._wrapper, "unshare", "--mount", "sh", "-c", 'mount --bind "$0" "$1" && shift && exec "$@"',
                          str(directory), path]
 
     def limit_memory(self, size: int):
