@@ -36,7 +36,7 @@ _hawser() {
       return ;;
   esac
 
-  local commands="pull inspect manifest digest tags ratelimit cache import login logout help version"
+  local commands="pull inspect manifest digest tags ratelimit config cache import login logout help version"
   command=pull
   local value=
   for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
@@ -51,7 +51,7 @@ _hawser() {
         --password | --mirror | --insecure-registry | --ca-cert | --cert-dir | --client-cert | --client-key | --tls-min | --resolve | \
         --interface | --cache-dir | --import-tar | --older-than) value=1 ;;
       -*) ;;
-      inspect | manifest | digest | tags | ratelimit | cache | import | login | logout | help | version)
+      inspect | manifest | digest | tags | ratelimit | config | cache | import | login | logout | help | version)
         command=$word
         break ;;
       *) break ;;
@@ -59,8 +59,8 @@ _hawser() {
   done
 
   local mirrors="--mirror --no-origin"
-  local access="--insecure-registry --retries --max-wait --connect-timeout --stall-timeout --username --password-stdin
-    --password --plain-http --insecure --ca-cert --cert-dir --client-cert --client-key --tls-min --ipv4 --ipv6 --resolve
+  local access="--no-registry-config --insecure-registry --retries --max-wait --connect-timeout --stall-timeout --username
+    --password-stdin --password --plain-http --insecure --ca-cert --cert-dir --client-cert --client-key --tls-min --ipv4 --ipv6 --resolve
     --interface"
   local general="--json --quiet --verbose --help --version"
   if [[ $current == -* ]]; then
@@ -73,6 +73,7 @@ _hawser() {
       manifest) options="--platform $mirrors $access ${general#--json }" ;;
       digest) options="--platform $mirrors $access $general" ;;
       tags | ratelimit) options="--mirror $access $general" ;;
+      config) options="$mirrors $access $general" ;;
       cache) options="--cache-dir --older-than $general" ;;
       import) options="--cache-dir $general" ;;
       login) options="$access ${general#--json }" ;;

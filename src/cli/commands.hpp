@@ -24,6 +24,9 @@ Outcome run_inspect_command(const Command& command, const Environment& environme
 Outcome run_digest_command(const Command& command, const Environment& environment);
 /// How much the reference's registry lets its clients pull, as it answers a HEAD of the manifest.
 Outcome run_ratelimit_command(const Command& command, const Environment& environment);
+/// Where the images come from: their endpoints in order, how they are reached, and where that is configured. Asks no
+/// registry, but the helpers that keep logins. Throws what read_registries() and an EndpointLookup do.
+Outcome run_config_command(const Command& command, const Environment& environment);
 /// The repository's tags, one a line or as a JSON array.
 Outcome run_tags_command(const Command& command, const Environment& environment);
 

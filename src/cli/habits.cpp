@@ -48,7 +48,6 @@ constexpr Habit foreign_commands[] = {
     {" search ", "hawser can't search; hawser tags REPOSITORY lists the tags of a repository"},
     {" load ", "docker load -i FILE loads a tar; hawser import FILE takes its layers into the cache"},
     {" validate ", "a pull checks all digests; hawser cache verify checks what is in the cache"},
-    {" config ", "hawser inspect --config IMAGE shows an image's config"},
     {" rmi rm ", "hawser cache prune removes what was unused for long"},
     {" push tag run create exec build ", only_pulls},
 };

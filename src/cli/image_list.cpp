@@ -22,10 +22,10 @@ std::string_view without_comment(std::string_view line) {
 
 }  // namespace
 
-std::vector<Reference> parse_image_list(std::string_view text, std::string_view name) {
+std::vector<ResolvedName> parse_image_list(std::string_view text, std::string_view name, const ImageNames& resolve) {
   constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
   if (text.starts_with(byte_order_mark)) text.remove_prefix(byte_order_mark.size());
-  std::vector<Reference> images;
+  std::vector<ResolvedName> images;
   for (std::size_t number = 1; !text.empty(); ++number) {
     const std::size_t end = std::min(text.find('\n'), text.size());
     std::string_view line = text.substr(0, end);
@@ -34,7 +34,7 @@ std::vector<Reference> parse_image_list(std::string_view text, std::string_view 
     line = trim(without_comment(line));
     if (line.empty()) continue;
     try {
-      images.push_back(Reference::parse(line));
+      images.push_back(resolve(line));
     } catch (const Error& error) {
       throw error.in(printable(name) + ":" + std::to_string(number));
     }
@@ -42,17 +42,19 @@ std::vector<Reference> parse_image_list(std::string_view text, std::string_view 
   return images;
 }
 
-std::vector<Reference> collect_images(const Command& pull, std::istream& input) {
+std::vector<ResolvedName> collect_images(const Command& pull, std::istream& input, const ImageNames& resolve) {
   const Error too_long(Errc::too_large, "the list of images on standard input is too long");
-  std::vector<Reference> images;
-  const auto add = [&](Reference image) {
-    if (std::ranges::find(images, image) == images.end()) images.push_back(std::move(image));
+  std::vector<ResolvedName> images;
+  const auto add = [&](ResolvedName image) {
+    if (std::ranges::find(images, image.candidates, &ResolvedName::candidates) == images.end())
+      images.push_back(std::move(image));
   };
-  for (const std::string& image : pull.words) add(Reference::parse(image));
+  for (const std::string& image : pull.words) add(resolve(image));
   for (const std::string& list : pull.lists) {
     const bool from_input = list == "-";
     const std::string text = from_input ? read_input(input, longest_list, too_long) : read_file(list, longest_list);
-    for (Reference& image : parse_image_list(text, from_input ? "standard input" : list)) add(std::move(image));
+    for (ResolvedName& image : parse_image_list(text, from_input ? "standard input" : list, resolve))
+      add(std::move(image));
   }
   if (images.empty()) throw Error(Errc::usage, "the list names no image");
   return images;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "cli/options.hpp"
+#include "cli/registries.hpp"
 
 #include <hawser/image/reference.hpp>
 #include <hawser/util/error.hpp>
@@ -14,13 +15,13 @@
 
 namespace hawser {
 
-/// The references in `text`, one a line; a byte order mark and blank lines are skipped, and from a "#" at the beginning
+/// The names in `text`, one a line; a byte order mark and blank lines are skipped, and from a "#" at the beginning
 /// of a line or after white space on, the rest of the line. Throws Error{bad_reference} that begins with "name:line: ".
-std::vector<Reference> parse_image_list(std::string_view text, std::string_view name);
+std::vector<ResolvedName> parse_image_list(std::string_view text, std::string_view name, const ImageNames& resolve);
 
 /// Every image that `pull` names, on the command line first, then from its lists ("-" reads `input`), each once.
 /// Throws as parse_image_list() does, Error{disk} where a list can't be read, Error{usage} where there is no image.
-std::vector<Reference> collect_images(const Command& pull, std::istream& input);
+std::vector<ResolvedName> collect_images(const Command& pull, std::istream& input, const ImageNames& resolve);
 
 /// `input` to its end; throws `too_long` where that is more than `limit` bytes, after one byte more. Throws Error{disk}
 /// "cannot read standard input: ..." where that fails; std::cin tells so only without sync_with_stdio().

@@ -1,5 +1,6 @@
 #include "cli/commands.hpp"
 #include "cli/login.hpp"
+#include "cli/registries.hpp"
 #include "cli/runtime.hpp"
 #include "image/manifest.hpp"
 #include "pull/image_resolver.hpp"
@@ -174,16 +175,35 @@ asio::awaitable<std::string> list_tags(Session& session, const Command& command,
   co_return out;
 }
 
+using Ask = asio::awaitable<std::string> (*)(Session&, const Command&, const Reference&);
+
+/// Asks for what a name may stand for, one after the other, until one is there.
+asio::awaitable<std::string> ask_first(Session& session, const Command& command,
+                                       const std::vector<Reference>& candidates, Ask ask) {
+  std::vector<std::pair<Reference, Error>> failures;
+  for (const Reference& candidate : candidates) {
+    try {
+      std::string text = co_await ask(session, command, candidate);
+      co_return text;
+    } catch (const Error& error) {
+      failures.emplace_back(candidate, error);
+    }
+  }
+  throw none_has_it(failures);
+}
+
 /// Runs `ask`, which returns the text to print, with a session for the command's reference.
-Outcome ask_registry(const Command& command, const Environment& environment,
-                     asio::awaitable<std::string> (*ask)(Session&, const Command&, const Reference&)) {
-  const Reference reference = Reference::parse(command.words.front());
+Outcome ask_registry(const Command& command, const Environment& environment, Ask ask) {
   Runtime runtime(command, environment);
-  RegistryAccess access = registry_access(command, {reference}, environment, runtime.progress());
+  const auto registries = read_registries(command, environment, runtime.progress());
+  const ResolvedName name = image_names(registries, runtime.progress())(command.words.front());
+  RegistryAccess access = registry_access(command, name.candidates, environment, registries, runtime.progress());
   access.max_connections = 1;
   Session session(runtime.executor(), runtime.pool(), std::move(access), nullptr, runtime.progress());
   Outcome outcome;
-  const auto task = [&]() -> asio::awaitable<void> { outcome.text = co_await ask(session, command, reference); };
+  const auto task = [&]() -> asio::awaitable<void> {
+    outcome.text = co_await ask_first(session, command, name.candidates, ask);
+  };
   const int signal = runtime.run(task(), [&] { session.stop(); });
   if (signal != 0) return {"", exit_code_of_signal(signal)};
   return outcome;

@@ -91,22 +91,9 @@ CredentialLookup credential_lookup(const Command& command, const std::vector<Ref
   };
 }
 
-namespace {
-
-/// Where images come from, for as long as the lookup lives.
-EndpointLookup endpoint_lookup(const Command& command, const RegistryAccess& access) {
-  RegistryOptions options = command.registries;
-  options.plain_http = command.access.plain_http;
-  options.loopback_http = access.tls.ca_files.empty();
-  options.tls = access.certificates;
-  const auto registries = std::make_shared<const Registries>(std::move(options));
-  return [registries](const Reference& image) { return registries->endpoints(image); };
-}
-
-}  // namespace
-
 RegistryAccess registry_access(const Command& command, const std::vector<Reference>& images,
-                               const Environment& environment, Progress& progress) {
+                               const Environment& environment, std::shared_ptr<const Registries> registries,
+                               Progress& progress) {
   RegistryAccess access = command.access;
   access.proxies = environment.proxies;
   if (command.certificate_directory.empty())
@@ -119,7 +106,9 @@ RegistryAccess registry_access(const Command& command, const std::vector<Referen
   const auto warn = [&](const std::string& text) { progress.tell(Importance::warning, text); };
   access.credentials = credential_lookup(command, images, environment, std::cin, progress,
                                          docker_config_logins(environment.login_sources, warn));
-  access.endpoints = endpoint_lookup(command, access);
+  access.endpoints = [registries = std::move(registries)](const Reference& image) {
+    return registries->endpoints(image);
+  };
   access.log = [&progress](Importance importance, const std::string& text) { progress.tell(importance, text); };
   return access;
 }

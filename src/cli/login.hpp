@@ -7,8 +7,10 @@
 
 #include <hawser/image/reference.hpp>
 #include <hawser/registry/credentials.hpp>
+#include <hawser/registry/registries.hpp>
 
 #include <iosfwd>
+#include <memory>
 #include <vector>
 
 namespace hawser {
@@ -30,8 +32,10 @@ CredentialLookup credential_lookup(const Command& command, const std::vector<Ref
                                    const Environment& environment, std::istream& input, Progress& progress,
                                    CredentialLookup otherwise);
 
-/// How `command` reaches the registries of `images`; `progress`, which must live longer, is told what happens.
+/// How `command` reaches the registries of `images`, and the mirrors that `registries` knows; `progress`, which must
+/// live longer, is told what happens.
 RegistryAccess registry_access(const Command& command, const std::vector<Reference>& images,
-                               const Environment& environment, Progress& progress);
+                               const Environment& environment, std::shared_ptr<const Registries> registries,
+                               Progress& progress);
 
 }  // namespace hawser

@@ -1,5 +1,6 @@
 #include "cli/commands.hpp"
 #include "cli/login.hpp"
+#include "cli/registries.hpp"
 #include "cli/runtime.hpp"
 #include "cli/terminal.hpp"
 #include "pull/session.hpp"
@@ -103,6 +104,14 @@ RegistryAccess LoginTask::access() {
   RegistryAccess access = command_.access;
   access.max_connections = 1;
   access.proxies = environment_.proxies;
+  access.endpoints = [registries = read_registries(command_, environment_, progress_)](const Reference& reference) {
+    // The registry that was named, and no other: it is shown a password.
+    std::vector<Endpoint> endpoints = registries->endpoints(reference);
+    std::erase_if(endpoints, [&](const Endpoint& endpoint) {
+      return !endpoint.is_registry || !is_same_registry(endpoint.host, reference.registry_host());
+    });
+    return endpoints;
+  };
   access.log = [this](Importance importance, const std::string& text) { progress_.tell(importance, text); };
   access.credentials = [this](const std::string&) {
     asked_for_ = true;

@@ -128,7 +128,7 @@ namespace {
 
 using enum CommandName;
 
-constexpr std::array<CommandInfo, 12> commands{{
+constexpr std::array<CommandInfo, 13> commands{{
     {pull, "pull", "IMAGE...", "Pull images into tars that docker load takes (the default command)"},
     {inspect, "inspect", "IMAGE", "Show an image's manifest, index or config without pulling it"},
     {manifest, "manifest", "IMAGE", "Print an image's manifest or index byte for byte as the registry has it"},
@@ -136,6 +136,7 @@ constexpr std::array<CommandInfo, 12> commands{{
     {tags, "tags", "REPOSITORY", "List the tags of a repository"},
     {ratelimit, "ratelimit", "[IMAGE]",
      "Show how much a registry lets you pull (default: Docker Hub), which costs no pull"},
+    {config, "config", "IMAGE...", "Show where images come from, how they are reached, and which file says so"},
     {cache, "cache", "ls|verify|prune", "List, check or clean the layer cache"},
     {import, "import", "FILE...", "Take the layers of existing image tars into the cache"},
     {login, "login", "[REGISTRY]", "Check a login with the registry and keep it where docker login would"},
@@ -146,7 +147,7 @@ constexpr std::array<CommandInfo, 12> commands{{
 
 constexpr unsigned on_pull = command_bit(pull);
 constexpr unsigned on_platform = on_pull | command_bit(inspect) | command_bit(manifest) | command_bit(digest);
-constexpr unsigned on_registry = on_platform | command_bit(tags) | command_bit(ratelimit);
+constexpr unsigned on_registry = on_platform | command_bit(tags) | command_bit(ratelimit) | command_bit(config);
 constexpr unsigned on_access = on_registry | command_bit(login);
 constexpr unsigned on_cache = on_pull | command_bit(cache) | command_bit(import);
 constexpr unsigned on_work = on_registry | on_cache;
@@ -219,8 +220,11 @@ constexpr auto options = std::to_array<OptionInfo>({
     {"mirror", 0, "[HOST=]URL", true, access_group, on_registry,
      "Ask this mirror first: for images of HOST, of all registries where HOST is *, without HOST of Docker Hub",
      [](auto& to, auto& value) { to.registries.mirrors.push_back(value.mirror()); }},
-    {"no-origin", 0, "", false, access_group, on_platform, "Ask mirrors alone for images, never the registry itself",
-     [](auto& to, auto&) { to.access.no_origin = true; }},
+    {"no-origin", 0, "", false, access_group, on_platform | command_bit(config),
+     "Ask mirrors alone for images, never the registry itself", [](auto& to, auto&) { to.access.no_origin = true; }},
+    {"no-registry-config", 0, "", false, access_group, on_access,
+     "Read no mirrors, insecure hosts and short names from the files of containers, docker and containerd",
+     [](auto& to, auto&) { to.registry_config = false; }},
     {"insecure-registry", 0, "HOST[:PORT]|CIDR", true, access_group, on_access,
      "Trust any TLS certificate of this host, and speak HTTP with it where it has no TLS",
      [](auto& to, auto& value) { to.registries.insecure.push_back(value.insecure()); }},
@@ -464,8 +468,12 @@ void check_words(Command& command, const Arguments& arguments) {
       return check_image(words, "digest");
     case ratelimit:
       // As Docker's documentation has it: of this image a HEAD is no pull.
-      if (words.empty()) command.words.emplace_back("ratelimitpreview/test");
+      if (words.empty()) command.words.emplace_back("docker.io/ratelimitpreview/test");
       return check_image(words, "ratelimit");
+    case config:
+      if (words.empty()) throw usage("which image?", "hawser config nginx shows where nginx comes from");
+      for (const std::string& image : words) non_empty(image, "an image's name");
+      return;
     case tags:
       check_count(words, 1, 1, "tags takes one repository");
       return check_repository(words.front());
@@ -603,6 +611,8 @@ Environment:
   DOCKER_CONFIG                       directory of docker login's config.json (default: ~/.docker)
   DOCKER_AUTH_CONFIG                  text of a config.json, as GitLab's runners have it
   REGISTRY_AUTH_FILE                  podman login's auth.json, where it is another than podman's own
+  CONTAINERS_REGISTRIES_CONF          podman's registries.conf, where it is another than podman's own
+  HAWSER_NO_REGISTRY_CONFIG           where it is set, --no-registry-config is meant
 
 Exit codes:
   0 done   1 other   2 usage   3 authentication   4 not found   5 network   6 integrity

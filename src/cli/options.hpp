@@ -23,6 +23,7 @@ enum class CommandName : std::uint8_t {
   digest,
   tags,
   ratelimit,
+  config,
   cache,
   import,
   login,
@@ -81,7 +82,8 @@ struct Command : PullRequest {
   bool config = false;  ///< inspect shows the config instead of the manifest
   bool raw = false;     ///< inspect shows the registry's own bytes
 
-  RegistryOptions registries;  ///< mirrors, and hosts that are insecure
+  RegistryOptions registries;   ///< mirrors, and hosts that are insecure
+  bool registry_config = true;  ///< whether other tools' files on mirrors and short names are read
 
   std::string certificate_directory;  ///< takes the place of certs.d; empty: none
   std::string client_certificate;     ///< empty: none

@@ -71,6 +71,7 @@ Environment take_environment() {
   environment.proxies = read_proxy_settings(std::getenv);
   environment.certificate_directories = certificate_directories(std::getenv);
   environment.login_sources = login_sources(std::getenv, ::getuid());
+  environment.registry_files = registry_files(std::getenv, ::getuid());
   environment.docker_config = docker_config_file(std::getenv);
   if (const char* terminal = std::getenv("TERM")) environment.terminal = terminal;
   if (const char* password = std::getenv("HAWSER_PASSWORD")) environment.password = password;

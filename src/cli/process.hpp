@@ -4,6 +4,7 @@
 #include <hawser/net/proxy_settings.hpp>
 #include <hawser/net/tls_settings.hpp>
 #include <hawser/registry/credentials.hpp>
+#include <hawser/registry/registries.hpp>
 
 #include <filesystem>
 #include <functional>
@@ -22,6 +23,7 @@ struct Environment {
   ProxySettings proxies = {};
   std::vector<LoginSource> login_sources = {};
   std::vector<std::filesystem::path> certificate_directories = {};
+  RegistryFiles registry_files = {};         ///< what other tools know of mirrors and short names
   std::filesystem::path docker_config = {};  ///< where logins are kept; empty: nowhere
   std::string terminal = {};                 ///< TERM
 };

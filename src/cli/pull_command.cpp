@@ -1,6 +1,7 @@
 #include "cli/commands.hpp"
 #include "cli/image_list.hpp"
 #include "cli/login.hpp"
+#include "cli/registries.hpp"
 #include "cli/runtime.hpp"
 #include "cli/statistics.hpp"
 
@@ -55,11 +56,15 @@ ExitCode run_pull_command(const Command& command, const Environment& environment
   const auto begin = std::chrono::steady_clock::now();
   refuse_a_terminal(command);
   PullRequest request = command;
-  request.references = collect_images(command, std::cin);
   if (!command.use_cache) request.cache_directory.clear();
   Runtime runtime(command, environment);
   Progress& progress = runtime.progress();
-  request.access = registry_access(command, request.references, environment, progress);
+  const auto registries = read_registries(command, environment, progress);
+  const auto names = collect_images(command, std::cin, image_names(registries, progress));
+  ChosenImages chosen = choose_images(names, command, environment, registries);
+  if (chosen.signal != 0) return exit_code_of_signal(chosen.signal);
+  request.references = std::move(chosen.images);
+  request.access = registry_access(command, request.references, environment, registries, progress);
   import_tars(command, progress);
   Pull pull(runtime.executor(), runtime.pool(), std::move(request), progress);
   const int signal = runtime.run(command.dry_run ? pull.plan() : pull.run(), [&] { pull.stop(); });

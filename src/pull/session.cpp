@@ -201,16 +201,9 @@ std::unique_ptr<RegistryClient> Session::make_client(const Host& host) {
                                           RequestForm(host.endpoint));
 }
 
-std::vector<Endpoint> Session::endpoints(const Reference& reference) {
-  const auto [known, is_new] = endpoints_.try_emplace(reference.domain + "/" + reference.path);
-  if (!is_new) return known->second;
+std::vector<Endpoint> endpoints_of(const RegistryAccess& access, const Reference& reference) {
   std::vector<Endpoint> found;
-  try {
-    if (access_.endpoints) found = access_.endpoints(reference);
-  } catch (...) {
-    endpoints_.erase(known);
-    throw;
-  }
+  if (access.endpoints) found = access.endpoints(reference);
   if (found.empty()) {
     Endpoint& registry = found.emplace_back();
     registry.host = reference.registry_host();
@@ -219,11 +212,32 @@ std::vector<Endpoint> Session::endpoints(const Reference& reference) {
   }
   for (Endpoint& endpoint : found) {
     if (!endpoint.is_registry) continue;
-    if (access_.plain_http) endpoint.scheme = Endpoint::Scheme::http;
+    if (access.plain_http) endpoint.scheme = Endpoint::Scheme::http;
     // Who names a CA means TLS.
-    if (endpoint.scheme == Endpoint::Scheme::https && is_loopback(endpoint.host) && access_.tls.ca_files.empty() &&
-        endpoint.tls.ca_files.empty() && certificates(endpoint.host).ca_files.empty())
+    if (endpoint.scheme == Endpoint::Scheme::https && is_loopback(endpoint.host) &&
+        tls_at(access, endpoint).ca_files.empty())
       endpoint.scheme = Endpoint::Scheme::https_or_http;
+  }
+  return found;
+}
+
+TlsSettings tls_at(const RegistryAccess& access, const Endpoint& endpoint) {
+  TlsSettings settings = access.tls;
+  if (!endpoint.is_registry) settings.client_certificates.clear();
+  settings.add(endpoint.tls);
+  if (access.certificates) settings.add(access.certificates(Origin::from_host(endpoint.host, true).host_header()));
+  return settings;
+}
+
+std::vector<Endpoint> Session::endpoints(const Reference& reference) {
+  const auto [known, is_new] = endpoints_.try_emplace(reference.domain + "/" + reference.path);
+  if (!is_new) return known->second;
+  std::vector<Endpoint> found;
+  try {
+    found = endpoints_of(access_, reference);
+  } catch (...) {
+    endpoints_.erase(known);
+    throw;
   }
   known->second = found;
   return found;

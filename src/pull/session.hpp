@@ -24,6 +24,12 @@ namespace hawser {
 /// and what its connection, a token and the request cost in round trips.
 std::chrono::milliseconds patience_with_mirror(std::optional<std::chrono::microseconds> round_trip);
 
+/// The endpoints of an image in their order: what is configured, or its registry alone, and how these are spoken to.
+/// Throws as EndpointLookup does.
+std::vector<Endpoint> endpoints_of(const RegistryAccess& access, const Reference& reference);
+/// All that is said of TLS with an endpoint. Throws what TlsLookup does.
+TlsSettings tls_at(const RegistryAccess& access, const Endpoint& endpoint);
+
 /// Registries and their mirrors, reached as `access` says. Used on one thread.
 ///
 /// What is asked for by name or digest is asked of one place after the other, in the configured order. A mirror that

@@ -360,7 +360,8 @@ Scrub Authenticator::scrub() const {
     std::vector<std::string> secrets;
     for (const auto& [repository, entry] : tokens_) secrets.push_back(entry.token.value);
     if (logins_) {
-      for (const auto& [part, known] : logins_->logins) {
+      for (const Login& login : logins_->logins) {
+        const Credentials& known = login.credentials;
         std::string basic = base64_encode(known.username + ":" + known.password);
         basic.erase(basic.find_last_not_of('=') + 1);  // not everyone repeats the padding
         secrets.insert(secrets.end(), {basic, known.identity_token, known.registry_token, known.password});

@@ -82,13 +82,14 @@ bool add_logins(Logins& found, const std::string& name, const boost::json::objec
   add_patterns(found.obstacles, name, config, registry);
   std::ranges::move(undecodable_logins(config, name, registry), std::back_inserter(found.obstacles));
   std::vector<Login> logins = find_inline_logins(config, registry);
+  for (Login& login : logins) login.kept_in = name;
   if (const std::string helper = find_credential_helper(config, registry); !helper.empty()) {
     std::optional<Credentials> credentials;
     for (const std::string& key : helper_keys(registry))
       if (!credentials) credentials = ask_credential_helper(helper, key, found.obstacles);
     if (credentials) {
       std::erase_if(logins, [](const Login& login) { return login.part.empty(); });
-      logins.push_back({{}, std::move(*credentials)});
+      logins.push_back({{}, std::move(*credentials), "docker-credential-" + helper + " by " + name});
     }
   }
   const bool enough = !logins.empty() && logins.back().part.empty();

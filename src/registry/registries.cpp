@@ -41,13 +41,6 @@ std::vector<path> drop_ins(const path& directory) {
   return files;
 }
 
-/// Whether plain HTTP is usual at "host[:port]".
-bool is_loopback(const std::string& host) {
-  Reference there;
-  there.domain = host;
-  return there.is_loopback();
-}
-
 std::string variable(const EnvironmentLookup& environment, const char* name) {
   const char* value = environment(name);
   return value ? value : "";
@@ -226,27 +219,19 @@ struct Registries::Found {
   std::map<std::string, std::optional<RegistryRule>> containerd;  // what was read, by registry
 };
 
-Registries::Registries(RegistryOptions options, const RegistryFiles& files,
+Registries::Registries(const RegistryOptions& options, const RegistryFiles& files,
                        std::function<void(const std::string&)> warn)
-    : options_(std::move(options)), found_(std::make_unique<Found>(options_, files, std::move(warn))) {}
+    : found_(std::make_unique<Found>(options, files, std::move(warn))) {}
 
 Registries::~Registries() = default;
 
 namespace {
 
-/// Adds what holds for a host whoever names it.
-void finish(Endpoint& endpoint, const RegistryOptions& options, const InsecureHost* insecure) {
-  using enum Endpoint::Scheme;
-  if (options.tls) endpoint.tls.add(options.tls(endpoint.host));
-  if (insecure) {
-    endpoint.tls.verify = false;
-    if (endpoint.scheme == https) endpoint.scheme = https_or_http;
-    endpoint.configured_at += (endpoint.configured_at.empty() ? "" : ", ") + insecure->configured_at;
-  }
-  if (!endpoint.is_registry) return;
-  if (options.plain_http) endpoint.scheme = http;
-  if (endpoint.scheme == https && options.loopback_http && endpoint.tls.ca_files.empty() && is_loopback(endpoint.host))
-    endpoint.scheme = https_or_http;
+/// Notes that `insecure` says of an endpoint's host that it needs no certificate.
+void trust(Endpoint& endpoint, const InsecureHost& insecure) {
+  endpoint.tls.verify = false;
+  if (endpoint.scheme == Endpoint::Scheme::https) endpoint.scheme = Endpoint::Scheme::https_or_http;
+  endpoint.configured_at += (endpoint.configured_at.empty() ? "" : ", ") + insecure.configured_at;
 }
 
 }  // namespace
@@ -263,7 +248,8 @@ std::vector<Endpoint> Registries::endpoints(const Reference& image) const {
   add_all(found_->docker);
   if (const RegistryRule* rule = found_->containerd_rule(image.domain)) rules.push_back(rule);
   std::vector<Endpoint> endpoints = join_rules(rules, image);
-  for (Endpoint& endpoint : endpoints) finish(endpoint, options_, found_->insecure_by(endpoint.host));
+  for (Endpoint& endpoint : endpoints)
+    if (const InsecureHost* insecure = found_->insecure_by(endpoint.host)) trust(endpoint, *insecure);
   return endpoints;
 }
 

@@ -7,8 +7,14 @@
 #include <algorithm>
 #include <utility>
 
-// toml++ without exceptions, and in this file alone: it takes seconds to compile.
-#define TOML_EXCEPTIONS 0
+// toml++ in this file alone: it takes seconds to compile. It asserts what some texts break ("[{"), and in a release
+// takes it for granted: here each such assertion is an error like any other.
+namespace {
+struct BrokenAssertion {};
+}  // namespace
+#undef NDEBUG
+#define TOML_ASSERT(expression) ((expression) ? void() : throw BrokenAssertion())
+#define TOML_EXCEPTIONS 1
 #define TOML_HEADER_ONLY 1
 #define TOML_ENABLE_FORMATTERS 0
 #include <toml++/toml.h>

@@ -30,7 +30,8 @@ class TomlDocument {
   using List = TomlValue::List;
   using Table = TomlValue::Table;
 
-  /// Parses `text`, which errors call `name`. Throws Error{usage} "name:line: reason", which quotes no value.
+  /// Parses `text`, which errors call `name`. Throws Error{usage} "name:line: reason" (or "name ..."), which
+  /// quotes no value.
   TomlDocument(std::string name, std::string_view text);
 
   const Table& root() const { return root_; }

@@ -21,28 +21,33 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-std::vector<std::string> familiar(const std::vector<Reference>& images) {
+ResolvedName as_docker(std::string_view name) {
+  return {{Reference::parse(name)}, {}};
+}
+
+std::vector<std::string> familiar(const std::vector<ResolvedName>& images) {
   std::vector<std::string> names;
-  for (const Reference& image : images) names.push_back(image.familiar());
+  for (const ResolvedName& image : images) names.push_back(image.candidates.at(0).familiar());
   return names;
 }
 
 TEST(ImageList, ALineAReference) {
-  const auto images = parse_image_list("nginx\r\n\n  redis:7 # cache\n# all of it\n\tquay.io/a/b:1\t#x\nlast", "list");
+  const auto images =
+      parse_image_list("nginx\r\n\n  redis:7 # cache\n# all of it\n\tquay.io/a/b:1\t#x\nlast", "list", as_docker);
   EXPECT_THAT(familiar(images), ElementsAre("nginx:latest", "redis:7", "quay.io/a/b:1", "last:latest"));
-  EXPECT_TRUE(parse_image_list("", "list").empty());
-  EXPECT_THAT(familiar(parse_image_list("\xEF\xBB\xBFnginx\n", "list")), ElementsAre("nginx:latest"));
+  EXPECT_TRUE(parse_image_list("", "list", as_docker).empty());
+  EXPECT_THAT(familiar(parse_image_list("\xEF\xBB\xBFnginx\n", "list", as_docker)), ElementsAre("nginx:latest"));
 }
 
 TEST(ImageList, ErrorsNameTheLine) {
   try {
-    parse_image_list("nginx\nlibrary/UPPER\n", "images.txt");
+    parse_image_list("nginx\nlibrary/UPPER\n", "images.txt", as_docker);
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), Errc::bad_reference);
     EXPECT_THAT(error.what(), testing::StartsWith("images.txt:2: "));
   }
-  EXPECT_THROW(parse_image_list("nginx#no-comment", "list"), Error);
+  EXPECT_THROW(parse_image_list("nginx#no-comment", "list", as_docker), Error);
 }
 
 TEST(ImageList, WhatIsNamedTwiceIsPulledOnce) {
@@ -52,7 +57,7 @@ TEST(ImageList, WhatIsNamedTwiceIsPulledOnce) {
   pull.words = {"nginx", "docker.io/library/nginx:latest"};
   pull.lists = {path.string(), "-"};
   std::istringstream input("alpine\nredis\n");
-  const auto images = collect_images(pull, input);
+  const auto images = collect_images(pull, input, as_docker);
   std::filesystem::remove(path);
   EXPECT_THAT(familiar(images), ElementsAre("nginx:latest", "redis:latest", "alpine:latest"));
 }
@@ -81,7 +86,7 @@ TEST(ImageList, AnErrorIsNotTheEndOfAList) {
     BrokenInput broken(text);
     std::istream input(&broken);
     try {
-      collect_images(pull, input);
+      collect_images(pull, input, as_docker);
       FAIL();
     } catch (const Error& error) {
       EXPECT_EQ(error.code(), Errc::disk);
@@ -94,10 +99,10 @@ TEST(ImageList, MissingAndEmptyLists) {
   std::istringstream input("# nothing\n");
   Command pull;
   pull.lists = {"-"};
-  EXPECT_THROW(collect_images(pull, input), Error);
+  EXPECT_THROW(collect_images(pull, input, as_docker), Error);
   pull.lists = {"/nonexistent/list"};
   try {
-    collect_images(pull, input);
+    collect_images(pull, input, as_docker);
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), Errc::disk);

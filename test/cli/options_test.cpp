@@ -184,7 +184,7 @@ TEST(Options, OtherCommands) {
   EXPECT_TRUE(parse({"inspect", "--raw", "nginx"}).raw);
   EXPECT_TRUE(parse({"manifest", "--platform", "arm64", "nginx"}).raw);
   EXPECT_EQ(parse({"digest", "--json", "--platform", "arm64", "nginx"}).words.front(), "nginx");
-  EXPECT_EQ(parse({"ratelimit"}).words.front(), "ratelimitpreview/test");
+  EXPECT_EQ(parse({"ratelimit"}).words.front(), "docker.io/ratelimitpreview/test");
   EXPECT_EQ(parse({"ratelimit", "--max-wait", "0", "quay.io/a/b"}).words.front(), "quay.io/a/b");
   EXPECT_EQ(parse({"tags", "-u", "me", "--password-stdin", "quay.io/a/b"}).words.front(), "quay.io/a/b");
   EXPECT_EQ(parse({"cache", "ls"}).words.front(), "ls");

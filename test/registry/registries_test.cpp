@@ -25,25 +25,21 @@ TEST(Registries, WithoutConfigurationThereIsTheRegistryItself) {
   ASSERT_EQ(hub.size(), 1U);
   EXPECT_EQ(hub[0].host, "registry-1.docker.io");
   EXPECT_EQ(hub[0].repository, "library/nginx");
-  EXPECT_EQ(hub[0].scheme, https);
+  EXPECT_EQ(hub[0].scheme, Endpoint::Scheme::https);
   EXPECT_TRUE(hub[0].is_registry);
   EXPECT_TRUE(hub[0].tls.verify);
-  EXPECT_EQ(endpoints({}, "localhost:5000/a").at(0).scheme, https_or_http);
-  EXPECT_EQ(endpoints({.loopback_http = false}, "localhost:5000/a").at(0).scheme, https);
-  EXPECT_EQ(endpoints({.plain_http = true}, "quay.io/a").at(0).scheme, http);
 }
 
 TEST(Registries, MirrorsStandBeforeTheRegistryInTheirOrder) {
   const RegistryOptions options{
-      .mirrors = {"quay.io=https://q.example", "https://a.example", "*=http://b.example:80", "https://a.example/v2"},
-      .plain_http = true};
+      .mirrors = {"quay.io=https://q.example", "https://a.example", "*=http://b.example:80", "https://a.example/v2"}};
   const auto found = endpoints(options, "nginx");
   ASSERT_EQ(found.size(), 3U);
   EXPECT_EQ(found[0].host, "a.example");
   EXPECT_EQ(found[0].scheme, https);
   EXPECT_EQ(found[1].host, "b.example");
   EXPECT_EQ(found[1].scheme, http);
-  EXPECT_EQ(found[2].scheme, http);
+  EXPECT_EQ(found[2].scheme, https);
   EXPECT_EQ(endpoints(options, "quay.io/a").at(0).host, "q.example");
 }
 
@@ -61,18 +57,6 @@ TEST(Registries, InsecureHostsNeedNoCertificateWhoeverNamesThem) {
   EXPECT_EQ(found.at(0).scheme, https_or_http);
   EXPECT_TRUE(found.at(1).tls.verify);
   EXPECT_FALSE(endpoints(options, "quay.io/a").at(0).tls.verify);
-}
-
-TEST(Registries, WhatIsKnownOfTlsWithAHostIsAdded) {
-  RegistryOptions options{.mirrors = {"https://m.example"}};
-  options.tls = [](const std::string& host) {
-    TlsSettings settings;
-    settings.ca_files = {host + ".crt"};
-    return settings;
-  };
-  const auto found = endpoints(options, "nginx");
-  EXPECT_EQ(found.at(0).tls.ca_files, std::vector<std::string>{"m.example.crt"});
-  EXPECT_EQ(found.at(1).tls.ca_files, std::vector<std::string>{"registry-1.docker.io.crt"});
 }
 
 /// A machine with files, and what was warned of.

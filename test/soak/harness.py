@@ -59,9 +59,10 @@ class Registry:
 
 
 def environment(home: pathlib.Path) -> dict:
-    """What hawser sees: no proxies, no credentials, its own temporary directory."""
+    """What hawser sees: no proxies, no credentials, no mirrors, its own temporary directory."""
     kept = {key: value for key, value in os.environ.items() if "proxy" not in key.lower()}
-    return {**kept, "HOME": str(home), "DOCKER_CONFIG": str(home), "XDG_RUNTIME_DIR": str(home)}
+    return {**kept, "HOME": str(home), "DOCKER_CONFIG": str(home), "XDG_RUNTIME_DIR": str(home),
+            "HAWSER_NO_REGISTRY_CONFIG": "1"}
 
 
 def digest_of(path: pathlib.Path) -> str:

@@ -53,6 +53,10 @@ TEST(Toml, WhatIsNoTomlIsToldWithItsLineAndNotQuoted) {
   }
 }
 
+TEST(Toml, WhatTheParserDoesNotExpectIsNoTomlEither) {
+  EXPECT_EQ(refusal("[{plug\""), "a.toml is no TOML");
+}
+
 TEST(Toml, OtherKindsThanAskedForAreErrors) {
   const TomlDocument document("a.toml", "\ntext = 'x'\nnumber = 1\nlist = [1]\n");
   const auto& root = document.root();

@@ -24,6 +24,7 @@ struct Login {
   /// "team" or "team/app": the repository of this name and those below it; empty for the whole registry.
   std::string part;
   Credentials credentials;
+  std::string kept_in = {};  ///< the source it comes from, or the helper that the source names
 };
 
 /// What is known of one registry.

@@ -20,11 +20,7 @@ struct RegistryOptions {
   std::vector<std::string> mirrors = {};
   /// "HOST[:PORT]", or addresses as "10.0.0.0/8": certificates are not checked there, and HTTP without TLS does.
   std::vector<std::string> insecure = {};
-  bool plain_http = false;  ///< registries themselves speak HTTP without TLS; mirrors as their URLs say
-  /// Whether a registry on loopback may be asked in HTTP where it does not speak TLS; who names a CA means TLS.
-  bool loopback_http = true;
-  /// What is known of TLS with "host[:port]" besides; empty: nothing.
-  TlsLookup tls = {};
+};
 };
 
 /// Where the files of other tools are; what is empty is not looked for.
@@ -53,7 +49,7 @@ class Registries {
   /// out, and `warn` is told: a line that says which file, where and why. But where a file of containers may block
   /// something, that is an Error{usage}. Throws this, too, where a mirror of the options is no URL, or what is insecure
   /// no host.
-  explicit Registries(RegistryOptions options, const RegistryFiles& files = {},
+  explicit Registries(const RegistryOptions& options, const RegistryFiles& files = {},
                       std::function<void(const std::string&)> warn = {});
   ~Registries();
 
@@ -66,7 +62,6 @@ class Registries {
  private:
   struct Found;
 
-  RegistryOptions options_;
   std::unique_ptr<Found> found_;
 };
 

@@ -73,7 +73,11 @@ class Hawser:
     def start(self, *arguments, environment=None, stdin: bytes = b"", cwd=None) -> Run:
         command = [*self._wrapper, str(self.binary), *(str(argument) for argument in arguments)]
         return Run(command, cwd or self.directory,
-                   clean_environment(HOME=str(self.directory / "home"), **(environment or {})), stdin)
+                   clean_environment(**{**self._own_machine(), **(environment or {})}), stdin)
+
+    def _own_machine(self) -> dict:
+        """No mirrors and short names of the machine that the tests run on."""
+        return {"HOME": str(self.directory / "home"), "HAWSER_NO_REGISTRY_CONFIG": "1"}
 
     def run(self, *arguments, timeout: float = 120, **how) -> Result:
         """Runs hawser with exactly these arguments."""
