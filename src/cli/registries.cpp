@@ -45,7 +45,7 @@ std::shared_ptr<const Registries> read_registries(const Command& command, const 
                                                   Progress& progress) {
   const RegistryFiles files = command.registry_config ? environment.registry_files : RegistryFiles();
   return std::make_shared<const Registries>(
-      std::move(options), files, [&progress](const std::string& text) { progress.tell(Importance::warning, text); });
+      command.registries, files, [&progress](const std::string& text) { progress.tell(Importance::warning, text); });
 }
 
 ImageNames image_names(std::shared_ptr<const Registries> registries, Progress& progress) {

@@ -11,9 +11,12 @@
 // takes it for granted: here each such assertion is an error like any other.
 namespace {
 struct BrokenAssertion {};
+void break_assertion() {
+  throw BrokenAssertion();
+}
 }  // namespace
 #undef NDEBUG
-#define TOML_ASSERT(expression) ((expression) ? void() : throw BrokenAssertion())
+#define TOML_ASSERT(expression) ((expression) ? void() : ::break_assertion())
 #define TOML_EXCEPTIONS 1
 #define TOML_HEADER_ONLY 1
 #define TOML_ENABLE_FORMATTERS 0
@@ -116,9 +119,13 @@ TomlDocument::TomlDocument(std::string name, std::string_view text) : name_(std:
   constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
   if (text.starts_with(byte_order_mark)) text.remove_prefix(byte_order_mark.size());
   if (count_dots(text) > max_dots) refuse(1, "has too many dotted keys");
-  const toml::parse_result parsed = toml::parse(text);
-  if (!parsed) refuse(static_cast<unsigned>(parsed.error().source().begin.line), reason(parsed.error().description()));
-  root_ = Converter(*this).table(parsed.table(), 0);
+  try {
+    root_ = Converter(*this).table(toml::parse(text), 0);
+  } catch (const toml::parse_error& error) {
+    refuse(static_cast<unsigned>(error.source().begin.line), reason(error.description()));
+  } catch (const BrokenAssertion&) {
+    throw Error(Errc::usage, name_ + " is no TOML");
+  }
 }
 
 std::string TomlDocument::place(unsigned line) const {

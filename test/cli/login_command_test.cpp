@@ -130,5 +130,17 @@ TEST_F(LoginCommand, ARegistryThatAsksForNoneIsTold) {
   EXPECT_EQ(told, "warning: " + open.host() + " asks for no login, so it could not be checked\n");
 }
 
+TEST_F(LoginCommand, AttackAPasswordGoesToTheNamedRegistryAlone) {
+  ScriptedRegistry elsewhere;
+  std::filesystem::create_directories(directory / "etc/containers");
+  write_text(directory / "etc/containers/registries.conf",
+             "[[registry]]\nprefix='" + registry.host() + "'\nlocation='" + elsewhere.host() + "'\ninsecure=true\n" +
+                 "[[registry.mirror]]\nlocation='" + elsewhere.host() + "/mirror'\ninsecure=true\n");
+  environment.registry_files.system = directory.path().string();
+  log_in();
+  EXPECT_EQ(elsewhere.count("GET", "*"), 0U);
+  EXPECT_GT(registry.count("GET", "/v2/"), 0U);
+}
+
 }  // namespace
 }  // namespace hawser::test

@@ -184,5 +184,63 @@ TEST_F(RegistryCommandTest, AttackAnEchoedSecretIsShownByNoErrorAndNoResult) {
   }
 }
 
+/// A machine whose registries.conf names two registries for short names; the image is at the second.
+class ShortNameTest : public RegistryCommandTest {
+ protected:
+  ShortNameTest() {
+    std::filesystem::create_directories(directory / "machine/etc/containers");
+    write_text(directory / "machine/etc/containers/registries.conf",
+               "unqualified-search-registries=['" + first.host() + "', '" + registry.host() + "']");
+    environment.registry_files.system = (directory / "machine").string();
+    pull.words = {"a/b"};
+  }
+
+  ScriptedRegistry first;
+  Environment environment;
+};
+
+TEST_F(ShortNameTest, AShortNameIsTheFirstOfTheRegistriesToSearchThatHasIt) {
+  pull.json = true;
+  const std::string text = printed([&] { EXPECT_EQ(run_pull_command(pull, environment), ExitCode::done); });
+  EXPECT_EQ(boost::json::parse(text).at("images").at(0).at("reference").as_string(), registry.host() + "/a/b:latest");
+  EXPECT_EQ(first.count("HEAD", "/v2/a/b/manifests/latest"), 1U);
+  EXPECT_EQ(registry.count("GET", "/v2/a/b/manifests/latest"), 1U);
+  pull.json = false;
+  EXPECT_EQ(run_digest_command(pull, environment).text, image.manifest_digest().to_string() + "\n");
+}
+
+TEST_F(ShortNameTest, WhereNobodyHasItAllAreNamed) {
+  pull.words = {"a/c:1"};
+  for (const bool inspect : {false, true}) {
+    const Failure failure = failure_of([&] {
+      if (inspect)
+        run_inspect_command(pull, environment);
+      else
+        run_pull_command(pull, environment);
+    });
+    EXPECT_EQ(failure.code, Errc::not_found);
+    EXPECT_THAT(failure.text,
+                AllOf(HasSubstr("\n  " + first.host() + "/a/c:1: "), HasSubstr("\n  " + registry.host() + "/a/c:1: ")));
+    EXPECT_EQ(failure.hint, "name the registry: " + first.host() + "/a/c:1");
+  }
+}
+
+TEST_F(ShortNameTest, APasswordIsShownToNoRegistryThatWasNotNamed) {
+  pull.username = "me";
+  const Failure failure = failure_of([&] { run_pull_command(pull, environment); });
+  EXPECT_EQ(failure.code, Errc::usage);
+  EXPECT_THAT(failure.text, HasSubstr("--username is for one registry"));
+  EXPECT_EQ(first.count("HEAD", "/v2/a/b/manifests/latest"), 0U);
+}
+
+TEST_F(ShortNameTest, ABrokenFileIsWarnedOfAndThePullGoesOn) {
+  write_text(directory / "machine/etc/containers/registries.conf", "[");
+  pull.words = {registry.host() + "/a/b"};
+  pull.quiet = false;
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(run_pull_command(pull, environment), ExitCode::done);
+  EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("registries.conf:1: is no TOML"));
+}
+
 }  // namespace
 }  // namespace hawser::test

@@ -21,7 +21,6 @@ struct RegistryOptions {
   /// "HOST[:PORT]", or addresses as "10.0.0.0/8": certificates are not checked there, and HTTP without TLS does.
   std::vector<std::string> insecure = {};
 };
-};
 
 /// Where the files of other tools are; what is empty is not looked for.
 struct RegistryFiles {

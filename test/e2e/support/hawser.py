@@ -68,6 +68,7 @@ class Hawser:
         self.directory = directory
         self.cache = directory / "cache"
         self._wrapper = []
+        self._goes_by_other_tools = False
         (directory / "home").mkdir(exist_ok=True)
 
     def start(self, *arguments, environment=None, stdin: bytes = b"", cwd=None) -> Run:
@@ -77,7 +78,8 @@ class Hawser:
 
     def _own_machine(self) -> dict:
         """No mirrors and short names of the machine that the tests run on."""
-        return {"HOME": str(self.directory / "home"), "HAWSER_NO_REGISTRY_CONFIG": "1"}
+        alone = {} if self._goes_by_other_tools else {"HAWSER_NO_REGISTRY_CONFIG": "1"}
+        return {"HOME": str(self.directory / "home"), **alone}
 
     def run(self, *arguments, timeout: float = 120, **how) -> Result:
         """Runs hawser with exactly these arguments."""
@@ -110,6 +112,11 @@ class Hawser:
             directory.mkdir(parents=True)
         self._wrapper = [*self._wrapper, "unshare", "--mount", "sh", "-c", 'mount --bind "$0" "$1" && shift && exec "$@"',
                          str(directory), path]
+
+    def on_machine(self, etc: pathlib.Path):
+        """From now on every run sees this directory as /etc, and goes by what other tools have in it."""
+        self._wrapper = ["unshare", "--mount", "sh", "-c", 'mount --bind "$0" /etc && exec "$@"', str(etc)]
+        self._goes_by_other_tools = True
 
     def limit_memory(self, size: int):
         """From now on no run gets more address space than `size` bytes: what spins is not to take the machine along."""
