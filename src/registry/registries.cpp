@@ -183,6 +183,21 @@ struct Registries::Found {
     std::ranges::move(named, std::back_inserter(containerd_roots));
   }
 
+  /// What the certificates in a directory without a hosts.toml say, as docker has them.
+  std::optional<RegistryRule> certificates_rule(const std::string& directory, const std::string& registry) const {
+    RegistryRule rule;
+    rule.prefix = registry;
+    rule.configured_at = directory;
+    RulePlace& place = rule.place.emplace();
+    place.endpoint.configured_at = directory;
+    try {
+      place.endpoint.tls = read_certificate_directory(directory);
+    } catch (const Error& error) {
+      tell(std::string(error.what()) + ": done without this directory");
+    }
+    return place.endpoint.tls == TlsSettings() ? std::nullopt : std::optional(std::move(rule));
+  }
+
   /// containerd's rule for a registry; null where it has none. Of the directories that may have one the first that is
   /// there counts, whether or not there is a hosts.toml in it.
   const RegistryRule* containerd_rule(const std::string& registry) {
@@ -197,6 +212,7 @@ struct Registries::Found {
         return parse_containerd_hosts(text, name, *directory, registry);
       };
       rule = read(path(*directory) / "hosts.toml", parse);
+      if (!rule) rule = certificates_rule(*directory, registry);
       break;
     }
     return rule ? &*rule : nullptr;

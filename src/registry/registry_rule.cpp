@@ -49,21 +49,30 @@ std::string location_of(const RulePlace& place, std::size_t matched, const Refer
   return start.substr(0, start.size() - mark.size());
 }
 
+/// Whether both are one path of one server, whether or not it is asked by TLS.
 bool is_same_place(const Endpoint& a, const Endpoint& b) {
-  return is_same_registry(a.host, b.host) && a.base == b.base && a.repository == b.repository;
+  const Origin at_a = Origin::from_host(a.host, a.scheme != Endpoint::Scheme::http);
+  const Origin at_b = Origin::from_host(b.host, b.scheme != Endpoint::Scheme::http);
+  return at_a.host == at_b.host && at_a.port == at_b.port && a.base == b.base && a.repository == b.repository;
 }
 
-/// Adds an endpoint, or to the one that is the same place already what that one may not be asked.
+/// Adds to what is known of a place what another says of it. How it is spoken to stays as the first has it.
+void merge(Endpoint& known, const Endpoint& other) {
+  const bool verify = known.tls.verify;
+  known.tls.add(other.tls);
+  known.tls.verify = verify;
+  known.is_registry |= other.is_registry;
+  known.resolves_tags |= other.resolves_tags;
+  known.serves_digests |= other.serves_digests;
+}
+
 void add(std::vector<Endpoint>& endpoints, Endpoint endpoint) {
   const auto known =
       std::ranges::find_if(endpoints, [&](const Endpoint& each) { return is_same_place(each, endpoint); });
-  if (known == endpoints.end()) {
+  if (known == endpoints.end())
     endpoints.push_back(std::move(endpoint));
-    return;
-  }
-  known->is_registry |= endpoint.is_registry;
-  known->resolves_tags |= endpoint.resolves_tags;
-  known->serves_digests |= endpoint.serves_digests;
+  else
+    merge(*known, endpoint);
 }
 
 /// A block in CIDR notation that holds `address`.
@@ -145,7 +154,12 @@ std::vector<Endpoint> join_rules(const std::vector<const RegistryRule*>& rules, 
                   "ask whoever looks after that file");
     for (const RulePlace& mirror : rule->mirrors)
       if (!mirror.only_for_tags || !image.digest) add(endpoints, endpoint_for(mirror, *rule, image));
-    if (rule->place && !registry) registry = endpoint_for(*rule->place, *rule, image);
+    if (!rule->place) continue;
+    Endpoint place = endpoint_for(*rule->place, *rule, image);
+    if (!registry)
+      registry = std::move(place);
+    else if (is_same_place(*registry, place))
+      merge(*registry, place);
   }
   if (!registry) registry = own_endpoint(image);
   registry->is_registry = true;

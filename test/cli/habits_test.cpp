@@ -31,6 +31,8 @@ TEST(Habits, OptionsOfOtherToolsAreAnsweredWithOurs) {
       {"--src-cert-dir", "--cert-dir"},
       {"--cert", "--client-cert"},
       {"--authfile", "REGISTRY_AUTH_FILE"},
+      {"--registry-mirror", "--mirror"},
+      {"--registries-conf", "CONTAINERS_REGISTRIES_CONF"},
       {"--creds", "--password-stdin"},
       {"-f", "--from-file"},
       {"--dest", "-o FILE"},

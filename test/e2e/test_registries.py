@@ -48,6 +48,7 @@ def config(hawser, reference) -> list:
     return found
 
 
+@pytest.mark.sanitized
 def test_registries_conf(hawser, machine, registry, image):
     registry.push("hub/team/image", image, "v1")
     machine("containers/registries.conf", f"""
@@ -112,6 +113,7 @@ def test_insecure_registries_of_docker_need_no_certificate(hawser, machine, regi
     assert not endpoint["verify"] and endpoint["configured_at"] == "/etc/docker/daemon.json:1"
 
 
+@pytest.mark.sanitized
 def test_hosts_toml(hawser, machine, registries, pki, image):
     registry = registries(tls=True)
     registry.push("team/image", image, "v1")
@@ -135,6 +137,7 @@ server = "https://{NAME}:5000"
     assert last["registry"] and last["url"] == f"https://{NAME}:5000/v2/team/image"
 
 
+@pytest.mark.sanitized
 def test_short_names(hawser, machine, own_registry, image):
     empty, registry = own_registry(), own_registry()
     registry.push("team/image", image, "v1")

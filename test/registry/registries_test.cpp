@@ -141,6 +141,18 @@ TEST(Registries, ContainerdsDirectoriesAreWhereItsConfigSays) {
   EXPECT_EQ(machine.hosts("q.io/a"), (Names{"users", "q.io"}));
 }
 
+TEST(Registries, CertificatesOfContainerdCountWithoutAHostsToml) {
+  Machine machine;
+  machine.write("etc/containerd/certs.d/q.io/ca.crt", "");
+  const std::string directory = machine.name("etc/containerd/certs.d/q.io");
+  EXPECT_EQ(machine.read().endpoints(Reference::parse("q.io/a")).at(0).tls.ca_files, Names{directory + "/ca.crt"});
+  EXPECT_TRUE(machine.warnings.empty());
+  machine.write("etc/containerd/certs.d/q.io/me.cert", "");
+  EXPECT_EQ(machine.read().endpoints(Reference::parse("q.io/a")).at(0).configured_at, "");
+  ASSERT_EQ(machine.warnings.size(), 1U);
+  EXPECT_NE(machine.warnings[0].find("me.key is missing"), std::string::npos) << machine.warnings[0];
+}
+
 TEST(Registries, DropInsAndTheUsersFileAsTheManPageSays) {
   Machine machine;
   const auto rule = [](const std::string& prefix, const std::string& location) {

@@ -86,6 +86,35 @@ TEST(RegistryRule, ReadsMirrorsOfTheCommandLine) {
   }
 }
 
+TEST(RegistryRule, WhatSeveralSayOfAPlaceIsAskedOnceAsTheFirstHasIt) {
+  std::vector<RegistryRule> rules(2);
+  const auto place = [](const std::string& host, Endpoint::Scheme scheme, const std::string& ca) {
+    RulePlace made;
+    made.endpoint.host = host;
+    made.endpoint.scheme = scheme;
+    made.endpoint.tls.ca_files = {ca};
+    return made;
+  };
+  using enum Endpoint::Scheme;
+  for (RegistryRule& rule : rules) rule.prefix = "q.io";
+  rules[0].mirrors = {place("m:5000", http, "a"), place("n", http, "b"), place("n", https, "c")};
+  rules[0].mirrors[0].endpoint.resolves_tags = false;
+  rules[0].place = place("", https, "d");
+  rules[1].mirrors = {place("M:5000", https, "e")};
+  rules[1].mirrors[0].endpoint.tls.verify = false;
+  rules[1].place = place("q.io", https, "f");
+  const auto found = join_rules({&rules[0], &rules[1]}, Reference::parse("q.io/a"));
+  ASSERT_EQ(found.size(), 4U);  // n's ports of http and https are two places
+  using Files = std::vector<std::string>;
+  EXPECT_EQ(found[0].tls.ca_files, (Files{"a", "e"}));
+  EXPECT_EQ(found[0].scheme, http);
+  EXPECT_TRUE(found[0].resolves_tags && found[0].tls.verify);
+  EXPECT_EQ(found[1].tls.ca_files, Files{"b"});
+  EXPECT_EQ(found[2].tls.ca_files, Files{"c"});
+  EXPECT_EQ(found[3].tls.ca_files, (Files{"d", "f"}));
+  EXPECT_TRUE(found[3].is_registry);
+}
+
 TEST(RegistryRule, RefusesWhatIsNoMirror) {
   for (const std::string_view text :
        {"", "mirror.example", "ftp://mirror.example", "https://", "https://me:secret@mirror.example",
