@@ -28,6 +28,7 @@ def machine(hawser, tmp_path):
         (etc / path).parent.mkdir(parents=True, exist_ok=True)
         (etc / path).write_text(text)
 
+    write.etc = etc
     return write
 
 
@@ -49,7 +50,7 @@ def config(hawser, reference) -> list:
 
 
 @pytest.mark.sanitized
-def test_registries_conf(hawser, machine, registry, image):
+def test_registries_conf(hawser, machine, registry, image, skopeo):
     registry.push("hub/team/image", image, "v1")
     machine("containers/registries.conf", f"""
 [[registry]]
@@ -65,6 +66,9 @@ insecure = true
     assert endpoint["url"].endswith(f"{registry.host}/v2/hub/team/image")
     assert endpoint["registry"] and endpoint["plain_http_allowed"] and not endpoint["verify"]
     assert endpoint["configured_at"] == "/etc/containers/registries.conf:2"
+    # As skopeo has it.
+    conf = machine.etc / "containers/registries.conf"
+    assert skopeo.raw_manifest(f"docker://{NAME}/team/image:v1", "--registries-conf", conf) == image.data
 
 
 def test_a_mirror_for_digests_only_gives_the_layers(hawser, machine, own_registry, image):
@@ -114,7 +118,7 @@ def test_insecure_registries_of_docker_need_no_certificate(hawser, machine, regi
 
 
 @pytest.mark.sanitized
-def test_hosts_toml(hawser, machine, registries, pki, image):
+def test_hosts_toml(hawser, machine, registries, pki, image, containerd):
     registry = registries(tls=True)
     registry.push("team/image", image, "v1")
     machine("containerd/config.toml", '[plugins."io.containerd.grpc.v1.cri".registry]\nconfig_path = "/etc/hosts.d"\n')
@@ -135,10 +139,13 @@ server = "https://{NAME}:5000"
     assert mirror["ca_files"] == [f"/etc/hosts.d/{NAME}_5000_/ca.crt"] and mirror["verify"]
     assert mirror["configured_at"] == f"/etc/hosts.d/{NAME}_5000_/hosts.toml:3"
     assert last["registry"] and last["url"] == f"https://{NAME}:5000/v2/team/image"
+    # As containerd has it.
+    containerd.fetch(f"{NAME}:5000/team/image:v1", machine.etc / "hosts.d")
+    assert containerd.digests()[f"{NAME}:5000/team/image:v1"] == image.digest
 
 
 @pytest.mark.sanitized
-def test_short_names(hawser, machine, own_registry, image):
+def test_short_names(hawser, machine, own_registry, image, podman):
     empty, registry = own_registry(), own_registry()
     registry.push("team/image", image, "v1")
     machine("containers/registries.conf", f"""
@@ -149,14 +156,20 @@ insecure = true
 [[registry]]
 location = "{registry.host}"
 insecure = true
+[aliases]
+"app" = "{registry.host}/team/image"
 """)
-    machine("containers/registries.conf.d/shortnames.conf", f'[aliases]\n"app" = "{registry.host}/team/image"\n')
     pull(hawser, "app:v1")
     assert Archive(hawser.directory / "image.tar").tags == [f"{registry.host}/team/image:v1"]
     told = hawser.run("config", "app:v1").out.decode()
-    assert told.startswith(f"app:v1 is {registry.host}/team/image:v1 by /etc/containers/registries.conf.d/shortnames.conf:2\n")
+    assert told.startswith(f"app:v1 is {registry.host}/team/image:v1 by /etc/containers/registries.conf:10\n")
     result = pull(hawser, "team/image:v1")
     assert f"pulling {registry.host}/team/image:v1" in result.err
+    # As podman has it.
+    for name in ("app:v1", "team/image:v1"):
+        podman.do("--registries-conf", machine.etc / "containers/registries.conf", "pull", "--quiet", name)
+        assert podman.inspect(f"{registry.host}/team/image:v1")["Digest"] == image.digest
+        podman.remove(f"{registry.host}/team/image:v1")
     result = hawser.run("pull", "--no-cache", "-o", "none.tar", "team/none:v1")
     assert result.code == 4 and empty.host in result.err and registry.host in result.err
 

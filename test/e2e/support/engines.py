@@ -126,6 +126,10 @@ class Containerd(_Engine):
     def remove(self, name: str):
         self._ctr("images", "rm", "--sync", name)
 
+    def fetch(self, name: str, hosts: pathlib.Path):
+        """Pulls an image by the hosts.toml files below a directory."""
+        self._ctr("images", "pull", "--hosts-dir", hosts, "--snapshotter", "native", name)
+
     def _ctr(self, *arguments, check=True) -> str:
         return self._run("ctr", "--address", self._socket, "--namespace", "hawser", *arguments, check=check)
 
@@ -207,9 +211,9 @@ class Skopeo(_Engine):
     def copy(self, source: str, target: str, *options):
         self._run("/usr/bin/skopeo", "--insecure-policy", "copy", *options, source, target)
 
-    def raw_manifest(self, source: str) -> bytes:
+    def raw_manifest(self, source: str, *options) -> bytes:
         """The manifest's bytes, as skopeo reads them out of the source."""
-        return self._run("/usr/bin/skopeo", "--insecure-policy", "inspect", "--raw", source).encode()
+        return self._run("/usr/bin/skopeo", "--insecure-policy", *options, "inspect", "--raw", source).encode()
 
     def digest(self, source: str) -> str:
         """The manifest digest that skopeo reports."""
