@@ -419,15 +419,21 @@ asio::awaitable<std::unique_ptr<Connection>> Connector::open(
 
 namespace {
 
-/// TLS with the proxy itself: who it was that failed is said.
-asio::awaitable<void> start_proxy_tls(Connection& connection, TlsContext& context, const Proxy& proxy) {
+/// Why TLS with `peer` could not be started; nothing where it was.
+asio::awaitable<std::optional<Error>> start_tls(Connection& connection, TlsContext& context, Origin peer) {
   std::optional<Error> failure;
-  const Origin origin = proxy.origin();
   try {
-    co_await connection.start_tls(context, origin);
+    co_await connection.start_tls(context, peer);
   } catch (const Error& error) {
     failure = error;
   }
+  co_return failure;
+}
+
+/// TLS with the proxy itself: who it was that failed is said.
+asio::awaitable<void> start_proxy_tls(Connection& connection, TlsContext& context, const Proxy& proxy) {
+  const Origin origin = proxy.origin();
+  const std::optional<Error> failure = co_await start_tls(connection, context, origin);
   if (!failure) co_return;
   if (failure->code() == Errc::no_tls)
     throw Error(Errc::proxy_refused, proxy.to_string() + " does not speak TLS",
@@ -456,7 +462,10 @@ asio::awaitable<void> Connector::finish_opening(Connection& connection, const st
   }
   if (tls.origin) {
     connection.limit_to(deadline, late("the TLS handshake was not done"));
-    co_await connection.start_tls(*tls.origin, origin);
+    const std::optional<Error> failure = co_await start_tls(connection, *tls.origin, origin);
+    // A proxy may have ended the tunnel that it opened, or put a certificate of its own in place of the registry's.
+    if (failure)
+      throw proxy && failure->code() != Errc::connect_failed ? failure->in("through " + proxy->to_string()) : *failure;
   }
   connection.lift_limit();
 }

@@ -153,6 +153,29 @@ server {{
     assert len(stored) >= 3 and all(line.startswith("- GET /v2/guarded/image/blobs/") for line in stored)
 
 
+@pytest.mark.parametrize("own", [True, False])
+def test_a_mirror_is_shown_its_own_client_certificate_alone(hawser, start_nginx, guarded, registry, pki, client, own):
+    port = free_port()
+    mirror = start_nginx([port], f"""
+server {{
+  listen 127.0.0.1:{port} ssl;
+  ssl_certificate {pki.server.certificate_file};
+  ssl_certificate_key {pki.server.key_file};
+  ssl_client_certificate {pki.ca_file};
+  ssl_verify_client optional;
+  access_log {{directory}}/mirror.log who;
+  location / {{ proxy_pass http://{registry.host}; }}
+}}
+""")
+    if own:
+        put(hawser.directory / "home/.config/containers/certs.d" / f"127.0.0.1:{port}",
+            client=pki.issue("mirrors", hosts=()))
+    pull(hawser, "--mirror", f"{guarded.host}=https://127.0.0.1:{port}", "--ca-cert", pki.ca_file, "--client-cert",
+         client.certificate_file, "--client-key", client.key_file, guarded.reference)
+    seen = mirror.log("mirror.log")
+    assert seen and all(line.startswith("CN=hawser test mirrors " if own else "- ") for line in seen)
+
+
 def test_a_registrys_ca_is_trusted_at_its_token_service(hawser, registries, pki):
     registry = registries("token", True)
     image = images.many_layers(2)

@@ -186,6 +186,15 @@ def test_tls_with_a_proxy_that_is_not_trusted_or_speaks_none(hawser, registry, s
     assert "write it as http://" in result.err
 
 
+def test_a_certificate_behind_a_proxy(hawser, registries, squid):
+    """A proxy that opens TLS would put its own in place: which one it came through is said."""
+    registry = registries("htpasswd", True)
+    _, reference, name = pushed(registry)
+    result = hawser.run("pull", "-o", "image.tar", reference, environment={"HTTPS_PROXY": squid.url})
+    assert result.code == NETWORK, result.err
+    assert f"through the proxy {squid.url[7:]}: the certificate of https://{name} is signed by an unknown CA" in result.err
+
+
 @pytest.mark.parametrize("tls", [True, False])
 def test_proxy_with_a_password(hawser, registries, squid, tls):
     registry = registries("htpasswd" if tls else None, tls)
