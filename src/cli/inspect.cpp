@@ -199,7 +199,7 @@ Outcome ask_registry(const Command& command, const Environment& environment, Ask
   const ResolvedName name = image_names(registries, runtime.progress())(command.words.front());
   RegistryAccess access = registry_access(command, name.candidates, environment, registries, runtime.progress());
   access.max_connections = 1;
-  Session session(runtime.executor(), runtime.pool(), std::move(access), nullptr, runtime.progress());
+  Session session(runtime.executor(), runtime.pool(), std::move(access), runtime.progress());
   Outcome outcome;
   const auto task = [&]() -> asio::awaitable<void> {
     outcome.text = co_await ask_first(session, command, name.candidates, ask);

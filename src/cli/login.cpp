@@ -103,6 +103,7 @@ RegistryAccess registry_access(const Command& command, const std::vector<Referen
   if (const std::string& file = command.client_certificate; !file.empty())
     access.tls.client_certificates.insert(access.tls.client_certificates.begin(),
                                           {file, command.client_key.empty() ? file : command.client_key});
+  access.state_directory = environment.state.string();
   const auto warn = [&](const std::string& text) { progress.tell(Importance::warning, text); };
   access.credentials = credential_lookup(command, images, environment, std::cin, progress,
                                          docker_config_logins(environment.login_sources, warn));

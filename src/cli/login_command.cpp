@@ -177,7 +177,7 @@ Outcome run_login_command(const Command& command, const Environment& environment
   (void)read_docker_config(config_file(environment));  // before anybody types a password for nothing
   Runtime runtime(command, environment);
   LoginTask login(command, environment, registry, runtime.progress());
-  Session session(runtime.executor(), runtime.pool(), login.access(), nullptr, runtime.progress());
+  Session session(runtime.executor(), runtime.pool(), login.access(), runtime.progress());
   const int signal = runtime.run(login.run(session, runtime.pool()), [&] {
     login.stop();
     session.stop();

@@ -66,6 +66,15 @@ std::vector<std::string> take_arguments(int argc, char** argv) {
   return arguments;
 }
 
+std::filesystem::path state_directory(const EnvironmentLookup& environment) {
+  const char* const state = environment("XDG_STATE_HOME");
+  // Relative paths are to be ignored.
+  if (state != nullptr && *state == '/') return std::filesystem::path(state) / "hawser";
+  const char* const home = environment("HOME");
+  return home != nullptr && *home == '/' ? std::filesystem::path(home) / ".local/state/hawser"
+                                         : std::filesystem::path();
+}
+
 Environment take_environment() {
   Environment environment;
   environment.proxies = read_proxy_settings(std::getenv);
@@ -73,6 +82,7 @@ Environment take_environment() {
   environment.login_sources = login_sources(std::getenv, ::getuid());
   environment.registry_files = registry_files(std::getenv, ::getuid());
   environment.docker_config = docker_config_file(std::getenv);
+  environment.state = state_directory(std::getenv);
   if (const char* terminal = std::getenv("TERM")) environment.terminal = terminal;
   if (const char* password = std::getenv("HAWSER_PASSWORD")) environment.password = password;
   for (const char* secret : {"HAWSER_PASSWORD", "DOCKER_AUTH_CONFIG"}) {

@@ -25,6 +25,7 @@ struct Environment {
   std::vector<std::filesystem::path> certificate_directories = {};
   RegistryFiles registry_files = {};         ///< what other tools know of mirrors and short names
   std::filesystem::path docker_config = {};  ///< where logins are kept; empty: nowhere
+  std::filesystem::path state = {};          ///< where what was learned is kept; empty: nowhere
   std::string terminal = {};                 ///< TERM
 };
 
@@ -37,6 +38,10 @@ void prepare_process() noexcept;
 /// The arguments after the program's name. The value of each --password is then overwritten in the memory that
 /// /proc/PID/cmdline shows.
 std::vector<std::string> take_arguments(int argc, char** argv);
+
+/// hawser's directory in $XDG_STATE_HOME, by default ~/.local/state (XDG Base Directory Specification); empty without
+/// both variables. Pure.
+std::filesystem::path state_directory(const EnvironmentLookup& environment);
 
 /// Reads the environment. What is secret in it is then overwritten in the memory that /proc/PID/environ shows, and
 /// unset, so that child processes (credential helpers) don't inherit it.

@@ -89,7 +89,7 @@ ChosenImages choose_images(const std::vector<ResolvedName>& names, const Command
   RegistryAccess access = registry_access(command, {}, environment, std::move(registries), runtime.progress());
   access.max_connections = 1;
   access.retries = std::min(access.retries, 1U);
-  Session session(runtime.executor(), runtime.pool(), std::move(access), nullptr, runtime.progress());
+  Session session(runtime.executor(), runtime.pool(), std::move(access), runtime.progress());
   const auto task = [&]() -> asio::awaitable<void> {
     for (const ResolvedName& name : names) {
       Reference image = name.candidates.front();

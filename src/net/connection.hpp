@@ -13,6 +13,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include <boost/asio/awaitable.hpp>
@@ -61,6 +62,9 @@ class Connection {
   void mark_idle();
   /// When mark_idle() was called last; nothing where the connection is fresh.
   std::optional<std::chrono::steady_clock::time_point> idle_since() const { return idle_since_; }
+  /// A request that was sent before the answer to the one before had come to its end; empty: none was.
+  std::string sent_ahead;
+
   /// What is sent from here on is to be acknowledged by the other side's kernel within `time`, else the connection is
   /// lost. A slow server acknowledges at once. Zero: however long it takes.
   void limit_acknowledgement(std::chrono::milliseconds time);

@@ -79,9 +79,10 @@ struct HttpClient::Pool : std::enable_shared_from_this<Pool> {
     std::unique_ptr<Connection> connection_;
   };
 
-  /// `fresh`: a connection that has served nobody; the idle ones are closed, since what one was lost by may have met
-  /// them all. Throws what Connector::open() throws; Error{cancelled} once closed.
-  asio::awaitable<Lease> acquire(Origin origin, bool fresh);
+  /// A connection for the request `text`: the one that it was sent ahead on, where there is one. `fresh`: a connection
+  /// that has served nobody; the idle ones are closed, since what one was lost by may have met them all. Throws what
+  /// Connector::open() throws; Error{cancelled} once closed.
+  asio::awaitable<Lease> acquire(Origin origin, const std::string& text, bool fresh);
   void open_up_to(const Origin& origin, std::size_t count);
   void start_opening(const Origin& origin);
   asio::awaitable<void> open_in_background(Origin origin);
@@ -98,6 +99,7 @@ struct HttpClient::Pool : std::enable_shared_from_this<Pool> {
     std::size_t opening = 0;
     std::set<Connection*> leased;
     bool expand_on_connect = false;
+    bool loses_requests = false;  // sent ahead
     std::optional<std::chrono::microseconds> round_trip;
 
     std::size_t total() const { return idle.size() + opening + leased.size(); }
@@ -140,10 +142,19 @@ void HttpClient::Pool::Lease::give_back() {
   pool_->arrived(origin, std::move(connection_));
 }
 
-asio::awaitable<HttpClient::Pool::Lease> HttpClient::Pool::acquire(Origin origin, bool fresh) {
+asio::awaitable<HttpClient::Pool::Lease> HttpClient::Pool::acquire(Origin origin, const std::string& text, bool fresh) {
   if (closed) throw Error(Errc::cancelled, "stopped");
   Entry& entry = entries[origin];
   if (fresh) entry.idle.clear();
+  const auto asked = std::ranges::find_if(entry.idle, [&](const auto& each) { return each->sent_ahead == text; });
+  if (asked != entry.idle.end()) {
+    std::unique_ptr<Connection> connection = std::move(*asked);
+    entry.idle.erase(asked);
+    Lease idle(shared_from_this(), std::move(connection));
+    co_return idle;
+  }
+  // Whoever sent one ahead takes it up at once: by now it was given up.
+  std::erase_if(entry.idle, [](const auto& each) { return !each->sent_ahead.empty(); });
   while (!entry.idle.empty()) {
     // The one used last: its congestion window is the widest.
     std::unique_ptr<Connection> connection = std::move(entry.idle.back());
@@ -217,6 +228,11 @@ void HttpClient::Pool::connected(const Origin& origin, std::chrono::microseconds
 void HttpClient::Pool::arrived(const Origin& origin, std::unique_ptr<Connection> connection) {
   Entry& entry = entries[origin];
   const bool reused = connection->idle_since().has_value();
+  if (!closed && !connection->sent_ahead.empty()) {
+    connection->mark_idle();
+    entry.idle.push_back(std::move(connection));
+    return;
+  }
   // Bytes that follow a response would be taken for the next request's answer.
   if (closed || (reused && !connection->usable())) {
     connection.reset();
@@ -521,13 +537,14 @@ asio::awaitable<HttpResponse> HttpClient::send(HttpRequest request) {
   const std::string text = serialise(request, options, proxy);
   const auto begin = std::chrono::steady_clock::now();
   for (bool fresh = false;; fresh = true) {
-    HttpClient::Pool::Lease lease = co_await pool->acquire(request.url.origin, fresh);
+    HttpClient::Pool::Lease lease = co_await pool->acquire(request.url.origin, text, fresh);
     const bool reused = lease->idle_since().has_value();  // it may have been closed by the server meanwhile
+    const bool is_sent = !std::exchange(lease->sent_ahead, {}).empty();
     auto response = std::make_unique<HttpResponse::Impl>(std::move(lease), request.url, options);
     response->is_bodiless = request.method == "HEAD";
     bool answered = false;
     try {
-      co_await response->lease->write(text);
+      if (!is_sent) co_await response->lease->write(text);
       co_await response->read_head(answered);
       if (options.trace) options.trace(describe(request, response->head.status, begin));
       if (proxy) refuse_proxys_own(*proxy, response->head, request.url);
@@ -538,7 +555,20 @@ asio::awaitable<HttpResponse> HttpClient::send(HttpRequest request) {
       // (RFC 9112, section 9.3.1). Anything else is the caller's to judge.
       if (!reused || fresh || answered || error.code() != Errc::connection_lost) throw;
     }
+    if (is_sent) pool->entries[request.url.origin].loses_requests = true;
   }
+}
+
+asio::awaitable<void> HttpClient::send_ahead(HttpRequest request, ResponseBody& current) {
+  const std::shared_ptr<Pool> pool = pool_;
+  auto* const response = dynamic_cast<HttpResponse*>(&current);
+  if (!response || response->url().origin != request.url.origin) co_return;
+  HttpResponse::Impl& impl = *response->impl_;
+  const bool can_follow = !impl.finished && impl.remaining && impl.decoder.keep_alive() && impl.input.empty();
+  if (!can_follow || pool->entries[request.url.origin].loses_requests || !impl.lease->sent_ahead.empty()) co_return;
+  if (pool->connector.absolute_form_proxy(request.url.origin)) co_return;
+  impl.lease->sent_ahead = serialise(request, pool->options, std::nullopt);
+  co_await impl.lease->write(impl.lease->sent_ahead);
 }
 
 void HttpClient::allow_link_local(const std::string& host) {
@@ -546,8 +576,12 @@ void HttpClient::allow_link_local(const std::string& host) {
 }
 
 void HttpClient::warm_up(const Origin& origin, std::size_t count) {
-  pool_->entries[origin].expand_on_connect = true;
   pool_->open_up_to(origin, count);
+}
+
+void HttpClient::warm_up(const Origin& origin) {
+  pool_->entries[origin].expand_on_connect = true;
+  pool_->open_up_to(origin, 1);
 }
 
 std::optional<std::chrono::microseconds> HttpClient::round_trip(const Origin& origin) const {

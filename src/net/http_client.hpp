@@ -77,8 +77,8 @@ struct NetOptions {
   ProxySettings proxies;
   std::string user_agent;
   std::size_t max_connections_per_origin = 64;  ///< requests beyond it wait
-  /// How many connections warm_up() opens in all once the first one's TCP handshake has shown the round trip;
-  /// empty: only as many as it was asked for.
+  /// How many connections warm_up() opens in all once the first one's TCP handshake has shown the round trip; empty:
+  /// one.
   std::function<std::size_t(std::chrono::microseconds)> connections_for_round_trip;
   /// Told a line about each response: method, URL without its query, status, time. Empty: nobody is told.
   std::function<void(const std::string&)> trace;
@@ -171,13 +171,20 @@ class HttpClient {
   /// Throws Error of the network group (util/error.hpp) that names the origin.
   asio::awaitable<HttpResponse> send(HttpRequest request);
 
+  /// Sends `request` on the connection over which `current` still comes, so that send() of the same request then finds
+  /// its answer under way (pipelining, RFC 9112, section 9.3.2). Does nothing where that is not possible: where
+  /// `current` is no response of this client, of another origin, of unknown length or the last of its connection, and
+  /// at an origin that has lost such a request before.
+  asio::awaitable<void> send_ahead(HttpRequest request, ResponseBody& current);
+
   /// The user named this host: it may be at a link-local or cloud metadata address. Any other host, such as one that a
   /// redirect leads to, that has only such addresses is Error{redirect_refused}.
   void allow_link_local(const std::string& host);
-  /// Opens connections to `origin` in the background until `count` are open, opening or in use, and more once the
-  /// round trip is known (NetOptions::connections_for_round_trip). Failures are silent: a request will meet them
-  /// again.
+  /// Opens connections to `origin` in the background until `count` are open, opening or in use. Failures are silent: a
+  /// request will meet them again.
   void warm_up(const Origin& origin, std::size_t count);
+  /// The same with one, and as many more as its round trip suggests (NetOptions::connections_for_round_trip).
+  void warm_up(const Origin& origin);
   /// How long the last TCP handshake with `origin` took; nothing where none was made yet.
   std::optional<std::chrono::microseconds> round_trip(const Origin& origin) const;
   /// Connections to `origin` that are open and wait for a request.

@@ -4,6 +4,7 @@
 #include "archive/archive_layout.hpp"
 #include "image/manifest.hpp"
 #include "pull/session.hpp"
+#include "store/blob_store.hpp"
 
 #include <hawser/image/platform.hpp>
 #include <hawser/image/reference.hpp>

@@ -74,7 +74,7 @@ void Pipeline::tell(Importance importance, const std::string& text) const {
 
 asio::awaitable<void> Pipeline::each_output(Storage storage, Step last) {
   storage_ = std::move(storage);
-  session_.emplace(executor_, pool_, request_.access, storage_.cache ? &*storage_.cache : nullptr, observer_);
+  session_.emplace(executor_, pool_, request_.access, observer_);
   supply_.emplace(executor_, pool_, request_, storage_, *session_, observer_);
   if (stopped_) stop();
   for (const Reference& reference : request_.references) session_->prepare(reference);

@@ -50,12 +50,6 @@ RetryLimits retry_limits_of(const RegistryAccess& access) {
   return limits;
 }
 
-std::string note_name(std::string_view registry) {
-  std::string name = "auth-";
-  for (const char c : registry) name += is_ascii_lower(c) || is_ascii_digit(c) || c == '.' || c == '-' ? c : '_';
-  return name;
-}
-
 /// The same with a result, as what is tried again has.
 asio::awaitable<bool> checked(RegistryClient& client) {
   co_await client.check_login();
@@ -127,14 +121,14 @@ std::chrono::milliseconds patience_with_mirror(std::optional<std::chrono::micros
   return std::min(least + trips, most);
 }
 
-Session::Session(asio::any_io_executor executor, asio::thread_pool& pool, RegistryAccess access, BlobStore* store,
+Session::Session(asio::any_io_executor executor, asio::thread_pool& pool, RegistryAccess access,
                  TransferObserver& observer)
     : executor_(executor),
       pool_(pool),
       access_(std::move(access)),
-      store_(store),
       observer_(observer),
       retry_(retry_limits_of(access_)),
+      notes_(access_.state_directory),
       http_(executor,
             [this] {
               NetOptions options = net_options(access_);
@@ -191,13 +185,7 @@ std::unique_ptr<RegistryClient> Session::make_client(const Host& host) {
   CredentialSource credentials;
   if (access_.credentials) credentials = [this, name = host.name] { return look_up(name); };
   Origin origin = Origin::from_host(host.endpoint.host, host.tls);
-  AuthNotes notes;
-  if (store_) {
-    const std::string name = note_name(origin.to_string());
-    notes.recall = [this, name] { return store_->recall(name); };
-    notes.note = [this, name](std::string_view text) { store_->remember(name, text); };
-  }
-  return std::make_unique<RegistryClient>(http_, std::move(origin), std::move(credentials), std::move(notes),
+  return std::make_unique<RegistryClient>(http_, std::move(origin), std::move(credentials), &notes_,
                                           RequestForm(host.endpoint));
 }
 

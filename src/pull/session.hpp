@@ -1,9 +1,9 @@
-// What all images of a call share: connections, tokens, registries, the cache.
+// What all images of a call share: connections, tokens, registries.
 #pragma once
 
 #include "net/http_client.hpp"
+#include "pull/state_directory.hpp"
 #include "registry/client.hpp"
-#include "store/blob_store.hpp"
 #include "transfer/blob_job.hpp"
 #include "transfer/retry.hpp"
 
@@ -37,12 +37,12 @@ TlsSettings tls_at(const RegistryAccess& access, const Endpoint& endpoint);
 /// out for the rest of the call, one that has nothing of a repository or does not let us in there, for that repository.
 class Session {
  public:
-  /// `store` may be null: then nothing is remembered between calls.
-  Session(asio::any_io_executor executor, asio::thread_pool& pool, RegistryAccess access, BlobStore* store,
-          TransferObserver& observer);
+  Session(asio::any_io_executor executor, asio::thread_pool& pool, RegistryAccess access, TransferObserver& observer);
   ~Session();
 
   HttpClient& http() { return http_; }
+  /// What earlier calls have learned, and what this one does.
+  OriginNotes& notes() { return notes_; }
   const RetryLimits& retry_limits() const { return retry_; }
 
   /// Connects to the reference's mirrors, or where it has none to its registry, and asks for a token, before anything
@@ -123,10 +123,10 @@ class Session {
   asio::any_io_executor executor_;
   asio::thread_pool& pool_;
   RegistryAccess access_;
-  BlobStore* store_;
   TransferObserver& observer_;
   RetryLimits retry_;
   std::map<std::string, TlsSettings> certificates_;  // that were looked up, by host[:port]
+  StateDirectory notes_;
   HttpClient http_;
   std::vector<std::unique_ptr<Host>> hosts_;
   std::map<std::string, std::vector<Endpoint>> endpoints_;  // by image

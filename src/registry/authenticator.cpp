@@ -120,25 +120,6 @@ std::vector<Challenge> parse_challenges(const std::vector<std::string_view>& hea
   return challenges;
 }
 
-Url checked_realm(const Origin& registry, std::string_view realm) {
-  const std::string shown = "the token service that " + registry.to_string() + " names";
-  Url url;
-  try {
-    url = Url::parse(realm);
-  } catch (const Error&) {
-    throw Error(Errc::unauthorized, shown + " is not an http or https URL: \"" + displayed_url(realm, 120) + "\"");
-  }
-  if (registry.tls && !url.origin.tls)
-    throw Error(Errc::unauthorized, shown + " is not protected by TLS: " + printable(url.to_display(), 120),
-                "hawser sends no credentials in the clear; ask the registry's operator to serve tokens over https");
-  if (is_metadata_host(url.origin.host) && url.origin.host != registry.host)
-    throw Error(Errc::unauthorized,
-                shown + " is a link-local or cloud metadata address, which hawser will not ask: " +
-                    printable(url.to_display(), 120),
-                "do not trust this registry");
-  return url;
-}
-
 bool Token::usable(std::chrono::steady_clock::time_point now) const {
   const auto margin = std::min<std::chrono::milliseconds>(lifetime / 4, std::chrono::seconds(15));
   return !value.empty() && now < obtained + lifetime - margin;
@@ -232,25 +213,6 @@ Token parse_token(std::string_view body, std::string_view content_type, const To
   return token;
 }
 
-std::string write_auth_note(const Origin& registry, const TokenService& service) {
-  boost::json::object object;
-  object["registry"] = registry.to_string();
-  object["realm"] = service.realm.to_string();
-  object["service"] = service.service;
-  return boost::json::serialize(object);
-}
-
-std::optional<TokenService> read_auth_note(const Origin& registry, std::string_view note) {
-  const auto object = parse_json_object(note);
-  if (!object || json_text(*object, "registry") != registry.to_string()) return std::nullopt;
-  try {
-    TokenService service{checked_realm(registry, json_text(*object, "realm")), json_text(*object, "service")};
-    return service;
-  } catch (const Error&) {
-    return std::nullopt;
-  }
-}
-
 namespace {
 
 const Challenge* find_scheme(const std::vector<Challenge>& challenges, std::string_view scheme) {
@@ -272,20 +234,21 @@ std::string registry_name(const Origin& origin) {
   return is_same_registry(name, "docker.io") ? "docker.io" : name;
 }
 
-Authenticator::Authenticator(HttpClient& http, Origin registry, CredentialSource credentials, AuthNotes notes,
-                             Clock clock)
+Authenticator::Authenticator(HttpClient& http, Origin registry, CredentialSource credentials, Clock clock)
     : http_(http),
       registry_(std::move(registry)),
       source_(std::move(credentials)),
-      notes_(std::move(notes)),
       clock_(std::move(clock)),
       answered_(http.executor()) {}
 
-void Authenticator::recall() {
-  if (service_ || basic_ || !notes_.recall) return;
-  const auto note = notes_.recall();
-  if (note) service_ = read_auth_note(registry_, *note);
-  recalled_ = service_.has_value();
+void Authenticator::expect(const TokenService& service) {
+  if (service_ || basic_) return;
+  service_ = service;
+  expected_ = true;
+}
+
+const TokenService* Authenticator::token_service() const {
+  return service_ && !expected_ ? &*service_ : nullptr;
 }
 
 asio::awaitable<std::string> Authenticator::authorization(std::string repository) {
@@ -294,11 +257,11 @@ asio::awaitable<std::string> Authenticator::authorization(std::string repository
   if (!service_) co_return std::string();
   const Token& token = tokens_[repository].token;
   if (token.usable(clock_())) co_return "Bearer " + token.value;
-  const bool speculative = recalled_;
+  const bool speculative = expected_;
   if (speculative) {
     const bool is_elsewhere = service_->realm.origin != registry_;
     co_await find_logins();
-    // A note is only a file, which others may have written: it must not choose where a password goes.
+    // Expected by a note, which is only a file: it must not choose where a password goes.
     const Credentials* who = login_of(repository);
     if (who && (is_elsewhere || !who->registry_token.empty())) co_return std::string();
   }
@@ -309,8 +272,8 @@ asio::awaitable<std::string> Authenticator::authorization(std::string repository
     if (!speculative) throw;
   }
   // What was true at an earlier call is so no longer: let the registry say.
-  if (recalled_) service_.reset();
-  recalled_ = false;
+  if (expected_) service_.reset();
+  expected_ = false;
   co_return std::string();
 }
 
@@ -333,13 +296,12 @@ asio::awaitable<std::string> Authenticator::answer(std::vector<Challenge> challe
       TokenService service{checked_realm(registry_, bearer->param("realm").value_or("")),
                            std::string(bearer->param("service").value_or(""))};
       service_ = std::move(service);
-      recalled_ = false;
+      expected_ = false;
       basic_ = false;
       entry.scope = choose_scope(bearer->param("scope"), repository);
     }
     entry.token = Token();
     std::string value = co_await obtain(repository);
-    remember_service();
     co_return value;
   }
   if (!basic)
@@ -472,12 +434,6 @@ std::string Authenticator::kept_token_of(const std::string& repository) const {
 std::string Authenticator::with_obstacles(std::string_view hint) const {
   const std::string obstacles = logins_ ? logins_->obstacles_text() : std::string();
   return (obstacles.empty() ? obstacles : obstacles + "; ") + std::string(hint);
-}
-
-void Authenticator::remember_service() {
-  if (!notes_.note || !service_) return;
-  const std::string note = write_auth_note(registry_, *service_);
-  if (!notes_.recall || notes_.recall() != note) notes_.note(note);
 }
 
 }  // namespace hawser

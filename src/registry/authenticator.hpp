@@ -5,6 +5,7 @@
 #include "net/http_client.hpp"
 #include "net/origin.hpp"
 #include "registry/credentials.hpp"
+#include "registry/origin_note.hpp"
 #include "registry/registry_error.hpp"
 #include "util/async.hpp"
 
@@ -39,19 +40,6 @@ inline constexpr std::size_t max_challenge_params = 32;        ///< parameters o
 /// passed over up to the next comma, since a broken challenge must not hide a good one beside it.
 std::vector<Challenge> parse_challenges(const std::vector<std::string_view>& header_values);
 
-/// The token service that `registry` names by `realm`, where hawser may talk to it: over TLS unless the registry
-/// itself is plain HTTP, and no metadata host unless it is the registry's own. Throws Error{unauthorized}
-/// where not, and where the realm is no URL.
-Url checked_realm(const Origin& registry, std::string_view realm);
-
-/// Where a registry has its tokens made.
-struct TokenService {
-  Url realm;
-  std::string service;  ///< the registry's name at the service; may be empty
-
-  friend bool operator==(const TokenService&, const TokenService&) = default;
-};
-
 /// A bearer token and when it ends.
 struct Token {
   std::string value;
@@ -84,20 +72,6 @@ std::string basic_authorization(const Credentials& credentials);
 Token parse_token(std::string_view body, std::string_view content_type, const TokenService& service,
                   std::chrono::steady_clock::time_point now, const Scrub& scrub = {});
 
-/// Where speculation may start from: how the registry authenticated last time. The text that note() is given comes
-/// back from recall(), in a later run as well; neither ever holds a secret.
-struct AuthNotes {
-  std::function<std::optional<std::string>()> recall;
-  std::function<void(std::string_view note)> note;
-};
-
-/// The note (a JSON object) that `registry` named `service`.
-std::string write_auth_note(const Origin& registry, const TokenService& service);
-
-/// The token service of a note; nothing where the note is broken, about another origin, or names a service that
-/// checked_realm() refuses.
-std::optional<TokenService> read_auth_note(const Origin& registry, std::string_view note);
-
 /// The registry as the user knows it: "docker.io" for Docker Hub's hosts, else host[:port].
 std::string registry_name(const Origin& origin);
 
@@ -108,12 +82,14 @@ class Authenticator {
  public:
   using Clock = std::function<std::chrono::steady_clock::time_point()>;
 
-  Authenticator(HttpClient& http, Origin registry, CredentialSource credentials, AuthNotes notes,
+  Authenticator(HttpClient& http, Origin registry, CredentialSource credentials,
                 Clock clock = std::chrono::steady_clock::now);
 
-  /// Takes the token service from the notes of an earlier call, checked as if the registry named it now, where they
-  /// know a usable one.
-  void recall();
+  /// The token service that the registry had in an earlier call, which it has probably still: anonymous tokens are
+  /// asked for there without waiting to be challenged.
+  void expect(const TokenService& service);
+  /// The token service that the registry has named in this call; null where it has named none.
+  const TokenService* token_service() const;
 
   /// The Authorization value to send to the registry with a request about `repository`, as far as it is known
   /// without being challenged; empty where it is not. Waits where a token has to be asked for or renewed.
@@ -154,19 +130,17 @@ class Authenticator {
   std::string kept_token_of(const std::string& repository) const;
   /// `hint`, and before it what may be the reason that a login is missing or an old one.
   std::string with_obstacles(std::string_view hint) const;
-  void remember_service();
 
   HttpClient& http_;
   Origin registry_;
   CredentialSource source_;
-  AuthNotes notes_;
   Clock clock_;
   Event answered_;                     // the source of logins, or a token service
   std::optional<Logins> logins_;       // once they were looked up
   bool looking_up_ = false;            // the source is asked now
   std::exception_ptr lookup_failure_;  // of the last time
   std::optional<TokenService> service_;
-  bool recalled_ = false;  // service_ is from the notes, not yet named in this call
+  bool expected_ = false;  // service_ is expected, not yet named in this call
   bool basic_ = false;     // the registry wants Basic
   std::map<std::string, Entry> tokens_;
 };

@@ -51,9 +51,15 @@ class BlobSource {
   virtual std::string name() const = 0;
   /// Where the next request for the blob will go, or is expected to end up.
   virtual BlobLocation location(const Digest& digest) const = 0;
+  /// Finds out where the blob is, where that has to be asked for before its bytes are: location() knows it then. Throws
+  /// as open() does.
+  virtual asio::awaitable<void> locate(Digest) { co_return; }
   /// Asks for `range` of the blob, or for all of it. Throws Error{range_not_honoured} where the range is refused or
   /// another one comes; else what the answer stands for, or one of the network group.
   virtual asio::awaitable<BlobStream> open(Digest digest, std::optional<Interval> range) = 0;
+  /// The next thing that is asked of this source over the connection of `current`, which has not ended yet, will be
+  /// this: may ask for it already.
+  virtual asio::awaitable<void> ask_ahead(Digest, std::optional<Interval>, ResponseBody& /*current*/) { co_return; }
 
   /// Counts bytes of blobs that came from here and were new.
   void count(std::uint64_t bytes) { brought_ += bytes; }

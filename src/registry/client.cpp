@@ -19,6 +19,8 @@ namespace {
 
 namespace http = boost::beast::http;
 
+/// To a registry that redirects its blobs: for its manifests, and for the places of the first blobs.
+constexpr std::size_t connections_for_redirects = 8;
 constexpr std::size_t max_tag_pages = 1000;
 constexpr std::size_t max_tags = 1'000'000;
 constexpr std::size_t max_tag_page = 4 * 1024 * 1024;  // bytes
@@ -70,12 +72,13 @@ bool asks_for_range(const Headers& headers) {
 
 }  // namespace
 
-RegistryClient::RegistryClient(HttpClient& http, Origin origin, CredentialSource credentials, AuthNotes notes,
+RegistryClient::RegistryClient(HttpClient& http, Origin origin, CredentialSource credentials, OriginNotes* notes,
                                RequestForm form)
     : http_(http),
       origin_(origin),
       form_(std::move(form)),
-      authenticator_(http, std::move(origin), std::move(credentials), std::move(notes)) {
+      authenticator_(http, std::move(origin), std::move(credentials)),
+      notes_(notes) {
   http_.allow_link_local(origin_.host);
 }
 
@@ -93,12 +96,51 @@ Scrub RegistryClient::scrub() const {
 }
 
 void RegistryClient::prepare() {
-  http_.warm_up(origin_, 1);
-  authenticator_.recall();
+  if (notes_) note_ = notes_->recall(origin_);
+  if (note_.token_service) {
+    http_.warm_up(note_.token_service->realm.origin, 1);
+    authenticator_.expect(*note_.token_service);
+  }
+  if (expects_redirects()) {
+    http_.warm_up(origin_, connections_for_redirects);
+    http_.warm_up(*note_.storage);
+  } else {
+    http_.warm_up(origin_);
+  }
+}
+
+bool RegistryClient::expects_redirects() const {
+  if (note_.storage) return *note_.storage != origin_;
+  const TokenService* const service = authenticator_.token_service();
+  return service && service->realm.origin != origin_;
+}
+
+void RegistryClient::found_blob_at(const Origin& origin) {
+  // One that has redirected may send small blobs itself.
+  if (origin == origin_ && has_redirected_) return;
+  has_redirected_ = origin != origin_;
+  if (note_.storage == origin) return;
+  note_.storage = origin;
+  if (notes_) notes_->update(origin_, [&](OriginNote& note) { note.storage = origin; });
+}
+
+void RegistryClient::note_token_service() {
+  const TokenService* const service = authenticator_.token_service();
+  if (!service || note_.token_service == *service) return;
+  note_.token_service = *service;
+  if (notes_) notes_->update(origin_, [&](OriginNote& note) { note.token_service = *service; });
+}
+
+Headers RegistryClient::headers_of_home(const std::string& authorization) const {
+  Headers headers = form_.headers;
+  if (authorization.empty()) return headers;
+  std::erase_if(headers, [](const auto& header) { return equals_ignoring_case(header.first, "Authorization"); });
+  headers.emplace_back("Authorization", authorization);
+  return headers;
 }
 
 asio::awaitable<HttpResponse> RegistryClient::get(RedirectChain& chain, Headers headers, std::string repository,
-                                                  std::string what, const char* method) {
+                                                  std::string what, const char* method, Redirects redirects) {
   std::string authorization = co_await authenticator_.authorization(repository);
   bool renewed = false;
   for (bool answered = false;; answered = true) {
@@ -107,13 +149,9 @@ asio::awaitable<HttpResponse> RegistryClient::get(RedirectChain& chain, Headers 
     {
       HttpRequest request(method, chain.current());
       request.headers = headers;
-      Headers of_home = form_.headers;
-      if (!authorization.empty()) {
-        std::erase_if(of_home, [](const auto& header) { return equals_ignoring_case(header.first, "Authorization"); });
-        of_home.emplace_back("Authorization", authorization);
-      }
+      Headers of_home = headers_of_home(authorization);
       const bool without_body = request.method == "HEAD";
-      HttpResponse response = co_await send_along(http_, chain, std::move(request), std::move(of_home));
+      HttpResponse response = co_await send_along(http_, chain, std::move(request), std::move(of_home), redirects);
       if (response.status() < 400 || (without_body && response.status() != 401)) co_return response;
       head = response.head();
       body = co_await read_error_body(response);
@@ -133,6 +171,7 @@ asio::awaitable<HttpResponse> RegistryClient::get(RedirectChain& chain, Headers 
     if ((answered && !expired) || (challenges.empty() && !had_token))
       authenticator_.refuse(what, repository, registry_words(body, head.header("Content-Type"), scrub()));
     authorization = co_await authenticator_.answer(std::move(challenges), repository, authorization, what);
+    note_token_service();
   }
 }
 
@@ -244,9 +283,9 @@ std::optional<std::string> find_next_link(const std::vector<std::string_view>& h
 
 namespace {
 
-/// Whether a status says that a redirect's target has had its time (a signed URL that ended, a moved object).
+/// Whether a status says that a redirect's target has had its time, such as a signed URL that ended.
 bool is_spent(int status) {
-  return status == 400 || status == 401 || status == 403 || status == 404 || status == 410 || is_redirect(status);
+  return status == 400 || status == 401 || status == 403 || status == 404 || status == 410;
 }
 
 }  // namespace
@@ -255,16 +294,20 @@ bool is_spent(int status) {
 class RegistryClient::Repository final : public BlobSource, public std::enable_shared_from_this<Repository> {
  public:
   Repository(RegistryClient& client, std::string name)
-      : client_(client), name_(std::move(name)), resolved_(client.http_.executor()) {}
+      : client_(client), name_(std::move(name)), located_(client.http_.executor()) {}
 
   std::string name() const override { return client_.name_of(name_); }
   BlobLocation location(const Digest& digest) const override;
+  asio::awaitable<void> locate(Digest digest) override;
   asio::awaitable<BlobStream> open(Digest digest, std::optional<Interval> range) override;
+  asio::awaitable<void> ask_ahead(Digest digest, std::optional<Interval> range, ResponseBody& current) override;
 
  private:
   Url url_of(const Digest& digest) const { return client_.url_of("/" + name_ + "/blobs/" + digest.to_string()); }
   /// Whether it is known where the blob is, and that has not run out.
   bool is_known(const Digest& digest) const;
+  /// A request for the blob has led to `target`.
+  void found(const Digest& digest, const Url& target);
   /// The blob from where an earlier redirect led; nothing where that place no longer has it.
   asio::awaitable<std::optional<BlobStream>> open_at_target(Digest digest, std::optional<Interval> range,
                                                             std::string what);
@@ -274,15 +317,15 @@ class RegistryClient::Repository final : public BlobSource, public std::enable_s
   RegistryClient& client_;
   std::string name_;
   std::map<Digest, BlobLocation> targets_;
-  std::set<Digest> being_resolved_;  // targets under way
-  Event resolved_;
+  std::set<Digest> being_located_;
+  Event located_;
 };
 
 BlobLocation RegistryClient::Repository::location(const Digest& digest) const {
   if (is_known(digest)) return targets_.at(digest);
   Url expected = url_of(digest);
   // A registry that keeps its blobs elsewhere keeps them all there.
-  if (client_.redirect_origin_) expected.origin = *client_.redirect_origin_;
+  if (client_.note_.storage) expected.origin = *client_.note_.storage;
   return {std::move(expected)};
 }
 
@@ -291,12 +334,34 @@ bool RegistryClient::Repository::is_known(const Digest& digest) const {
   return found != targets_.end() && !(found->second.until && std::chrono::system_clock::now() >= *found->second.until);
 }
 
+void RegistryClient::Repository::found(const Digest& digest, const Url& target) {
+  if (target.origin != client_.origin_) targets_.insert_or_assign(digest, BlobLocation{target, signature_end(target)});
+  client_.found_blob_at(target.origin);
+}
+
+asio::awaitable<void> RegistryClient::Repository::locate(Digest digest) {
+  const auto self = shared_from_this();
+  // One request a blob finds the place, and the others wait for it.
+  while (client_.expects_redirects() && !is_known(digest) && being_located_.contains(digest)) co_await located_.wait();
+  if (!client_.expects_redirects() || is_known(digest)) co_return;
+  being_located_.insert(digest);
+  const std::shared_ptr<void> over(nullptr, [&](void*) {
+    being_located_.erase(digest);
+    located_.wake_all();
+  });
+  RedirectChain chain(url_of(digest));
+  std::string what = "blob " + digest.short_string() + " of " + name();
+  HttpResponse response = co_await client_.get(chain, Headers(), name_, std::move(what), "GET", Redirects::return_it);
+  if (is_redirect(response.status())) chain.follow(response.head().header("Location"));
+  found(digest, chain.current());
+  if (chain.redirected()) co_await discard_body(response);
+}
+
 asio::awaitable<BlobStream> RegistryClient::Repository::open(Digest digest, std::optional<Interval> range) {
   const auto self = shared_from_this();
   if (range && range->begin >= range->end) throw Error(Errc::usage, "an empty range of a blob was asked for");
   const std::string what = "blob " + digest.short_string() + " of " + name();
-  // Where this registry redirects its blobs, one request a blob finds the place and the others wait for it.
-  while (client_.redirect_origin_ && !is_known(digest) && being_resolved_.contains(digest)) co_await resolved_.wait();
+  co_await locate(digest);
   if (is_known(digest)) {
     std::optional<BlobStream> stream = co_await open_at_target(digest, range, what);
     if (stream) co_return std::move(*stream);
@@ -305,20 +370,38 @@ asio::awaitable<BlobStream> RegistryClient::Repository::open(Digest digest, std:
   co_return stream;
 }
 
+asio::awaitable<void> RegistryClient::Repository::ask_ahead(Digest digest, std::optional<Interval> range,
+                                                            ResponseBody& current) {
+  const auto self = shared_from_this();
+  HttpRequest request("GET", url_of(digest));
+  request.headers = range_headers(range);
+  if (is_known(digest)) {
+    request.url = targets_.at(digest).url;
+  } else {
+    if (client_.expects_redirects()) co_return;
+    const std::string authorization = co_await client_.authenticator_.authorization(name_);
+    const Headers of_home = client_.headers_of_home(authorization);
+    request.headers.insert(request.headers.end(), of_home.begin(), of_home.end());
+  }
+  co_await client_.http_.send_ahead(std::move(request), current);
+}
+
 asio::awaitable<std::optional<BlobStream>> RegistryClient::Repository::open_at_target(Digest digest,
                                                                                       std::optional<Interval> range,
                                                                                       std::string what) {
   const Url target = targets_.at(digest).url;
   const auto forget = [&] {
-    const auto found = targets_.find(digest);
-    if (found != targets_.end() && found->second.url == target) targets_.erase(found);
+    const auto known = targets_.find(digest);
+    if (known != targets_.end() && known->second.url == target) targets_.erase(known);
   };
   std::optional<BlobStream> result;
   try {
     HttpRequest request("GET", target);  // without credentials: the redirect led away from the registry
     request.headers = range_headers(range);
-    HttpResponse response = co_await client_.http_.send(std::move(request));
+    RedirectChain chain(target);
+    HttpResponse response = co_await send_along(client_.http_, chain, std::move(request));
     if (!is_spent(response.status())) {
+      if (chain.redirected()) found(digest, chain.current());
       Scrub words = client_.scrub();
       BlobStream stream = co_await accept_blob_response(std::move(response), range, what, std::move(words));
       result.emplace(std::move(stream));
@@ -335,19 +418,11 @@ asio::awaitable<std::optional<BlobStream>> RegistryClient::Repository::open_at_t
 
 asio::awaitable<BlobStream> RegistryClient::Repository::open_afresh(Digest digest, std::optional<Interval> range,
                                                                     std::string what) {
-  being_resolved_.insert(digest);
-  const std::shared_ptr<void> over(nullptr, [&](void*) {
-    being_resolved_.erase(digest);
-    resolved_.wake_all();
-  });
   RedirectChain chain(url_of(digest));
   Headers headers = range_headers(range);
   HttpResponse response = co_await client_.get(chain, std::move(headers), name_, what);
   const int status = response.status();
-  if (!chain.at_home() && (status == 200 || status == 206)) {
-    targets_.insert_or_assign(digest, BlobLocation{chain.current(), signature_end(chain.current())});
-    client_.redirect_origin_ = chain.current().origin;
-  }
+  if (status == 200 || status == 206) found(digest, chain.current());
   Scrub words = client_.scrub();
   BlobStream stream = co_await accept_blob_response(std::move(response), range, what, std::move(words));
   co_return stream;

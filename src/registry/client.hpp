@@ -57,15 +57,17 @@ struct RequestForm {
 /// bad_request (with the registry's own words, printable), or one of the network group.
 class RegistryClient {
  public:
-  RegistryClient(HttpClient& http, Origin origin, CredentialSource credentials, AuthNotes notes = {},
+  /// `notes`, of earlier calls, may be null, and must outlive the client.
+  RegistryClient(HttpClient& http, Origin origin, CredentialSource credentials, OriginNotes* notes = nullptr,
                  RequestForm form = RequestForm());
   RegistryClient(const RegistryClient&) = delete;
   RegistryClient& operator=(const RegistryClient&) = delete;
 
   const Origin& origin() const { return origin_; }
 
-  /// Opens a connection, and where `notes` know this registry, sees to it that the first request of a repository asks
-  /// for its token at once, beside the connection's handshakes, instead of waiting for a 401.
+  /// Opens connections to where an earlier call's pull has led: to the registry, its token service, its storage. The
+  /// first request of a repository then asks for its token at once instead of waiting for a 401. Without a note, to the
+  /// registry alone.
   void prepare();
 
   /// GET /v2/<repository>/manifests/<selector>, a tag or a digest. At most max_manifest_size bytes; a digest is
@@ -105,19 +107,29 @@ class RegistryClient {
   Url url_of(const std::string& path, std::string query = {}) const;
   /// Redacts whatever secret the host may have been sent. Not to outlive this.
   Scrub scrub() const;
+  /// What goes to this host alone.
+  Headers headers_of_home(const std::string& authorization) const;
   /// GET, or another `method`, with authentication and redirects; `chain` tells afterwards where the answer came from.
   /// Throws what a status of 400 or more stands for; of HEAD's, which has no body to say why, only that of a 401.
   /// `what` is what is asked for.
   asio::awaitable<HttpResponse> get(RedirectChain& chain, Headers headers, std::string repository, std::string what,
-                                    const char* method = "GET");
+                                    const char* method = "GET", Redirects redirects = Redirects::follow);
   asio::awaitable<std::vector<Challenge>> base_challenges();
+  /// Whether a blob's place is asked for before its ranges are: a registry that redirects to a storage redirects all.
+  /// Where it has not shown yet whether it does, one that has its tokens made elsewhere is taken for such a one.
+  bool expects_redirects() const;
+  /// A blob was found there.
+  void found_blob_at(const Origin& origin);
+  void note_token_service();
   void check_document(const HttpHead& head, const std::string& body, const std::string& what) const;
 
   HttpClient& http_;
   Origin origin_;
   RequestForm form_;
   Authenticator authenticator_;
-  std::optional<Origin> redirect_origin_;                       // where the last redirect of a blob led
+  OriginNotes* notes_;
+  OriginNote note_;                                             // what is known of the registry by now
+  bool has_redirected_ = false;                                 // a blob, in this call
   std::map<std::string, std::shared_ptr<BlobSource>> sources_;  // by repository
 };
 

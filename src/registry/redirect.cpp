@@ -64,14 +64,15 @@ asio::awaitable<HttpResponse> send_along(HttpClient& http, RedirectChain& chain,
   return send_along(http, chain, std::move(request), Headers());
 }
 
-asio::awaitable<HttpResponse> send_along(HttpClient& http, RedirectChain& chain, HttpRequest request, Headers of_home) {
+asio::awaitable<HttpResponse> send_along(HttpClient& http, RedirectChain& chain, HttpRequest request, Headers of_home,
+                                         Redirects redirects) {
   for (;;) {
     request.url = chain.current();
     HttpRequest sent = request;
     if (chain.at_home()) sent.headers.insert(sent.headers.end(), of_home.begin(), of_home.end());
     HttpResponse response = co_await http.send(std::move(sent));
     const int status = response.status();
-    if (!is_redirect(status)) co_return response;
+    if (!is_redirect(status) || redirects == Redirects::return_it) co_return response;
     chain.follow(response.head().header("Location"));
     if (request.method == "POST" && (!chain.at_home() || (status != 307 && status != 308)))
       throw Error(Errc::redirect_refused, request.url.to_display() +

@@ -40,10 +40,15 @@ class RedirectChain {
   bool at_home_ = true;
 };
 
-/// Sends `request` to where `chain` stands, and on along redirects; returns the first answer that is none.
+/// What is done with a redirect.
+enum class Redirects { follow, return_it };
+
+/// Sends `request` to where `chain` stands, and on along redirects; returns the first answer that is none, or with
+/// Redirects::return_it the first one.
 /// Authorization and the headers `of_home` go along only while the chain is at home, a POST's body nowhere but where it
 /// was sent: that is Error{redirect_refused}. Throws what HttpClient::send() and RedirectChain::follow() do.
-asio::awaitable<HttpResponse> send_along(HttpClient& http, RedirectChain& chain, HttpRequest request, Headers of_home);
+asio::awaitable<HttpResponse> send_along(HttpClient& http, RedirectChain& chain, HttpRequest request, Headers of_home,
+                                         Redirects redirects = Redirects::follow);
 asio::awaitable<HttpResponse> send_along(HttpClient& http, RedirectChain& chain, HttpRequest request);
 
 /// Reads what is left of a small body so that the connection can serve again; failures don't matter.

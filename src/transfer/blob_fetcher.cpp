@@ -32,6 +32,11 @@ constexpr std::size_t buffer_size = 128 * 1024;
 /// How often the number of connections is reconsidered.
 constexpr auto shortest_interval = 200ms;
 constexpr auto shares_interval = 50ms;
+/// Places of blobs that are asked for at once, and how many blobs ahead of those that are done: signed URLs end.
+constexpr std::size_t max_scouts = 8;
+constexpr std::size_t scouted_ahead = 64;
+/// On shorter ways a connection stands still for no time worth speaking of between two answers.
+constexpr auto shortest_to_ask_ahead = 2ms;
 /// How much longer a pull must last at its present rate for other numbers of connections to be tried.
 constexpr std::chrono::duration<double> worthwhile_rest(5);
 /// A mirror that asks to wait for longer is left.
@@ -94,6 +99,15 @@ bool is_coded_config(const Descriptor& blob, const BlobStream& stream) {
          blob.size <= max_manifest_size && stream.body->content_length() != blob.size;
 }
 
+/// Whether the next request is due, so that its answer follows on the one of which `came` bytes have come in `time` and
+/// `left` are still to come.
+bool is_due(std::uint64_t left, std::uint64_t came, PlanClock::duration time, std::chrono::microseconds round_trip) {
+  constexpr double early = 1.25;
+  if (round_trip < shortest_to_ask_ahead) return false;
+  const double trips = std::chrono::duration<double>(time) / std::chrono::duration<double>(round_trip);
+  return static_cast<double>(left) <= early * static_cast<double>(came) / std::max(trips, 1.0);
+}
+
 Error cancelled() {
   return {Errc::cancelled, "stopped"};
 }
@@ -125,10 +139,18 @@ class BlobFetcher::Engine : public std::enable_shared_from_this<Engine> {
   void stop();
 
  private:
+  struct Worker {
+    explicit Worker(OriginState* at_) : at(at_), buffer(buffer_size) {}
+
+    OriginState* at;
+    std::vector<std::byte> buffer;
+    std::optional<Assignment> ahead;  // asked for before the one before has ended
+  };
   /// An assignment being carried out.
   struct Running {
     std::shared_ptr<ActiveBlob> blob;
     Assignment assignment;
+    Worker& worker;
     PlanClock::time_point started;
     ResponseBody* body = nullptr;  // once the answer has begun
     bool ranged = false;           // whether a range was asked for
@@ -147,15 +169,20 @@ class BlobFetcher::Engine : public std::enable_shared_from_this<Engine> {
   void cancel_running(const ActiveBlob& blob);
 
   // Workers.
-  OriginState& state_of(const Origin& origin);
+  OriginState& state_of(const Origin& origin, const OriginState* led_there = nullptr);
   std::chrono::microseconds round_trip(const Origin& origin) const;
   std::size_t target(const OriginState& origin) const;
   std::optional<Assignment> next_assignment(OriginState& origin);
   void set_to_work();
+  void send_scouts();
+  asio::awaitable<void> scout();
   asio::awaitable<void> work(OriginState* origin, Assignment first);
-  asio::awaitable<OriginState*> carry_out(OriginState* origin, Assignment assignment, std::span<std::byte> buffer);
-  asio::awaitable<void> receive(Running& running, OriginState*& origin, std::span<std::byte> buffer);
-  void moved(const ActiveBlob& blob, std::size_t source, OriginState*& worker_at, OriginState& from);
+  asio::awaitable<void> carry_out(Worker& worker, Assignment assignment);
+  asio::awaitable<void> receive(Running& running);
+  asio::awaitable<void> ask_ahead(Worker& worker, ResponseBody& current);
+  std::optional<Interval> range_of(const Assignment& assignment) const;
+  void moved(Running& running, OriginState& to);
+  void move_worker(Worker& worker, OriginState& to);
   void settle(const Running& running, OriginState& origin, const Error& error,
               std::optional<std::chrono::milliseconds> retry_after);
   void retry_later(const Running& running, OriginState& origin, const Error& error,
@@ -179,6 +206,8 @@ class BlobFetcher::Engine : public std::enable_shared_from_this<Engine> {
   std::map<std::size_t, Running*> running_;         // by assignment
   std::set<std::size_t> abandoned_;
   std::size_t open_blobs_ = 0;
+  std::size_t scouts_ = 0;
+  std::size_t scouted_ = 0;  // blobs, by number
   bool watching_ = false;
   bool stopped_ = false;
 };
@@ -432,11 +461,14 @@ void BlobFetcher::Engine::stop() {
     if (blob) blob->fail(std::make_exception_ptr(cancelled()));
 }
 
-OriginState& BlobFetcher::Engine::state_of(const Origin& origin) {
+/// What is known of `origin`. Of one that nobody has connected to yet, the round trip is taken for that of the origin
+/// which has led there.
+OriginState& BlobFetcher::Engine::state_of(const Origin& origin, const OriginState* led_there) {
   const auto found = origins_.find(origin);
   if (found != origins_.end()) return found->second;
   const std::size_t max = options_.max_connections.value_or(max_auto_connections);
-  return origins_.try_emplace(origin, origin, round_trip(origin), max).first->second;
+  const Origin& like = facts_.round_trip(origin) || !led_there ? origin : led_there->origin;
+  return origins_.try_emplace(origin, origin, round_trip(like), max).first->second;
 }
 
 std::chrono::microseconds BlobFetcher::Engine::round_trip(const Origin& origin) const {
@@ -476,32 +508,57 @@ void BlobFetcher::Engine::set_to_work() {
           asio::detached);
     }
   }
+  send_scouts();
+}
+
+/// Has the places of the blobs found that will be begun next, so that no worker waits for one.
+void BlobFetcher::Engine::send_scouts() {
+  while (scouts_ < max_scouts && scouted_ < std::min(blobs_.size(), blobs_.size() - open_blobs_ + scouted_ahead)) {
+    ++scouts_;
+    asio::co_spawn(
+        executor_, [self = shared_from_this()] { return self->scout(); }, asio::detached);
+  }
+}
+
+asio::awaitable<void> BlobFetcher::Engine::scout() {
+  const auto self = shared_from_this();
+  while (!stopped_ && scouted_ < std::min(blobs_.size(), blobs_.size() - open_blobs_ + scouted_ahead)) {
+    const std::shared_ptr<ActiveBlob> blob = blobs_[scouted_++];
+    if (!blob || blob->over()) continue;
+    for (std::size_t i = 0; i < blob->sources.size() && !blob->over(); ++i) {
+      if (!planner_.in_use(blob->planned, i)) continue;
+      const std::shared_ptr<BlobSource> source = blob->sources[i].source;
+      try {
+        co_await source->locate(blob->descriptor.digest);
+      } catch (const Error&) {
+        continue;  // whoever wants its bytes will meet it again
+      }
+    }
+  }
+  --scouts_;
 }
 
 asio::awaitable<void> BlobFetcher::Engine::work(OriginState* origin, Assignment first) {
   const auto self = shared_from_this();
-  std::vector<std::byte> buffer(buffer_size);
+  Worker worker(origin);
   std::optional<Assignment> next = first;
   while (next) {
-    origin = co_await carry_out(origin, *next, buffer);
-    next = origin->workers > target(*origin) ? std::nullopt : next_assignment(*origin);
+    co_await carry_out(worker, *next);
+    next = std::exchange(worker.ahead, std::nullopt);
+    if (!next && worker.at->workers <= target(*worker.at)) next = next_assignment(*worker.at);
   }
-  set_workers(*origin, origin->workers - 1);
+  set_workers(*worker.at, worker.at->workers - 1);
 }
 
-/// Returns where the worker is afterwards: where it was redirected to.
-asio::awaitable<OriginState*> BlobFetcher::Engine::carry_out(OriginState* origin, Assignment assignment,
-                                                             std::span<std::byte> buffer) {
-  Running running;
-  running.blob = blobs_[assignment.blob];
-  running.assignment = assignment;
-  running.started = clock_.now();
+asio::awaitable<void> BlobFetcher::Engine::carry_out(Worker& worker, Assignment assignment) {
+  Running running{.blob = blobs_[assignment.blob], .assignment = assignment, .worker = worker, .started = clock_.now()};
+  planner_.begin(assignment.id, running.started);
   running_[assignment.id] = &running;
   std::optional<Error> failure;
   std::optional<std::chrono::milliseconds> retry_after;
   std::exception_ptr unexpected;
   try {
-    co_await receive(running, origin, buffer);
+    co_await receive(running);
   } catch (const RetryAfterError& error) {
     failure = error;
     retry_after = error.retry_after();
@@ -513,32 +570,51 @@ asio::awaitable<OriginState*> BlobFetcher::Engine::carry_out(OriginState* origin
   running_.erase(assignment.id);
   planner_.finish(assignment.id);
   const auto blob = running.blob;
-  if (!blob) co_return origin;
+  if (!blob) co_return;
   if (!blob->over()) {
     if (unexpected) {
       blob->fail(unexpected);
     } else if (failure) {
-      settle(running, *origin, *failure, retry_after);
+      settle(running, *worker.at, *failure, retry_after);
     }
   }
   // Until its caller has heard that the blob is complete or has failed, nobody is to ask for it again.
   if (blob->over()) planner_.withdraw(blob->planned);
-  co_return origin;
 }
 
-asio::awaitable<void> BlobFetcher::Engine::receive(Running& running, OriginState*& origin,
-                                                   std::span<std::byte> buffer) {
+/// What is to be asked for; nothing where that is the whole blob.
+std::optional<Interval> BlobFetcher::Engine::range_of(const Assignment& assignment) const {
+  if (assignment.whole || planner_.ranges(assignment.blob, assignment.source) == RangeSupport::refused)
+    return std::nullopt;
+  return Interval{assignment.begin, assignment.end};
+}
+
+/// Asks for the worker's next range while the one before is still coming.
+asio::awaitable<void> BlobFetcher::Engine::ask_ahead(Worker& worker, ResponseBody& current) {
+  if (worker.at->workers > target(*worker.at) || stopped_) co_return;
+  worker.ahead = planner_.next(*worker.at, target(*worker.at), clock_.now());
+  if (!worker.ahead) co_return;
+  const std::shared_ptr<ActiveBlob> blob = blobs_[worker.ahead->blob];
+  const std::shared_ptr<BlobSource> source = blob->sources[worker.ahead->source].source;
+  co_await source->ask_ahead(blob->descriptor.digest, range_of(*worker.ahead), current);
+}
+
+asio::awaitable<void> BlobFetcher::Engine::receive(Running& running) {
   const auto blob = running.blob;
   const Assignment assignment = running.assignment;
   if (!blob || blob->over()) co_return;
   const Digest digest = blob->descriptor.digest;
-  running.ranged = !assignment.whole && planner_.ranges(assignment.blob, assignment.source) != RangeSupport::refused;
-  std::optional<Interval> range;
-  if (running.ranged) range = Interval{assignment.begin, assignment.end};
+  const std::optional<Interval> range = range_of(assignment);
+  running.ranged = range.has_value();
   const std::shared_ptr<BlobSource> source = blob->sources[assignment.source].source;
+  co_await source->locate(digest);
+  if (blob->over()) co_return;
+  moved(running, state_of(source->location(digest).url.origin, running.worker.at));
   BlobStream stream = co_await source->open(digest, range);
   if (blob->over()) co_return;
-  moved(*blob, assignment.source, origin, state_of(stream.from));
+  moved(running, state_of(stream.from, running.worker.at));
+  OriginState* const origin = running.worker.at;
+  const std::span<std::byte> buffer(running.worker.buffer);
   if (is_coded_config(blob->descriptor, stream)) {
     std::string text = co_await stream.body->read_all(max_manifest_size);
     if (blob->over()) co_return;
@@ -559,7 +635,7 @@ asio::awaitable<void> BlobFetcher::Engine::receive(Running& running, OriginState
     co_return;
   }
   running.body = stream.body.get();
-  const auto steady_from = running.started + beginning(origin->origin);
+  const auto began = clock_.now(), steady_from = running.started + beginning(origin->origin);
   while (position < planner_.end(assignment.id)) {
     const std::uint64_t left = planner_.end(assignment.id) - position;
     const std::uint64_t at_once = std::min<std::uint64_t>(buffer.size(), limiter_.portion());
@@ -586,6 +662,10 @@ asio::awaitable<void> BlobFetcher::Engine::receive(Running& running, OriginState
     if (stored > 0) observer_.blob_progress(digest, stored);
     const auto wait = limiter_.took(n, now);
     if (wait > 1ms) co_await sleep(clock_, executor_, wait);
+    const bool ends_here = planner_.end(assignment.id) == body_end && position < body_end;
+    if (ends_here && !running.worker.ahead &&
+        is_due(body_end - position, position - stream.begin, now - began, round_trip(origin->origin)))
+      co_await ask_ahead(running.worker, *stream.body);
   }
   if (position == body_end) {
     // The body must end where the range ends; a longer one is not the blob.
@@ -598,24 +678,32 @@ asio::awaitable<void> BlobFetcher::Engine::receive(Running& running, OriginState
   running.body = nullptr;
 }
 
-/// The answer came from elsewhere than expected: that is where this worker is from now on, and where the source's other
-/// blobs will be, too.
-void BlobFetcher::Engine::moved(const ActiveBlob& blob, std::size_t source, OriginState*& worker_at,
-                                OriginState& from) {
-  if (worker_at != &from) {
-    set_workers(*worker_at, worker_at->workers - 1);
-    worker_at = &from;
-    set_workers(from, from.workers + 1);
-  }
-  if (&planner_.origin(blob.planned, source) == &from) return;
-  planner_.set_origin(blob.planned, source, from);
-  const BlobSource* redirected = blob.sources[source].source.get();
+/// The range comes from elsewhere than expected: that is where this worker is from now on, and where the source's other
+/// blobs will be, too, with those who have asked for them already.
+void BlobFetcher::Engine::moved(Running& running, OriginState& to) {
+  move_worker(running.worker, to);
+  const std::size_t source = running.assignment.source;
+  if (&planner_.origin(running.blob->planned, source) == &to) return;
+  planner_.set_origin(running.blob->planned, source, to);
+  const BlobSource* redirected = running.blob->sources[source].source.get();
   for (const auto& other : blobs_) {
-    if (!other || other.get() == &blob) continue;
+    if (!other || other == running.blob) continue;
     for (std::size_t i = 0; i < other->sources.size(); ++i)
       if (other->sources[i].source.get() == redirected)
-        planner_.set_origin(other->planned, i, state_of(redirected->location(other->descriptor.digest).url.origin));
+        planner_.set_origin(other->planned, i,
+                            state_of(redirected->location(other->descriptor.digest).url.origin, &to));
   }
+  for (const auto& [id, each] : running_)
+    if (!each->body && each->blob && each->blob->sources[each->assignment.source].source.get() == redirected)
+      move_worker(each->worker, planner_.origin(each->assignment.blob, each->assignment.source));
+  set_to_work();
+}
+
+void BlobFetcher::Engine::move_worker(Worker& worker, OriginState& to) {
+  if (worker.at == &to) return;
+  set_workers(*worker.at, worker.at->workers - 1);
+  worker.at = &to;
+  set_workers(to, to.workers + 1);
 }
 
 void BlobFetcher::Engine::settle(const Running& running, OriginState& origin, const Error& error,
@@ -627,19 +715,22 @@ void BlobFetcher::Engine::settle(const Running& running, OriginState& origin, co
   const auto longest_wait = source.leave_out && planner_.has_other_source(blob.planned, number)
                                 ? longest_wait_for_mirror
                                 : options_.retry.longest_retry_after;
-  const FailedRequest failed{
-      .code = error.code(),
-      .stopped = stopped_,
-      .ranged = running.ranged,
-      .source_given_up = !planner_.in_use(blob.planned, number),
-      .has_other_source = planner_.has_other_source(blob.planned, number),
-      .is_mirror = static_cast<bool>(source.leave_out),
-      .is_serving = clock_.now() -
-                    source.last_progress<1s, .is_news = running.started >= source.last_failure,
-                                         .failures = source.budget.failures() + 1,
-                                         .budget_used_up = source.budget.is_used_up(), .wait_too_long = retry_after>
-                        longest_wait};
-  if (is_complaint(failed)) origin.controller.complaint(origin.workers);
+  const bool is_serving = clock_.now() - source.last_progress<1s, too_long = retry_after> longest_wait;
+  const FailedRequest failed{.code = error.code(),
+                             .stopped = stopped_,
+                             .ranged = running.ranged,
+                             .source_given_up = !planner_.in_use(blob.planned, number),
+                             .has_other_source = planner_.has_other_source(blob.planned, number),
+                             .is_mirror = static_cast<bool>(source.leave_out),
+                             .is_serving = is_serving,
+                             .is_news = running.started >= source.last_failure,
+                             .failures = source.budget.failures() + 1,
+                             .budget_used_up = source.budget.is_used_up(),
+                             .wait_too_long = too_long};
+  if (is_complaint(failed)) {
+    origin.has_complained = true;
+    origin.controller.complaint(origin.workers);
+  }
   switch (react_to(failed)) {
     case Reaction::ignore:
       return;

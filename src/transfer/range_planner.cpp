@@ -118,11 +118,20 @@ std::optional<std::pair<std::size_t, std::size_t>> RangePlanner::choose(const Or
   return best;
 }
 
+/// Shorter ranges end closer together. They are no slower where the next one is asked for in time: what a connection
+/// brings in two round trips leaves time for that.
+std::uint64_t RangePlanner::least_chunk(const OriginState& origin) const {
+  if (origin.has_complained || origin.range_rate == 0) return limits_.min_chunk;
+  const double in_two_trips = origin.range_rate * 2 * Seconds(origin.round_trip).count();
+  return std::clamp(static_cast<std::uint64_t>(in_two_trips), std::min(limits_.last_chunk, limits_.min_chunk),
+                    limits_.min_chunk);
+}
+
 std::uint64_t RangePlanner::chunk_for(const OriginState& origin, std::uint64_t available,
                                       std::size_t connections) const {
   if (connections <= 1) return available;
   std::uint64_t chunk = limits_.fixed_chunk.value_or(
-      std::clamp(unassigned(origin) / (2 * connections), limits_.min_chunk, limits_.max_chunk));
+      std::clamp(unassigned(origin) / (2 * connections), least_chunk(origin), limits_.max_chunk));
   chunk = std::max<std::uint64_t>(chunk, 1);
   // No crumbs: a rest of less than half a chunk goes along.
   return available < chunk + chunk / 2 ? available : chunk;
@@ -156,7 +165,7 @@ Assignment RangePlanner::start(std::size_t blob, std::size_t source, std::uint64
   active.begin = active.position = begin;
   active.end = end;
   active.whole_body = begin == 0 && end == blobs_[blob].size;
-  active.started = active.moved = now;
+  active.asked = active.started = active.moved = now;
   const auto first_byte = blobs_[blob].sources[source].origin->first_byte.value_or(PlanClock::duration{});
   active.allowance = std::max(allowance, 3 * first_byte / 2);
   active_[next_id_] = active;
@@ -242,10 +251,14 @@ std::optional<Assignment> RangePlanner::split(OriginState& origin, PlanClock::ti
   return start(blob, source, begin, end, now, allowance);
 }
 
+void RangePlanner::begin(std::size_t assignment, PlanClock::time_point now) {
+  Active& active = active_.at(assignment);
+  active.started = active.moved = now;
+}
+
 void RangePlanner::advance(std::size_t assignment, std::uint64_t position, PlanClock::time_point now) {
   Active& active = active_.at(assignment);
-  if (active.position == active.begin)
-    blobs_[active.blob].sources[active.source].origin->answered(now - active.started);
+  if (active.position == active.begin) blobs_[active.blob].sources[active.source].origin->answered(now - active.asked);
   active.position = std::min(std::max(position, active.position), active.end);
   active.moved = now;
   if (active.position == active.end && active.end - active.begin >= limits_.min_split)

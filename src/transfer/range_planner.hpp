@@ -18,9 +18,10 @@ using PlanClock = std::chrono::steady_clock;
 /// What a call has learned about one origin: how fast it is, and what it bears. A registry and the storage that it
 /// redirects to are two.
 struct OriginState {
-  OriginState(Origin origin_, std::chrono::microseconds round_trip, std::size_t max_connections)
+  OriginState(Origin origin_, std::chrono::microseconds round_trip_, std::size_t max_connections)
       : origin(std::move(origin_)),
-        controller(initial_connections(round_trip), max_connections, round_trip <= longest_to_share_out) {}
+        round_trip(round_trip_),
+        controller(initial_connections(round_trip_), max_connections, round_trip_ <= longest_to_share_out) {}
 
   /// An answer has begun `took` after it was asked for.
   void answered(PlanClock::duration took) { first_byte = first_byte ? (3 * *first_byte + took) / 4 : took; }
@@ -28,6 +29,7 @@ struct OriginState {
   void brought(double rate) { range_rate = range_rate > 0 ? (3 * range_rate + rate) / 4 : rate; }
 
   Origin origin;
+  std::chrono::microseconds round_trip;
   ConcurrencyController controller;
   std::size_t workers = 0;                        ///< connections in use
   std::uint64_t received = 0;                     ///< bytes of blobs
@@ -36,13 +38,15 @@ struct OriginState {
   std::optional<PlanClock::duration> first_byte;  ///< how long answers take to begin, on a moving average
   double range_rate = 0;                          ///< bytes a second of one range, on a moving average
   PlanClock::time_point paused_until{};           ///< it has limited our rate: nothing is asked before
+  bool has_complained = false;                    ///< of many requests or connections: it gets fewer, longer ranges
   bool refused_ranges = false;                    ///< of some blob: of others, one is asked for before the rest
 };
 
 /// Bounds on how a blob is cut. Sizes in bytes.
 struct RangeLimits {
   std::size_t max_blobs = 64;                  ///< blobs in flight at once
-  std::uint64_t min_chunk = 384 * 1024;        ///< no smaller range, but for what is left over
+  std::uint64_t min_chunk = 384 * 1024;        ///< no smaller range, but for what is left over, and at the end
+  std::uint64_t last_chunk = 96 * 1024;        ///< no smaller one at the end, where connections are slow
   std::uint64_t max_chunk = 16 * 1024 * 1024;  ///< so that the hash can follow the front
   std::optional<std::uint64_t> fixed_chunk;    ///< --chunk-size: all ranges of this size
   std::uint64_t min_split = 128 * 1024;        ///< no smaller part of one that is split; a quarter of it on slow ways
@@ -104,6 +108,8 @@ class RangePlanner {
   /// sooner: `head_start` is how long the new request will take to gather speed.
   std::optional<Assignment> split(OriginState& origin, PlanClock::time_point now, PlanClock::duration head_start);
 
+  /// An assignment that was asked for ahead is what its connection brings from now on.
+  void begin(std::size_t assignment, PlanClock::time_point now);
   /// The assignment has fetched all bytes up to `position`.
   void advance(std::size_t assignment, std::uint64_t position, PlanClock::time_point now);
   /// Where the assignment ends by now: split() may have moved its end forward.
@@ -155,7 +161,7 @@ class RangePlanner {
     std::size_t blob = 0, source = 0;
     std::uint64_t begin = 0, position = 0, end = 0;
     bool whole_body = false;  // asked for from the first to the last byte, whatever split() has made of its end
-    PlanClock::time_point started{}, moved{};
+    PlanClock::time_point asked{}, started{}, moved{};
     PlanClock::duration allowance{};  // how long it may stand still, or drag
   };
 
@@ -168,6 +174,7 @@ class RangePlanner {
   /// The source by which `origin` can serve something of the blob now.
   std::optional<std::size_t> source_at(const OriginState& origin, std::size_t blob, PlanClock::time_point now) const;
   std::optional<std::pair<std::size_t, std::size_t>> choose(const OriginState& origin, PlanClock::time_point now) const;
+  std::uint64_t least_chunk(const OriginState& origin) const;
   std::uint64_t chunk_for(const OriginState& origin, std::uint64_t available, std::size_t connections) const;
   /// What a range of `origin` brings, bytes a second, as it seems now.
   double usual_rate(const OriginState& origin, PlanClock::time_point now) const;

@@ -61,9 +61,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const Origin registry{true, "registry.example", 443};
   read_token(text, service);
   read_config(text);
-  if (const auto noted = read_auth_note(registry, text)) {
-    HAWSER_CHECK(noted->realm.origin.tls);
-    HAWSER_CHECK(read_auth_note(registry, write_auth_note(registry, *noted)) == noted);
-  }
+  const OriginNote noted = OriginNote::parse(registry, text);
+  HAWSER_CHECK(!noted.token_service || noted.token_service->realm.origin.tls);
+  HAWSER_CHECK(!noted.storage || noted.storage->tls);
+  HAWSER_CHECK(OriginNote::parse(registry, noted.to_text(registry)) == noted);
   return 0;
 }

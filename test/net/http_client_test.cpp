@@ -129,7 +129,9 @@ TEST_F(HttpClientTest, AnIdleConnectionThatTheServerClosedIsReplaced) {
 
 TEST_F(HttpClientTest, ARequestThatMeetsAClosingConnectionIsSentOnceMore) {
   EXPECT_EQ(get(registry.url("/ok")), "hello");
-  registry.expect("GET", "/next").with_fault([](Reply& reply) { reply.reset_after = 0; });
+  Reply lost = Reply::of(200);
+  lost.reset_after = 0;
+  registry.expect("GET", "/next").reply_with(lost);
   registry.on("GET", "/next").reply_with(Reply::of(200, "next"));
   EXPECT_EQ(get(registry.url("/next")), "next");
   EXPECT_EQ(registry.count("GET", "/next"), 2u);
@@ -222,6 +224,73 @@ TEST_F(HttpClientTest, AttackBytesAfterAnAnswerAreNotTheNextOne) {
   EXPECT_EQ(registry.connections_accepted(), 2u);
 }
 
+class SentAheadTest : public HttpClientTest {
+ protected:
+  SentAheadTest() {
+    registry.on("GET", "/long").reply_with(Reply::of(200, std::string(100'000, 'x')));
+    registry.on("GET", "/next").reply_with(Reply::of(200, "next"));
+  }
+  /// Asks for `ahead` while a long answer comes, then for `then`; returns what that brings.
+  asio::awaitable<std::string> exchange_ahead(std::string ahead, std::string then) {
+    {
+      HttpRequest first("GET", Url::parse(registry.url("/long")));
+      HttpResponse response = co_await client().send(std::move(first));
+      std::vector<std::byte> begin(16 * 1024);
+      (void)co_await response.read_some(begin);
+      HttpRequest second("GET", Url::parse(registry.url(ahead)));
+      co_await client().send_ahead(std::move(second), response);
+      (void)co_await response.read_all(1'000'000);
+    }
+    HttpRequest third("GET", Url::parse(registry.url(then)));
+    std::string text = co_await exchange(std::move(third));
+    co_return text;
+  }
+  std::string get_ahead(const std::string& ahead, const std::string& then) {
+    return run_coroutine(context, exchange_ahead(ahead, then));
+  }
+};
+
+TEST_F(SentAheadTest, IsAnsweredOnTheSameConnectionAndAskedOnce) {
+  EXPECT_EQ(get_ahead("/next", "/next"), "next");
+  EXPECT_EQ(get_ahead("/next", "/next"), "next");
+  EXPECT_EQ(registry.count("GET", "/next"), 2u);
+  EXPECT_EQ(registry.connections_accepted(), 1u);
+}
+
+TEST_F(SentAheadTest, WhoAsksForSomethingElseDoesNotGetItsAnswer) {
+  EXPECT_EQ(get_ahead("/next", "/ok"), "hello");
+  EXPECT_EQ(registry.connections_accepted(), 2u);
+}
+
+TEST_F(SentAheadTest, AnOriginThatLosesItIsAskedAgainAndNoMoreAhead) {
+  Reply lost = Reply::of(200);
+  lost.reset_after = 0;
+  registry.expect("GET", "/lost").reply_with(lost);
+  registry.on("GET", "/lost").reply_with(Reply::of(200, "found"));
+  EXPECT_EQ(get_ahead("/lost", "/lost"), "found");
+  EXPECT_EQ(registry.count("GET", "/lost"), 2u);
+  EXPECT_EQ(registry.connections_accepted(), 2u);
+  EXPECT_EQ(get_ahead("/next", "/ok"), "hello");
+  EXPECT_EQ(registry.count("GET", "/next"), 0u);
+}
+
+TEST_F(SentAheadTest, IsNotSentToAnotherOriginOrBehindTheLastAnswer) {
+  ScriptedRegistry other;
+  registry.on("GET", "/last").reply_with(Reply::of(200, std::string(100'000, 'x')).with("Connection", "close"));
+  const auto send_both = [&](Url first, Url second) -> asio::awaitable<void> {
+    HttpRequest now("GET", first), ahead("GET", second);
+    HttpResponse response = co_await client().send(std::move(now));
+    std::vector<std::byte> begin(16 * 1024);
+    (void)co_await response.read_some(begin);
+    co_await client().send_ahead(std::move(ahead), response);
+    (void)co_await response.read_all(1'000'000);
+  };
+  run_coroutine(context, send_both(Url::parse(registry.url("/long")), Url::parse(other.url("/next"))));
+  run_coroutine(context, send_both(Url::parse(registry.url("/last")), Url::parse(registry.url("/next"))));
+  EXPECT_TRUE(other.requests().empty());
+  EXPECT_EQ(registry.count("GET", "/next"), 0u);
+}
+
 TEST_F(HttpClientTest, NoMoreConnectionsThanAllowed) {
   NetOptions options = test_net_options();
   options.max_connections_per_origin = 3;
@@ -253,7 +322,7 @@ TEST_F(HttpClientTest, WarmUpOpensMoreOnceTheRoundTripIsKnown) {
   NetOptions options = test_net_options();
   options.connections_for_round_trip = [](std::chrono::microseconds) { return std::size_t{5}; };
   use(std::move(options));
-  client().warm_up(registry.origin(), 1);
+  client().warm_up(registry.origin());
   wait_for([&] { return client().idle_connections(registry.origin()) == 5; });
   // The kernel takes a connection before the server's thread has counted it.
   wait_for([&] { return registry.connections_accepted() >= 5; });

@@ -18,7 +18,7 @@ class ImageResolverTest : public testing::Test {
 
   ResolvedImage resolve(bool all, const std::string& tag = "latest") {
     TransferObserver nobody;
-    Session session(context.get_executor(), pool, access, nullptr, nobody);
+    Session session(context.get_executor(), pool, access, nobody);
     const Reference reference = Reference::parse(registry.host() + "/a/b:" + tag);
     return run_coroutine(context, resolve_image(session, nullptr, reference, Platform::parse("linux/amd64"), all));
   }

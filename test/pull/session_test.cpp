@@ -61,7 +61,7 @@ class SessionTest : public testing::Test {
   }
 
   Session& session() {
-    if (!session_) session_ = std::make_unique<Session>(context.get_executor(), pool, access, nullptr, observer);
+    if (!session_) session_ = std::make_unique<Session>(context.get_executor(), pool, access, observer);
     return *session_;
   }
   /// What asking for the manifest, or the tags, comes to.
@@ -198,7 +198,7 @@ TEST_F(SessionTest, ALoginIsCheckedAgainWhereThatMayHelp) {
   registry.expect("GET", "/v2/").reply_with(Reply::error(503, "UNAVAILABLE", "not now"));
   registry.auth().require_basic("me", "hush99");
   access.credentials = [](const std::string&) { return Logins{{{"", {"me", "hush99", {}}}}, {}}; };
-  Session session(context.get_executor(), pool, access, nullptr, observer);
+  Session session(context.get_executor(), pool, access, observer);
   run_coroutine(context, session.check_login(Reference::parse(registry.host() + "/a")));
   EXPECT_EQ(registry.count("GET", "/v2/"), 3u);  // unavailable, challenged, let in
 }

@@ -52,10 +52,8 @@ TEST_F(AuthenticatorTest, AKeptTokenIsShownAndNoServiceAsked) {
 }
 
 TEST_F(AuthenticatorTest, AKeptTokenIsShownToNoServiceOfANoteEither) {
-  AuthNotes notes;
-  notes.recall = [&] { return write_auth_note(registry.origin(), {Url::parse(registry.url("/token")), "s"}); };
-  Authenticator authenticator(http, registry.origin(), kept_token("kept-token"), notes);
-  authenticator.recall();
+  Authenticator authenticator(http, registry.origin(), kept_token("kept-token"));
+  authenticator.expect({Url::parse(registry.url("/token")), "s"});
   EXPECT_EQ(run_coroutine(context, authenticator.authorization("a/b")), "");
   EXPECT_EQ(run_coroutine(context, authenticator.answer(challenges(), "a/b", "", "test")), "Bearer kept-token");
   EXPECT_EQ(run_coroutine(context, authenticator.authorization("a/b")), "Bearer kept-token");
@@ -70,7 +68,7 @@ TEST_F(AuthenticatorTest, AKeptTokenThatIsRefusedMeansToLogInAnew) {
   EXPECT_THAT(failure.text, testing::AllOf(HasSubstr("was refused"), Not(HasSubstr("old-token"))));
   EXPECT_THAT(failure.hint, HasSubstr("log in anew"));
   EXPECT_EQ(registry.count("GET", "*"), 2u);
-  Authenticator authenticator(http, registry.origin(), kept_token("old-token"), {});
+  Authenticator authenticator(http, registry.origin(), kept_token("old-token"));
   EXPECT_EQ(
       code_of([&] { run_coroutine(context, authenticator.answer(challenges(), "a/b", "Bearer old-token", "test")); }),
       Errc::unauthorized);
@@ -151,7 +149,7 @@ TEST_F(AuthenticatorTest, OneTokenForManyRequestsAtOnce) {
 TEST_F(AuthenticatorTest, WhoWaitsForATokenJoinsTheNextTryOfAnother) {
   registry.auth().require_token(registry.url("/token"));
   registry.on("GET", "/token").times(1).reply_with(Reply::error(500, "UNKNOWN", "not now"));
-  Authenticator authenticator(http, registry.origin(), {}, {});
+  Authenticator authenticator(http, registry.origin(), {});
   std::vector<std::string> values;
   // The first asks again in the moment in which it hears of the failure, before those that waited with it.
   const auto patient = [&]() -> asio::awaitable<void> {
@@ -255,7 +253,7 @@ TEST_F(AuthenticatorTest, TokenIsRenewedBeforeItEnds) {
   registry.auth().require_token(registry.url("/token"));
   registry.auth().set_token_answer("token", R"(,"expires_in":100)");
   std::chrono::steady_clock::time_point now{};
-  Authenticator authenticator(http, registry.origin(), {}, {}, [&] { return now; });
+  Authenticator authenticator(http, registry.origin(), {}, [&] { return now; });
   const std::string first_value = run_coroutine(context, authenticator.answer(challenges(), "a/b", "", "test"));
   now += std::chrono::seconds(84);
   EXPECT_EQ(run_coroutine(context, authenticator.authorization("a/b")), first_value);
@@ -396,59 +394,38 @@ TEST_F(AuthenticatorTest, RedirectOfTheTokenServiceWithinItsOriginKeepsCredentia
   EXPECT_EQ(manifest_failure().code, Errc{});
 }
 
-TEST_F(AuthenticatorTest, NotesSaveTheChallengeNextTime) {
-  std::optional<std::string> kept;
-  AuthNotes notes;
-  notes.recall = [&] { return kept; };
-  notes.note = [&](std::string_view note) { kept = std::string(note); };
+TEST_F(AuthenticatorTest, ANoteSavesTheChallengeNextTime) {
+  TextNotes notes;
   registry.auth().require_token(registry.url("/token"), "user", "secret");
-  use(user_and_password("user", "secret"), notes);
+  use(user_and_password("user", "secret"), &notes);
   manifest();
-  ASSERT_TRUE(kept);
-  EXPECT_THAT(*kept, Not(HasSubstr("secret")));
+  EXPECT_THAT(notes.texts[registry.origin()], AllOf(HasSubstr("/token"), Not(HasSubstr("secret"))));
   const std::size_t before = registry.count("GET", "/v2/*");
-  use(user_and_password("user", "secret"), notes).prepare();
+  use(user_and_password("user", "secret"), &notes).prepare();
   manifest();
   EXPECT_EQ(registry.count("GET", "/v2/*"), before + 1);  // no 401 this time
 }
 
-TEST_F(AuthenticatorTest, NotesThatAreWrongNowDoNoHarm) {
+TEST_F(AuthenticatorTest, ANoteThatIsWrongNowDoesNoHarm) {
   ScriptedRegistry gone;
-  AuthNotes notes;
-  notes.recall = [&]() -> std::optional<std::string> {
-    return R"({"registry":")" + registry.origin().to_string() + R"(","realm":")" + gone.url("/nowhere") +
-           R"(","service":""})";
-  };
+  TextNotes notes;
+  notes.update(registry.origin(), [&](OriginNote& note) {
+    note.token_service = TokenService{Url::parse(gone.url("/nowhere")), ""};
+  });
   registry.auth().require_token(registry.url("/token"));
-  use({}, notes).prepare();
+  use({}, &notes).prepare();
   EXPECT_EQ(manifest_failure().code, Errc{});
-}
-
-TEST_F(AuthenticatorTest, AttackNotesOfAnotherRegistryAreNotFollowed) {
-  ScriptedRegistry evil;
-  for (const std::string& note :
-       {R"({"registry":"https://other.example","realm":")" + evil.url("/t") + R"(","service":""})",
-        R"({"registry":")" + registry.origin().to_string() + R"(","realm":"http://169.254.169.254/t","service":""})",
-        std::string("rubbish"), std::string()}) {
-    AuthNotes notes;
-    notes.recall = [note]() -> std::optional<std::string> { return note; };
-    use(user_and_password("user", "secret"), notes).prepare();
-    EXPECT_EQ(manifest_failure().code, Errc{}) << note;
-  }
-  EXPECT_TRUE(evil.requests().empty());
-  EXPECT_FALSE(saw_credentials(registry));
+  EXPECT_THAT(notes.texts[registry.origin()], HasSubstr(registry.url("/token")));
 }
 
 TEST_F(AuthenticatorTest, AttackANoteDoesNotChooseWhereAPasswordGoes) {
-  // The cache may have come with an archive: its note names a service that the registry never named.
   ScriptedRegistry evil;
-  AuthNotes notes;
-  notes.recall = [&]() -> std::optional<std::string> {
-    return R"({"registry":")" + registry.origin().to_string() + R"(","realm":")" + evil.url("/token") +
-           R"(","service":""})";
-  };
+  TextNotes notes;
+  notes.update(registry.origin(), [&](OriginNote& note) {
+    note.token_service = TokenService{Url::parse(evil.url("/token")), ""};
+  });
   registry.auth().require_token(registry.url("/token"), "user", "secret");
-  use(user_and_password("user", "secret"), notes).prepare();
+  use(user_and_password("user", "secret"), &notes).prepare();
   EXPECT_EQ(manifest_failure().code, Errc{});
   EXPECT_TRUE(evil.requests().empty());
 }

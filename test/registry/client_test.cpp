@@ -371,6 +371,62 @@ TEST_F(ClientBlobsTest, RedirectTargetIsReused) {
   EXPECT_EQ(current().source("a/b")->location(Digest::of("another")).url.origin, cdn.origin());
 }
 
+TEST_F(ClientBlobsTest, OneRedirectABlobWhereRedirectsAreExpected) {
+  ScriptedRegistry cdn(sharing(registry));
+  registry.redirect_blobs_to(cdn);
+  const auto fetch_ranges = [&](OriginNotes* notes) {
+    use({}, notes).prepare();
+    manifest();
+    std::size_t done = 0;
+    for (std::uint64_t i = 0; i < 5; ++i)
+      asio::co_spawn(context, read_blob(digest, Interval{i * 10, i * 10 + 10}),
+                     [&](const std::exception_ptr& failure, const std::string&) { done += failure ? 0 : 1; });
+    context.restart();
+    while (done < 5 && context.run_one() > 0) {
+    }
+    EXPECT_EQ(done, 5u);
+  };
+  serve_manifest();
+  // By what an earlier call has noted.
+  TextNotes notes;
+  notes.update(registry.origin(), [&](OriginNote& note) { note.storage = cdn.origin(); });
+  fetch_ranges(&notes);
+  EXPECT_EQ(registry.count("GET", path), 1u);
+  // A registry whose tokens are made elsewhere is taken for one that redirects.
+  registry.auth().require_token("http://localhost:" + std::to_string(registry.origin().port) + "/token");
+  fetch_ranges(nullptr);
+  EXPECT_EQ(registry.count("GET", path), 2u);
+}
+
+TEST_F(ClientBlobsTest, WhereBlobsAreIsNotedAndMayChange) {
+  ScriptedRegistry cdn(sharing(registry));
+  TextNotes notes;
+  registry.expect("GET", path).reply_with(Reply::redirect(cdn.url("/blob")));
+  cdn.on("GET", "/blob").reply_with(Reply::of(200, bytes));
+  use({}, &notes).prepare();
+  EXPECT_EQ(blob(digest), bytes);
+  EXPECT_EQ(notes.recall(registry.origin()).storage, cdn.origin());
+  use({}, &notes).prepare();
+  EXPECT_EQ(blob(digest), bytes);  // which the registry itself sends now
+  EXPECT_EQ(notes.recall(registry.origin()).storage, registry.origin());
+}
+
+TEST_F(ClientBlobsTest, WhereAnEarlierCallWasLedIsConnectedToAtOnce) {
+  ScriptedRegistry cdn(sharing(registry)), tokens(sharing(registry));
+  TextNotes notes;
+  notes.update(registry.origin(), [&](OriginNote& note) {
+    note.storage = cdn.origin();
+    note.token_service = TokenService{Url::parse(tokens.url("/token")), ""};
+  });
+  use({}, &notes).prepare();
+  while (cdn.connections_accepted() == 0 || tokens.connections_accepted() == 0 ||
+         registry.connections_accepted() == 0) {
+    context.restart();
+    context.run_for(std::chrono::milliseconds(5));
+  }
+  EXPECT_TRUE(cdn.requests().empty() && tokens.requests().empty() && registry.requests().empty());
+}
+
 TEST_F(ClientBlobsTest, SpentRedirectTargetIsResolvedAfresh) {
   ScriptedRegistry cdn(sharing(registry));
   registry.redirect_blobs_to(cdn, 2);
@@ -525,8 +581,7 @@ class MirrorClientTest : public ClientBlobsTest {
                                     "application/vnd.oci.image.manifest.v1+json");
   }
   void ask_the_mirror(CredentialSource source = {}) {
-    client =
-        std::make_unique<RegistryClient>(http, registry.origin(), std::move(source), AuthNotes(), RequestForm(mirror));
+    client = std::make_unique<RegistryClient>(http, registry.origin(), std::move(source), nullptr, RequestForm(mirror));
   }
 
   Endpoint mirror;

@@ -331,7 +331,7 @@ class CredentialHelperTest : public testing::Test {
     RegistryAccess access;
     access.plain_http = true;
     access.credentials = look_up();
-    Session session(context.get_executor(), pool, access, nullptr, observer);
+    Session session(context.get_executor(), pool, access, observer);
     const Reference image = Reference::parse(registry.host() + "/a/b");
     return test::failure_of([&] { test::run_coroutine(context, session.get_manifest(image, "latest")); });
   }

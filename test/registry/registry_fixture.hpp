@@ -38,13 +38,26 @@ inline CredentialSource user_and_password(std::string user, std::string password
   return [user, password] { return known_credentials(Credentials{user, password, {}}); };
 }
 
+/// Notes as texts.
+class TextNotes final : public OriginNotes {
+ public:
+  OriginNote recall(const Origin& origin) override { return OriginNote::parse(origin, texts[origin]); }
+  void update(const Origin& origin, const std::function<void(OriginNote&)>& change) override {
+    OriginNote note = recall(origin);
+    change(note);
+    texts[origin] = note.to_text(origin);
+  }
+
+  std::map<Origin, std::string> texts;
+};
+
 class RegistryFixture : public testing::Test {
  protected:
   RegistryFixture() : http(context.get_executor(), test_net_options()) {}
 
   /// A client of the registry that knows `source`.
-  RegistryClient& use(CredentialSource source = {}, AuthNotes notes = {}) {
-    client = std::make_unique<RegistryClient>(http, registry.origin(), std::move(source), std::move(notes));
+  RegistryClient& use(CredentialSource source = {}, OriginNotes* notes = nullptr) {
+    client = std::make_unique<RegistryClient>(http, registry.origin(), std::move(source), notes);
     return *client;
   }
   RegistryClient& current() { return client ? *client : use(); }

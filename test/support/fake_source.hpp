@@ -46,10 +46,20 @@ class FakeSource final : public BlobSource {
   Origin from;  ///< where it redirects to
   std::vector<Request> requests;
   std::size_t open_bodies = 0, most_bodies = 0;
+  std::size_t located = 0;
+  std::vector<std::uint64_t> asked_ahead;  ///< where these ranges begin
 
   std::string name() const override { return here.to_string(); }
   BlobLocation location(const Digest&) const override { return {Url{requests.empty() ? here : from, "/"}}; }
 
+  asio::awaitable<void> locate(Digest) override {
+    ++located;
+    co_return;
+  }
+  asio::awaitable<void> ask_ahead(Digest, std::optional<Interval> range, ResponseBody&) override {
+    asked_ahead.push_back(range ? range->begin : 0);
+    co_return;
+  }
   asio::awaitable<BlobStream> open(Digest, std::optional<Interval> range) override {
     const std::size_t number = requests.size();
     requests.push_back({range, clock_.now()});

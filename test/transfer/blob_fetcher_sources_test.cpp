@@ -473,6 +473,59 @@ TEST_F(SourcesTest, WhatIsRedirectedBelongsToTheOtherOrigin) {
   EXPECT_TRUE(asked_about.contains("storage"));
 }
 
+TEST_F(SourcesTest, WorkersThatAreRedirectedTogetherAreNotReplacedWhereTheyWere) {
+  options.max_connections = 4;
+  const auto redirecting = source("registry");
+  redirecting->from.host = "storage";
+  redirecting->script = [](std::size_t number, const auto&) {
+    FakeAnswer answer;
+    answer.first_byte = number == 0 ? 100ms : 300ms;  // the others are still on their way when the first arrives
+    return answer;
+  };
+  EXPECT_FALSE(fetch({redirecting}));
+  expect_stored();
+  EXPECT_LE(observer.most_connections, 4U);
+}
+
+TEST_F(SourcesTest, PlacesAreAskedForBeforeTheirBytesAre) {
+  options.max_connections = 2;
+  options.max_blobs = 1;
+  std::vector<BlobJob> jobs;
+  std::vector<std::shared_ptr<FakeSource>> sources;
+  for (int i = 0; i < 6; ++i) {
+    sources.push_back(source("registry"));
+    jobs.push_back(job({{sources.back(), 0}}));
+  }
+  std::size_t located = 0;
+  sources[1]->script = [&](std::size_t number, const auto&) {
+    if (number == 0)
+      for (const auto& each : sources) located += each->located > 0 ? 1 : 0;
+    return FakeAnswer();
+  };
+  EXPECT_FALSE(fetch(std::move(jobs)));
+  EXPECT_EQ(located, 6u);
+}
+
+TEST_F(SourcesTest, TheNextRangeIsAskedForBeforeTheLastHasEnded) {
+  round_trip = 100ms;
+  options.max_connections = 2;
+  options.chunk_size = mib;
+  const auto one = source("a");
+  EXPECT_FALSE(fetch({one}));
+  expect_stored();
+  EXPECT_EQ(one->asked_ahead.size(), 6u);  // all but the first two of eight
+  EXPECT_EQ(one->requests.size(), 8u);
+}
+
+TEST_F(SourcesTest, OnAShortWayNothingIsAskedForAhead) {
+  round_trip = 1ms;
+  options.max_connections = 2;
+  options.chunk_size = mib;
+  const auto one = source("a");
+  EXPECT_FALSE(fetch({one}));
+  EXPECT_TRUE(one->asked_ahead.empty());
+}
+
 TEST_F(SourcesTest, AnOriginThatLimitsTheRateIsLeftAloneByAllBlobs) {
   bytes = pattern(100'000);
   const auto limited = source("a");

@@ -96,7 +96,10 @@ struct RecordingObserver final : TransferObserver {
     retries.push_back({what, why, delay});
   }
 
+  void connections(std::size_t count) override { most_connections = std::max(most_connections, count); }
+
   std::uint64_t present_before = 0, progress = 0, kept = 0;
+  std::size_t most_connections = 0;
   int restarted = 0, waiting = 0, done = 0;
   std::vector<Retry> retries;
 };

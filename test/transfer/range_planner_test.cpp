@@ -403,5 +403,32 @@ TEST_F(RangePlannerTest, WhoIsSuspectedIsAskedLastAndAlone) {
   EXPECT_FALSE(planner.in_use(blob, 0));
 }
 
+TEST_F(RangePlannerTest, RangesGetShorterAtTheEndWhereTheNextIsAskedForInTime) {
+  RangeLimits limits = small_limits();
+  limits.last_chunk = 20;
+  planner = RangePlanner(limits);
+  add(1000);
+  const auto size = [&] {
+    const Assignment assignment = next(32);
+    return assignment.end - assignment.begin;
+  };
+  EXPECT_EQ(size(), 100u);  // nothing is known of its rate
+  origin.brought(1000);     // bytes a second: 40 in two round trips of 20 ms
+  EXPECT_EQ(size(), 40u);
+  origin.range_rate = 1;
+  EXPECT_EQ(size(), 20u);
+  origin.has_complained = true;
+  EXPECT_EQ(size(), 100u);
+}
+
+TEST_F(RangePlannerTest, WhatWasAskedForAheadDoesNotDragWhileItWaits) {
+  add(1000);
+  const Assignment assignment = next(1);
+  now += 5s;  // the connection brings what was asked for before
+  planner.begin(assignment.id, now);
+  planner.advance(assignment.id, 400, now + 1s);
+  EXPECT_FALSE(split(10s, 1s));  // 600 bytes at 400 a second
+}
+
 }  // namespace
 }  // namespace hawser

@@ -47,6 +47,8 @@ struct RegistryAccess {
   std::chrono::milliseconds connect_timeout{10'000};
   std::chrono::milliseconds stall_timeout{15'000};
   NetworkSettings network;
+  /// Where what was learned of registries is kept for the next call; empty: nothing is.
+  std::string state_directory;
   ProxySettings proxies;     ///< read_proxy_settings() takes them from the environment
   EndpointLookup endpoints;  ///< empty: the registry that the reference names alone
   bool no_origin = false;    ///< images are asked of mirrors alone, never of the registry itself
