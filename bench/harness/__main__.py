@@ -12,7 +12,7 @@ from pathlib import Path
 from . import images, link_check, registry, report
 from .link import SERVER_ADDRESS, Network, remove_stale_namespaces
 from .measure import Runner, run_rounds
-from .scenarios import SCENARIOS
+from .scenarios import ANOTHER, SCENARIOS
 from .shell import HarnessError
 from .tools import choose_tools
 
@@ -56,15 +56,18 @@ def fill_registry(scenarios, work, certificates, authority):
     made = {}
     port = registry.free_port()
     with registry.Registry(work / "registry", certificates, registry.LOOPBACK, port):
-        for shape in dict.fromkeys(scenario.shape for scenario in scenarios):
+        shapes = [scenario.shape for scenario in scenarios]
+        shapes += [ANOTHER for scenario in scenarios if scenario.known]
+        for shape in dict.fromkeys(shapes):
             print(f"image {shape.name}: {shape.title}", file=sys.stderr, flush=True)
             made[shape.name] = images.make_image(shape, work / "images")
             registry.push(made[shape.name], port, authority)
     return made
 
 
-def run_scenario(scenario, image, tools, arguments, paths):
-    """Measures one scenario; returns its record."""
+def run_scenario(scenario, made, tools, arguments, paths):
+    """Measures one scenario with the images that are `made`; returns its record."""
+    image, before = made[scenario.shape.name], made[ANOTHER.name] if scenario.known else None
     if scenario.tools:
         tools = [tool for tool in tools if tool.name in scenario.tools]
     if not tools:
@@ -79,16 +82,16 @@ def run_scenario(scenario, image, tools, arguments, paths):
                                namespace=network.path(network.server)) as server, \
                 front_of(server, scenario, paths) as server:
             runner = Runner(network, server, os.environ["MEASURE"], paths.run, paths.authority, arguments.timeout)
-            results = run_rounds(runner, tools, image, scenario, arguments.rounds)
+            results = run_rounds(runner, tools, image, scenario, arguments.rounds, before)
     network.loads.append(os.getloadavg()[0])
     return report.make_record(scenario, image, network, tools, results, arguments.rounds)
 
 
 def front_of(server, scenario, paths):
     """What the tools talk to: the registry, or what stands before it."""
-    if not scenario.per_connection:
+    if not scenario.per_connection and not scenario.three_origins:
         return contextlib.nullcontext(server)
-    return registry.Front(server, scenario.per_connection, paths.run)
+    return registry.Front(server, scenario.per_connection, scenario.three_origins, paths.run)
 
 
 def make_network(link, arguments):
@@ -128,7 +131,7 @@ def main():
     made = fill_registry(scenarios, arguments.work_dir.resolve(), paths.certificates, paths.authority)
     try:
         for scenario in scenarios:
-            record = run_scenario(scenario, made[scenario.shape.name], tools, arguments, paths)
+            record = run_scenario(scenario, made, tools, arguments, paths)
             print(show(record), flush=True)
             print(f"written to {report.save(record, arguments.results)}", file=sys.stderr)
     finally:

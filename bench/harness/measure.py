@@ -31,14 +31,18 @@ class Runner:
         self.network, self.registry, self.measure = network, registry, measure
         self.run_directory, self.authority, self.timeout = run_directory, authority, timeout
 
-    def cold_pull(self, tool, image, scenario):
-        """Pulls from nothing (for the cached scenario, a second time); returns the Cost or raises HarnessError."""
+    def cold_pull(self, tool, image, scenario, before):
+        """Pulls from nothing, or where `before` is given, after that image, or for the cached scenario a second time;
+        returns the Cost or raises HarnessError."""
         directory = self.run_directory / tool.name
         shutil.rmtree(directory, ignore_errors=True)
         directory.mkdir(parents=True)
         pull = Pull(image, f"{self.network.address}:{self.registry.port}", self.authority, directory,
                     scenario.uncompressed)
         try:
+            if before:
+                self._run(tool, replace(pull, image=before))
+                tool.forget_result(pull)
             cost = self._run(tool, pull)
             if scenario.cached:
                 tool.forget_result(pull)
@@ -94,12 +98,12 @@ def interleave(tools, rounds):
             yield number, tool
 
 
-def run_rounds(runner, tools, image, scenario, rounds):
-    """Measures; returns {tool name: [Cost or error text]}."""
+def run_rounds(runner, tools, image, scenario, rounds, before=None):
+    """Measures pulls of `image`, each after one of `before`; returns {tool name: [Cost or error text]}."""
     results = {tool.name: [] for tool in tools}
     for number, tool in interleave(tools, rounds):
         try:
-            outcome = runner.cold_pull(tool, image, scenario)
+            outcome = runner.cold_pull(tool, image, scenario, before)
             shown = f"{outcome.wall:.2f} s"
         except HarnessError as error:
             outcome = str(error)

@@ -1,4 +1,4 @@
-"""A docker-registry with TLS, and the pushes that fill it."""
+"""A docker-registry with TLS, what may stand before it, and the pushes that fill it."""
 
 import http.client
 import socket
@@ -72,9 +72,8 @@ class Registry:
         config.write_text(CONFIG.format(storage=self.storage, address=self.address, port=self.port,
                                         certificates=self.certificates))
         enter = ["nsenter", f"--net={self.namespace}"] if self.namespace else []
-        self.process = subprocess.Popen([*enter, "docker-registry", "serve", str(config)],
-                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        wait_until_listening(self.process, "docker-registry", self.port, enter)
+        self.process = start([*enter, "docker-registry", "serve", str(config)], config.with_suffix(".log"))
+        wait_until_listening(self.process, config.with_suffix(".log"), self.port, enter)
         return self
 
     def __exit__(self, *_):
@@ -86,22 +85,31 @@ class Registry:
 
 
 class Front:
-    """nginx before `registry`, which gives each connection `rate` bytes a second, as some registries do."""
+    """nginx before `registry`, as some registries are built.
+
+    `rate`: bytes a second that each connection gets; 0: as much as there is. `three_origins`: the registry wants a
+    token of a service at another origin, and redirects blobs to a third one, the storage.
+    """
 
     CONFIG = """\
 daemon off;
+user root;
 worker_processes 1;
 pid {directory}/front.pid;
 error_log stderr error;
 events {{worker_connections 1024;}}
 http {{
   access_log off;
+  keepalive_timeout 75s;
+  keepalive_requests 1000;
   proxy_temp_path {directory}/front-temporary;
   client_body_temp_path {directory}/front-body;
+  ssl_protocols TLSv1.2 TLSv1.3;
+  ssl_certificate {certificates}/server.pem;
+  ssl_certificate_key {certificates}/server.key;
   server {{
     listen {address}:{port} ssl;
-    ssl_certificate {certificates}/server.pem;
-    ssl_certificate_key {certificates}/server.key;
+    {rules}
     location / {{
       proxy_pass https://{address}:{behind};
       proxy_set_header Host $http_host;
@@ -109,24 +117,49 @@ http {{
       limit_rate {rate};
     }}
   }}
+  {others}
 }}
 """
+    # Wants a token before anything else, and says where each blob is.
+    TOKEN_AND_REDIRECT = """
+    set $challenge 'Bearer realm="https://{address}:{token_port}/token",service="bench"';
+    if ($http_authorization != "Bearer {token}") {{set $refused yes;}}
+    location ~ ^/v2/.+/blobs/sha256:(..)(.*)$ {{
+      if ($refused) {{add_header WWW-Authenticate $challenge always; return 401;}}
+      return 307 https://{address}:{storage_port}/docker/registry/v2/blobs/sha256/$1/$1$2/data?signature=abc;
+    }}
+    location ~ ^/v2/.*$ {{
+      if ($refused) {{add_header WWW-Authenticate $challenge always; return 401;}}
+      proxy_pass https://{address}:{behind};
+      proxy_set_header Host $http_host;
+    }}"""
+    TOKEN_SERVICE_AND_STORAGE = """
+  server {{
+    listen {address}:{token_port} ssl;
+    location /token {{default_type application/json; return 200 '{{"token": "{token}", "expires_in": 300}}';}}
+  }}
+  server {{
+    listen {address}:{storage_port} ssl;
+    location / {{root {storage};}}
+  }}"""
 
-    def __init__(self, registry, rate, directory):
-        self.registry, self.rate, self.directory = registry, rate, directory
+    def __init__(self, registry, rate, three_origins, directory):
+        self.registry, self.rate, self.three_origins, self.directory = registry, rate, three_origins, directory
         self.port = registry.port + 1
         self.process = None
 
     def __enter__(self):
         self.directory.mkdir(parents=True, exist_ok=True)
+        names = {"address": self.registry.address, "port": self.port, "behind": self.registry.port, "rate": self.rate,
+                 "certificates": self.registry.certificates, "directory": self.directory, "token": "a-token",
+                 "token_port": self.port + 1, "storage_port": self.port + 2, "storage": self.registry.storage}
+        rules = self.TOKEN_AND_REDIRECT.format(**names) if self.three_origins else ""
+        others = self.TOKEN_SERVICE_AND_STORAGE.format(**names) if self.three_origins else ""
         config = self.directory / "front.conf"
-        config.write_text(self.CONFIG.format(address=self.registry.address, port=self.port, rate=self.rate,
-                                             behind=self.registry.port, certificates=self.registry.certificates,
-                                             directory=self.directory))
+        config.write_text(self.CONFIG.format(rules=rules, others=others, **names))
         enter = ["nsenter", f"--net={self.registry.namespace}"] if self.registry.namespace else []
-        self.process = subprocess.Popen([*enter, "nginx", "-c", str(config)], stdout=subprocess.PIPE,
-                                        stderr=subprocess.STDOUT, text=True)
-        wait_until_listening(self.process, "nginx", self.port, enter)
+        self.process = start([*enter, "nginx", "-c", str(config)], config.with_suffix(".log"))
+        wait_until_listening(self.process, config.with_suffix(".log"), self.port, enter)
         return self
 
     def __exit__(self, *_):
@@ -137,15 +170,21 @@ http {{
         return self.registry.cpu_seconds()
 
 
-def wait_until_listening(process, name, port, enter):
+def start(command, log):
+    """Starts a server that writes to the file `log`: a pipe that nobody reads would stop it once it is full."""
+    with open(log, "w", encoding="utf-8") as output:
+        return subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+
+
+def wait_until_listening(process, log, port, enter):
     """Returns once `process` listens on `port`; `enter` leads into its namespace."""
     for _ in range(100):
         if process.poll() is not None:
-            raise HarnessError(f"{name} ended: {process.stdout.read().strip()[-500:]}")
+            raise HarnessError(f"{process.args} ended: {log.read_text(errors='replace').strip()[-500:]}")
         if run(*enter, "ss", "-Hltn", f"sport = :{port}").strip():
             return
         time.sleep(0.05)
-    raise HarnessError(f"{name} did not start to listen within 5 s")
+    raise HarnessError(f"{process.args} did not start to listen within 5 s")
 
 
 def push(image, port, authority):

@@ -40,7 +40,8 @@ SIXTEEN = Shape("sixteen", "6 layers, 16 MB", (9_000_000, 5_000_000, 1_500_000, 
 SIXTY = Shape("sixty", "60 layers, 28 MB", (466_000,) * 60)
 MANY = Shape("many", "127 layers, 40 MB", (315_000,) * 127)
 HUGE = Shape("huge", "one layer of 213 MB and three others, 233 MB", (213_000_000, 12_000_000, 6_000_000, 2_000_000))
-SHAPES = {shape.name: shape for shape in (SIX, FORTY, HUGE, SIXTEEN, SIXTY, MANY)}
+ANOTHER = Shape("another", "4 layers, 3 MB", (2_500_000, 400_000, 60_000, 8_000))  # pulled before `known` ones
+SHAPES = {shape.name: shape for shape in (SIX, FORTY, HUGE, SIXTEEN, SIXTY, MANY, ANOTHER)}
 
 
 @dataclass(frozen=True)
@@ -55,10 +56,14 @@ class Scenario:
     uncompressed: bool = False  # layers as plain tar
     tools: tuple = field(default=())  # the only tools that can do it; empty: all
     per_connection: int = 0  # bytes a second that one connection gets of the server; 0: as much as there is
+    three_origins: bool = False  # registry, token service and storage, as the large public registries have them
+    known: bool = False  # another image was pulled from this registry before
 
     def describe_link(self):
         share = f", {self.per_connection / 1000:g} kB/s a connection" if self.per_connection else ""
-        return (self.link.describe() if self.link else "loopback") + share
+        origins = ", tokens and redirects on three origins" if self.three_origins else ""
+        before = ", second image from there" if self.known else ""
+        return (self.link.describe() if self.link else "loopback") + share + origins + before
 
     def limit_seconds(self, image_bytes):
         """The least time the link allows for `image_bytes` of blobs, None on loopback."""
@@ -74,6 +79,7 @@ class Scenario:
 FAR = Link(100, 200, 50)
 LOSSY = Link(250, 100, 20, 0.001)
 FAST = Link(20, 1000, 200)
+NEAR = Link(2, 1000, 1000)
 
 SCENARIOS = {
     scenario.name: scenario
@@ -88,7 +94,13 @@ SCENARIOS = {
         Scenario("many", MANY, FAR, "1.15 × limit"),
         Scenario("shares", SIXTY, None, "1.3 × the best fixed number", per_connection=150_000),
         Scenario("shares-six", SIXTEEN, None, "1.3 × the best fixed number", per_connection=150_000),
+        Scenario("shares-near", SIXTY, NEAR, "1.3 × the best fixed number", per_connection=150_000),
         Scenario("shares-far", SIXTY, FAR, "1.3 × the best fixed number", per_connection=150_000),
+        Scenario("public", SIX, FAR, "1.35 × limit", three_origins=True),
+        Scenario("public-small", FORTY, FAR, "1.5 × limit", three_origins=True),
+        Scenario("public-huge", HUGE, FAR, "1.10 × limit", three_origins=True),
+        Scenario("public-again", SIX, FAR, "1.15 × limit", three_origins=True, known=True),
+        Scenario("public-small-again", FORTY, FAR, "1.3 × limit", three_origins=True, known=True),
         Scenario("uncompressed", SIX, FAR, "1.25 × limit", uncompressed=True),
         Scenario("uncompressed-loopback", HUGE, None, "skopeo ÷ 3", uncompressed=True),
     )

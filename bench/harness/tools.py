@@ -51,7 +51,8 @@ class Tool:
 
     def environment(self, pull):
         """Go programs take the authority from the environment, and some want room for temporary files."""
-        return {"SSL_CERT_FILE": str(pull.authority), "TMPDIR": str(pull.directory)}
+        return {"SSL_CERT_FILE": str(pull.authority), "TMPDIR": str(pull.directory),
+                "XDG_STATE_HOME": str(pull.directory / "state")}
 
     def forget_result(self, pull):
         """Removes the result and keeps the cache, for the second pull of the cached scenario."""
