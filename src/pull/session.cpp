@@ -473,8 +473,7 @@ asio::awaitable<std::string> Session::get_blob(const Reference& reference, Descr
 asio::awaitable<void> Session::try_tls(Place place) {
   Host& host = *place.host;
   while (host.being_tried) co_await tried_.wait();
-  if (host.endpoint.scheme != Endpoint::Scheme::https_or_http || host.answered || !host.tls || is_left_out(place))
-    co_return;
+  if (host.answered || !host.tls || is_left_out(place)) co_return;
   host.being_tried = true;
   std::optional<Error> failure;
   try {
@@ -491,7 +490,8 @@ asio::awaitable<void> Session::try_tls(Place place) {
 asio::awaitable<std::vector<RankedSource>> Session::sources(const Reference& reference) {
   const std::vector<Place> fit = places(reference, Subject::digest);
   TaskGroup tries(executor_);
-  for (const Place& place : fit) tries.start(try_tls(place));
+  for (const Place& place : fit)
+    if (place.endpoint.scheme == Endpoint::Scheme::https_or_http && !place.host->answered) tries.start(try_tls(place));
   co_await tries.join();
   std::vector<RankedSource> sources;
   for (const Place& place : places(reference, Subject::digest)) {

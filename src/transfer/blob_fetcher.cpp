@@ -393,7 +393,7 @@ bool BlobFetcher::Engine::convict(ActiveBlob& blob, std::size_t contributor, con
   if (!source.given_up_for && !planner_.exclude(blob.planned, contributor)) return false;
   const Error error(wrong.code(), source.source->name() + ": " + wrong.what(), wrong.hint());
   source.given_up_for = error;
-  leave_out(source, error);
+  if (source.leave_out) leave_out(source, error);
   return true;
 }
 
@@ -411,7 +411,6 @@ void BlobFetcher::Engine::tell_of_restart(const ActiveBlob& blob, const std::vec
 
 /// Nothing more is asked of a mirror, whichever blob.
 void BlobFetcher::Engine::leave_out(const ActiveBlob::Source& source, const Error& error) {
-  if (!source.leave_out) return;
   const BlobSource* const left = source.source.get();
   for (const auto& blob : blobs_) {
     for (std::size_t i = 0; blob && i < blob->sources.size(); ++i) {
@@ -603,6 +602,8 @@ asio::awaitable<void> BlobFetcher::Engine::receive(Running& running) {
   const auto blob = running.blob;
   const Assignment assignment = running.assignment;
   if (!blob || blob->over()) co_return;
+  // It may have been given up since the range was asked for ahead.
+  if (blob->sources[assignment.source].given_up_for) co_return;
   const Digest digest = blob->descriptor.digest;
   const std::optional<Interval> range = range_of(assignment);
   running.ranged = range.has_value();
@@ -740,9 +741,11 @@ void BlobFetcher::Engine::settle(const Running& running, OriginState& origin, co
     case Reaction::give_source_up:
       planner_.exclude(blob.planned, number);
       source.given_up_for = error;
-      observer_.retrying(name_of(blob) + ", which is to be had elsewhere, too", error.what(), {});
       // A mirror that lacks one blob may have others.
-      if (error.code() != Errc::not_found) leave_out(source, error);
+      if (source.leave_out && error.code() != Errc::not_found)
+        leave_out(source, error);
+      else
+        observer_.retrying(name_of(blob) + ", which is to be had elsewhere, too", error.what(), {});
       watcher_.wake_all();
       return;
     case Reaction::fail:

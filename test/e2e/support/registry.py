@@ -102,11 +102,12 @@ class Registry:
         """Deletes the bytes of a blob (hex of its SHA-256) that manifests still name."""
         self._blob_file(digest).unlink()
 
-    def change_blob(self, digest: str):
-        """Turns over one bit in the middle of a blob."""
+    def change_blob(self, digest: str, every: int = None):
+        """Turns over one bit in the middle of a blob, or one in `every` bytes."""
         path = self._blob_file(digest)
         data = bytearray(path.read_bytes())
-        data[len(data) // 2] ^= 1
+        for at in range(0, len(data), every) if every else [len(data) // 2]:
+            data[at] ^= 1
         path.write_bytes(data)
 
     def _blob_file(self, digest: str) -> pathlib.Path:
