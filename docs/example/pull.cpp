@@ -1,9 +1,11 @@
 // Pulls an image into a tar that docker load takes, and shows how far it is: pull IMAGE FILE.
 #include <hawser/pull/pull.hpp>
+#include <hawser/registry/registries.hpp>
 
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <memory>
 
 #include <unistd.h>
 
@@ -25,6 +27,9 @@ int main(int argc, char** argv) try {
   request.references = {hawser::Reference::parse(argv[1])};
   request.output = argv[2];
   request.access.credentials = hawser::docker_config_logins(hawser::login_sources(std::getenv, ::getuid()));
+  const auto files = hawser::registry_files(std::getenv, ::getuid());
+  request.access.endpoints =
+      hawser::endpoint_lookup(std::make_shared<const hawser::Registries>(hawser::RegistryOptions{}, files));
   request.access.proxies = hawser::read_proxy_settings(std::getenv);
   Progress progress;
   const hawser::ImageResult image = hawser::pull(request, progress).front();

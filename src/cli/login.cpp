@@ -107,9 +107,7 @@ RegistryAccess registry_access(const Command& command, const std::vector<Referen
   const auto warn = [&](const std::string& text) { progress.tell(Importance::warning, text); };
   access.credentials = credential_lookup(command, images, environment, std::cin, progress,
                                          docker_config_logins(environment.login_sources, warn));
-  access.endpoints = [registries = std::move(registries)](const Reference& image) {
-    return registries->endpoints(image);
-  };
+  access.endpoints = endpoint_lookup(std::move(registries));
   access.log = [&progress](Importance importance, const std::string& text) { progress.tell(importance, text); };
   return access;
 }

@@ -218,7 +218,7 @@ TlsSettings tls_at(const RegistryAccess& access, const Endpoint& endpoint) {
 }
 
 std::vector<Endpoint> Session::endpoints(const Reference& reference) {
-  const auto [known, is_new] = endpoints_.try_emplace(reference.domain + "/" + reference.path);
+  const auto [known, is_new] = endpoints_.try_emplace(reference.to_string());
   if (!is_new) return known->second;
   std::vector<Endpoint> found;
   try {

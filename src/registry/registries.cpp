@@ -292,4 +292,8 @@ ResolvedName Registries::resolve(std::string_view name) const {
   return result;
 }
 
+EndpointLookup endpoint_lookup(std::shared_ptr<const Registries> registries) {
+  return [registries = std::move(registries)](const Reference& image) { return registries->endpoints(image); };
+}
+
 }  // namespace hawser

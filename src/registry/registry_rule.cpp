@@ -200,7 +200,7 @@ RegistryRule parse_mirror(std::string_view text, const std::string& option) {
   if (equals < text.find("://")) {
     rule.prefix = text.substr(0, equals);
     text.remove_prefix(equals + 1);
-    if (rule.prefix == "index.docker.io") rule.prefix = docker_hub;
+    if (is_same_registry(rule.prefix, docker_hub)) rule.prefix = docker_hub;
     std::string_view host = rule.prefix;
     if (host.starts_with("*.")) host.remove_prefix(2);
     try {

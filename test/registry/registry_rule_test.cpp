@@ -65,6 +65,7 @@ TEST(RegistryRule, ReadsMirrorsOfTheCommandLine) {
       {"https://harbor.example/v2/hub/", "nginx", "harbor.example", "hub/library/nginx", ""},
       {"http://mirror:5000", "nginx", "mirror:5000", "library/nginx", "", Endpoint::Scheme::http},
       {"index.docker.io=https://m.example", "nginx", "m.example", "library/nginx", ""},
+      {"registry-1.docker.io=https://m.example", "nginx", "m.example", "library/nginx", ""},
       {"quay.io=https://m.example/quay", "quay.io/a/b:1", "m.example", "quay/a/b", ""},
       {"*=https://m.example", "quay.io/a/b:1", "m.example", "a/b", "quay.io"},
       {"*=https://m.example", "nginx", "m.example", "library/nginx", "docker.io"},

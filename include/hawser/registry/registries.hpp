@@ -41,7 +41,7 @@ struct ResolvedName {
 
 /// Where images come from. For each registry the sources stand in the order options, containers, docker, containerd; a
 /// host that several name stands where the first one has it. The registry itself comes last, and is where the first of
-/// these that knows says.
+/// these that knows says. Used on one thread.
 class Registries {
  public:
   /// Reads the files now, and those of containerd when their registry is first asked for. What can't be read is left
@@ -63,5 +63,8 @@ class Registries {
 
   std::unique_ptr<Found> found_;
 };
+
+/// What RegistryAccess wants to know, by `registries`.
+EndpointLookup endpoint_lookup(std::shared_ptr<const Registries> registries);
 
 }  // namespace hawser
