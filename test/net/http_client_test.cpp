@@ -85,6 +85,21 @@ class HttpClientTest : public testing::Test {
   std::unique_ptr<HttpClient> http;
 };
 
+TEST_F(HttpClientTest, WhoIsGoneIsNotAskedHowToConnect) {
+  bool asked = false;
+  NetOptions options = test_net_options();
+  options.origin_tls = [&](const Origin&) {
+    asked = true;
+    return TlsSettings{};
+  };
+  {
+    HttpClient gone(context.get_executor(), options);
+    gone.warm_up(Origin{true, "127.0.0.1", 1}, 1);
+  }
+  context.run();
+  EXPECT_FALSE(asked);
+}
+
 TEST_F(HttpClientTest, AConnectionServesRequestAfterRequest) {
   for (int i = 0; i < 5; ++i) EXPECT_EQ(get(registry.url("/ok")), "hello");
   EXPECT_EQ(registry.connections_accepted(), 1u);
