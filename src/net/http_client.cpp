@@ -387,10 +387,10 @@ struct HttpResponse::Impl {
   }
 
   /// nginx takes a handshake without the client certificate that it wants, and refuses each request with a page of its
-  /// own.
+  /// own and the end of the connection. A 400 of what is behind it leaves the connection open.
   void refuse_without_client_certificate() const {
-    if (head.status != 400 || !ascii_lower(head.header("Content-Type")).starts_with("text/html")) return;
-    if (finished) return;  // no page
+    if (head.status != 400 || decoder.keep_alive() || finished) return;
+    if (!ascii_lower(head.header("Content-Type")).starts_with("text/html")) return;
     if (const auto error = lease->client_certificate_error("HTTP 400")) throw *error;
   }
 
