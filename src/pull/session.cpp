@@ -510,12 +510,23 @@ asio::awaitable<std::vector<RankedSource>> Session::sources(const Reference& ref
 std::vector<SourceResult> Session::results() const {
   std::vector<SourceResult> results;
   for (const auto& host : hosts_) {
-    SourceResult& result = results.emplace_back();
+    SourceResult result;
     result.host = host->endpoint.host;
     result.is_registry = host->endpoint.is_registry;
     result.configured_at = host->endpoint.configured_at;
     result.bytes = host->client->blob_bytes();
     result.trouble = host->left_out.empty() ? host->trouble : host->left_out;
+    // A mirror of several registries may be asked in several ways.
+    const auto same = std::ranges::find_if(results, [&](const SourceResult& known) {
+      return known.host == result.host && known.is_registry == result.is_registry &&
+             known.configured_at == result.configured_at;
+    });
+    if (same == results.end()) {
+      results.push_back(std::move(result));
+    } else {
+      same->bytes += result.bytes;
+      if (same->trouble.empty()) same->trouble = result.trouble;
+    }
   }
   return results;
 }

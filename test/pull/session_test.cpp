@@ -347,6 +347,21 @@ TEST_F(MirroredSessionTest, OneThatIsDownIsLeftOutForAllImages) {
   EXPECT_TRUE(results[2].is_registry);
 }
 
+TEST_F(MirroredSessionTest, AMirrorOfSeveralRegistriesIsOneInTheResults) {
+  access.endpoints = [this](const Reference& image) {
+    std::vector<Endpoint> found = configured;
+    for (Endpoint& each : found) each.repository = image.path;
+    found[0].ns = image.domain;
+    return found;
+  };
+  EXPECT_EQ(pulled().code, Errc{});
+  EXPECT_EQ(pulled("latest", "quay.io/a/b").code, Errc{});
+  EXPECT_EQ(first->requests().back().target, "/v2/a/b/manifests/latest?ns=quay.io");
+  const auto results = session().results();
+  ASSERT_EQ(results.size(), 3U);
+  EXPECT_EQ(results[0].configured_at, "mirrors.conf:3");
+}
+
 TEST_F(MirroredSessionTest, SomethingElseThanAManifestIsNoAnswer) {
   first->on("GET", "*").reply_with(Reply::captive_portal());
   EXPECT_EQ(pulled().code, Errc{});
