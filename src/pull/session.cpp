@@ -146,30 +146,39 @@ const TlsSettings& Session::certificates(const std::string& host) {
 }
 
 TlsSettings Session::tls_of(const Origin& origin) {
-  TlsSettings own, led;
+  TlsSettings own;
   bool serves_images = false, is_registry = false, is_checked = false;
   for (const auto& host : hosts_) {
+    if (Origin::from_host(host->endpoint.host, true) != origin) continue;
     TlsSettings said = host->endpoint.tls;
-    const Origin serving = Origin::from_host(host->endpoint.host, true);
-    if (serving == origin) {
-      serves_images = true;
-      is_registry |= host->endpoint.is_registry;
-      is_checked |= std::exchange(said.verify, true);
-      own.add(said);
-    } else {
-      said.add(certificates(serving.host_header()));
-      said.verify = true;
-      said.client_certificates.clear();
-      led.add(said);
-    }
+    serves_images = true;
+    is_registry |= host->endpoint.is_registry;
+    is_checked |= std::exchange(said.verify, true);
+    own.add(said);
   }
   TlsSettings settings = access_.tls;
   if (!is_registry) settings.client_certificates.clear();
   settings.add(own);
   settings.add(certificates(origin.host_header()));
-  if (!serves_images) settings.add(led);
+  if (!serves_images) settings.add(cas_of_hosts());
   if (serves_images && !is_checked) settings.verify = false;
   return settings;
+}
+
+TlsSettings Session::cas_of_hosts() {
+  TlsSettings cas;
+  for (const auto& host : hosts_) {
+    TlsSettings said = host->endpoint.tls;
+    try {
+      said.add(certificates(Origin::from_host(host->endpoint.host, true).host_header()));
+    } catch (const Error&) {
+      // Told where that host itself is asked.
+    }
+    said.verify = true;
+    said.client_certificates.clear();
+    cas.add(said);
+  }
+  return cas;
 }
 
 asio::awaitable<Logins> Session::look_up(std::string registry) {

@@ -118,6 +118,7 @@ class Session {
   /// What holds at `origin`. Hosts that serve images have their own settings. Where they lead to, a token service or
   /// storage, their CAs are trusted, too, as docker and podman do, but no certificate for them is shown.
   TlsSettings tls_of(const Origin& origin);
+  TlsSettings cas_of_hosts();
   asio::awaitable<Logins> look_up(std::string registry);
 
   asio::any_io_executor executor_;

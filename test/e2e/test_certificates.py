@@ -210,6 +210,18 @@ def test_directories_of_nothing_are_told(hawser):
     assert "there is no directory" in pull(hawser, "--cert-dir", empty / "not", "a/b", expect=DISK).err
 
 
+def test_a_mirror_whose_certificates_cannot_be_used_is_left_out(hawser, registry, pki, client):
+    mirror = f"127.0.0.1:{free_port()}"
+    directory = hawser.directory / "home/.config/containers/certs.d" / mirror
+    put(directory, pki.ca_file, client)
+    (directory / "client.key").unlink()
+    image = images.many_layers(2)
+    reference = registry.push("certs/mirror", image, "v1")
+    result = pull(hawser, "--mirror", f"{registry.host}=https://{mirror}", reference)
+    Archive(hawser.directory / "image.tar").check_image(image)
+    assert f"{directory}/client.key is missing, the key of {directory}/client.cert" in result.err
+
+
 def test_an_encrypted_key_is_named(hawser, guarded, pki, client):
     directory = hawser.directory / "home/.config/containers/certs.d" / guarded.host
     put(directory, pki.ca_file, client)
