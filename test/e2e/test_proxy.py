@@ -75,16 +75,22 @@ logfile_rotate 0
     daemon.stop()
 
 
-@pytest.fixture(scope="module")
-def socks(tmp_path_factory, hosts):
+def microsocks(tmp_path_factory, hosts, *options):
     """microsocks on loopback; it takes names from /etc/hosts, so it gets one of its own."""
     directory = tmp_path_factory.mktemp("socks")
     port = free_port()
     daemon = Daemon(
         ["unshare", "--mount", "sh", "-c", 'mount --bind "$0" /etc/hosts && exec "$@"',
-         hosts, "microsocks", "-i", "127.0.0.1", "-p", port], directory, "microsocks")
+         hosts, "microsocks", "-i", "127.0.0.1", "-p", port, *options], directory, "microsocks")
     daemon.wait_for(lambda: listens(port))
-    daemon.url = f"socks5h://127.0.0.1:{port}"
+    daemon.host = f"127.0.0.1:{port}"
+    daemon.url = f"socks5h://{daemon.host}"
+    return daemon
+
+
+@pytest.fixture(scope="module")
+def socks(tmp_path_factory, hosts):
+    daemon = microsocks(tmp_path_factory, hosts)
     yield daemon
     daemon.stop()
 
@@ -265,6 +271,20 @@ def test_socks_proxy(hawser, registries, socks, tls):
     image, reference, _ = pushed(registry)
     hawser.pull(registry, reference, environment={"ALL_PROXY": socks.url})
     Archive(hawser.directory / "image.tar").check_image(image)
+
+
+def test_socks_proxy_with_a_password(hawser, registry, tmp_path_factory, hosts):
+    image, reference, _ = pushed(registry)
+    socks = microsocks(tmp_path_factory, hosts, "-u", "me", "-P", "secret")
+    try:
+        hawser.pull(registry, reference, environment={"ALL_PROXY": f"socks5://me:secret@{socks.host}"})
+        Archive(hawser.directory / "image.tar").check_image(image)
+        for login, why in (("", "wants credentials"), ("me:wrong@", "refused its credentials")):
+            result = hawser.pull(registry, reference, expect=AUTHENTICATION,
+                                 environment={"ALL_PROXY": f"socks5h://{login}{socks.host}"})
+            assert f"the proxy {socks.host} {why}" in result.err
+    finally:
+        socks.stop()
 
 
 def test_the_harness_gives_no_proxy_by_itself():
