@@ -8,7 +8,7 @@ import subprocess
 import threading
 
 from .name_server import NameServer
-from .process import HarnessError, wait_until
+from .process import HarnessError, die_with_parent, wait_until
 
 _CLONE_NEWNET = 0x40000000
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -18,7 +18,7 @@ class Namespace:
     """A machine with loopback alone, until ip() gives it more."""
 
     def __init__(self):
-        self._holder = subprocess.Popen(["unshare", "--net", "sleep", "infinity"])
+        self._holder = subprocess.Popen(["unshare", "--net", "sleep", "infinity"], preexec_fn=die_with_parent)
         self._net = f"/proc/{self._holder.pid}/ns/net"
         wait_until(lambda: os.readlink(self._net) != os.readlink("/proc/self/ns/net"), 10, "a network namespace")
         self._listeners = []

@@ -53,7 +53,8 @@ def clean_environment(**extra: str) -> dict:
     return environment
 
 
-def _die_with_parent():
+def die_with_parent():
+    """For preexec_fn: the program is killed when the tests end, however they do."""
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
@@ -70,7 +71,7 @@ class Daemon:
                     [str(word) for word in command],
                     stdin=subprocess.DEVNULL, stdout=out, stderr=err,
                     env=environment or clean_environment(HOME=str(directory)),
-                    cwd=directory, start_new_session=True, preexec_fn=_die_with_parent, user=user)
+                    cwd=directory, start_new_session=True, preexec_fn=die_with_parent, user=user)
             except FileNotFoundError as error:
                 raise HarnessError(
                     f"{name} is not installed ({error}); run scripts/install-dependencies.sh test") from error
