@@ -43,6 +43,8 @@ constexpr std::chrono::duration<double> worthwhile_rest(5);
 constexpr std::chrono::milliseconds longest_wait_for_mirror = 3s;
 /// What arrives within this time is not worth splitting, however short the way.
 constexpr auto worthwhile_split = 250ms;
+/// And what does within this one, not worth asking for twice.
+constexpr auto worthwhile_duplicate = 100ms;
 
 RangeLimits range_limits(const FetchOptions& options) {
   RangeLimits limits;
@@ -492,8 +494,11 @@ std::optional<Assignment> BlobFetcher::Engine::next_assignment(OriginState& orig
   if (assignment) return assignment;
   // An open connection needs a round trip to be answered and some to gather speed; a new one, three more.
   const bool open = facts_.idle_connections(origin.origin) > 0;
-  return planner_.split(origin, now,
-                        std::max<PlanClock::duration>((open ? 3 : 8) * round_trip(origin.origin), worthwhile_split));
+  const auto trip = round_trip(origin.origin);
+  assignment = planner_.split(origin, now, std::max<PlanClock::duration>((open ? 3 : 8) * trip, worthwhile_split));
+  if (!assignment && open)
+    assignment = planner_.duplicate(origin, now, std::max<PlanClock::duration>(3 * trip / 2, worthwhile_duplicate));
+  return assignment;
 }
 
 void BlobFetcher::Engine::set_to_work() {

@@ -15,6 +15,8 @@ double seconds_between(PlanClock::time_point from, PlanClock::time_point to) {
 constexpr PlanClock::duration least_allowance = std::chrono::milliseconds(600);
 /// How long a part of a range should take at least.
 constexpr Seconds worthwhile_part{0.5};
+/// What of all bytes may be asked for twice.
+constexpr double share_of_duplicates = 0.02;
 /// How many times slower than usual a range has to be to be taken over.
 constexpr double by_far = 4;
 
@@ -28,7 +30,10 @@ std::size_t RangePlanner::add(std::uint64_t size, const std::vector<Interval>& g
   blob.sources = std::move(sources);
   for (PlannedSource& source : blob.sources)
     if (source.origin->refused_ranges) source.ranges = RangeSupport::probing;
-  for (const Interval& gap : gaps) blob.missing[gap.begin] = gap.end;
+  for (const Interval& gap : gaps) {
+    blob.missing[gap.begin] = gap.end;
+    planned_ += gap.size();
+  }
   blobs_.push_back(std::move(blob));
   handed_out_[group];
   return blobs_.size() - 1;
@@ -118,12 +123,12 @@ std::optional<std::pair<std::size_t, std::size_t>> RangePlanner::choose(const Or
   return best;
 }
 
-/// Shorter ranges end closer together. They are no slower where the next one is asked for in time: what a connection
-/// brings in two round trips leaves time for that.
+/// Shorter ranges end closer together. They are no slower where the next one is asked for in time, which what a
+/// connection brings in a round trip leaves.
 std::uint64_t RangePlanner::least_chunk(const OriginState& origin) const {
   if (origin.has_complained || origin.range_rate == 0) return limits_.min_chunk;
-  const double in_two_trips = origin.range_rate * 2 * Seconds(origin.round_trip).count();
-  return std::clamp(static_cast<std::uint64_t>(in_two_trips), std::min(limits_.last_chunk, limits_.min_chunk),
+  const double in_a_trip = origin.range_rate * Seconds(origin.round_trip).count();
+  return std::clamp(static_cast<std::uint64_t>(in_a_trip), std::min(limits_.last_chunk, limits_.min_chunk),
                     limits_.min_chunk);
 }
 
@@ -208,6 +213,7 @@ std::pair<RangePlanner::Active*, std::size_t> RangePlanner::slowest(const Origin
   const double usual = usual_rate(origin, now);
   for (auto& [id, active] : active_) {
     const std::uint64_t left = active.end - active.position;
+    if (active.twin) continue;
     // What has just been asked for has had no chance to show its rate.
     if (left == 0 || now - active.started < at_least) continue;
     const auto source = source_at(origin, active.blob, now);
@@ -251,6 +257,32 @@ std::optional<Assignment> RangePlanner::split(OriginState& origin, PlanClock::ti
   return start(blob, source, begin, end, now, allowance);
 }
 
+std::optional<Assignment> RangePlanner::duplicate(OriginState& origin, PlanClock::time_point now,
+                                                  PlanClock::duration at_least) {
+  const auto allowed = static_cast<std::uint64_t>(share_of_duplicates * static_cast<double>(planned_));
+  Seconds longest = at_least;
+  std::optional<std::size_t> chosen, source;
+  for (const auto& [id, active] : active_) {
+    const std::uint64_t left = active.end - active.position;
+    if (left == 0 || active.twin || duplicated_ + left > allowed || now - active.started < at_least) continue;
+    const auto at = source_at(origin, active.blob, now);
+    if (!at || blobs_[active.blob].sources[*at].ranges == RangeSupport::refused) continue;
+    const Seconds by_rate(static_cast<double>(left) / std::max(rate(active, now), 1.0));
+    const Seconds time_left = std::max<Seconds>(by_rate, now - active.moved);
+    if (time_left <= longest) continue;
+    longest = time_left;
+    chosen = id;
+    source = at;
+  }
+  if (!chosen) return std::nullopt;
+  const Active slow = active_.at(*chosen);
+  const Assignment second = start(slow.blob, *source, slow.position, slow.end, now, slow.allowance);
+  duplicated_ += slow.end - slow.position;
+  active_.at(second.id).twin = *chosen;
+  active_.at(*chosen).twin = second.id;
+  return second;
+}
+
 void RangePlanner::begin(std::size_t assignment, PlanClock::time_point now) {
   Active& active = active_.at(assignment);
   active.started = active.moved = now;
@@ -275,6 +307,13 @@ void RangePlanner::finish(std::size_t assignment) {
   active_.erase(found);
   Blob& blob = blobs_[active.blob];
   --blob.active;
+  if (active.twin) {
+    // Which fetches all that is left, or need not fetch it any more.
+    Active& twin = active_.at(*active.twin);
+    twin.twin.reset();
+    if (active.position >= active.end) twin.end = twin.position;
+    return;
+  }
   if (active.position >= active.end || blob.withdrawn) return;
   // What borders on it is one gap with it, so that it costs one request.
   std::uint64_t begin = active.position, end = active.end;
@@ -315,8 +354,11 @@ bool RangePlanner::take_whole(std::size_t assignment) {
   for (const auto& [id, other] : active_)
     if (id != assignment && other.blob == active.blob && other.whole_body && other.position < other.end) body = id;
   // All other ranges of the blob are given up: the one body brings their bytes, too.
-  for (auto& [id, other] : active_)
-    if (id != body && other.blob == active.blob) other.end = other.position;
+  for (auto& [id, other] : active_) {
+    if (other.blob != active.blob) continue;
+    other.twin.reset();
+    if (id != body) other.end = other.position;
+  }
   Active& whole = active_.at(body);
   whole.whole_body = true;
   if (body == assignment) whole.begin = whole.position = 0;

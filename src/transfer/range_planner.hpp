@@ -87,7 +87,8 @@ struct Assignment {
 /// shares. Ranges shrink as less is left (guided self-scheduling), so that connections end together; what still
 /// drags at the end is split between its connection and an idle one, of whichever source. What comes by far more slowly
 /// than other ranges is taken over but for what arrives meanwhile, and what does not move at all, whole: sooner at an
-/// origin that answers soon, and each time after twice as long, so that a slow one is waited for.
+/// origin that answers soon, and each time after twice as long, so that a slow one is waited for. The last ranges are
+/// asked for twice.
 class RangePlanner {
  public:
   explicit RangePlanner(RangeLimits limits) : limits_(limits) {}
@@ -107,6 +108,11 @@ class RangePlanner {
   /// Part of a range in flight for a connection of `origin` that has nothing else to do, where that ends the pull
   /// sooner: `head_start` is how long the new request will take to gather speed.
   std::optional<Assignment> split(OriginState& origin, PlanClock::time_point now, PlanClock::duration head_start);
+
+  /// What is left of a range in flight, once more, for an open connection of `origin` that has nothing else to do,
+  /// where that would take longer than `at_least`: the first answer counts. At most 2 % of all bytes are asked for
+  /// twice.
+  std::optional<Assignment> duplicate(OriginState& origin, PlanClock::time_point now, PlanClock::duration at_least);
 
   /// An assignment that was asked for ahead is what its connection brings from now on.
   void begin(std::size_t assignment, PlanClock::time_point now);
@@ -163,6 +169,7 @@ class RangePlanner {
     bool whole_body = false;  // asked for from the first to the last byte, whatever split() has made of its end
     PlanClock::time_point asked{}, started{}, moved{};
     PlanClock::duration allowance{};  // how long it may stand still, or drag
+    std::optional<std::size_t> twin;  // the assignment that fetches the same
   };
 
   static double rate(const Active& active, PlanClock::time_point now);
@@ -191,6 +198,7 @@ class RangePlanner {
   std::map<std::size_t, std::uint64_t> handed_out_;  // group → bytes
   std::map<std::size_t, Active> active_;             // by assignment
   std::size_t next_id_ = 0;
+  std::uint64_t planned_ = 0, duplicated_ = 0;  // bytes
 };
 
 }  // namespace hawser

@@ -413,7 +413,7 @@ TEST_F(RangePlannerTest, RangesGetShorterAtTheEndWhereTheNextIsAskedForInTime) {
     return assignment.end - assignment.begin;
   };
   EXPECT_EQ(size(), 100u);  // nothing is known of its rate
-  origin.brought(1000);     // bytes a second: 40 in two round trips of 20 ms
+  origin.brought(2000);     // bytes a second: 40 in a round trip of 20 ms
   EXPECT_EQ(size(), 40u);
   origin.range_rate = 1;
   EXPECT_EQ(size(), 20u);
@@ -428,6 +428,69 @@ TEST_F(RangePlannerTest, WhatWasAskedForAheadDoesNotDragWhileItWaits) {
   planner.begin(assignment.id, now);
   planner.advance(assignment.id, 400, now + 1s);
   EXPECT_FALSE(split(10s, 1s));  // 600 bytes at 400 a second
+}
+
+/// Two ranges of a blob of 10000 bytes, of which one comes and the other stands still at `slow_at`.
+class TwinsTest : public RangePlannerTest {
+ protected:
+  TwinsTest() {
+    RangeLimits limits = small_limits();
+    limits.fixed_chunk = 9900;
+    planner = RangePlanner(limits);
+    add(10'000, {{0, 9800}, {9900, 10'000}}, 0);
+    fast = next();
+    slow = next();
+    planner.advance(slow.id, slow_at, now + 1s);
+    planner.advance(fast.id, 9800, now + 1s);
+    planner.finish(fast.id);
+    now += 2s;
+    twin = planner.duplicate(origin, now, 500ms);
+  }
+
+  static constexpr std::uint64_t slow_at = 9950;
+  Assignment fast, slow;
+  std::optional<Assignment> twin;
+};
+
+TEST_F(TwinsTest, WhatIsLeftIsAskedForOnceMoreAndOnlyOnce) {
+  ASSERT_TRUE(twin);
+  EXPECT_EQ(twin->begin, slow_at);
+  EXPECT_EQ(twin->end, 10'000u);
+  EXPECT_FALSE(planner.duplicate(origin, now + 5s, 500ms));
+}
+
+TEST_F(TwinsTest, TheFirstEndsTheOther) {
+  ASSERT_TRUE(twin);
+  planner.advance(twin->id, 10'000, now);
+  planner.finish(twin->id);
+  EXPECT_EQ(planner.end(slow.id), slow_at);
+  planner.finish(slow.id);
+  EXPECT_TRUE(idle());
+}
+
+TEST_F(TwinsTest, WhereOneFailsTheOtherGoesOn) {
+  ASSERT_TRUE(twin);
+  planner.finish(slow.id);
+  EXPECT_TRUE(idle());
+  EXPECT_EQ(planner.end(twin->id), 10'000u);
+  planner.finish(twin->id);
+  EXPECT_EQ(unassigned(), 50u);  // both have failed
+}
+
+TEST_F(TwinsTest, OneOfWhichIsGivenUpForAWholeBodyEndsNothing) {
+  ASSERT_TRUE(twin);
+  EXPECT_TRUE(planner.take_whole(twin->id));
+  planner.finish(slow.id);
+  EXPECT_EQ(planner.end(twin->id), 10'000u);
+}
+
+TEST_F(RangePlannerTest, NoMoreThanAFiftiethIsAskedForTwice) {
+  add(1000);
+  const Assignment assignment = next(1);
+  planner.advance(assignment.id, 979, now);
+  EXPECT_FALSE(planner.duplicate(origin, now + 10s, 500ms));
+  planner.advance(assignment.id, 980, now);
+  EXPECT_TRUE(planner.duplicate(origin, now + 10s, 500ms));
 }
 
 }  // namespace
