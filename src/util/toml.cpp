@@ -30,27 +30,42 @@ constexpr std::size_t max_depth = 32;
 /// toml++ takes dotted keys of any depth and destroys tables by recursion: so many dots still fit on the stack.
 constexpr std::size_t max_dots = 4096;
 
-/// The dots of `text` that stand neither in strings nor in comments.
-std::size_t count_dots(std::string_view text) {
-  std::size_t dots = 0;
+/// What of a text is dangerous to toml++.
+struct Dangers {
+  std::size_t dots = 0;                  // neither in strings nor in comments
+  std::optional<std::size_t> not_ascii;  // where a character is that toml++ takes for granted not to be there
+};
+
+/// Looks for them. Characters that are not ASCII are fine in comments and in strings, but not where toml++ looks for
+/// blanks: behind a backslash, and in long strings that have any.
+Dangers find_dangers(std::string_view text) {
+  Dangers found;
+  const auto note = [&](std::size_t at) {
+    if (static_cast<unsigned char>(text[at]) >= 0x80 && !found.not_ascii) found.not_ascii = at;
+  };
   for (std::size_t at = 0; at < text.size();) {
     const char c = text[at];
     if (c == '#') {
       at = std::min(text.find('\n', at), text.size());
     } else if (c == '"' || c == '\'') {
       const std::string quotes(3, c);
-      const bool long_string = text.substr(at).starts_with(quotes);
-      at += long_string ? 3 : 1;
-      const std::string_view end = long_string ? std::string_view(quotes) : std::string_view(quotes).substr(0, 1);
-      while (at < text.size() && !text.substr(at).starts_with(end) && (long_string || text[at] != '\n'))
-        at += c == '"' && text[at] == '\\' ? 2 : 1;
+      const bool is_long = text.substr(at).starts_with(quotes), has_escapes = c == '"';
+      at += is_long ? 3 : 1;
+      const std::string_view end = is_long ? std::string_view(quotes) : std::string_view(quotes).substr(0, 1);
+      while (at < text.size() && !text.substr(at).starts_with(end) && (is_long || text[at] != '\n')) {
+        const bool escape = has_escapes && text[at] == '\\' && at + 1 < text.size();
+        if (escape) note(at + 1);
+        if (is_long && has_escapes) note(at);
+        at += escape ? 2 : 1;
+      }
       at = std::min(at + end.size(), text.size());
     } else {
-      dots += c == '.';
+      note(at);
+      found.dots += c == '.';
       ++at;
     }
   }
-  return dots;
+  return found;
 }
 
 /// What toml++ says, without what it quotes of the file: that may be a secret.
@@ -118,7 +133,11 @@ class Converter {
 TomlDocument::TomlDocument(std::string name, std::string_view text) : name_(std::move(name)) {
   constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
   if (text.starts_with(byte_order_mark)) text.remove_prefix(byte_order_mark.size());
-  if (count_dots(text) > max_dots) refuse(1, "has too many dotted keys");
+  const Dangers dangers = find_dangers(text);
+  if (dangers.dots > max_dots) refuse(1, "has too many dotted keys");
+  if (dangers.not_ascii)
+    refuse(static_cast<unsigned>(1 + std::ranges::count(text.substr(0, *dangers.not_ascii), '\n')),
+           "is no TOML: a character that is not ASCII outside of a plain string");
   try {
     root_ = Converter(*this).table(toml::parse(text), 0);
   } catch (const toml::parse_error& error) {
