@@ -39,6 +39,7 @@ struct Dangers {
 /// Looks for them. Characters that are not ASCII are fine in comments and in strings, but not where toml++ looks for
 /// blanks: behind a backslash, and in long strings that have any.
 Dangers find_dangers(std::string_view text) {
+  constexpr std::string_view before_strings = " \t\r\n=,[{.";  // behind anything else a quote begins none
   Dangers found;
   const auto note = [&](std::size_t at) {
     if (static_cast<unsigned char>(text[at]) >= 0x80 && !found.not_ascii) found.not_ascii = at;
@@ -47,7 +48,7 @@ Dangers find_dangers(std::string_view text) {
     const char c = text[at];
     if (c == '#') {
       at = std::min(text.find('\n', at), text.size());
-    } else if (c == '"' || c == '\'') {
+    } else if ((c == '"' || c == '\'') && (at == 0 || before_strings.find(text[at - 1]) != std::string_view::npos)) {
       const std::string quotes(3, c);
       const bool is_long = text.substr(at).starts_with(quotes), has_escapes = c == '"';
       at += is_long ? 3 : 1;

@@ -60,7 +60,8 @@ TEST(Toml, WhatTheParserDoesNotExpectIsNoTomlEither) {
 TEST(Toml, OtherCharactersThanAsciiStandInStringsAndComments) {
   EXPECT_EQ(refusal("# \xC3\xA9\na = '\xC3\xA9'\nb = \"\xC3\xA9\"\n'\xC3\xA9' = '''\xC3\xA9'''"), "");
   for (const std::string_view text : {"a = ''\n\xC3\xA9 = 1", "a = ''\nb =\xC3\xA9'x'", "a = ''\nb = \"\\\xC3\xA9\"",
-                                      "a = ''\nb = \"\"\"\xC3\xA9\"\"\"", "a = ''\nb = 1 \xC3\xA9"})
+                                      "a = ''\nb = \"\"\"\xC3\xA9\"\"\"", "a = ''\nb = 1 \xC3\xA9",
+                                      "a = ''\nb = 1\".\xC3\xA9", "a = ''\nb = \"x\"\"\xC3\xA9\""})
     EXPECT_EQ(refusal(text), "a.toml:2: is no TOML: a character that is not ASCII outside of a plain string") << text;
 }
 
