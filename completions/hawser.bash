@@ -32,7 +32,7 @@ _hawser() {
     --mirror | --insecure-registry)
       return ;;
     -u | --username | --password | --chunk-size | --limit-rate | --retries | --max-wait | --connect-timeout | \
-      --stall-timeout | --resolve | --interface | --older-than)
+      --stall-timeout | --resolve | --interface | --older-than | --shard)
       return ;;
   esac
 
@@ -49,7 +49,7 @@ _hawser() {
       --platform | --from-file | -o | --output | --format | --max-concurrent-downloads | --max-connections | \
         --chunk-size | --limit-rate | --retries | --max-wait | --connect-timeout | --stall-timeout | -u | --username | \
         --password | --mirror | --insecure-registry | --ca-cert | --cert-dir | --client-cert | --client-key | --tls-min | --resolve | \
-        --interface | --cache-dir | --import-tar | --older-than) value=1 ;;
+        --interface | --cache-dir | --import-tar | --older-than | --shard) value=1 ;;
       -*) ;;
       inspect | manifest | digest | tags | ratelimit | config | cache | import | login | logout | help | version)
         command=$word
@@ -66,8 +66,8 @@ _hawser() {
   if [[ $current == -* ]]; then
     local options
     case $command in
-      pull) options="--platform --all-platforms --from-file --allow-foreign-layers --dry-run --output --format
-        --uncompressed --max-concurrent-downloads --max-connections --chunk-size --limit-rate --cache-dir --no-cache
+      pull) options="--platform --all-platforms --from-file --shard --allow-foreign-layers --dry-run --output
+        --format --uncompressed --max-concurrent-downloads --max-connections --chunk-size --limit-rate --cache-dir --no-cache
         --verify-cache --import-tar $mirrors $access $general" ;;
       inspect) options="--platform --config --raw $mirrors $access $general" ;;
       manifest) options="--platform $mirrors $access ${general#--json }" ;;

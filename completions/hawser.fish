@@ -17,7 +17,7 @@ function __hawser_command --description "The command on the command line; pull w
                 set value 1
             case --cert-dir --client-cert --client-key --tls-min --resolve --interface
                 set value 1
-            case --mirror --insecure-registry --cache-dir --import-tar --older-than
+            case --mirror --insecure-registry --cache-dir --import-tar --older-than --shard
                 set value 1
             case "-*"
                 continue
@@ -51,6 +51,7 @@ complete -c hawser -n 'test (__hawser_command) = help' -a 'pull inspect manifest
 complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest' -l platform -x -a 'linux/amd64 linux/arm64 linux/arm/v7 linux/386 linux/ppc64le linux/riscv64 linux/s390x' -d 'platform to pull'
 complete -c hawser -n 'contains (__hawser_command) pull' -l all-platforms -d 'every platform of the image'
 complete -c hawser -n 'contains (__hawser_command) pull' -l from-file -r -F -d 'pull the images named in a list'
+complete -c hawser -n 'contains (__hawser_command) pull' -l shard -x -d 'pull the I-th and every N-th image after it'
 complete -c hawser -n 'contains (__hawser_command) pull' -l allow-foreign-layers -d 'fetch layers from the URLs in the manifest'
 complete -c hawser -n 'contains (__hawser_command) pull' -l dry-run -d 'show what would be fetched'
 complete -c hawser -n 'contains (__hawser_command) inspect' -l config -d 'show the config'

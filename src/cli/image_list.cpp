@@ -20,6 +20,12 @@ std::string_view without_comment(std::string_view line) {
   return line;
 }
 
+std::vector<ResolvedName> part_of(const std::vector<ResolvedName>& images, const Shard& shard) {
+  std::vector<ResolvedName> part;
+  for (std::size_t i = shard.index - 1; i < images.size(); i += shard.count) part.push_back(images[i]);
+  return part;
+}
+
 }  // namespace
 
 std::vector<ResolvedName> parse_image_list(std::string_view text, std::string_view name, const ImageNames& resolve) {
@@ -57,7 +63,7 @@ std::vector<ResolvedName> collect_images(const Command& pull, std::istream& inpu
       add(std::move(image));
   }
   if (images.empty()) throw Error(Errc::usage, "the list names no image");
-  return images;
+  return part_of(images, pull.shard);
 }
 
 std::string read_input(std::istream& input, std::size_t limit, const Error& too_long) {

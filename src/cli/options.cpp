@@ -97,6 +97,20 @@ struct OptionValue {
     }
   }
 
+  /// "2/8".
+  Shard shard() const {
+    constexpr std::size_t most = 1'000'000;
+    const std::string_view whole = text;
+    const std::size_t slash = std::min(whole.find('/'), whole.size());
+    const auto index = parse_whole<std::size_t>(whole.substr(0, slash));
+    const auto count = parse_whole<std::size_t>(whole.substr(std::min(slash + 1, whole.size())));
+    if (!index || !count || *index < 1 || *index > *count || *count > most)
+      throw usage(option + ": " + printable(text, 40) + " is not I/N, with I from 1 to N, and N at most " +
+                      std::to_string(most),
+                  "1/8 is the first of eight parts, 8/8 the last");
+    return {*index, *count};
+  }
+
   TlsVersion tls_version() const {
     if (text == "1.2") return TlsVersion::tls_1_2;
     if (text == "1.3") return TlsVersion::tls_1_3;
@@ -168,6 +182,9 @@ constexpr auto options = std::to_array<OptionInfo>({
     {"from-file", 0, "LIST", true, image_group, on_pull,
      "Pull the images named in LIST, one a line, # begins a comment; - reads standard input",
      [](auto& to, auto& value) { to.lists.push_back(value.non_empty()); }},
+    {"shard", 0, "I/N", false, image_group, on_pull,
+     "Pull a part of the images: the I-th and every N-th after it, so that each of N machines pulls others",
+     [](auto& to, auto& value) { to.shard = value.shard(); }},
     {"allow-foreign-layers", 0, "", false, image_group, on_pull,
      "Fetch layers from the URLs that the manifest names (old Windows images), without credentials",
      [](auto& to, auto&) { to.allow_foreign_layers = true; }},

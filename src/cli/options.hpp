@@ -6,6 +6,7 @@
 #include <hawser/registry/registries.hpp>
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -65,6 +66,13 @@ std::span<const CommandInfo> command_table();
 /// All options, in the order of the help.
 std::span<const OptionInfo> option_table();
 
+/// One of the parts that a list is split into for as many machines: counted from 1.
+struct Shard {
+  std::size_t index = 1, count = 1;
+
+  friend bool operator==(const Shard&, const Shard&) = default;
+};
+
 /// A command line: the command, its words, and what its options say.
 struct Command : PullRequest {
   Command() { cache_directory = "./docker_images_cache"; }
@@ -74,6 +82,7 @@ struct Command : PullRequest {
   std::vector<std::string> words;
 
   std::vector<std::string> lists;        ///< files with a reference a line; "-" is stdin
+  Shard shard;                           ///< the part of the images that is pulled
   std::vector<std::string> import_tars;  ///< taken into the cache before the pull
   bool dry_run = false;
   bool use_cache = true;

@@ -50,6 +50,20 @@ void import_tars(const Command& command, Progress& progress) {
   }
 }
 
+/// Where there are more parts than images (--shard). That is a success: the machines of a fleet all run one command.
+ExitCode pull_nothing(const Command& command, Progress& progress) {
+  import_tars(command, progress);
+  progress.message("nothing to pull: shard " + std::to_string(command.shard.index) + "/" +
+                   std::to_string(command.shard.count) + " has no image");
+  if (command.json) {
+    PullStatistics none;
+    none.dry_run = command.dry_run;
+    none.format = command.format;
+    say(command, none);
+  }
+  return ExitCode::done;
+}
+
 }  // namespace
 
 ExitCode run_pull_command(const Command& command, const Environment& environment) {
@@ -61,6 +75,7 @@ ExitCode run_pull_command(const Command& command, const Environment& environment
   Progress& progress = runtime.progress();
   const auto registries = read_registries(command, environment, progress);
   const auto names = collect_images(command, std::cin, image_names(registries, progress));
+  if (names.empty()) return pull_nothing(command, progress);
   ChosenImages chosen = choose_images(names, command, environment, registries);
   if (chosen.signal != 0) return exit_code_of_signal(chosen.signal);
   request.references = std::move(chosen.images);

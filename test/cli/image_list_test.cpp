@@ -62,6 +62,38 @@ TEST(ImageList, WhatIsNamedTwiceIsPulledOnce) {
   EXPECT_THAT(familiar(images), ElementsAre("nginx:latest", "redis:latest", "alpine:latest"));
 }
 
+std::vector<std::string> part(std::vector<std::string> words, std::size_t index, std::size_t count) {
+  Command pull;
+  pull.words = std::move(words);
+  pull.lists = {"-"};
+  pull.shard = {index, count};
+  std::istringstream input("c\nd\na\ne\n");
+  return familiar(collect_images(pull, input, as_docker));
+}
+
+TEST(ImageList, APartIsEveryNthOfTheDifferentImages) {
+  EXPECT_THAT(part({"a", "b"}, 1, 1), ElementsAre("a:latest", "b:latest", "c:latest", "d:latest", "e:latest"));
+  EXPECT_THAT(part({"a", "b", "a"}, 1, 2), ElementsAre("a:latest", "c:latest", "e:latest"));
+  EXPECT_THAT(part({"a", "b", "a"}, 2, 2), ElementsAre("b:latest", "d:latest"));
+  EXPECT_THAT(part({"a", "b"}, 5, 6), ElementsAre("e:latest"));
+  EXPECT_THAT(part({"a", "b"}, 6, 6), testing::IsEmpty());
+}
+
+TEST(ImageList, AListThatGrowsAtItsEndKeepsItsParts) {
+  for (std::size_t index = 1; index <= 3; ++index) {
+    Command pull;
+    pull.words = {"a", "b", "c", "d"};
+    pull.shard = {index, 3};
+    std::istringstream none;
+    const auto before = familiar(collect_images(pull, none, as_docker));
+    pull.words.insert(pull.words.end(), {"e", "f"});
+    auto after = familiar(collect_images(pull, none, as_docker));
+    ASSERT_GE(after.size(), before.size());
+    after.resize(before.size());
+    EXPECT_EQ(after, before);
+  }
+}
+
 /// Gives a text, and then fails as a broken disk does.
 class BrokenInput : public std::streambuf {
  public:

@@ -176,6 +176,18 @@ TEST(Options, CertificatesAndAddresses) {
               ElementsAre(HostAddresses{"a.example", 443, {"192.0.2.1"}}, HostAddresses{"*", 5000, {"2001:db8::1"}}));
 }
 
+TEST(Options, PartsOfAList) {
+  EXPECT_EQ(parse({"nginx"}).shard, (Shard{1, 1}));
+  EXPECT_EQ(parse({"--shard", "3/8", "nginx"}).shard, (Shard{3, 8}));
+  EXPECT_EQ(parse({"--shard=1000000/1000000", "--from-file", "list"}).shard, (Shard{1'000'000, 1'000'000}));
+  for (const char* nonsense : {"0/8", "9/8", "1/0", "0/0", "-1/8", "1", "/", "1/", "/8", "1/8/2", "a/b", " 1/8", "+1/8",
+                               "1/1000001", "1/99999999999999999999", "\x1b"})
+    EXPECT_THAT(refusal({"--shard", nonsense, "nginx"}),
+                testing::AllOf(HasSubstr("is not I/N"), Not(HasSubstr("\x1b"))))
+        << nonsense;
+  EXPECT_THAT(refusal({"tags", "--shard", "1/2", "nginx"}), HasSubstr("no option of hawser tags"));
+}
+
 TEST(Options, OtherCommands) {
   const auto inspect = parse({"inspect", "--config", "--platform", "arm64", "--json", "nginx"});
   EXPECT_EQ(inspect.words.front(), "nginx");

@@ -78,6 +78,18 @@ def test_a_tar_does_not_go_to_a_terminal(hawser, registry, options):
     assert registry.accesses(mark) == []
 
 
+def test_each_machine_pulls_its_part_of_a_list(hawser, registry):
+    references = [registry.push(f"commands/shard-{n}", images.Image([images.text_layer(n)]), "v1") for n in range(3)]
+    (hawser.directory / "list").write_text("\n".join(references))
+    pulled = []
+    for index in range(1, 5):
+        result = hawser.pull(registry, "--json", "--from-file", "list", "--shard", f"{index}/4", output=None)
+        pulled.append([image["reference"] for image in json.loads(result.out)["images"]])
+    assert pulled == [*([reference] for reference in references), []]
+    assert "nothing to pull: shard 4/4 has no image" in result.err
+    assert hawser.run("--shard", "5/4", references[0]).code == USAGE
+
+
 def test_digest_and_manifest_are_what_the_registry_has(hawser, registry):
     index = images.six_platforms()
     reference = registry.push("commands/digest", index, "v1")
