@@ -96,6 +96,7 @@ SCENARIOS = {
         Scenario("shares-six", SIXTEEN, None, "1.3 × the best fixed number", per_connection=150_000),
         Scenario("shares-near", SIXTY, NEAR, "1.3 × the best fixed number", per_connection=150_000),
         Scenario("shares-far", SIXTY, FAR, "1.3 × the best fixed number", per_connection=150_000),
+        Scenario("shares-again", SIXTY, None, "1.3 × the best fixed number", per_connection=150_000, known=True),
         Scenario("public", SIX, FAR, "1.35 × limit", three_origins=True),
         Scenario("public-small", FORTY, FAR, "1.5 × limit", three_origins=True),
         Scenario("public-huge", HUGE, FAR, "1.10 × limit", three_origins=True),

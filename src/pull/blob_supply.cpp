@@ -29,6 +29,16 @@ FetchOptions fetch_options(const PullRequest& request, const RetryLimits& retry)
   return options;
 }
 
+/// What the connections and the notes of earlier calls know of origins.
+ConnectionFacts facts_of(Session& session) {
+  ConnectionFacts facts = facts_of(session.http());
+  facts.proven = [&notes = session.notes()](const Origin& origin) { return notes.recall(origin).connections; };
+  facts.note_proven = [&notes = session.notes()](const Origin& origin, std::size_t connections) {
+    notes.update(origin, [&](OriginNote& note) { note.connections = connections; });
+  };
+  return facts;
+}
+
 /// Whether the blob is neither the one that is wanted nor its tar, but one that may inflate to the tar.
 bool is_noted(const StoredBlob& blob, const OutputBlob& wanted) {
   return blob.digest != wanted.descriptor.digest && blob.digest != wanted.diff_id;
@@ -87,7 +97,7 @@ BlobSupply::BlobSupply(asio::any_io_executor executor, asio::thread_pool& pool, 
       storage_(storage),
       session_(session),
       observer_(observer),
-      fetcher_(executor, pool.get_executor(), facts_of(session.http()), fetch_options(request, session.retry_limits()),
+      fetcher_(executor, pool.get_executor(), facts_of(session), fetch_options(request, session.retry_limits()),
                observer) {}
 
 void BlobSupply::stop() {

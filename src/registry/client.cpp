@@ -103,10 +103,15 @@ void RegistryClient::prepare() {
   }
   if (expects_redirects()) {
     http_.warm_up(origin_, connections_for_redirects);
-    http_.warm_up(*note_.storage);
+    warm_up(*note_.storage);
   } else {
-    http_.warm_up(origin_);
+    warm_up(origin_);
   }
+}
+
+void RegistryClient::warm_up(const Origin& origin) {
+  http_.warm_up(origin);
+  if (notes_) http_.warm_up(origin, notes_->recall(origin).connections);
 }
 
 bool RegistryClient::expects_redirects() const {

@@ -115,6 +115,8 @@ class RegistryClient {
   asio::awaitable<HttpResponse> get(RedirectChain& chain, Headers headers, std::string repository, std::string what,
                                     const char* method = "GET", Redirects redirects = Redirects::follow);
   asio::awaitable<std::vector<Challenge>> base_challenges();
+  /// Opens connections for the blobs at `origin`.
+  void warm_up(const Origin& origin);
   /// Whether a blob's place is asked for before its ranges are: a registry that redirects to a storage redirects all.
   /// Where it has not shown yet whether it does, one that has its tokens made elsewhere is taken for such a one.
   bool expects_redirects() const;

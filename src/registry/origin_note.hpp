@@ -29,7 +29,7 @@ Url checked_realm(const Origin& registry, std::string_view realm);
 struct OriginNote {
   std::optional<TokenService> token_service = {};
   std::optional<Origin> storage = {};  ///< where a registry's blobs are; itself where it sends them
-  std::size_t connections = 0;         ///< that have brought more than the usual number; 0: none have
+  std::size_t connections = 0;         ///< of which each had its whole share; 0: that has not shown
 
   /// The note as a JSON object, about `origin`.
   std::string to_text(const Origin& origin) const;

@@ -35,8 +35,6 @@ constexpr auto shares_interval = 50ms;
 /// Places of blobs that are asked for at once, and how many blobs ahead of those that are done: signed URLs end.
 constexpr std::size_t max_scouts = 8;
 constexpr std::size_t scouted_ahead = 64;
-/// On shorter ways a connection stands still for no time worth speaking of between two answers.
-constexpr auto shortest_to_ask_ahead = 2ms;
 /// How much longer a pull must last at its present rate for other numbers of connections to be tried.
 constexpr std::chrono::duration<double> worthwhile_rest(5);
 /// A mirror that asks to wait for longer is left.
@@ -469,7 +467,8 @@ OriginState& BlobFetcher::Engine::state_of(const Origin& origin, const OriginSta
   if (found != origins_.end()) return found->second;
   const std::size_t max = options_.max_connections.value_or(max_auto_connections);
   const Origin& like = facts_.round_trip(origin) || !led_there ? origin : led_there->origin;
-  return origins_.try_emplace(origin, origin, round_trip(like), max).first->second;
+  const std::size_t proven = facts_.proven ? facts_.proven(origin) : 0;
+  return origins_.try_emplace(origin, origin, round_trip(like), max, proven).first->second;
 }
 
 std::chrono::microseconds BlobFetcher::Engine::round_trip(const Origin& origin) const {
@@ -735,7 +734,10 @@ void BlobFetcher::Engine::settle(const Running& running, OriginState& origin, co
                              .wait_too_long = too_long};
   if (is_complaint(failed)) {
     origin.has_complained = true;
+    const std::size_t proven = origin.controller.proven();
     origin.controller.complaint(origin.workers);
+    if (facts_.note_proven && origin.controller.proven() != proven)
+      facts_.note_proven(origin.origin, origin.controller.proven());
   }
   switch (react_to(failed)) {
     case Reaction::ignore:
@@ -804,8 +806,11 @@ void BlobFetcher::Engine::share_out(PlanClock::duration passed) {
     if (origin.workers == 0 || shares.time.count() == 0) continue;
     const double rate = shares.bytes / shares.time.count() * static_cast<double>(origin.workers);
     const ConcurrencyController::Seconds rest(static_cast<double>(planner_.outstanding(origin)) / std::max(rate, 1.0));
+    const std::size_t proven = origin.controller.proven();
     origin.controller.share_out(shares, origin.workers, rest,
                                 std::max<ConcurrencyController::Seconds>(1s, 20 * round_trip(name)));
+    if (facts_.note_proven && origin.controller.proven() != proven)
+      facts_.note_proven(name, origin.controller.proven());
   }
 }
 

@@ -34,6 +34,9 @@ struct ConnectionFacts {
   std::function<std::optional<std::chrono::microseconds>(const Origin&)> round_trip;
   /// Connections that are open and wait for a request.
   std::function<std::size_t(const Origin&)> idle_connections;
+  /// ConcurrencyController::proven() of an earlier call, and what becomes of that of this one; both may be empty.
+  std::function<std::size_t(const Origin&)> proven = {};
+  std::function<void(const Origin&, std::size_t)> note_proven = {};
 };
 
 /// `http` must outlive what is returned.

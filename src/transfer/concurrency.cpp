@@ -27,12 +27,13 @@ std::size_t initial_connections(std::chrono::microseconds round_trip) {
   return static_cast<std::size_t>(std::clamp<long>(4 + milliseconds / 4, 4, max_shared_connections));
 }
 
-ConcurrencyController::ConcurrencyController(std::size_t initial, std::size_t max, bool by_shares)
+ConcurrencyController::ConcurrencyController(std::size_t initial, std::size_t max, bool by_shares, std::size_t proven)
     : max_(max),
-      target_(std::clamp<std::size_t>(initial, 1, max)),
+      target_(std::clamp<std::size_t>(std::max(initial, proven), 1, max)),
       ceiling_(max),
       before_growth_(target_),
       intervals_since_complaint_(intervals_of_penance),
+      proven_(proven),
       sharing_(by_shares) {}
 
 void ConcurrencyController::grow(double rate) {
@@ -64,11 +65,13 @@ void ConcurrencyController::share_out(const Shares& shares, std::size_t in_use, 
     share_before_ = share;
     multiply(target_ <= 8 ? 4 : 2);  // many may choke the link already
   } else if (share >= whole_share * share_before_) {
-    if (rest >= least_rest) multiply(4);
+    proven_ = target_;
+    if (rest >= least_rest) multiply(8);
   } else {
     // The link is full, or whatever else they share: as many as fill it.
     const double filling = spare * static_cast<double>(target_) * share / share_before_;
     target_ = std::clamp(static_cast<std::size_t>(filling), before_growth_, target_);
+    if (proven_ > 0) proven_ = target_;
     sharing_ = false;
   }
 }
@@ -111,6 +114,7 @@ void ConcurrencyController::complaint(std::size_t in_use) {
   // What a single connection meets says nothing about their number.
   if (in_use > 1) ceiling_ = std::max<std::size_t>(1, std::min(ceiling_, in_use - 1));
   target_ = std::clamp<std::size_t>(std::min(target_, in_use) / 2, 1, ceiling_);
+  proven_ = std::min(proven_, target_);
 }
 
 }  // namespace hawser

@@ -38,11 +38,14 @@ class ConcurrencyController {
   };
 
   /// Begins with `initial` connections; uses one at least and `max` at most. With `by_shares` false it is the rate
-  /// alone that tells.
-  ConcurrencyController(std::size_t initial, std::size_t max, bool by_shares = true);
+  /// alone that tells. `proven`: as proven() was in an earlier call; where that is more, it begins with so many.
+  ConcurrencyController(std::size_t initial, std::size_t max, bool by_shares = true, std::size_t proven = 0);
 
   /// Connections to use.
   std::size_t target() const { return target_; }
+  /// Connections of which each has had its whole share of an origin that limits them, or as many as then filled the
+  /// link; 0: that has not shown.
+  std::size_t proven() const { return proven_; }
   /// Some time has passed in which `shares` came over `in_use` connections. `rest` is how much longer the pull would
   /// last as it goes; it is not worth more of them below `worthwhile_rest`.
   void share_out(const Shares& shares, std::size_t in_use, Seconds rest, Seconds worthwhile_rest);
@@ -66,6 +69,7 @@ class ConcurrencyController {
   int intervals_since_complaint_ = 0;
   bool measuring_growth_ = false;
   int settled_for_ = 0;
+  std::size_t proven_;
   bool sharing_;             // share_out() decides
   double share_before_ = 0;  // of a connection, before their number was multiplied; bytes a second
   Shares shares_;            // since then

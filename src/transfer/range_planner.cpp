@@ -126,7 +126,8 @@ std::optional<std::pair<std::size_t, std::size_t>> RangePlanner::choose(const Or
 /// Shorter ranges end closer together. They are no slower where the next one is asked for in time, which what a
 /// connection brings in a round trip leaves.
 std::uint64_t RangePlanner::least_chunk(const OriginState& origin) const {
-  if (origin.has_complained || origin.range_rate == 0) return limits_.min_chunk;
+  if (origin.has_complained || origin.range_rate == 0 || origin.round_trip < shortest_to_ask_ahead)
+    return limits_.min_chunk;
   const double in_a_trip = origin.range_rate * Seconds(origin.round_trip).count();
   return std::clamp(static_cast<std::uint64_t>(in_a_trip), std::min(limits_.last_chunk, limits_.min_chunk),
                     limits_.min_chunk);
@@ -260,11 +261,13 @@ std::optional<Assignment> RangePlanner::split(OriginState& origin, PlanClock::ti
 std::optional<Assignment> RangePlanner::duplicate(OriginState& origin, PlanClock::time_point now,
                                                   PlanClock::duration at_least) {
   const auto allowed = static_cast<std::uint64_t>(share_of_duplicates * static_cast<double>(planned_));
+  const std::uint64_t divisible = 2 * least_part(usual_rate(origin, now));  // better split
   Seconds longest = at_least;
   std::optional<std::size_t> chosen, source;
   for (const auto& [id, active] : active_) {
     const std::uint64_t left = active.end - active.position;
-    if (left == 0 || active.twin || duplicated_ + left > allowed || now - active.started < at_least) continue;
+    if (left == 0 || left >= divisible || active.twin || duplicated_ + left > allowed) continue;
+    if (now - active.started < at_least) continue;
     const auto at = source_at(origin, active.blob, now);
     if (!at || blobs_[active.blob].sources[*at].ranges == RangeSupport::refused) continue;
     const Seconds by_rate(static_cast<double>(left) / std::max(rate(active, now), 1.0));

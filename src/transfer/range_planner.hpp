@@ -15,13 +15,18 @@ namespace hawser {
 
 using PlanClock = std::chrono::steady_clock;
 
+/// On shorter ways a connection stands still for no time worth speaking of between two answers.
+inline constexpr std::chrono::milliseconds shortest_to_ask_ahead{2};
+
 /// What a call has learned about one origin: how fast it is, and what it bears. A registry and the storage that it
 /// redirects to are two.
 struct OriginState {
-  OriginState(Origin origin_, std::chrono::microseconds round_trip_, std::size_t max_connections)
+  /// `proven`: ConcurrencyController::proven() of an earlier call.
+  OriginState(Origin origin_, std::chrono::microseconds round_trip_, std::size_t max_connections,
+              std::size_t proven = 0)
       : origin(std::move(origin_)),
         round_trip(round_trip_),
-        controller(initial_connections(round_trip_), max_connections, round_trip_ <= longest_to_share_out) {}
+        controller(initial_connections(round_trip_), max_connections, round_trip_ <= longest_to_share_out, proven) {}
 
   /// An answer has begun `took` after it was asked for.
   void answered(PlanClock::duration took) { first_byte = first_byte ? (3 * *first_byte + took) / 4 : took; }

@@ -526,6 +526,26 @@ TEST_F(SourcesTest, OnAShortWayNothingIsAskedForAhead) {
   EXPECT_TRUE(one->asked_ahead.empty());
 }
 
+TEST_F(SourcesTest, ConnectionsThatHavePaidAreNotedAndBegunWith) {
+  round_trip = 1ms;
+  bytes = pattern(24 * mib);
+  std::size_t noted = 0;
+  const auto pull = [&] {
+    const auto limited = source("a");  // 1 MB/s a connection
+    ConnectionFacts facts{[this](const Origin&) { return std::optional<std::chrono::microseconds>(round_trip); },
+                          [](const Origin&) { return std::size_t{0}; }, [&](const Origin&) { return noted; },
+                          [&](const Origin&, std::size_t connections) { noted = connections; }};
+    fetcher =
+        std::make_unique<BlobFetcher>(context.get_executor(), context.get_executor(), facts, options, observer, clock);
+    const auto before = clock.elapsed();
+    EXPECT_FALSE(fetch({limited}));
+    return (clock.elapsed() - before).count();
+  };
+  const auto first = pull();
+  EXPECT_GT(noted, 4u);
+  EXPECT_LT(pull(), first);
+}
+
 TEST_F(SourcesTest, AnOriginThatLimitsTheRateIsLeftAloneByAllBlobs) {
   bytes = pattern(100'000);
   const auto limited = source("a");

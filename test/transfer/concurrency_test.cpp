@@ -85,6 +85,22 @@ TEST(ConcurrencyController, MultipliesConnectionsThatEachHaveAShareOfTheirOwn) {
   EXPECT_THAT(share_out(controller, {.rate = 1e9, .per_connection = 150'000}), ElementsAre(8, 32, 128));
 }
 
+TEST(ConcurrencyController, BeginsWithWhatAnEarlierCallHasProven) {
+  const Link link{.rate = 1e9, .per_connection = 10};
+  ConcurrencyController controller(4, 128);
+  EXPECT_EQ(controller.proven(), 0u);
+  share_out(controller, link);
+  EXPECT_EQ(controller.proven(), 128u);
+  ConcurrencyController next(4, 128, true, controller.proven());
+  EXPECT_THAT(share_out(next, link), testing::ElementsAre(128));
+  EXPECT_EQ(ConcurrencyController(4, 8, true, 128).target(), 8u);
+  next.complaint(100);
+  EXPECT_EQ(next.proven(), next.target());
+  ConcurrencyController full(4, 128);
+  share_out(full, {.rate = 30, .per_connection = 10});
+  EXPECT_EQ(full.proven(), 0u);
+}
+
 TEST(ConcurrencyController, StopsWhereTheSharesFillTheLink) {
   ConcurrencyController controller(8, max_auto_connections);
   EXPECT_THAT(share_out(controller, {.rate = 400, .per_connection = 10}), ElementsAre(8, 32, 128, 50));
