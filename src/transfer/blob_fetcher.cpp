@@ -599,7 +599,11 @@ asio::awaitable<void> BlobFetcher::Engine::ask_ahead(Worker& worker, ResponseBod
   if (!worker.ahead) co_return;
   const std::shared_ptr<ActiveBlob> blob = blobs_[worker.ahead->blob];
   const std::shared_ptr<BlobSource> source = blob->sources[worker.ahead->source].source;
-  co_await source->ask_ahead(blob->descriptor.digest, range_of(*worker.ahead), current);
+  try {
+    co_await source->ask_ahead(blob->descriptor.digest, range_of(*worker.ahead), current);
+  } catch (const Error&) {
+    // Of the next range, not of this one: it will be met again.
+  }
 }
 
 asio::awaitable<void> BlobFetcher::Engine::receive(Running& running) {

@@ -244,6 +244,7 @@ std::optional<Assignment> RangePlanner::split(OriginState& origin, PlanClock::ti
   const bool stuck = is_stuck(*victim, now, head_start);
   if (!stuck && drags(*victim, usual, now)) {
     keep = std::min(left, static_cast<std::uint64_t>(own * Seconds(head_start).count()));
+    if (left - keep < limits_.min_split / 8) return std::nullopt;  // it comes as soon as a request for it would
     allowance = 2 * (now - victim->started);
   } else if (!stuck) {
     // Both are to end together: the victim goes on at its rate, the other at the usual one.

@@ -48,6 +48,7 @@ class FakeSource final : public BlobSource {
   std::size_t open_bodies = 0, most_bodies = 0;
   std::size_t located = 0;
   std::vector<std::uint64_t> asked_ahead;  ///< where these ranges begin
+  bool ahead_fails = false;
 
   std::string name() const override { return here.to_string(); }
   BlobLocation location(const Digest&) const override { return {Url{requests.empty() ? here : from, "/"}}; }
@@ -58,6 +59,7 @@ class FakeSource final : public BlobSource {
   }
   asio::awaitable<void> ask_ahead(Digest, std::optional<Interval> range, ResponseBody&) override {
     asked_ahead.push_back(range ? range->begin : 0);
+    if (ahead_fails) throw Error(Errc::unauthorized, "the token could not be renewed");
     co_return;
   }
   asio::awaitable<BlobStream> open(Digest, std::optional<Interval> range) override {

@@ -517,6 +517,17 @@ TEST_F(SourcesTest, TheNextRangeIsAskedForBeforeTheLastHasEnded) {
   EXPECT_EQ(one->requests.size(), 8u);
 }
 
+TEST_F(SourcesTest, ARangeDoesNotFailForTheNextThatCannotBeAskedFor) {
+  round_trip = 100ms;
+  options.max_connections = 2;
+  const auto one = source("a");
+  one->ahead_fails = true;
+  EXPECT_FALSE(fetch({one}));
+  expect_stored();
+  EXPECT_FALSE(one->asked_ahead.empty());
+  EXPECT_TRUE(observer.retries.empty());
+}
+
 TEST_F(SourcesTest, OnAShortWayNothingIsAskedForAhead) {
   round_trip = 1ms;
   options.max_connections = 2;
