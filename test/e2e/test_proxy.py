@@ -15,6 +15,7 @@ from support.archive import Archive
 from support.hawser import AUTHENTICATION, NETWORK, OK, USAGE
 from support.pki import NAME
 from support.registry import PASSWORD, USER
+from support.nginx import Nginx
 from support.process import Daemon, clean_environment, free_port, listens, wait_until
 
 
@@ -180,6 +181,27 @@ def test_tls_with_the_proxy_itself(hawser, registries, squid, pki, tls):
     Archive(hawser.directory / "image.tar").check_image(image)
     seen = wait_until(lambda: squid.seen()[before:], 10, "the access log")
     assert all(("CONNECT " if tls else "http://") + name in line for line in seen)
+
+
+def test_tls_that_ends_before_the_proxy(hawser, registries, squid, pki):
+    """nginx takes TLS off and passes on to squid."""
+    registry = registries("htpasswd", True)
+    image, reference, name = pushed(registry)
+    port = free_port()
+    nginx = Nginx(hawser.directory / "nginx", [port], streams=f"""
+  server {{
+    listen 127.0.0.1:{port} ssl;
+    ssl_certificate {pki.server.certificate_file};
+    ssl_certificate_key {pki.server.key_file};
+    proxy_pass {squid.url[7:]};
+  }}""")
+    try:
+        before = len(squid.seen())
+        hawser.pull(registry, reference, environment={"HTTPS_PROXY": f"https://127.0.0.1:{port}"})
+    finally:
+        nginx.stop()
+    Archive(hawser.directory / "image.tar").check_image(image)
+    assert all("CONNECT " + name in line for line in wait_until(lambda: squid.seen()[before:], 10, "the access log"))
 
 
 def test_tls_with_a_proxy_that_is_not_trusted_or_speaks_none(hawser, registry, squid):
