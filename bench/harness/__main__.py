@@ -9,7 +9,7 @@ import signal
 import sys
 from pathlib import Path
 
-from . import images, link_check, registry, report
+from . import fleet, images, link_check, registry, report
 from .link import SERVER_ADDRESS, Network, remove_stale_namespaces
 from .measure import Runner, run_rounds
 from .scenarios import ANOTHER, SCENARIOS
@@ -37,6 +37,11 @@ def parse_arguments():
                         help="where the JSON goes (default bench/results)")
     parser.add_argument("--check-link", type=int, metavar="N",
                         help="measure only the scenarios' links themselves, with N TCP connections")
+    parser.add_argument("--fleet", metavar="CACHE:WAY[,...]", type=fleet.parse_fleets,
+                        help="measure only how often a list crosses the far link to eight machines; caches: "
+                        f"{', '.join(fleet.CACHES)}; ways: {', '.join(fleet.WAYS)}")
+    parser.add_argument("--at-most", type=float, default=float("inf"), metavar="RATIO",
+                        help="with --fleet: fail where the list crosses the far link more often")
     parser.add_argument("--markdown", action="store_true", help="print tables as Markdown")
     parser.add_argument("--from", dest="records", nargs="+", type=Path,
                         help="print the tables of these JSON files, run nothing")
@@ -51,13 +56,16 @@ def choose_scenarios(text):
     return [SCENARIOS[name] for name in names]
 
 
-def fill_registry(scenarios, work, certificates, authority):
-    """Makes the images that are needed and pushes them; returns them by shape."""
+def shapes_of(scenarios):
+    """The images that scenarios need."""
+    return [scenario.shape for scenario in scenarios] + [ANOTHER for scenario in scenarios if scenario.known]
+
+
+def fill_registry(shapes, work, certificates, authority):
+    """Makes the images of these shapes and pushes them; returns them by shape."""
     made = {}
     port = registry.free_port()
     with registry.Registry(work / "registry", certificates, registry.LOOPBACK, port):
-        shapes = [scenario.shape for scenario in scenarios]
-        shapes += [ANOTHER for scenario in scenarios if scenario.known]
         for shape in dict.fromkeys(shapes):
             print(f"image {shape.name}: {shape.title}", file=sys.stderr, flush=True)
             made[shape.name] = images.make_image(shape, work / "images")
@@ -113,6 +121,17 @@ class Paths:
         self.authority = registry.make_certificates(self.certificates, SERVER_ADDRESS)
 
 
+def measure_fleets(arguments):
+    paths = Paths(arguments)
+    made = fill_registry(fleet.SHAPES, arguments.work_dir.resolve(), paths.certificates, paths.authority)
+    try:
+        ratio = fleet.run_fleets(arguments.fleet, list(made.values()), paths, lambda link: make_network(link, arguments))
+    finally:
+        shutil.rmtree(paths.run, ignore_errors=True)
+    if ratio > arguments.at_most:
+        raise HarnessError(f"the list crossed the far link {ratio:.2f} times, not {arguments.at_most} at most")
+
+
 def main():
     arguments = parse_arguments()
     show = report.as_markdown if arguments.markdown else report.as_text
@@ -126,9 +145,12 @@ def main():
     if arguments.check_link:
         check_links(scenarios, arguments)
         return
+    if arguments.fleet:
+        measure_fleets(arguments)
+        return
     tools = choose_tools([name for name in arguments.tools.split(",") if name])
     paths = Paths(arguments)
-    made = fill_registry(scenarios, arguments.work_dir.resolve(), paths.certificates, paths.authority)
+    made = fill_registry(shapes_of(scenarios), arguments.work_dir.resolve(), paths.certificates, paths.authority)
     try:
         for scenario in scenarios:
             record = run_scenario(scenario, made, tools, arguments, paths)

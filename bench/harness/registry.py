@@ -24,7 +24,7 @@ http:
 """
 
 EXTENSIONS = """\
-subjectAltName=IP:{server},IP:127.0.0.1
+subjectAltName=IP:{server},IP:127.0.0.1,DNS:registry.test
 extendedKeyUsage=serverAuth
 """
 
@@ -36,7 +36,8 @@ def make_certificates(directory, server_address):
     --cert-dir take a directory of ca.crt and nothing else.
     """
     authority = directory / "trust" / "ca.crt"
-    if authority.exists():
+    extensions, wanted = directory / "extensions", EXTENSIONS.format(server=server_address)
+    if authority.exists() and extensions.read_text() == wanted:
         return authority
     (directory / "trust").mkdir(parents=True, exist_ok=True)
     here = {"cwd": directory}
@@ -44,7 +45,7 @@ def make_certificates(directory, server_address):
         "-keyout", "ca.key", "-out", "ca.pem", **here)
     run("openssl", "req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=registry", "-keyout", "server.key",
         "-out", "server.csr", **here)
-    (directory / "extensions").write_text(EXTENSIONS.format(server=server_address))
+    extensions.write_text(wanted)
     run("openssl", "x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",
         "-days", "365", "-extfile", "extensions", "-out", "server.pem", **here)
     (directory / "ca.key").unlink()  # the authority signs nothing else

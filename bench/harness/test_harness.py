@@ -8,10 +8,11 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from . import images, report
+from . import fleet, images, report
 from .link import Network
 from .measure import Cost, interleave, median_cost
 from .scenarios import FAR, SCENARIOS, Link, Shape
+from .shell import HarnessError
 
 
 class Limit(unittest.TestCase):
@@ -110,6 +111,17 @@ class Tables(unittest.TestCase):
     def test_markdown_has_a_cell_for_each_heading(self):
         lines = [line for line in report.as_markdown(self.record).splitlines() if line.startswith("|")]
         self.assertEqual({line.count("|") for line in lines}, {len(report.HEADINGS) + 1})
+
+
+class Fleets(unittest.TestCase):
+    def test_are_a_cache_and_a_way(self):
+        self.assertEqual(fleet.parse_fleets("nginx:at-once,docker-registry+nginx:one-first"),
+                         [("nginx", "at-once"), ("docker-registry+nginx", "one-first")])
+
+    def test_others_are_refused(self):
+        for text in ("", "nginx", "nginx:never", "squid:at-once", "nginx:at-once,"):
+            with self.assertRaises(HarnessError):
+                fleet.parse_fleets(text)
 
 
 if __name__ == "__main__":
