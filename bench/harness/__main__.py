@@ -125,7 +125,8 @@ def measure_fleets(arguments):
     paths = Paths(arguments)
     made = fill_registry(fleet.SHAPES, arguments.work_dir.resolve(), paths.certificates, paths.authority)
     try:
-        ratio = fleet.run_fleets(arguments.fleet, list(made.values()), paths, lambda link: make_network(link, arguments))
+        ratio = fleet.run_fleets(arguments.fleet, list(made.values()), paths,
+                                 lambda link: make_network(link, arguments))
     finally:
         shutil.rmtree(paths.run, ignore_errors=True)
     if ratio > arguments.at_most:

@@ -153,6 +153,11 @@ def at_once(machines, _):
     machines.pull(range(1, MACHINES + 1))
 
 
+def at_once_by_one(machines, _):
+    """all at once, with --max-connections 1"""
+    machines.pull(range(1, MACHINES + 1), "--max-connections", "1")
+
+
 def one_first(machines, settle):
     """one machine, then the others at once"""
     machines.pull([1])
@@ -167,7 +172,7 @@ def shards_first(machines, settle):
     machines.pull(range(1, MACHINES + 1))
 
 
-WAYS = {"at-once": at_once, "one-first": one_first, "shards-first": shards_first}
+WAYS = {"at-once": at_once, "at-once-1": at_once_by_one, "one-first": one_first, "shards-first": shards_first}
 CACHES = ("nginx", "docker-registry", "docker-registry+nginx")
 
 
