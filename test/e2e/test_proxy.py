@@ -3,7 +3,10 @@
 Loopback never takes a proxy, so these registries go by a name that only the proxies can resolve.
 """
 
+import pathlib
+import shutil
 import socket
+import tempfile
 import threading
 import urllib.parse
 
@@ -28,14 +31,13 @@ def hosts(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def squid(tmp_path_factory, hosts, pki):
+def squid(hosts, pki):
     """squid on loopback; .seen() are the lines of its access log about the name, each written when a request has ended.
     .tls is it behind TLS, .guarded wants a password; it refuses to go to blocked.test."""
-    directory = tmp_path_factory.mktemp("squid")
-    # It gives up root for the user proxy.
-    for path in (directory, hosts, *directory.parents[:2], *hosts.parents[:1]):
-        path.chmod(path.stat().st_mode | 0o055)
+    # It gives up root for the user proxy, to whom pytest's own directories are closed.
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="hawser-squid-"))
     directory.chmod(0o777)
+    (directory / "hosts").write_bytes(hosts.read_bytes())
     port, tls_port, guarded_port = free_port(), free_port(), free_port()
     log = directory / "access.log"
     (directory / "users").write_bytes(
@@ -56,7 +58,7 @@ http_access allow !guarded
 http_access allow known
 http_access deny all
 cache deny all
-hosts_file {hosts}
+hosts_file {directory}/hosts
 pid_filename none
 access_log stdio:{log}
 cache_log {directory}/cache.log
@@ -74,6 +76,7 @@ logfile_rotate 0
     daemon.seen = lambda: [line for line in log.read_text().splitlines() if NAME in line] if log.exists() else []
     yield daemon
     daemon.stop()
+    shutil.rmtree(directory)
 
 
 def microsocks(tmp_path_factory, hosts, *options):
