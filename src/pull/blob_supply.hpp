@@ -59,6 +59,8 @@ class BlobSupply {
   /// Ends the deliveries of a group: one of them has failed.
   void abandon(std::size_t group) { fetcher_.abandon(group); }
   void stop();
+  /// Whether requests for blobs are under way still.
+  bool is_busy() const { return fetcher_.is_busy(); }
 
  private:
   std::optional<StoredBlob> find(const BlobStore& store, const OutputBlob& wanted) const;

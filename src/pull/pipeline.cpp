@@ -84,6 +84,15 @@ asio::awaitable<void> Pipeline::each_output(Storage storage, Step last) {
   // What the cache seemed to have may have turned out to be damaged.
   for (ImageResult& result : results_)
     for (PlannedLayer& layer : result.layers) layer = supply_->layer(layer.digest);
+  co_await end_requests();
+}
+
+/// Answers that nobody needs any more may still be waited for, by coroutines that use what goes with this object.
+asio::awaitable<void> Pipeline::end_requests() {
+  supply_->stop();
+  session_->stop();
+  while (supply_->is_busy() || session_->is_busy())
+    co_await sleep(Clock::system(), executor_, std::chrono::milliseconds(1));
 }
 
 asio::awaitable<void> Pipeline::make(Output& output, Step last) {

@@ -46,6 +46,7 @@ class Pipeline {
   using Configs = std::map<Digest, std::string>;  // their bytes
 
   asio::awaitable<void> each_output(Storage storage, Step last);
+  asio::awaitable<void> end_requests();
   asio::awaitable<void> make(Output& output, Step last);
   asio::awaitable<void> resolve(Output& output, std::size_t position);
   asio::awaitable<void> check(Output& output);

@@ -101,13 +101,16 @@ struct Attempt {
 };
 
 template <typename Result>
-asio::awaitable<void> carry_out(std::shared_ptr<Attempt<Result>> attempt, asio::awaitable<Result> request) {
+asio::awaitable<void> carry_out(std::shared_ptr<Attempt<Result>> attempt, asio::awaitable<Result> request,
+                                std::size_t& under_way) {
+  ++under_way;
   try {
     Result result = co_await std::move(request);
     attempt->result.emplace(std::move(result));
   } catch (...) {
     attempt->failure = std::current_exception();
   }
+  --under_way;
   attempt->over = true;
   attempt->ended.wake_all();
 }
@@ -372,7 +375,8 @@ asio::awaitable<Result> Session::ask_once(Place place, Ask how) {
     const RegistryClient* asked = host.client.get();
     const Origin origin = asked->origin();
     const auto attempt = std::make_shared<Attempt<Result>>(executor_);
-    asio::co_spawn(executor_, carry_out(attempt, how(*host.client, place.endpoint.repository)), asio::detached);
+    asio::co_spawn(executor_, carry_out(attempt, how(*host.client, place.endpoint.repository), under_way_),
+                   asio::detached);
     while (!attempt->over) {
       const auto deadline = begun + patience_with_mirror(http_.round_trip(origin));
       if (std::chrono::steady_clock::now() >= deadline)

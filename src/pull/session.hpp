@@ -71,6 +71,8 @@ class Session {
 
   /// Ends everything under way with Error{cancelled}.
   void stop();
+  /// Whether there are requests that nobody waits for any more.
+  bool is_busy() const { return under_way_ > 0; }
 
  private:
   /// A host that serves images, and what is known of it.
@@ -133,6 +135,7 @@ class Session {
   std::map<std::string, std::vector<Endpoint>> endpoints_;  // by image
   std::vector<std::unique_ptr<RegistryClient>> retired_;    // those that spoke TLS to a plain registry
   Event tried_;                                             // whether a host speaks TLS
+  std::size_t under_way_ = 0;                               // requests that are waited for only so long
   bool stopped_ = false;
 };
 

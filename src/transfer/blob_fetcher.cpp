@@ -137,6 +137,7 @@ class BlobFetcher::Engine : public std::enable_shared_from_this<Engine> {
   asio::awaitable<Outcome> fetch(BlobJob job);
   void abandon(std::size_t group);
   void stop();
+  bool is_busy() const;
 
  private:
   struct Worker {
@@ -231,6 +232,14 @@ void BlobFetcher::abandon(std::size_t group) {
 
 void BlobFetcher::stop() {
   engine_->stop();
+}
+
+bool BlobFetcher::is_busy() const {
+  return engine_->is_busy();
+}
+
+bool BlobFetcher::Engine::is_busy() const {
+  return scouts_ > 0 || std::ranges::any_of(origins_, [](const auto& each) { return each.second.workers > 0; });
 }
 
 asio::awaitable<BlobFetcher::Outcome> BlobFetcher::Engine::fetch(BlobJob job) {

@@ -64,6 +64,8 @@ class BlobFetcher {
   void abandon(std::size_t group);
   /// Ends all fetches with Error{cancelled}.
   void stop();
+  /// Whether there are requests still, such as for a range that another connection has brought first.
+  bool is_busy() const;
 
  private:
   class Engine;

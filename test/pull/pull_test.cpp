@@ -5,6 +5,10 @@
 
 #include <hawser/pull/pull.hpp>
 
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/thread_pool.hpp>
+
 namespace hawser::test {
 namespace {
 
@@ -50,6 +54,33 @@ TEST_F(PullTest, AnObserverSeesTheBytesOfAPullArrive) {
   EXPECT_EQ(counter.arrived, image.config.size() + layer_bytes());
   EXPECT_EQ(counter.arrived, counter.planned);
   EXPECT_THAT(directory.names(), ElementsAre("cache", "image.tar"));
+}
+
+TEST_F(PullTest, NothingIsLeftOfAPullThatIsOver) {
+  // A mirror that says nothing is waited for for 3 s; its answer would come after the pull.
+  ScriptedRegistry silent;
+  Reply late = Reply::of(200);
+  late.delay = std::chrono::seconds(10);
+  silent.on("GET", "*").reply_with(late);
+  request.access.endpoints = [&](const Reference& reference) {
+    Endpoint mirror, origin;
+    mirror.host = silent.host();
+    origin.host = registry.host();
+    origin.is_registry = true;
+    mirror.scheme = origin.scheme = Endpoint::Scheme::http;
+    mirror.repository = origin.repository = reference.path;
+    return std::vector<Endpoint>{mirror, origin};
+  };
+  boost::asio::io_context context;
+  boost::asio::thread_pool pool(2);
+  auto running = std::make_unique<Pull>(context.get_executor(), pool, request, counter);
+  boost::asio::co_spawn(context, running->run(), [&](const std::exception_ptr&) {
+    EXPECT_FALSE(running->results().at(0).error);
+    running.reset();
+  });
+  context.run();
+  EXPECT_FALSE(running);
+  pool.join();
 }
 
 TEST_F(PullTest, APlanSaysWhatIsToBeFetchedAndWritesNothing) {
