@@ -32,9 +32,15 @@ FetchOptions fetch_options(const PullRequest& request, const RetryLimits& retry)
 /// What the connections and the notes of earlier calls know of origins.
 ConnectionFacts facts_of(Session& session) {
   ConnectionFacts facts = facts_of(session.http());
-  facts.proven = [&notes = session.notes()](const Origin& origin) { return notes.recall(origin).connections; };
-  facts.note_proven = [&notes = session.notes()](const Origin& origin, std::size_t connections) {
-    notes.update(origin, [&](OriginNote& note) { note.connections = connections; });
+  facts.recall = [&notes = session.notes()](const Origin& origin) {
+    const OriginNote note = notes.recall(origin);
+    return OriginLessons{note.connections, note.refused_ranges};
+  };
+  facts.note = [&notes = session.notes()](const Origin& origin, const OriginLessons& lessons) {
+    notes.update(origin, [&](OriginNote& note) {
+      note.connections = lessons.proven;
+      note.refused_ranges = lessons.refused_ranges;
+    });
   };
   return facts;
 }

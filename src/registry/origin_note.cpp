@@ -63,6 +63,7 @@ std::string OriginNote::to_text(const Origin& origin) const {
   }
   if (storage) object["storage"] = storage->to_string();
   if (connections > 0) object["connections"] = connections;
+  if (refused_ranges) object["refused_ranges"] = true;
   return boost::json::serialize(object) + "\n";
 }
 
@@ -78,6 +79,8 @@ OriginNote OriginNote::parse(const Origin& origin, std::string_view text) {
   const auto* const connections = object->if_contains("connections");
   if (connections && connections->is_int64() && connections->get_int64() > 0)
     note.connections = static_cast<std::size_t>(connections->get_int64());
+  const auto* const refused = object->if_contains("refused_ranges");
+  note.refused_ranges = refused && *refused == true;
   return note;
 }
 

@@ -30,6 +30,7 @@ struct OriginNote {
   std::optional<TokenService> token_service = {};
   std::optional<Origin> storage = {};  ///< where a registry's blobs are; itself where it sends them
   std::size_t connections = 0;         ///< of which each had its whole share; 0: that has not shown
+  bool refused_ranges = false;         ///< of some blob, such as a cache that had to fetch it first
 
   /// The note as a JSON object, about `origin`.
   std::string to_text(const Origin& origin) const;

@@ -193,6 +193,7 @@ class BlobFetcher::Engine : public std::enable_shared_from_this<Engine> {
   void sample(std::chrono::duration<double> interval);
   PlanClock::duration beginning(const Origin& origin) const;
   void share_out(PlanClock::duration passed);
+  void note(OriginState& origin);
 
   asio::any_io_executor executor_, pool_;
   ConnectionFacts facts_;
@@ -476,8 +477,8 @@ OriginState& BlobFetcher::Engine::state_of(const Origin& origin, const OriginSta
   if (found != origins_.end()) return found->second;
   const std::size_t max = options_.max_connections.value_or(max_auto_connections);
   const Origin& like = facts_.round_trip(origin) || !led_there ? origin : led_there->origin;
-  const std::size_t proven = facts_.proven ? facts_.proven(origin) : 0;
-  return origins_.try_emplace(origin, origin, round_trip(like), max, proven).first->second;
+  const OriginLessons known = facts_.recall ? facts_.recall(origin) : OriginLessons();
+  return origins_.try_emplace(origin, origin, round_trip(like), max, known).first->second;
 }
 
 std::chrono::microseconds BlobFetcher::Engine::round_trip(const Origin& origin) const {
@@ -649,8 +650,10 @@ asio::awaitable<void> BlobFetcher::Engine::receive(Running& running) {
                       " where " + std::to_string(body_end - position) + " were to come");
   if (stream.partial) {
     planner_.set_ranges(assignment.blob, assignment.source, RangeSupport::shown);
-  } else if (!assignment.whole && !planner_.take_whole(assignment.id)) {
-    co_return;
+  } else if (!assignment.whole) {
+    const bool is_the_one = planner_.take_whole(assignment.id);
+    note(*origin);
+    if (!is_the_one) co_return;
   }
   running.body = stream.body.get();
   const auto began = clock_.now(), steady_from = running.started + beginning(origin->origin);
@@ -747,16 +750,15 @@ void BlobFetcher::Engine::settle(const Running& running, OriginState& origin, co
                              .wait_too_long = too_long};
   if (is_complaint(failed)) {
     origin.has_complained = true;
-    const std::size_t proven = origin.controller.proven();
     origin.controller.complaint(origin.workers);
-    if (facts_.note_proven && origin.controller.proven() != proven)
-      facts_.note_proven(origin.origin, origin.controller.proven());
+    note(origin);
   }
   switch (react_to(failed)) {
     case Reaction::ignore:
       return;
     case Reaction::use_whole_bodies:
       planner_.set_ranges(blob.planned, number, RangeSupport::refused);
+      note(origin);
       return;
     case Reaction::give_source_up:
       planner_.exclude(blob.planned, number);
@@ -805,6 +807,14 @@ PlanClock::duration BlobFetcher::Engine::beginning(const Origin& origin) const {
   return std::max<PlanClock::duration>(100ms, 5 * round_trip(origin));
 }
 
+/// Keeps what was learned for the next call.
+void BlobFetcher::Engine::note(OriginState& origin) {
+  const OriginLessons lessons = origin.lessons();
+  if (lessons == origin.known) return;
+  origin.known = lessons;
+  if (facts_.note) facts_.note(origin.origin, lessons);
+}
+
 /// Tells the controllers what single connections get.
 void BlobFetcher::Engine::share_out(PlanClock::duration passed) {
   const auto now = clock_.now();
@@ -819,11 +829,9 @@ void BlobFetcher::Engine::share_out(PlanClock::duration passed) {
     if (origin.workers == 0 || shares.time.count() == 0) continue;
     const double rate = shares.bytes / shares.time.count() * static_cast<double>(origin.workers);
     const ConcurrencyController::Seconds rest(static_cast<double>(planner_.outstanding(origin)) / std::max(rate, 1.0));
-    const std::size_t proven = origin.controller.proven();
     origin.controller.share_out(shares, origin.workers, rest,
                                 std::max<ConcurrencyController::Seconds>(1s, 20 * round_trip(name)));
-    if (facts_.note_proven && origin.controller.proven() != proven)
-      facts_.note_proven(name, origin.controller.proven());
+    note(origin);
   }
 }
 

@@ -3,6 +3,7 @@
 
 #include "net/http_client.hpp"
 #include "transfer/blob_job.hpp"
+#include "transfer/range_planner.hpp"
 #include "transfer/retry.hpp"
 #include "util/async.hpp"
 
@@ -34,9 +35,9 @@ struct ConnectionFacts {
   std::function<std::optional<std::chrono::microseconds>(const Origin&)> round_trip;
   /// Connections that are open and wait for a request.
   std::function<std::size_t(const Origin&)> idle_connections;
-  /// ConcurrencyController::proven() of an earlier call, and what becomes of that of this one; both may be empty.
-  std::function<std::size_t(const Origin&)> proven = {};
-  std::function<void(const Origin&, std::size_t)> note_proven = {};
+  /// What an earlier call has learned, and what this one does; both may be empty.
+  std::function<OriginLessons(const Origin&)> recall = {};
+  std::function<void(const Origin&, const OriginLessons&)> note = {};
 };
 
 /// `http` must outlive what is returned.

@@ -18,16 +18,27 @@ using PlanClock = std::chrono::steady_clock;
 /// On shorter ways a connection stands still for no time worth speaking of between two answers.
 inline constexpr std::chrono::milliseconds shortest_to_ask_ahead{2};
 
+/// What one call learns of an origin for the next.
+struct OriginLessons {
+  std::size_t proven = 0;       ///< ConcurrencyController::proven()
+  bool refused_ranges = false;  ///< of some blob
+
+  friend bool operator==(const OriginLessons&, const OriginLessons&) = default;
+};
+
 /// What a call has learned about one origin: how fast it is, and what it bears. A registry and the storage that it
 /// redirects to are two.
 struct OriginState {
-  /// `proven`: ConcurrencyController::proven() of an earlier call.
   OriginState(Origin origin_, std::chrono::microseconds round_trip_, std::size_t max_connections,
-              std::size_t proven = 0)
+              const OriginLessons& known_ = {})
       : origin(std::move(origin_)),
         round_trip(round_trip_),
-        controller(initial_connections(round_trip_), max_connections, round_trip_ <= longest_to_share_out, proven) {}
+        controller(initial_connections(round_trip_), max_connections, round_trip_ <= longest_to_share_out,
+                   known_.proven),
+        refused_ranges(known_.refused_ranges),
+        known(known_) {}
 
+  OriginLessons lessons() const { return {controller.proven(), refused_ranges}; }
   /// An answer has begun `took` after it was asked for.
   void answered(PlanClock::duration took) { first_byte = first_byte ? (3 * *first_byte + took) / 4 : took; }
   /// A range has come at this rate, bytes a second.
@@ -44,7 +55,8 @@ struct OriginState {
   double range_rate = 0;                          ///< bytes a second of one range, on a moving average
   PlanClock::time_point paused_until{};           ///< it has limited our rate: nothing is asked before
   bool has_complained = false;                    ///< of many requests or connections: it gets fewer, longer ranges
-  bool refused_ranges = false;                    ///< of some blob: of others, one is asked for before the rest
+  bool refused_ranges;                            ///< of some blob: of others, one is asked for before the rest
+  OriginLessons known;                            ///< what is noted of it
 };
 
 /// Bounds on how a blob is cut. Sizes in bytes.

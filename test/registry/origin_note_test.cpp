@@ -13,6 +13,7 @@ OriginNote whole_note() {
   note.token_service = TokenService{Url::parse("https://tokens.example/token"), "registry"};
   note.storage = Origin{true, "storage.example", 8443};
   note.connections = 64;
+  note.refused_ranges = true;
   return note;
 }
 
@@ -35,7 +36,7 @@ TEST(OriginNote, AttackBrokenOnesAreLeftOut) {
   for (const char* text : {"", "rubbish", "[]", "{}", R"({"version":"1"})"})
     EXPECT_EQ(OriginNote::parse(registry, text), OriginNote()) << text;
   for (const char* members : {R"("connections":-5)", R"("connections":"9")", R"("connections":1e300)", R"("realm":7)",
-                              R"("storage":"storage.example")", R"("storage":{})"})
+                              R"("storage":"storage.example")", R"("storage":{})", R"("refused_ranges":1)"})
     EXPECT_EQ(with(members), OriginNote()) << members;
 }
 

@@ -540,12 +540,12 @@ TEST_F(SourcesTest, OnAShortWayNothingIsAskedForAhead) {
 TEST_F(SourcesTest, ConnectionsThatHavePaidAreNotedAndBegunWith) {
   round_trip = 1ms;
   bytes = pattern(24 * mib);
-  std::size_t noted = 0;
+  OriginLessons noted;
   const auto pull = [&] {
     const auto limited = source("a");  // 1 MB/s a connection
     ConnectionFacts facts{[this](const Origin&) { return std::optional<std::chrono::microseconds>(round_trip); },
                           [](const Origin&) { return std::size_t{0}; }, [&](const Origin&) { return noted; },
-                          [&](const Origin&, std::size_t connections) { noted = connections; }};
+                          [&](const Origin&, const OriginLessons& lessons) { noted = lessons; }};
     fetcher =
         std::make_unique<BlobFetcher>(context.get_executor(), context.get_executor(), facts, options, observer, clock);
     const auto before = clock.elapsed();
@@ -553,8 +553,27 @@ TEST_F(SourcesTest, ConnectionsThatHavePaidAreNotedAndBegunWith) {
     return (clock.elapsed() - before).count();
   };
   const auto first = pull();
-  EXPECT_GT(noted, 4u);
+  EXPECT_GT(noted.proven, 4u);
+  EXPECT_FALSE(noted.refused_ranges);
   EXPECT_LT(pull(), first);
+}
+
+TEST_F(SourcesTest, WhereRangesWereRefusedOneIsAskedForFirstNextTime) {
+  OriginLessons noted;
+  const auto requests = [&] {
+    const auto whole = source("a");
+    whole->script = [](std::size_t, const auto&) { return whole_body(); };
+    ConnectionFacts facts{[this](const Origin&) { return std::optional<std::chrono::microseconds>(round_trip); },
+                          [](const Origin&) { return std::size_t{0}; }, [&](const Origin&) { return noted; },
+                          [&](const Origin&, const OriginLessons& lessons) { noted = lessons; }};
+    fetcher =
+        std::make_unique<BlobFetcher>(context.get_executor(), context.get_executor(), facts, options, observer, clock);
+    EXPECT_FALSE(fetch({whole}));
+    return whole->requests.size();
+  };
+  EXPECT_GT(requests(), 4u);
+  EXPECT_TRUE(noted.refused_ranges);
+  EXPECT_EQ(requests(), 1u);
 }
 
 TEST_F(SourcesTest, AnOriginThatLimitsTheRateIsLeftAloneByAllBlobs) {
