@@ -73,6 +73,8 @@ struct HttpClient::Pool : std::enable_shared_from_this<Pool> {
     void give_back();
     /// Closes the connection now.
     void discard();
+    /// The other side has ended the connection, be it for what was sent ahead.
+    void lost();
 
    private:
     std::shared_ptr<Pool> pool_;
@@ -131,6 +133,10 @@ void HttpClient::Pool::Lease::discard() {
   if (!connection_) return;
   pool_->gone(*connection_);
   connection_.reset();
+}
+
+void HttpClient::Pool::Lease::lost() {
+  if (!connection_->sent_ahead.empty()) pool_->entries[connection_->origin()].loses_requests = true;
 }
 
 void HttpClient::Pool::Lease::give_back() {
@@ -228,13 +234,14 @@ void HttpClient::Pool::connected(const Origin& origin, std::chrono::microseconds
 void HttpClient::Pool::arrived(const Origin& origin, std::unique_ptr<Connection> connection) {
   Entry& entry = entries[origin];
   const bool reused = connection->idle_since().has_value();
-  if (!closed && !connection->sent_ahead.empty()) {
+  const bool is_needed = entry.waiters.size() > entry.opening;
+  if (!closed && !connection->sent_ahead.empty() && !is_needed) {
     connection->mark_idle();
     entry.idle.push_back(std::move(connection));
     return;
   }
   // Bytes that follow a response would be taken for the next request's answer.
-  if (closed || (reused && !connection->usable())) {
+  if (closed || !connection->sent_ahead.empty() || (reused && !connection->usable())) {
     connection.reset();
     if (!closed) open_for_waiters(origin);
     return;
@@ -297,6 +304,17 @@ std::string serialise(const HttpRequest& request, const NetOptions& options, con
   return text + "\r\n" + request.body;
 }
 
+/// For what was sent ahead to begin to be answered, at least; after that it is taken for lost.
+constexpr std::chrono::milliseconds patience_ahead = 3s;
+
+/// Whether what came where an answer to `request` was to come is one: a part of a document, if so, the one asked for.
+bool may_answer(const HttpHead& head, const HttpRequest& request) {
+  if (head.status != 200 && head.status != 206) return true;
+  const auto range = std::ranges::find(request.headers, "Range", &std::pair<std::string, std::string>::first);
+  if (range == request.headers.end()) return head.status == 200;
+  return head.header("Content-Range").starts_with("bytes " + range->second.substr(range->second.find('=') + 1) + "/");
+}
+
 /// "GET https://host/v2/ bytes=0-9: 206 after 0.1 s"; never a credential, a query or any other header.
 std::string describe(const HttpRequest& request, int status, std::chrono::steady_clock::time_point begin) {
   std::string text = request.method + " " + request.url.to_display();
@@ -345,13 +363,20 @@ struct HttpResponse::Impl {
 
   asio::awaitable<std::size_t> receive(std::span<std::byte> buffer) {
     if (small_since) {
-      const auto time = time_for(small_bytes, options);
+      const auto time = begins_within && small_bytes == 0 ? *begins_within : time_for(small_bytes, options);
       lease->limit_to(*small_since + time, Error(Errc::stalled,
                                                  url.origin.to_string() + " sends too slowly: " +
                                                      format_bytes(small_bytes) + " in " + format_duration(time),
                                                  "a slow link may need a longer --stall-timeout"));
     }
-    const std::size_t n = co_await lease->read_some(buffer);
+    std::size_t n = 0;
+    try {
+      n = co_await lease->read_some(buffer);
+    } catch (const Error& error) {
+      if (error.code() == Errc::connection_lost) lease.lost();
+      throw;
+    }
+    if (n == 0) lease.lost();
     small_bytes += n;
     co_return n;
   }
@@ -454,6 +479,7 @@ struct HttpResponse::Impl {
   const NetOptions& options;  // the pool's, which the lease keeps
   std::optional<std::chrono::steady_clock::time_point> small_since;
   std::uint64_t small_bytes = 0;
+  std::optional<std::chrono::milliseconds> begins_within;
   ResponseDecoder decoder;
   HttpHead head;
   std::string input;                       // received, not yet handed out
@@ -544,8 +570,16 @@ asio::awaitable<HttpResponse> HttpClient::send(HttpRequest request) {
     response->is_bodiless = request.method == "HEAD";
     bool answered = false;
     try {
-      if (!is_sent) co_await response->lease->write(text);
+      if (is_sent) {
+        const auto round_trip = pool->entries[request.url.origin].round_trip.value_or(0us);
+        response->begins_within = std::chrono::ceil<std::chrono::milliseconds>(
+            std::max<std::chrono::microseconds>(patience_ahead, 6 * round_trip));
+      } else {
+        co_await response->lease->write(text);
+      }
       co_await response->read_head(answered);
+      if (is_sent && !may_answer(response->head, request))
+        throw Error(Errc::protocol, request.url.origin.to_string() + " mixes up the requests of a connection");
       if (options.trace) options.trace(describe(request, response->head.status, begin));
       if (proxy) refuse_proxys_own(*proxy, response->head, request.url);
       response->refuse_without_client_certificate();
@@ -553,7 +587,11 @@ asio::awaitable<HttpResponse> HttpClient::send(HttpRequest request) {
     } catch (const Error& error) {
       // A pooled connection that the server closed while it was idle: the request was not processed
       // (RFC 9112, section 9.3.1). Anything else is the caller's to judge.
-      if (!reused || fresh || answered || error.code() != Errc::connection_lost) throw;
+      const bool was_idle = reused && !fresh && !answered && error.code() == Errc::connection_lost;
+      // What goes wrong with a request that was sent ahead may be due to that alone.
+      const bool is_mixed_up = is_sent && (error.code() == Errc::connection_lost || error.code() == Errc::stalled ||
+                                           error.code() == Errc::protocol);
+      if (!was_idle && !is_mixed_up) throw;
     }
     if (is_sent) pool->entries[request.url.origin].loses_requests = true;
   }
@@ -565,7 +603,9 @@ asio::awaitable<void> HttpClient::send_ahead(HttpRequest request, ResponseBody& 
   if (!response || response->url().origin != request.url.origin) co_return;
   HttpResponse::Impl& impl = *response->impl_;
   const bool can_follow = !impl.finished && impl.remaining && impl.decoder.keep_alive() && impl.input.empty();
-  if (!can_follow || pool->entries[request.url.origin].loses_requests || !impl.lease->sent_ahead.empty()) co_return;
+  const HttpClient::Pool::Entry& entry = pool->entries[request.url.origin];
+  const bool is_needed = entry.waiters.size() > entry.opening;  // by others
+  if (!can_follow || is_needed || entry.loses_requests || !impl.lease->sent_ahead.empty()) co_return;
   if (pool->connector.absolute_form_proxy(request.url.origin)) co_return;
   impl.lease->sent_ahead = serialise(request, pool->options, std::nullopt);
   co_await impl.lease->write(impl.lease->sent_ahead);

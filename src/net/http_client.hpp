@@ -173,8 +173,8 @@ class HttpClient {
 
   /// Sends `request` on the connection over which `current` still comes, so that send() of the same request then finds
   /// its answer under way (pipelining, RFC 9112, section 9.3.2). Does nothing where that is not possible: where
-  /// `current` is no response of this client, of another origin, of unknown length or the last of its connection, and
-  /// at an origin that has lost such a request before.
+  /// `current` is no response of this client, of another origin, of unknown length or the last of its connection, where
+  /// others wait for a connection, and at an origin that has lost such a request before, or has answered another one.
   asio::awaitable<void> send_ahead(HttpRequest request, ResponseBody& current);
 
   /// The user named this host: it may be at a link-local or cloud metadata address. Any other host, such as one that a

@@ -12,6 +12,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -285,6 +286,84 @@ TEST_F(SentAheadTest, AnOriginThatLosesItIsAskedAgainAndNoMoreAhead) {
   EXPECT_EQ(get_ahead("/lost", "/lost"), "found");
   EXPECT_EQ(registry.count("GET", "/lost"), 2u);
   EXPECT_EQ(registry.connections_accepted(), 2u);
+  EXPECT_EQ(get_ahead("/next", "/ok"), "hello");
+  EXPECT_EQ(registry.count("GET", "/next"), 0u);
+}
+
+TEST_F(SentAheadTest, WhereItIsNeverAnsweredItIsAskedAgainSoon) {
+  Reply silent = Reply::of(200);
+  silent.stall_after = 0;
+  registry.expect("GET", "/silent").reply_with(silent);
+  registry.on("GET", "/silent").reply_with(Reply::of(200, "spoke"));
+  const auto begin = std::chrono::steady_clock::now();
+  EXPECT_EQ(get_ahead("/silent", "/silent"), "spoke");
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, 4500ms);  // the stall timeout is longer
+  EXPECT_EQ(get_ahead("/next", "/ok"), "hello");
+  EXPECT_EQ(registry.count("GET", "/next"), 0u);
+}
+
+TEST_F(SentAheadTest, AnswersThatAreMixedUpAreNotTaken) {
+  const auto range = [](const char* sent) {
+    Reply reply = Reply::of(206, "0123456789");
+    return std::move(reply).with("Content-Range", sent);
+  };
+  registry.expect("GET", "/part").reply_with(range("bytes 0-9/100"));
+  registry.on("GET", "/part").reply_with(range("bytes 10-19/100"));
+  const auto ask = [&]() -> asio::awaitable<std::string> {
+    HttpRequest first("GET", Url::parse(registry.url("/long"))), ahead("GET", Url::parse(registry.url("/part")));
+    ahead.headers.emplace_back("Range", "bytes=10-19");
+    {
+      HttpResponse response = co_await client().send(std::move(first));
+      std::vector<std::byte> begin(16 * 1024);
+      (void)co_await response.read_some(begin);
+      co_await client().send_ahead(ahead, response);
+      (void)co_await response.read_all(1'000'000);
+    }
+    HttpResponse response = co_await client().send(std::move(ahead));
+    std::string sent(response.head().header("Content-Range"));
+    co_return sent;
+  };
+  EXPECT_EQ(run_coroutine(context, ask()), "bytes 10-19/100");
+  EXPECT_EQ(registry.count("GET", "/part"), 2u);
+  EXPECT_EQ(registry.connections_accepted(), 2u);
+}
+
+TEST_F(SentAheadTest, IsNotSentWhereOthersWaitForTheConnection) {
+  NetOptions options = test_net_options();
+  options.max_connections_per_origin = 1;
+  use(std::move(options));
+  std::string other;
+  const auto ask = [&]() -> asio::awaitable<void> {
+    HttpRequest first("GET", Url::parse(registry.url("/long"))), ahead("GET", Url::parse(registry.url("/next")));
+    HttpResponse response = co_await client().send(std::move(first));
+    HttpRequest waits("GET", Url::parse(registry.url("/ok")));
+    asio::co_spawn(context, exchange(std::move(waits)),
+                   [&](std::exception_ptr, std::string body) { other = std::move(body); });
+    co_await asio::post(context, asio::use_awaitable);
+    co_await client().send_ahead(std::move(ahead), response);
+    (void)co_await response.read_all(1'000'000);
+  };
+  run_coroutine(context, ask());
+  wait_for([&] { return !other.empty(); });
+  EXPECT_EQ(other, "hello");
+  EXPECT_EQ(registry.count("GET", "/next"), 0u);
+}
+
+TEST_F(SentAheadTest, IsNotSentAnyMoreWhereTheAnswerBeforeIsLost) {
+  registry.expect("GET", "/cut").with_fault([](Reply& reply) {
+    reply = Reply::of(200, std::string(100'000, 'x'));
+    reply.bytes_per_second = 500'000;  // so that it is sent before the reset comes
+    reply.reset_after = 50'000;
+  });
+  const auto ask = [&]() -> asio::awaitable<void> {
+    HttpRequest first("GET", Url::parse(registry.url("/cut"))), ahead("GET", Url::parse(registry.url("/next")));
+    HttpResponse response = co_await client().send(std::move(first));
+    std::vector<std::byte> begin(16 * 1024);
+    (void)co_await response.read_some(begin);
+    co_await client().send_ahead(std::move(ahead), response);
+    (void)co_await response.read_all(1'000'000);
+  };
+  EXPECT_EQ(failure_of([&] { run_coroutine(context, ask()); }).code, Errc::connection_lost);
   EXPECT_EQ(get_ahead("/next", "/ok"), "hello");
   EXPECT_EQ(registry.count("GET", "/next"), 0u);
 }
