@@ -251,12 +251,17 @@ const TokenService* Authenticator::token_service() const {
   return service_ && !expected_ ? &*service_ : nullptr;
 }
 
+std::optional<std::string> Authenticator::ready_authorization(const std::string& repository) const {
+  if (basic_) return basic_of(repository);
+  if (std::string kept = kept_token_of(repository); !kept.empty()) return kept;
+  if (!service_) return std::string();
+  const auto entry = tokens_.find(repository);
+  if (entry == tokens_.end() || !entry->second.token.usable(clock_())) return std::nullopt;
+  return "Bearer " + entry->second.token.value;
+}
+
 asio::awaitable<std::string> Authenticator::authorization(std::string repository) {
-  if (basic_) co_return basic_of(repository);
-  if (std::string kept = kept_token_of(repository); !kept.empty()) co_return kept;
-  if (!service_) co_return std::string();
-  const Token& token = tokens_[repository].token;
-  if (token.usable(clock_())) co_return "Bearer " + token.value;
+  if (const auto ready = ready_authorization(repository)) co_return *ready;
   const bool speculative = expected_;
   if (speculative) {
     const bool is_elsewhere = service_->realm.origin != registry_;

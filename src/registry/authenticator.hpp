@@ -94,6 +94,8 @@ class Authenticator {
   /// The Authorization value to send to the registry with a request about `repository`, as far as it is known
   /// without being challenged; empty where it is not. Waits where a token has to be asked for or renewed.
   asio::awaitable<std::string> authorization(std::string repository);
+  /// The same where that need not be waited for; else nothing.
+  std::optional<std::string> ready_authorization(const std::string& repository) const;
 
   /// The Authorization value that answers a refusal with `challenges` to a request that carried `used`; without a
   /// challenge a token is asked for where the last one came from. `what` is what was asked for. Throws

@@ -311,6 +311,10 @@ class RegistryClient::Repository final : public BlobSource, public std::enable_s
   Url url_of(const Digest& digest) const { return client_.url_of("/" + name_ + "/blobs/" + digest.to_string()); }
   /// Whether it is known where the blob is, and that has not run out.
   bool is_known(const Digest& digest) const;
+  /// Whether its place has to be asked for.
+  bool is_to_be_located(const Digest& digest) const {
+    return client_.expects_redirects() && !at_home_.contains(digest) && !is_known(digest);
+  }
   /// A request for the blob has led to `target`.
   void found(const Digest& digest, const Url& target);
   /// The blob from where an earlier redirect led; nothing where that place no longer has it.
@@ -322,6 +326,7 @@ class RegistryClient::Repository final : public BlobSource, public std::enable_s
   RegistryClient& client_;
   std::string name_;
   std::map<Digest, BlobLocation> targets_;
+  std::set<Digest> at_home_;  // which the registry has sent itself
   std::set<Digest> being_located_;
   Event located_;
 };
@@ -329,8 +334,8 @@ class RegistryClient::Repository final : public BlobSource, public std::enable_s
 BlobLocation RegistryClient::Repository::location(const Digest& digest) const {
   if (is_known(digest)) return targets_.at(digest);
   Url expected = url_of(digest);
-  // A registry that keeps its blobs elsewhere keeps them all there.
-  if (client_.note_.storage) expected.origin = *client_.note_.storage;
+  // A registry that keeps its blobs elsewhere keeps them there but for some.
+  if (client_.note_.storage && !at_home_.contains(digest)) expected.origin = *client_.note_.storage;
   return {std::move(expected)};
 }
 
@@ -340,15 +345,20 @@ bool RegistryClient::Repository::is_known(const Digest& digest) const {
 }
 
 void RegistryClient::Repository::found(const Digest& digest, const Url& target) {
-  if (target.origin != client_.origin_) targets_.insert_or_assign(digest, BlobLocation{target, signature_end(target)});
+  if (target.origin != client_.origin_) {
+    targets_.insert_or_assign(digest, BlobLocation{target, signature_end(target)});
+    at_home_.erase(digest);
+  } else {
+    at_home_.insert(digest);
+  }
   client_.found_blob_at(target.origin);
 }
 
 asio::awaitable<void> RegistryClient::Repository::locate(Digest digest) {
   const auto self = shared_from_this();
   // One request a blob finds the place, and the others wait for it.
-  while (client_.expects_redirects() && !is_known(digest) && being_located_.contains(digest)) co_await located_.wait();
-  if (!client_.expects_redirects() || is_known(digest)) co_return;
+  while (is_to_be_located(digest) && being_located_.contains(digest)) co_await located_.wait();
+  if (!is_to_be_located(digest)) co_return;
   being_located_.insert(digest);
   const std::shared_ptr<void> over(nullptr, [&](void*) {
     being_located_.erase(digest);
@@ -383,9 +393,11 @@ asio::awaitable<void> RegistryClient::Repository::ask_ahead(Digest digest, std::
   if (is_known(digest)) {
     request.url = targets_.at(digest).url;
   } else {
-    if (client_.expects_redirects()) co_return;
-    const std::string authorization = co_await client_.authenticator_.authorization(name_);
-    const Headers of_home = client_.headers_of_home(authorization);
+    if (is_to_be_located(digest)) co_return;
+    // A token is not waited for while `current` holds a connection, which that may need.
+    const auto authorization = client_.authenticator_.ready_authorization(name_);
+    if (!authorization) co_return;
+    const Headers of_home = client_.headers_of_home(*authorization);
     request.headers.insert(request.headers.end(), of_home.begin(), of_home.end());
   }
   co_await client_.http_.send_ahead(std::move(request), current);

@@ -398,6 +398,20 @@ TEST_F(ClientBlobsTest, OneRedirectABlobWhereRedirectsAreExpected) {
   EXPECT_EQ(registry.count("GET", path), 2u);
 }
 
+TEST_F(ClientBlobsTest, WhatTheRegistrySendsItselfIsNotLookedForAgain) {
+  ScriptedRegistry cdn(sharing(registry));
+  const std::string other_path = "/v2/a/b/blobs/" + Digest::of("elsewhere", Digest::Algorithm::sha256).to_string();
+  registry.on("GET", other_path).reply_with(Reply::redirect(cdn.url("/other")));
+  cdn.on("GET", "/other").reply_with(Reply::of(200, "elsewhere"));
+  TextNotes notes;
+  notes.update(registry.origin(), [&](OriginNote& note) { note.storage = cdn.origin(); });
+  use({}, &notes).prepare();
+  EXPECT_EQ(blob(Digest::of("elsewhere", Digest::Algorithm::sha256)), "elsewhere");
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(blob(digest), bytes);
+  EXPECT_EQ(registry.count("GET", path), 4u);  // once to find out
+  EXPECT_EQ(client->source("a/b")->location(digest).url.origin, registry.origin());
+}
+
 TEST_F(ClientBlobsTest, WhereBlobsAreIsNotedAndMayChange) {
   ScriptedRegistry cdn(sharing(registry));
   TextNotes notes;
