@@ -208,7 +208,7 @@ class BlobFetcher::Engine : public std::enable_shared_from_this<Engine> {
   std::map<std::size_t, Running*> running_;         // by assignment
   std::set<std::size_t> abandoned_;
   std::size_t open_blobs_ = 0;
-  std::size_t scouts_ = 0;
+  std::size_t scouts_ = 0, most_scouts_ = max_scouts;
   std::size_t scouted_ = 0;  // blobs, by number
   bool watching_ = false;
   bool stopped_ = false;
@@ -526,7 +526,7 @@ void BlobFetcher::Engine::set_to_work() {
 
 /// Has the places of the blobs found that will be begun next, so that no worker waits for one.
 void BlobFetcher::Engine::send_scouts() {
-  while (scouts_ < max_scouts && scouted_ < std::min(blobs_.size(), blobs_.size() - open_blobs_ + scouted_ahead)) {
+  while (scouts_ < most_scouts_ && scouted_ < std::min(blobs_.size(), blobs_.size() - open_blobs_ + scouted_ahead)) {
     ++scouts_;
     asio::co_spawn(
         executor_, [self = shared_from_this()] { return self->scout(); }, asio::detached);
@@ -535,7 +535,8 @@ void BlobFetcher::Engine::send_scouts() {
 
 asio::awaitable<void> BlobFetcher::Engine::scout() {
   const auto self = shared_from_this();
-  while (!stopped_ && scouted_ < std::min(blobs_.size(), blobs_.size() - open_blobs_ + scouted_ahead)) {
+  while (!stopped_ && scouts_ <= most_scouts_ &&
+         scouted_ < std::min(blobs_.size(), blobs_.size() - open_blobs_ + scouted_ahead)) {
     const std::shared_ptr<ActiveBlob> blob = blobs_[scouted_++];
     if (!blob || blob->over()) continue;
     for (std::size_t i = 0; i < blob->sources.size() && !blob->over(); ++i) {
@@ -544,7 +545,8 @@ asio::awaitable<void> BlobFetcher::Engine::scout() {
       try {
         co_await source->locate(blob->descriptor.digest);
       } catch (const Error&) {
-        continue;  // whoever wants its bytes will meet it again
+        // Whoever wants its bytes will meet it again; where many fail, nobody goes ahead any more.
+        if (most_scouts_ > 0) --most_scouts_;
       }
     }
   }
@@ -582,6 +584,8 @@ asio::awaitable<void> BlobFetcher::Engine::carry_out(Worker& worker, Assignment 
   }
   running_.erase(assignment.id);
   planner_.finish(assignment.id);
+  // What was asked for ahead is lost with the connection, and may have to wait as long.
+  if ((failure || unexpected) && worker.ahead) planner_.finish(std::exchange(worker.ahead, std::nullopt)->id);
   const auto blob = running.blob;
   if (!blob) co_return;
   if (!blob->over()) {
@@ -620,8 +624,8 @@ asio::awaitable<void> BlobFetcher::Engine::receive(Running& running) {
   const auto blob = running.blob;
   const Assignment assignment = running.assignment;
   if (!blob || blob->over()) co_return;
-  // It may have been given up since the range was asked for ahead.
-  if (blob->sources[assignment.source].given_up_for) co_return;
+  // Its source may have been given up, or others may have taken it over, since the range was asked for ahead.
+  if (blob->sources[assignment.source].given_up_for || planner_.end(assignment.id) <= assignment.begin) co_return;
   const Digest digest = blob->descriptor.digest;
   const std::optional<Interval> range = range_of(assignment);
   running.ranged = range.has_value();
@@ -684,7 +688,8 @@ asio::awaitable<void> BlobFetcher::Engine::receive(Running& running) {
     const auto wait = limiter_.took(n, now);
     if (wait > 1ms) co_await sleep(clock_, executor_, wait);
     const bool ends_here = planner_.end(assignment.id) == body_end && position < body_end;
-    if (ends_here && !running.worker.ahead &&
+    // Where the rate is limited, the way's length costs nothing.
+    if (ends_here && !running.worker.ahead && options_.limit_rate == 0 &&
         is_due(body_end - position, position - stream.begin, now - began, round_trip(origin->origin)))
       co_await ask_ahead(running.worker, *stream.body);
   }

@@ -1,6 +1,7 @@
 #include "transfer/range_planner.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace hawser {
 namespace {
@@ -214,7 +215,8 @@ std::pair<RangePlanner::Active*, std::size_t> RangePlanner::slowest(const Origin
   const double usual = usual_rate(origin, now);
   for (auto& [id, active] : active_) {
     const std::uint64_t left = active.end - active.position;
-    if (active.twin) continue;
+    if (active.twin && !(is_stuck(active, now, at_least) && is_stuck(active_.at(*active.twin), now, at_least)))
+      continue;
     // What has just been asked for has had no chance to show its rate.
     if (left == 0 || now - active.started < at_least) continue;
     const auto source = source_at(origin, active.blob, now);
@@ -256,6 +258,11 @@ std::optional<Assignment> RangePlanner::split(OriginState& origin, PlanClock::ti
   const std::uint64_t end = victim->end;
   const std::size_t blob = victim->blob;
   victim->end = begin;
+  if (victim->twin) {
+    Active& twin = active_.at(*std::exchange(victim->twin, std::nullopt));
+    twin.twin.reset();
+    twin.end = twin.position;
+  }
   return start(blob, source, begin, end, now, allowance);
 }
 

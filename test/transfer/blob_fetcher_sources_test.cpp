@@ -517,6 +517,33 @@ TEST_F(SourcesTest, TheNextRangeIsAskedForBeforeTheLastHasEnded) {
   EXPECT_EQ(one->requests.size(), 8u);
 }
 
+TEST_F(SourcesTest, NothingIsAskedForAheadWhereTheRateIsLimited) {
+  round_trip = 100ms;
+  options.max_connections = 2;
+  options.chunk_size = mib;
+  options.limit_rate = 4 * mib;
+  const auto one = source("a");
+  EXPECT_FALSE(fetch({one}));
+  EXPECT_TRUE(one->asked_ahead.empty());
+}
+
+TEST_F(SourcesTest, WhatWasAskedForAheadWaitsAsLongAsTheRangeThatFailed) {
+  round_trip = 100ms;
+  options.max_connections = 2;
+  options.chunk_size = mib;
+  options.retry.base = options.retry.longest = 1000s;
+  const auto one = source("a");
+  one->script = [](std::size_t number, const auto&) {
+    FakeAnswer answer;
+    if (number < 2) answer.breaks_after = mib - 50'000;
+    return answer;
+  };
+  EXPECT_FALSE(fetch({one}));
+  expect_stored();
+  EXPECT_EQ(one->asked_ahead.front(), 2 * mib);
+  EXPECT_GT(one->requests.at(2).at - one->requests.at(0).at, std::chrono::milliseconds(mib / 1000));
+}
+
 TEST_F(SourcesTest, ARangeDoesNotFailForTheNextThatCannotBeAskedFor) {
   round_trip = 100ms;
   options.max_connections = 2;

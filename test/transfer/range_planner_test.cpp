@@ -477,6 +477,19 @@ TEST_F(TwinsTest, WhereOneFailsTheOtherGoesOn) {
   EXPECT_EQ(unassigned(), 50u);  // both have failed
 }
 
+TEST_F(TwinsTest, WhereBothStandStillAThirdTakesOver) {
+  ASSERT_TRUE(twin);
+  EXPECT_FALSE(split(500ms));  // the twin has just been asked for
+  now += 5s;
+  const auto third = split(500ms);
+  ASSERT_TRUE(third);
+  EXPECT_EQ(third->begin, slow_at);
+  EXPECT_EQ(third->end, 10'000u);
+  planner.advance(third->id, 10'000, now);
+  for (const std::size_t id : {slow.id, twin->id, third->id}) planner.finish(id);
+  EXPECT_TRUE(idle());
+}
+
 TEST_F(TwinsTest, OneOfWhichIsGivenUpForAWholeBodyEndsNothing) {
   ASSERT_TRUE(twin);
   EXPECT_TRUE(planner.take_whole(twin->id));
