@@ -37,7 +37,7 @@ Credentials given_credentials(const Command& command, const Environment& environ
 TlsSettings given_certificates(const std::string& directory) {
   std::error_code ec;
   if (!std::filesystem::is_directory(directory, ec))
-    throw Error(Errc::disk, "--cert-dir: there is no directory " + printable(directory));
+    throw Error(Errc::usage, "--cert-dir: there is no directory " + printable(directory));
   TlsSettings settings = read_certificate_directory(directory);
   if (settings == TlsSettings{})
     throw Error(Errc::usage, "--cert-dir " + printable(directory) + " holds no *.crt and no *.cert with its *.key");

@@ -161,7 +161,7 @@ class HttpResponse final : public ResponseBody {
 /// server had closed meanwhile. Used on one thread.
 class HttpClient {
  public:
-  /// Throws Error{disk} or Error{usage} where a file of NetOptions::tls can't be used.
+  /// Throws Error{usage} where a file of NetOptions::tls can't be used.
   HttpClient(asio::any_io_executor executor, NetOptions options);
   ~HttpClient();
 

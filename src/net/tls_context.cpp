@@ -58,14 +58,15 @@ std::string read_pem(const std::string& file, const std::string& what) {
   try {
     return read_file(file, largest);
   } catch (const Error& error) {
-    throw Error(Errc::disk, std::string(error.what()) + ", " + what, "it must be a file in PEM form that you may read");
+    throw Error(Errc::usage, std::string(error.what()) + ", " + what,
+                "it must be a file in PEM form that you may read");
   }
 }
 
 void trust(SSL_CTX* context, const std::string& ca_file) {
   std::error_code ec;
   if (!std::filesystem::is_regular_file(ca_file, ec))
-    throw Error(Errc::disk, "cannot read the CA file " + printable(ca_file), "it must be a file in PEM form");
+    throw Error(Errc::usage, "cannot read the CA file " + printable(ca_file), "it must be a file in PEM form");
   if (SSL_CTX_load_verify_locations(context, ca_file.c_str(), nullptr) != 1) {
     ERR_clear_error();
     throw Error(Errc::usage, "the CA file " + printable(ca_file) + " holds no certificate in PEM form",

@@ -47,7 +47,7 @@ class SystemTrust {
 /// An OpenSSL context for all origins of the same settings. Used on one thread.
 class TlsContext {
  public:
-  /// Throws Error{disk} where a file of `settings` can't be read, Error{usage} where it holds no certificate, or a key
+  /// Throws Error{usage} where a file of `settings` can't be read or holds no certificate, or a key
   /// that is encrypted or another certificate's.
   TlsContext(const TlsSettings& settings, std::shared_ptr<SystemTrust> system);
   TlsContext(const TlsContext&) = delete;

@@ -7,7 +7,7 @@ import pytest
 
 from support import images
 from support.archive import Archive
-from support.hawser import AUTHENTICATION, DISK, NETWORK, OK, OTHER, USAGE
+from support.hawser import AUTHENTICATION, NETWORK, OK, OTHER, USAGE
 from support.nginx import Nginx
 from support.process import free_port
 
@@ -207,7 +207,7 @@ def test_directories_of_nothing_are_told(hawser):
     empty = hawser.directory / "home" / "empty"
     empty.mkdir()
     assert "holds no *.crt" in pull(hawser, "--cert-dir", empty, "a/b", expect=USAGE).err
-    assert "there is no directory" in pull(hawser, "--cert-dir", empty / "not", "a/b", expect=DISK).err
+    assert "there is no directory" in pull(hawser, "--cert-dir", empty / "not", "a/b", expect=USAGE).err
 
 
 def test_a_mirror_whose_certificates_cannot_be_used_is_left_out(hawser, registry, pki, client):

@@ -195,8 +195,8 @@ TEST(ClientCertificates, FilesThatCannotBeUsedAreNamed) {
   EXPECT_EQ(failure(good).text, "");
   for (const auto& [files, code, file, why] :
        std::vector<std::tuple<ClientCertificate, Errc, std::string, std::string>>{
-           {{missing, good.key_file}, Errc::disk, missing, "a client certificate"},
-           {{good.certificate_file, missing}, Errc::disk, missing, "the key of a client certificate"},
+           {{missing, good.key_file}, Errc::usage, missing, "a client certificate"},
+           {{good.certificate_file, missing}, Errc::usage, missing, "the key of a client certificate"},
            {{garbage, good.key_file}, Errc::usage, garbage, "holds no certificate"},
            {{good.certificate_file, garbage}, Errc::usage, garbage, "holds no private key"},
            {{directory.path().string(), good.key_file}, Errc::usage, directory.path().string(), "is not a file"},
@@ -411,7 +411,7 @@ TEST_F(TlsTest, CaFilesThatAreNone) {
   NetOptions options = test_net_options();
   options.tls.ca_files = {"/no/such/file.pem"};
   Failure failure = failure_of([&] { HttpClient http(context.get_executor(), options); });
-  EXPECT_EQ(failure.code, Errc::disk);
+  EXPECT_EQ(failure.code, Errc::usage);
   EXPECT_THAT(failure.text, HasSubstr("/no/such/file.pem"));
   options.tls.ca_files = {"/etc/hostname"};
   failure = failure_of([&] { HttpClient http(context.get_executor(), options); });
