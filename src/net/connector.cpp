@@ -325,7 +325,7 @@ asio::awaitable<std::vector<ip::address>> Connector::look_up(const std::string& 
       "cannot resolve " + printable(host) + ": " +
           (known->failure ? known->failure->what()
                           : "the name server does not answer within " + format_duration(options_.resolve_timeout)),
-      std::string("check the registry's name, and this machine's DNS") +
+      std::string("check the name, and this machine's DNS") +
           (one_family ? "; --ipv4 and --ipv6 take addresses of one family alone" : ""));
 }
 
@@ -357,7 +357,7 @@ asio::awaitable<Connector::Endpoints> Connector::resolve(Origin origin) {
   co_return endpoints;
 }
 
-asio::awaitable<tcp::socket> Connector::race(const Endpoints& endpoints, const std::string& where) {
+asio::awaitable<tcp::socket> Connector::race(const Endpoints& endpoints, const std::string& where, const char* hint) {
   const auto state = std::make_shared<Race>(executor_);
   const auto deadline = steady_clock::now() + options_.connect_timeout;
   const Endpoints order = racing_order(endpoints, memory_);
@@ -387,8 +387,7 @@ asio::awaitable<tcp::socket> Connector::race(const Endpoints& endpoints, const s
   if (!state->winner) {
     for (auto& [host, known] : hosts_) known->stale = true;  // another try may find other addresses
     throw Error(state->all_refused() ? Errc::connect_refused : Errc::connect_failed,
-                "cannot connect to " + where + ": " + state->why(options_.connect_timeout),
-                "check the registry's address and port, and whether a proxy is needed (HTTPS_PROXY)");
+                "cannot connect to " + where + ": " + state->why(options_.connect_timeout), hint);
   }
   co_return std::move(*state->winner);
 }
@@ -409,7 +408,9 @@ asio::awaitable<std::unique_ptr<Connection>> Connector::open(
   const auto begin = steady_clock::now();
   // By the time this runs the first SYN is on its way.
   if (tls.origin) asio::post(executor_, [all = tls_, context = tls.origin] { context->trust_system(); });
-  tcp::socket socket = co_await race(endpoints, where);
+  const char* const hint = proxy ? "check what HTTPS_PROXY, HTTP_PROXY or ALL_PROXY says, and that the proxy is up"
+                                 : "check the address and port, and whether a proxy is needed (HTTPS_PROXY)";
+  tcp::socket socket = co_await race(endpoints, where, hint);
   const auto took = std::chrono::duration_cast<std::chrono::microseconds>(steady_clock::now() - begin);
   auto connection = std::make_unique<Connection>(std::move(socket), origin, options_.stall_timeout);
   if (on_connected) on_connected(took);

@@ -92,7 +92,7 @@ class Connector {
                         std::optional<NetworkSettings::Family> apart = std::nullopt);
   /// The addresses of an origin itself, as opposed to those of its proxy.
   asio::awaitable<Endpoints> resolve(Origin origin);
-  asio::awaitable<asio::ip::tcp::socket> race(const Endpoints& endpoints, const std::string& where);
+  asio::awaitable<asio::ip::tcp::socket> race(const Endpoints& endpoints, const std::string& where, const char* hint);
   /// Makes the tunnel through `proxy`, where one is needed, and TLS, all in the time that time_for() gives.
   asio::awaitable<void> finish_opening(Connection& connection, const std::optional<Proxy>& proxy, const Contexts& tls,
                                        const std::string& where);

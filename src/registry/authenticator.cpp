@@ -387,7 +387,7 @@ asio::awaitable<void> Authenticator::renew(Entry& entry, std::string repository)
     if (head.status != 200) throw_service_error(service, repository, head, body);
     entry.token = parse_token(body, head.header("Content-Type"), service, clock_(), scrub());
   } catch (...) {
-    entry.failure = std::current_exception();
+    entry.failure = with_reason(std::current_exception(), registry_name(registry_) + " has its tokens made there");
   }
   entry.asking = false;
   answered_.wake_all();

@@ -427,7 +427,7 @@ asio::awaitable<std::optional<BlobStream>> RegistryClient::Repository::open_at_t
     }
   } catch (const Error& error) {
     if (error.code() != Errc::range_not_honoured) forget();
-    throw;
+    std::rethrow_exception(with_reason(std::current_exception(), client_.origin_.to_string() + " redirects there"));
   }
   if (!result) forget();
   co_return result;

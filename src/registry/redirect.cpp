@@ -22,6 +22,38 @@ std::string place_of(std::string_view location) {
   return "\"" + shown.substr(0, end) + "\"";
 }
 
+/// Whether a host could not be reached.
+bool is_of_the_way(Errc code) {
+  switch (code) {
+    case Errc::no_such_host:
+    case Errc::resolve_failed:
+    case Errc::connect_failed:
+    case Errc::connect_refused:
+    case Errc::proxy_failed:
+    case Errc::proxy_refused:
+    case Errc::tls_certificate:
+    case Errc::no_tls:
+    case Errc::tls_failed:
+      return true;
+    default:
+      return false;
+  }
+}
+
+/// Sends a request to where `chain` stands.
+asio::awaitable<HttpResponse> send_on(HttpClient& http, const RedirectChain& chain, HttpRequest request) {
+  std::exception_ptr failure;
+  try {
+    HttpResponse response = co_await http.send(std::move(request));
+    co_return response;
+  } catch (const Error&) {
+    failure = std::current_exception();
+  }
+  const Origin& start = chain.start().origin;
+  if (chain.current().origin != start) failure = with_reason(failure, start.to_string() + " redirects there");
+  std::rethrow_exception(failure);
+}
+
 /// Final, since whoever answers so says the same the next time.
 Error unusable(const std::string& from, const std::string& why) {
   return {Errc::redirect_refused, from + " answered with a redirect that " + why,
@@ -60,6 +92,18 @@ void RedirectChain::follow(std::string_view location) {
   visited_.push_back(std::move(next));
 }
 
+std::exception_ptr with_reason(std::exception_ptr failure, const std::string& reason) {
+  try {
+    std::rethrow_exception(failure);
+  } catch (const Error& error) {
+    if (is_of_the_way(error.code()))
+      failure = std::make_exception_ptr(Error(error.code(), error.what() + (" (" + reason + ")"), error.hint()));
+  } catch (...) {
+    // Not about a host.
+  }
+  return failure;
+}
+
 asio::awaitable<HttpResponse> send_along(HttpClient& http, RedirectChain& chain, HttpRequest request) {
   return send_along(http, chain, std::move(request), Headers());
 }
@@ -70,7 +114,7 @@ asio::awaitable<HttpResponse> send_along(HttpClient& http, RedirectChain& chain,
     request.url = chain.current();
     HttpRequest sent = request;
     if (chain.at_home()) sent.headers.insert(sent.headers.end(), of_home.begin(), of_home.end());
-    HttpResponse response = co_await http.send(std::move(sent));
+    HttpResponse response = co_await send_on(http, chain, std::move(sent));
     const int status = response.status();
     if (!is_redirect(status) || redirects == Redirects::return_it) co_return response;
     chain.follow(response.head().header("Location"));

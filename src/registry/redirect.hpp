@@ -6,6 +6,8 @@
 #include "net/origin.hpp"
 
 #include <cstddef>
+#include <exception>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -28,6 +30,8 @@ class RedirectChain {
   const Url& current() const { return visited_.back(); }
   /// Whether Authorization may go along: only as long as the chain has never left its first origin, port included.
   bool at_home() const { return at_home_; }
+  /// Where the way began.
+  const Url& start() const { return visited_.front(); }
   /// Whether any redirect was followed.
   bool redirected() const { return visited_.size() > 1; }
 
@@ -50,6 +54,9 @@ enum class Redirects { follow, return_it };
 asio::awaitable<HttpResponse> send_along(HttpClient& http, RedirectChain& chain, HttpRequest request, Headers of_home,
                                          Redirects redirects = Redirects::follow);
 asio::awaitable<HttpResponse> send_along(HttpClient& http, RedirectChain& chain, HttpRequest request);
+
+/// The Error that a host could not be reached with `reason`, why it was asked: nobody has named it. Others as they are.
+std::exception_ptr with_reason(std::exception_ptr failure, const std::string& reason);
 
 /// Reads what is left of a small body so that the connection can serve again; failures don't matter.
 asio::awaitable<void> discard_body(HttpResponse& response);

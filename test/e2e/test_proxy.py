@@ -161,7 +161,7 @@ def test_proxy_that_is_not_there(hawser, registries, scheme):
     port = free_port()
     result = hawser.pull(registry, "--retries", "0", reference, expect=NETWORK,
                          environment={"HTTPS_PROXY": f"{scheme}://127.0.0.1:{port}"})
-    assert str(port) in result.err
+    assert f"cannot connect to the proxy 127.0.0.1:{port}" in result.err and "the proxy is up" in result.err
 
 
 def test_registry_without_tls(hawser, registry, squid):

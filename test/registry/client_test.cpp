@@ -12,6 +12,7 @@ namespace {
 
 using testing::AllOf;
 using testing::ElementsAre;
+using testing::EndsWith;
 using testing::HasSubstr;
 using testing::Not;
 
@@ -479,6 +480,24 @@ TEST_F(ClientBlobsTest, TargetThatRefusesAfreshTooIsAnError) {
   registry.redirect_blobs_to(cdn, 0);
   EXPECT_EQ(blob_failure(digest).code, Errc::forbidden);
   EXPECT_EQ(registry.count("GET", path), 1u);
+}
+
+TEST_F(ClientBlobsTest, WhoLedToAHostThatCannotBeReachedIsTold) {
+  auto storage = std::make_unique<ScriptedRegistry>(sharing(registry));
+  const std::string there = storage->origin().to_string();
+  const std::string reason = " (" + registry.origin().to_string() + " redirects there)";
+  registry.redirect_blobs_to(*storage);
+  EXPECT_EQ(blob(digest), bytes);
+  storage.reset();
+  // Where the blob is was known, and then is asked again.
+  for (int i = 0; i < 2; ++i) {
+    const Failure failure = blob_failure(digest);
+    EXPECT_EQ(failure.code, Errc::connect_refused);
+    EXPECT_THAT(failure.text, HasSubstr("cannot connect to " + there));
+    EXPECT_THAT(failure.text, EndsWith(reason));
+  }
+  registry.expect("GET", "/v2/a/b/manifests/latest").reply_with(Reply::redirect(there + "/elsewhere"));
+  EXPECT_THAT(manifest_failure().text, EndsWith(reason));
 }
 
 TEST_F(ClientBlobsTest, FailedTargetIsForgotten) {
