@@ -69,7 +69,7 @@ bool is_answer(Errc code) {
 
 /// Whether a mirror that refuses so may have other images.
 bool is_about_repository(Errc code) {
-  return code == Errc::unauthorized || code == Errc::forbidden || code == Errc::not_found;
+  return code == Errc::unauthorized || code == Errc::forbidden || code == Errc::not_found || code == Errc::unsupported;
 }
 
 bool is_loopback(const std::string& host) {
@@ -427,6 +427,7 @@ asio::awaitable<Result> Session::ask(const Reference& reference, Subject subject
       failure = error;
     }
     if (stopped_ || is_on_this_side(failure->code())) throw *failure;
+    if (!place.endpoint.is_registry) failure = at_mirror(*failure, place.endpoint.host);
     refusals.push_back({place.endpoint.host, failure->what()});
     if (last) throw none_has(what, refusals, *failure);
     if (!place.endpoint.is_registry) leave_out(*place.host, place.endpoint.repository, *failure);

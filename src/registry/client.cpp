@@ -203,6 +203,19 @@ void RegistryClient::check_document(const HttpHead& head, const std::string& bod
   if (head.status != 200 || is_error_document(body)) throw_status_error(head, body, what, scrub());
 }
 
+namespace {
+
+/// Refuses what came by a tag and can't be used, so that it is told who sent it, and another place may be asked.
+void check_manifest(const std::string& bytes, const std::string& content_type, const std::string& what) {
+  try {
+    (void)parse_manifest(bytes, content_type);
+  } catch (const Error& error) {
+    throw error.in(what);
+  }
+}
+
+}  // namespace
+
 asio::awaitable<FetchedManifest> RegistryClient::get_manifest(std::string repository, std::string selector) {
   const std::string what = "manifest " + selector + " of " + name_of(repository);
   RedirectChain chain(url_of("/" + repository + "/manifests/" + selector));
@@ -219,8 +232,9 @@ asio::awaitable<FetchedManifest> RegistryClient::get_manifest(std::string reposi
   if (wanted && digest != wanted)
     throw Error(Errc::digest_mismatch, what + ": the registry sent other bytes (" + digest.short_string() + ")",
                 "the registry or something on the way to it is broken or hostile");
-  FetchedManifest manifest{std::move(bytes), media_type::essence(head.header("Content-Type")), std::move(digest),
-                           read_rate_limit(head)};
+  const std::string content_type = media_type::essence(head.header("Content-Type"));
+  if (!wanted) check_manifest(bytes, content_type, what);
+  FetchedManifest manifest{std::move(bytes), content_type, std::move(digest), read_rate_limit(head)};
   co_return manifest;
 }
 

@@ -113,6 +113,14 @@ Error none_has(const std::string& what, const std::vector<Refusal>& refusals, co
       last.hint()};
 }
 
+Error at_mirror(const Error& error, const std::string& host) {
+  std::string hint = error.hint();
+  if (error.code() == Errc::unauthorized) hint = "log in to the mirror: hawser login " + host;
+  if (error.code() == Errc::no_tls)
+    hint = "if it is a plain HTTP mirror, configure it with http://, or say --insecure-registry " + host;
+  return {error.code(), error.what(), std::move(hint)};
+}
+
 bool is_error_document(std::string_view body) {
   const auto object = parse_json_object(body);
   if (!object || object->contains("schemaVersion") || object->contains("tags")) return false;

@@ -50,6 +50,9 @@ struct Refusal {
 /// refusal is `last` as it is.
 Error none_has(const std::string& what, const std::vector<Refusal>& refusals, const Error& last);
 
+/// A mirror's failure: with a hint that is true of mirrors, where that of registries is not.
+Error at_mirror(const Error& error, const std::string& host);
+
 /// How to log in, for people.
 inline constexpr const char* login_hint = "give credentials with --username and --password-stdin, or run hawser login";
 

@@ -86,6 +86,20 @@ bool is_in_block(const ip::address& address, const std::string& block) {
   return !error && ip::network_v6(address.to_v6(), network.prefix_length()).canonical() == network.canonical();
 }
 
+/// Whether names of images may begin so: with a "host[:port]", "*.example.com", or any registry where it is "*". As in
+/// a name, what has neither a dot nor a port is no registry, but for localhost.
+bool may_be_registries(std::string_view prefix) {
+  if (prefix == "*" || prefix == "localhost") return true;
+  if (prefix.find_first_of(".:") == std::string_view::npos) return false;
+  if (prefix.starts_with("*.")) prefix.remove_prefix(2);
+  try {
+    (void)Origin::from_host(prefix, true);
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
 bool is_block(const std::string& text) {
   boost::system::error_code no_v4, no_v6;
   (void)ip::make_network_v4(text, no_v4);
@@ -201,14 +215,9 @@ RegistryRule parse_mirror(std::string_view text, const std::string& option) {
     rule.prefix = text.substr(0, equals);
     text.remove_prefix(equals + 1);
     if (is_same_registry(rule.prefix, docker_hub)) rule.prefix = docker_hub;
-    std::string_view host = rule.prefix;
-    if (host.starts_with("*.")) host.remove_prefix(2);
-    try {
-      if (host != "*") (void)Origin::from_host(host, true);
-    } catch (const Error&) {
+    if (!may_be_registries(rule.prefix))
       throw Error(Errc::usage, option + ": " + printable(rule.prefix, 200) + " is no registry's host[:port]",
                   "write HOST=URL, *=URL for all registries, or URL alone for Docker Hub");
-    }
   }
   RulePlace mirror{parse_mirror_url(text, option)};
   mirror.sends_ns = rule.prefix.starts_with('*');

@@ -41,7 +41,7 @@ class PlainServer {
 
   asio::ip::tcp::acceptor acceptor_;
   std::string to_handshakes_;
-  std::string manifest_ = "HTTP/1.0 200 OK\r\nContent-Length: 19\r\n\r\n{\"schemaVersion\":2}";
+  std::string manifest_ = "HTTP/1.0 200 OK\r\nContent-Length: 34\r\n\r\n" + small_index;
 };
 
 const std::string no_tls = "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTPS request to an HTTP server.\n";
@@ -56,8 +56,7 @@ class SessionTest : public testing::Test {
   SessionTest() {
     access.plain_http = true;
     access.max_connections = 1;
-    registry.content().add_manifest("a/b", "latest", R"({"schemaVersion":2})",
-                                    "application/vnd.oci.image.manifest.v1+json");
+    registry.content().add_manifest("a/b", "latest", small_index, "application/vnd.oci.image.index.v1+json");
   }
 
   Session& session() {
@@ -148,7 +147,7 @@ TEST_F(SessionTest, ARateLimitIsToldOncePerChange) {
   };
   const auto answer = [&](std::string left) {
     registry.expect("GET", "*")
-        .reply_with(Reply::of(200, R"({"schemaVersion":2})")
+        .reply_with(Reply::of(200, small_index)
                         .with("RateLimit-Limit", "100;w=21600")
                         .with("RateLimit-Remaining", std::move(left)));
     EXPECT_EQ(manifest(registry.host()).code, Errc{});
@@ -324,8 +323,7 @@ TEST_F(MirroredSessionTest, WhatAMirrorRefusesCostsOneAttemptAndIsToldOnce) {
 }
 
 TEST_F(MirroredSessionTest, OneThatLacksAnImageIsAskedForOthers) {
-  registry.content().add_manifest("c/d", "latest", R"({"schemaVersion":2})",
-                                  "application/vnd.oci.image.manifest.v1+json");
+  registry.content().add_manifest("c/d", "latest", small_index, "application/vnd.oci.image.index.v1+json");
   first->on("GET", "/v2/a/*").reply_with(Reply::error(404, "NAME_UNKNOWN", "no"));
   EXPECT_EQ(pulled().code, Errc{});
   EXPECT_EQ(pulled("latest", "docker.io/c/d").code, Errc{});
@@ -369,6 +367,31 @@ TEST_F(MirroredSessionTest, SomethingElseThanAManifestIsNoAnswer) {
   EXPECT_THAT(warnings[0], testing::HasSubstr("a web page came in its place"));
 }
 
+TEST_F(MirroredSessionTest, AManifestThatMakesNoSenseIsLookedForElsewhere) {
+  for (const char* bytes : {"", "{}", R"({"schemaVersion":2,"layers":[]})", R"({"schemaVersion":1})"}) {
+    first->expect("GET", "*").reply_with(Reply::of(200, bytes, "application/vnd.oci.image.manifest.v1+json"));
+    warnings.clear();
+    EXPECT_EQ(pulled().code, Errc{}) << bytes;
+    ASSERT_EQ(warnings.size(), 1U) << bytes;
+    EXPECT_THAT(warnings[0], testing::HasSubstr("manifest latest of " + first->host() + "/a/b: the "));
+    session_.reset();
+  }
+}
+
+TEST_F(MirroredSessionTest, WhatTheUserCanDoIsTrueOfMirrors) {
+  access.no_origin = true;
+  configured.erase(configured.begin() + 1);
+  first->on("GET", "*").reply_with(Reply::error(401, "UNAUTHORIZED", "no"));
+  EXPECT_EQ(pulled().hint, "log in to the mirror: hawser login " + first->host());
+  session_.reset();
+  PlainServer plain(context, no_tls);
+  configured[0] = endpoint(plain.host());
+  configured[0].scheme = Endpoint::Scheme::https;
+  const Failure failure = pulled();
+  EXPECT_EQ(failure.code, Errc::no_tls);
+  EXPECT_THAT(failure.hint, testing::HasSubstr("--insecure-registry " + plain.host()));
+}
+
 TEST_F(MirroredSessionTest, OneThatIsSlowToBeginIsNotWaitedFor) {
   first->on("GET", "*").with_fault([](Reply& reply) { reply.delay = std::chrono::seconds(30); });
   const auto begun = std::chrono::steady_clock::now();
@@ -399,7 +422,7 @@ TEST_F(MirroredSessionTest, TheRegistryIsTriedAgainAndTheErrorTellsOfAll) {
 }
 
 TEST_F(MirroredSessionTest, TagsAndDigestsAreForWhomTheyAreConfiguredFor) {
-  const Digest digest = Digest::of(R"({"schemaVersion":2})");
+  const Digest digest = Digest::of(small_index);
   configured[0].resolves_tags = false;
   configured[1].serves_digests = false;
   EXPECT_EQ(pulled().code, Errc{});

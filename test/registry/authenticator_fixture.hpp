@@ -32,7 +32,7 @@ class AuthenticatorTest : public RegistryFixture {
   /// The registry wants "kept-token", and names a token service that there isn't.
   void require_kept_token() {
     registry.on("GET", "/v2/*").reply_with([](const ScriptedRequest& request) {
-      if (request.header("Authorization") == "Bearer kept-token") return Reply::of(200, "{}");
+      if (request.header("Authorization") == "Bearer kept-token") return Reply::of(200, small_index);
       return Reply::error(401, "UNAUTHORIZED", "no").with("WWW-Authenticate", R"(Bearer realm="nowhere")");
     });
   }

@@ -105,7 +105,7 @@ TEST_F(AuthenticatorTest, AttackALoginOfAPartIsNotShownForTheRest) {
 
 TEST_F(AuthenticatorTest, AttackALoginOfAPartGetsNoTokenForTheRest) {
   registry.auth().require_token(registry.url("/token"));
-  registry.content().add_manifest("other/b", "latest", "{}", "application/vnd.oci.image.manifest.v1+json");
+  registry.content().add_manifest("other/b", "latest", small_index, "application/vnd.oci.image.index.v1+json");
   use(login_of_a);
   manifest();
   manifest("latest", "other/b");

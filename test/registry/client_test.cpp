@@ -21,8 +21,8 @@ class ClientTest : public RegistryFixture {};
 TEST_F(ClientTest, ManifestByTagAndByDigest) {
   const Digest digest = serve_manifest();
   const FetchedManifest by_tag = manifest();
-  EXPECT_EQ(by_tag.bytes, R"({"schemaVersion":2})");
-  EXPECT_EQ(by_tag.content_type, "application/vnd.oci.image.manifest.v1+json");
+  EXPECT_EQ(by_tag.bytes, small_index);
+  EXPECT_EQ(by_tag.content_type, "application/vnd.oci.image.index.v1+json");
   EXPECT_EQ(by_tag.digest, digest);
   EXPECT_EQ(manifest(digest.to_string()).digest, digest);
   EXPECT_THAT(registry.requests()[0].header("Accept"), HasSubstr("application/vnd.oci.image.index.v1+json"));
@@ -32,9 +32,9 @@ TEST_F(ClientTest, ManifestByTagAndByDigest) {
 TEST_F(ClientTest, ManifestWithOtherBytesThanItsDigestIsRefusedWhateverTheHeaderSays) {
   const Digest asked = Digest::of("what was asked for");
   registry.on("GET", "/v2/a/b/manifests/*")
-      .reply_with(Reply::of(200, "{}").with("Docker-Content-Digest", asked.to_string()));
+      .reply_with(Reply::of(200, small_index).with("Docker-Content-Digest", asked.to_string()));
   EXPECT_EQ(manifest_failure(asked.to_string()).code, Errc::digest_mismatch);
-  EXPECT_EQ(manifest().digest, Digest::of("{}"));
+  EXPECT_EQ(manifest().digest, Digest::of(small_index));
 }
 
 TEST_F(ClientTest, ManifestOverTheLimitIsRefused) {
@@ -281,8 +281,8 @@ TEST_F(ClientTest, NextPageThatIsNoUrlIsRefused) {
 
 TEST_F(ClientTest, RedirectedManifestIsFollowed) {
   registry.expect("GET", "/v2/a/b/manifests/latest").reply_with(Reply::redirect("/elsewhere"));
-  registry.expect("GET", "/elsewhere").reply_with(Reply::of(200, "{}"));
-  EXPECT_EQ(manifest().bytes, "{}");
+  registry.expect("GET", "/elsewhere").reply_with(Reply::of(200, small_index));
+  EXPECT_EQ(manifest().bytes, small_index);
 }
 
 TEST_F(ClientTest, RedirectLoopEnds) {
@@ -610,8 +610,7 @@ class MirrorClientTest : public ClientBlobsTest {
     mirror.headers = {{"X-Key", "hush-hush"}};
     ask_the_mirror();
     // What it has below its own base.
-    registry.content().add_manifest("proxy/a/b", "latest", R"({"schemaVersion":2})",
-                                    "application/vnd.oci.image.manifest.v1+json");
+    registry.content().add_manifest("proxy/a/b", "latest", small_index, "application/vnd.oci.image.index.v1+json");
   }
   void ask_the_mirror(CredentialSource source = {}) {
     client = std::make_unique<RegistryClient>(http, registry.origin(), std::move(source), nullptr, RequestForm(mirror));
@@ -621,7 +620,7 @@ class MirrorClientTest : public ClientBlobsTest {
 };
 
 TEST_F(MirrorClientTest, IsAskedAsItsEndpointSays) {
-  EXPECT_EQ(manifest().bytes, R"({"schemaVersion":2})");
+  EXPECT_EQ(manifest().bytes, small_index);
   EXPECT_EQ(blob(digest), bytes);
   run_coroutine(context, client->list_tags("a/b"));
   const auto requests = registry.requests();
@@ -636,7 +635,7 @@ TEST_F(MirrorClientTest, ALoginGoesBeforeAConfiguredAuthorization) {
   mirror.headers.emplace_back("authorization", "Bearer of-the-file");
   registry.auth().require_basic("user", "secret");
   ask_the_mirror(user_and_password("user", "secret"));
-  EXPECT_EQ(manifest().bytes, R"({"schemaVersion":2})");
+  EXPECT_EQ(manifest().bytes, small_index);
   EXPECT_EQ(registry.requests().front().header("Authorization"), "Bearer of-the-file");
   EXPECT_THAT(registry.requests().back().header("Authorization"), HasSubstr("Basic "));
 }

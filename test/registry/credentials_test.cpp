@@ -325,7 +325,7 @@ class CredentialHelperTest : public testing::Test {
   test::Failure ask_registry(asio::io_context& context) {
     test::ScriptedRegistry registry;
     registry.auth().require_basic("late", "pw");
-    registry.content().add_manifest("a/b", "latest", "{}", "application/vnd.oci.image.manifest.v1+json");
+    registry.content().add_manifest("a/b", "latest", test::small_index, "application/vnd.oci.image.index.v1+json");
     asio::thread_pool pool(1);
     TransferObserver observer;
     RegistryAccess access;

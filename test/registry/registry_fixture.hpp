@@ -18,6 +18,9 @@
 
 namespace hawser::test {
 
+/// The least that is a manifest or an index.
+inline const std::string small_index = R"({"schemaVersion":2,"manifests":[]})";
+
 inline NetOptions test_net_options() {
   NetOptions net;
   net.stall_timeout = std::chrono::seconds(5);
@@ -84,8 +87,8 @@ class RegistryFixture : public testing::Test {
   }
 
   /// Puts a small manifest at a/b:latest.
-  Digest serve_manifest(const std::string& bytes = R"({"schemaVersion":2})") {
-    return registry.content().add_manifest("a/b", "latest", bytes, "application/vnd.oci.image.manifest.v1+json");
+  Digest serve_manifest(const std::string& bytes = small_index) {
+    return registry.content().add_manifest("a/b", "latest", bytes, "application/vnd.oci.image.index.v1+json");
   }
   static ScriptedOptions sharing(ScriptedRegistry& other) {
     ScriptedOptions options;

@@ -121,7 +121,7 @@ TEST(RegistryRule, RefusesWhatIsNoMirror) {
        {"", "mirror.example", "ftp://mirror.example", "https://", "https://me:secret@mirror.example",
         "https://mirror.example?a=b", "https://mirror.example#a", "=https://mirror.example",
         "quay.io/a=https://mirror.example", "a b=https://mirror.example", "*.=https://mirror.example",
-        "https://mirror.example:99999"}) {
+        "https://mirror.example:99999", "dockerhub=https://mirror.example"}) {
     const Failure error = failure_of([&] { parse_mirror(text, "--mirror"); });
     EXPECT_EQ(error.code, Errc::usage) << text;
     EXPECT_TRUE(std::string_view(error.text).starts_with("--mirror: ")) << error.text;
