@@ -32,7 +32,8 @@ OriginNote StateDirectory::recall(const Origin& origin) {
   if (!is_new || path_.empty()) return place->second;
   try {
     const fs::path file = file_of(path_, origin);
-    if (fs::file_time_type::clock::now() - fs::last_write_time(file) < lifetime)
+    // Anything else, such as a pipe, might never be read to its end.
+    if (fs::is_regular_file(file) && fs::file_time_type::clock::now() - fs::last_write_time(file) < lifetime)
       place->second = OriginNote::parse(origin, read_file(file, max_note));
   } catch (const std::exception&) {
     // There is none, or none that can be read.

@@ -12,6 +12,7 @@ namespace hawser {
 namespace {
 
 constexpr int note_version = 1;
+constexpr int max_noted_connections = 1000;  // beyond what any origin is asked for
 
 /// What `read` makes of a note's member; nothing where it throws, since the note may be anybody's.
 template <typename Read>
@@ -77,7 +78,8 @@ OriginNote OriginNote::parse(const Origin& origin, std::string_view text) {
   });
   note.storage = noted([&] { return checked_storage(origin, json_text(*object, "storage")); });
   const auto* const connections = object->if_contains("connections");
-  if (connections && connections->is_int64() && connections->get_int64() > 0)
+  if (connections && connections->is_int64() && connections->get_int64() > 0 &&
+      connections->get_int64() <= max_noted_connections)
     note.connections = static_cast<std::size_t>(connections->get_int64());
   const auto* const refused = object->if_contains("refused_ranges");
   note.refused_ranges = refused && *refused == true;

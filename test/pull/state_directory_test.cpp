@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 namespace hawser::test {
 namespace {
@@ -52,6 +53,14 @@ TEST_F(StateDirectoryTest, AnOldNoteIsForgotten) {
 TEST_F(StateDirectoryTest, ADamagedNoteIsReplaced) {
   note(64);
   std::ofstream(file()) << "rubbish";
+  EXPECT_EQ(noted(), 0u);
+  note(32);
+  EXPECT_EQ(noted(), 32u);
+}
+
+TEST_F(StateDirectoryTest, AttackAPipeInPlaceOfANoteIsNotWaitedFor) {
+  fs::create_directories(file().parent_path());
+  ASSERT_EQ(::mkfifo(file().c_str(), 0600), 0);
   EXPECT_EQ(noted(), 0u);
   note(32);
   EXPECT_EQ(noted(), 32u);
