@@ -175,11 +175,15 @@ class BlobFetcher::Engine : public std::enable_shared_from_this<Engine> {
   std::size_t target(const OriginState& origin) const;
   std::optional<Assignment> next_assignment(OriginState& origin);
   void set_to_work();
+  bool has_blob_to_scout() const {
+    return scouted_ < std::min(blobs_.size(), blobs_.size() - open_blobs_ + scouted_ahead);
+  }
   void send_scouts();
   asio::awaitable<void> scout();
   asio::awaitable<void> work(OriginState* origin, Assignment first);
   asio::awaitable<void> carry_out(Worker& worker, Assignment assignment);
   asio::awaitable<void> receive(Running& running);
+  asio::awaitable<void> take_body(Running& running, BlobStream& stream, std::uint64_t body_end);
   asio::awaitable<void> ask_ahead(Worker& worker, ResponseBody& current);
   std::optional<Interval> range_of(const Assignment& assignment) const;
   void moved(Running& running, OriginState& to);
@@ -526,7 +530,7 @@ void BlobFetcher::Engine::set_to_work() {
 
 /// Has the places of the blobs found that will be begun next, so that no worker waits for one.
 void BlobFetcher::Engine::send_scouts() {
-  while (scouts_ < most_scouts_ && scouted_ < std::min(blobs_.size(), blobs_.size() - open_blobs_ + scouted_ahead)) {
+  while (scouts_ < most_scouts_ && has_blob_to_scout()) {
     ++scouts_;
     asio::co_spawn(
         executor_, [self = shared_from_this()] { return self->scout(); }, asio::detached);
@@ -535,8 +539,7 @@ void BlobFetcher::Engine::send_scouts() {
 
 asio::awaitable<void> BlobFetcher::Engine::scout() {
   const auto self = shared_from_this();
-  while (!stopped_ && scouts_ <= most_scouts_ &&
-         scouted_ < std::min(blobs_.size(), blobs_.size() - open_blobs_ + scouted_ahead)) {
+  while (!stopped_ && scouts_ <= most_scouts_ && has_blob_to_scout()) {
     const std::shared_ptr<ActiveBlob> blob = blobs_[scouted_++];
     if (!blob || blob->over()) continue;
     for (std::size_t i = 0; i < blob->sources.size() && !blob->over(); ++i) {
@@ -636,8 +639,6 @@ asio::awaitable<void> BlobFetcher::Engine::receive(Running& running) {
   BlobStream stream = co_await source->open(digest, range);
   if (blob->over()) co_return;
   moved(running, state_of(stream.from, running.worker.at));
-  OriginState* const origin = running.worker.at;
-  const std::span<std::byte> buffer(running.worker.buffer);
   if (is_coded_config(blob->descriptor, stream)) {
     std::string text = co_await stream.body->read_all(max_manifest_size);
     if (blob->over()) co_return;
@@ -645,22 +646,35 @@ asio::awaitable<void> BlobFetcher::Engine::receive(Running& running) {
     stream.body = std::make_unique<TextBody>(std::move(text));
   }
   if (!stream.coding.empty()) blob->coding = stream.coding;
-  std::uint64_t position = stream.begin;
   const std::uint64_t body_end = stream.partial ? assignment.end : blob->descriptor.size;
   const auto length = stream.body->content_length();
-  if (length && *length != body_end - position)
+  if (length && *length != body_end - stream.begin)
     refuse_answer(*blob, stream, stream.partial ? Errc::range_not_honoured : Errc::size_mismatch,
                   stream.from.to_string() + " offers " + std::to_string(*length) + " bytes of " + digest.to_string() +
-                      " where " + std::to_string(body_end - position) + " were to come");
+                      " where " + std::to_string(body_end - stream.begin) + " were to come");
   if (stream.partial) {
     planner_.set_ranges(assignment.blob, assignment.source, RangeSupport::shown);
   } else if (!assignment.whole) {
     const bool is_the_one = planner_.take_whole(assignment.id);
-    note(*origin);
+    note(*running.worker.at);
     if (!is_the_one) co_return;
   }
   running.body = stream.body.get();
+  co_await take_body(running, stream, body_end);
+  running.body = nullptr;
+}
+
+/// Takes the bytes of `stream`, whose body ends at `body_end` of the blob, as far as they are wanted of it.
+asio::awaitable<void> BlobFetcher::Engine::take_body(Running& running, BlobStream& stream, std::uint64_t body_end) {
+  const auto blob = running.blob;
+  const Assignment assignment = running.assignment;
+  const Digest digest = blob->descriptor.digest;
+  ActiveBlob::Source& source = blob->sources[assignment.source];
+  OriginState* const origin = running.worker.at;
+  const std::span<std::byte> buffer(running.worker.buffer);
+  const auto trip = round_trip(origin->origin);
   const auto began = clock_.now(), steady_from = running.started + beginning(origin->origin);
+  std::uint64_t position = stream.begin;
   while (position < planner_.end(assignment.id)) {
     const std::uint64_t left = planner_.end(assignment.id) - position;
     const std::uint64_t at_once = std::min<std::uint64_t>(buffer.size(), limiter_.portion());
@@ -677,31 +691,29 @@ asio::awaitable<void> BlobFetcher::Engine::receive(Running& running) {
     origin->received += n;
     const auto now = clock_.now();
     if (now > steady_from) origin->shares.bytes += static_cast<double>(n);
+    planner_.advance(assignment.id, position, now);
     // Bytes that were there already are no progress: whole bodies that break again and again bring them, too.
     if (stored > 0) {
-      blob->sources[assignment.source].budget.progressed();
-      blob->sources[assignment.source].last_progress = now;
-      source->count(stored);
+      source.budget.progressed();
+      source.last_progress = now;
+      source.source->count(stored);
+      observer_.blob_progress(digest, stored);
     }
-    planner_.advance(assignment.id, position, now);
-    if (stored > 0) observer_.blob_progress(digest, stored);
     const auto wait = limiter_.took(n, now);
     if (wait > 1ms) co_await sleep(clock_, executor_, wait);
     const bool ends_here = planner_.end(assignment.id) == body_end && position < body_end;
     // Where the rate is limited, the way's length costs nothing.
     if (ends_here && !running.worker.ahead && options_.limit_rate == 0 &&
-        is_due(body_end - position, position - stream.begin, now - began, round_trip(origin->origin)))
+        is_due(body_end - position, position - stream.begin, now - began, trip))
       co_await ask_ahead(running.worker, *stream.body);
   }
-  if (position == body_end) {
-    // The body must end where the range ends; a longer one is not the blob.
-    const std::size_t extra = co_await stream.body->read_some(buffer.first(1));
-    if (extra > 0)
-      refuse_answer(*blob, stream, Errc::size_mismatch,
-                    stream.from.to_string() + " sends more than the " + std::to_string(blob->descriptor.size) +
-                        " bytes of " + digest.to_string());
-  }
-  running.body = nullptr;
+  if (position != body_end) co_return;
+  // The body must end where the range ends; a longer one is not the blob.
+  const std::size_t extra = co_await stream.body->read_some(buffer.first(1));
+  if (extra > 0)
+    refuse_answer(*blob, stream, Errc::size_mismatch,
+                  stream.from.to_string() + " sends more than the " + std::to_string(blob->descriptor.size) +
+                      " bytes of " + digest.to_string());
 }
 
 /// The range comes from elsewhere than expected: that is where this worker is from now on, and where the source's other
