@@ -111,14 +111,8 @@ std::string proxy_text(const Endpoint& endpoint, const ProxySettings& settings) 
   const Origin origin = Origin::from_host(endpoint.host, endpoint.scheme != Endpoint::Scheme::http);
   const std::optional<Proxy> proxy = proxy_for(origin, settings);
   if (!proxy) return "";
-  const std::string host = proxy->host.find(':') == std::string::npos ? proxy->host : "[" + proxy->host + "]";
   const char* scheme = proxy->kind == Proxy::Kind::socks5 ? "socks5h://" : proxy->tls ? "https://" : "http://";
-  return scheme + host + ":" + std::to_string(proxy->port) + (proxy->username.empty() ? "" : ", with a password");
-}
-
-/// The name that an endpoint's logins are kept under.
-std::string login_name(const Endpoint& endpoint, const Reference& image) {
-  return endpoint.is_registry && is_same_registry(endpoint.host, image.registry_host()) ? image.domain : endpoint.host;
+  return scheme + proxy->address() + (proxy->username.empty() ? "" : ", with a password");
 }
 
 void find_login(EndpointReport& report, const Reference& image, const CredentialLookup& logins) {

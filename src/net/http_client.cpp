@@ -105,6 +105,8 @@ struct HttpClient::Pool : std::enable_shared_from_this<Pool> {
     std::optional<std::chrono::microseconds> round_trip;
 
     std::size_t total() const { return idle.size() + opening + leased.size(); }
+    /// Whether more wait for a connection than are being opened.
+    bool is_short() const { return waiters.size() > opening; }
   };
 
   asio::any_io_executor executor;
@@ -234,8 +236,7 @@ void HttpClient::Pool::connected(const Origin& origin, std::chrono::microseconds
 void HttpClient::Pool::arrived(const Origin& origin, std::unique_ptr<Connection> connection) {
   Entry& entry = entries[origin];
   const bool reused = connection->idle_since().has_value();
-  const bool is_needed = entry.waiters.size() > entry.opening;
-  if (!closed && !connection->sent_ahead.empty() && !is_needed) {
+  if (!closed && !connection->sent_ahead.empty() && !entry.is_short()) {
     connection->mark_idle();
     entry.idle.push_back(std::move(connection));
     return;
@@ -253,7 +254,7 @@ void HttpClient::Pool::arrived(const Origin& origin, std::unique_ptr<Connection>
     entry.waiters.erase(found);
     waiter->lease.emplace(shared_from_this(), std::move(connection));
     waiter->ready.wake_all();
-  } else if (entry.waiters.size() > entry.opening) {
+  } else if (entry.is_short()) {
     // Its place is needed by one who wants a fresh one.
     connection.reset();
     open_for_waiters(origin);
@@ -266,7 +267,7 @@ void HttpClient::Pool::arrived(const Origin& origin, std::unique_ptr<Connection>
 void HttpClient::Pool::failed(const Origin& origin, std::exception_ptr why) {
   Entry& entry = entries[origin];
   // Those for whom another opening is under way go on waiting.
-  if (entry.waiters.size() <= entry.opening) return open_for_waiters(origin);
+  if (!entry.is_short()) return open_for_waiters(origin);
   const auto waiter = entry.waiters.back();
   entry.waiters.pop_back();
   waiter->failure = why;
@@ -604,8 +605,8 @@ asio::awaitable<void> HttpClient::send_ahead(HttpRequest request, ResponseBody& 
   HttpResponse::Impl& impl = *response->impl_;
   const bool can_follow = !impl.finished && impl.remaining && impl.decoder.keep_alive() && impl.input.empty();
   const HttpClient::Pool::Entry& entry = pool->entries[request.url.origin];
-  const bool is_needed = entry.waiters.size() > entry.opening;  // by others
-  if (!can_follow || is_needed || entry.loses_requests || !impl.lease->sent_ahead.empty()) co_return;
+  // The connection may be needed by others.
+  if (!can_follow || entry.is_short() || entry.loses_requests || !impl.lease->sent_ahead.empty()) co_return;
   if (pool->connector.absolute_form_proxy(request.url.origin)) co_return;
   impl.lease->sent_ahead = serialise(request, pool->options, std::nullopt);
   co_await impl.lease->write(impl.lease->sent_ahead);

@@ -6,11 +6,14 @@
 
 #include <algorithm>
 
+#include <boost/asio/ip/network_v4.hpp>
+#include <boost/asio/ip/network_v6.hpp>
 #include <boost/url.hpp>
 
 namespace hawser {
 namespace {
 
+namespace ip = boost::asio::ip;
 namespace urls = boost::urls;
 
 std::uint16_t default_port(bool tls) {
@@ -134,6 +137,16 @@ std::optional<boost::asio::ip::address> as_address(const std::string& host) {
   boost::system::error_code ec;
   const auto address = boost::asio::ip::make_address(host, ec);
   return ec ? std::nullopt : std::optional(address);
+}
+
+bool is_in_block(const ip::address& address, const std::string& block) {
+  boost::system::error_code ec;
+  if (address.is_v4()) {
+    const auto network = ip::make_network_v4(block, ec);
+    return !ec && ip::network_v4(address.to_v4(), network.prefix_length()).canonical() == network.canonical();
+  }
+  const auto network = ip::make_network_v6(block, ec);
+  return !ec && ip::network_v6(address.to_v6(), network.prefix_length()).canonical() == network.canonical();
 }
 
 std::string Url::to_string() const {

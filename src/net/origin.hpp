@@ -51,5 +51,7 @@ std::string displayed_url(std::string_view text, std::size_t limit);
 
 /// The address that `host` is; nothing where it is a name.
 std::optional<boost::asio::ip::address> as_address(const std::string& host);
+/// Whether `address` is in `block`, which is in CIDR notation (RFC 4632, RFC 4291); false where that is no such block.
+bool is_in_block(const boost::asio::ip::address& address, const std::string& block);
 
 }  // namespace hawser

@@ -8,30 +8,17 @@
 #include <algorithm>
 #include <array>
 
-#include <boost/asio/ip/network_v4.hpp>
-#include <boost/asio/ip/network_v6.hpp>
 #include <boost/url.hpp>
 
 namespace hawser {
 namespace {
 
-namespace ip = boost::asio::ip;
 namespace urls = boost::urls;
 
 bool is_loopback(const std::string& host) {
   if (host == "localhost" || host.ends_with(".localhost")) return true;
   const auto address = as_address(host);
   return address && address->is_loopback();
-}
-
-bool in_block(const ip::address& address, const std::string& block) {
-  boost::system::error_code ec;
-  if (address.is_v4()) {
-    const auto network = ip::make_network_v4(block, ec);
-    return !ec && ip::network_v4(address.to_v4(), network.prefix_length()).canonical() == network.canonical();
-  }
-  const auto network = ip::make_network_v6(block, ec);
-  return !ec && ip::network_v6(address.to_v6(), network.prefix_length()).canonical() == network.canonical();
 }
 
 /// Whether an entry of NO_PROXY is about `origin`.
@@ -46,7 +33,7 @@ bool excludes(std::string_view entry, const Origin& origin) {
     name = authority->host_address();
   }
   if (const auto address = as_address(origin.host)) {
-    if (name.find('/') != std::string::npos) return in_block(*address, name);
+    if (name.find('/') != std::string::npos) return is_in_block(*address, name);
     const auto other = as_address(name);
     return other && *other == *address;
   }
@@ -304,9 +291,9 @@ void refuse_proxys_own(const Proxy& proxy, const HttpHead& head, const Url& url)
   if (head.status == 407 || (head.status >= 400 && is_marked)) refuse_target(proxy, head, url.origin.to_string());
 }
 
-std::string Proxy::to_string() const {
+std::string Proxy::address() const {
   const std::string name = printable(host);
-  return "the proxy " + (name.find(':') == std::string::npos ? name : "[" + name + "]") + ":" + std::to_string(port);
+  return (name.find(':') == std::string::npos ? name : "[" + name + "]") + ":" + std::to_string(port);
 }
 
 asio::awaitable<void> open_tunnel(Connection& connection, const Proxy& proxy, std::string host, std::uint16_t port) {

@@ -27,8 +27,10 @@ struct Proxy {
   std::uint16_t port = 0;
   std::string username, password;  ///< from the URL's user info, decoded; empty where there is none
 
+  /// "host:port", IPv6 in brackets, fit for messages.
+  std::string address() const;
   /// "the proxy host:port".
-  std::string to_string() const;
+  std::string to_string() const { return "the proxy " + address(); }
   Origin origin() const { return {tls, host, port}; }
 };
 

@@ -2,6 +2,7 @@
 
 #include "net/http_client.hpp"
 #include "registry/registry_error.hpp"
+#include "registry/registry_rule.hpp"
 #include "transfer/blob_fetcher.hpp"
 #include "transfer/concurrency.hpp"
 #include "util/async.hpp"
@@ -204,12 +205,7 @@ std::unique_ptr<RegistryClient> Session::make_client(const Host& host) {
 std::vector<Endpoint> endpoints_of(const RegistryAccess& access, const Reference& reference) {
   std::vector<Endpoint> found;
   if (access.endpoints) found = access.endpoints(reference);
-  if (found.empty()) {
-    Endpoint& registry = found.emplace_back();
-    registry.host = reference.registry_host();
-    registry.repository = reference.path;
-    registry.is_registry = true;
-  }
+  if (found.empty()) found.push_back(own_endpoint(reference));
   for (Endpoint& endpoint : found) {
     if (!endpoint.is_registry) continue;
     if (access.plain_http) endpoint.scheme = Endpoint::Scheme::http;
@@ -219,6 +215,11 @@ std::vector<Endpoint> endpoints_of(const RegistryAccess& access, const Reference
       endpoint.scheme = Endpoint::Scheme::https_or_http;
   }
   return found;
+}
+
+std::string login_name(const Endpoint& endpoint, const Reference& reference) {
+  return endpoint.is_registry && is_same_registry(endpoint.host, reference.registry_host()) ? reference.domain
+                                                                                            : endpoint.host;
 }
 
 TlsSettings tls_at(const RegistryAccess& access, const Endpoint& endpoint) {
@@ -247,8 +248,7 @@ Session::Host& Session::host_of(const Reference& reference, const Endpoint& endp
   Endpoint any = endpoint;
   any.repository.clear();
   any.resolves_tags = any.serves_digests = true;
-  std::string name =
-      endpoint.is_registry && endpoint.host == reference.registry_host() ? reference.domain : endpoint.host;
+  std::string name = login_name(endpoint, reference);
   for (const auto& host : hosts_)
     if (host->endpoint == any && host->name == name) return *host;
   Host& host = *hosts_.emplace_back(std::make_unique<Host>());

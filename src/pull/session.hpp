@@ -27,6 +27,8 @@ std::chrono::milliseconds patience_with_mirror(std::optional<std::chrono::micros
 /// The endpoints of an image in their order: what is configured, or its registry alone, and how these are spoken to.
 /// Throws as EndpointLookup does.
 std::vector<Endpoint> endpoints_of(const RegistryAccess& access, const Reference& reference);
+/// The name that logins for an endpoint of the image are kept under: the registry's as the user gave it, else the host.
+std::string login_name(const Endpoint& endpoint, const Reference& reference);
 /// All that is said of TLS with an endpoint. Throws what TlsLookup does.
 TlsSettings tls_at(const RegistryAccess& access, const Endpoint& endpoint);
 

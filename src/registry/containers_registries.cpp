@@ -14,23 +14,8 @@ namespace {
 
 using Table = TomlDocument::Table;
 
-/// Whether containers takes the first component of a name for a registry.
-bool has_registry(std::string_view name) {
-  const std::string_view first = name.substr(0, name.find('/'));
-  return first.size() < name.size() && (first == "localhost" || first.find_first_of(".:") != std::string_view::npos);
-}
-
 bool has_mark(std::string_view name) {
   return name.find_first_of(":@", name.rfind('/') + 1) != std::string_view::npos;
-}
-
-bool is_host(std::string_view text) {
-  try {
-    (void)Origin::from_host(text, true);
-    return true;
-  } catch (const Error&) {
-    return false;
-  }
 }
 
 bool is_reference(const std::string& text) {

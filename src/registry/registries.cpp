@@ -271,11 +271,7 @@ std::vector<Endpoint> Registries::endpoints(const Reference& image) const {
 
 ResolvedName Registries::resolve(std::string_view name) const {
   Reference as_docker = Reference::parse(name);
-  const std::string_view first = name.substr(0, std::min(name.find('/'), name.size()));
-  const bool has_registry =
-      first.size() < name.size() &&
-      (first == "localhost" || first.find_first_of(".:") != std::string_view::npos || as_docker.domain != "docker.io");
-  if (has_registry) return {{std::move(as_docker)}, {}};
+  if (has_registry(name) || as_docker.domain != "docker.io") return {{std::move(as_docker)}, {}};
   const std::size_t mark = std::min(name.find_first_of(":@"), name.size());
   const std::string_view repository = name.substr(0, mark);
   for (const auto* aliases : {&found_->cached_aliases, &found_->containers.aliases}) {

@@ -75,29 +75,13 @@ void add(std::vector<Endpoint>& endpoints, Endpoint endpoint) {
     merge(*known, endpoint);
 }
 
-/// A block in CIDR notation that holds `address`.
-bool is_in_block(const ip::address& address, const std::string& block) {
-  boost::system::error_code error;
-  if (address.is_v4()) {
-    const auto network = ip::make_network_v4(block, error);
-    return !error && ip::network_v4(address.to_v4(), network.prefix_length()).canonical() == network.canonical();
-  }
-  const auto network = ip::make_network_v6(block, error);
-  return !error && ip::network_v6(address.to_v6(), network.prefix_length()).canonical() == network.canonical();
-}
-
 /// Whether names of images may begin so: with a "host[:port]", "*.example.com", or any registry where it is "*". As in
 /// a name, what has neither a dot nor a port is no registry, but for localhost.
 bool may_be_registries(std::string_view prefix) {
   if (prefix == "*" || prefix == "localhost") return true;
   if (prefix.find_first_of(".:") == std::string_view::npos) return false;
   if (prefix.starts_with("*.")) prefix.remove_prefix(2);
-  try {
-    (void)Origin::from_host(prefix, true);
-    return true;
-  } catch (const Error&) {
-    return false;
-  }
+  return is_host(prefix);
 }
 
 bool is_block(const std::string& text) {
@@ -108,6 +92,20 @@ bool is_block(const std::string& text) {
 }
 
 }  // namespace
+
+bool is_host(std::string_view text) {
+  try {
+    (void)Origin::from_host(text, true);
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+bool has_registry(std::string_view name) {
+  const std::string_view first = name.substr(0, name.find('/'));
+  return first.size() < name.size() && (first == "localhost" || first.find_first_of(".:") != std::string_view::npos);
+}
 
 std::optional<std::size_t> match_prefix(std::string_view name, std::string_view prefix) {
   if (prefix == "*") return name.find('/');
@@ -227,12 +225,9 @@ RegistryRule parse_mirror(std::string_view text, const std::string& option) {
 }
 
 void check_insecure(std::string_view text, const std::string& option) {
-  try {
-    if (!is_block(std::string(text))) (void)Origin::from_host(text, true);
-  } catch (const Error&) {
-    throw Error(Errc::usage, option + ": " + printable(text, 200) + " is neither HOST[:PORT] nor a block of addresses",
-                "write it as registry.example.com:5000 or 10.0.0.0/8");
-  }
+  if (is_block(std::string(text)) || is_host(text)) return;
+  throw Error(Errc::usage, option + ": " + printable(text, 200) + " is neither HOST[:PORT] nor a block of addresses",
+              "write it as registry.example.com:5000 or 10.0.0.0/8");
 }
 
 bool is_meant(std::string_view text, const std::string& host) {

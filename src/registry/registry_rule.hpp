@@ -28,6 +28,11 @@ struct RegistryRule {
   std::string configured_at;       ///< "/etc/containers/registries.conf:12"
 };
 
+/// Whether `text` is "host[:port]".
+bool is_host(std::string_view text);
+/// Whether the first component of `name`, an image's, is a registry: localhost, or with a dot or a port.
+bool has_registry(std::string_view name);
+
 /// How much of `name`, an image's whole name, a rule's prefix takes up; nothing where it is for other images. As
 /// containers-registries.conf(5): what follows is ":", "/", "@" or the end, and "*.example.com" is for all below that.
 std::optional<std::size_t> match_prefix(std::string_view name, std::string_view prefix);
