@@ -29,13 +29,7 @@ proxy: {{remoteurl: "{origin}"}}
 """
 
 # As docs/fleet.md has it.
-NGINX_CONFIG = """\
-daemon off;
-user root;
-worker_processes 1;
-pid {directory}/nginx.pid;
-error_log stderr error;
-events {{worker_connections 1024;}}
+NGINX_CONFIG = registry.NGINX_HEAD + """\
 http {{
   access_log off;
   proxy_cache_path {directory}/blobs keys_zone=blobs:10m max_size=100g inactive=30d use_temp_path=off;

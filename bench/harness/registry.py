@@ -85,6 +85,17 @@ class Registry:
         return cpu_seconds(self.process)
 
 
+# For every nginx here, whose files are in `directory`.
+NGINX_HEAD = """\
+daemon off;
+user root;
+worker_processes 1;
+pid {directory}/nginx.pid;
+error_log stderr error;
+events {{worker_connections 1024;}}
+"""
+
+
 class Front:
     """nginx before `registry`, as some registries are built.
 
@@ -92,13 +103,7 @@ class Front:
     token of a service at another origin, and redirects blobs to a third one, the storage.
     """
 
-    CONFIG = """\
-daemon off;
-user root;
-worker_processes 1;
-pid {directory}/front.pid;
-error_log stderr error;
-events {{worker_connections 1024;}}
+    CONFIG = NGINX_HEAD + """\
 http {{
   access_log off;
   keepalive_timeout 75s;

@@ -28,24 +28,29 @@ def start_nginx(tmp_path):
         each.stop()
 
 
+def behind(registry, pki, port, verify, log, more=""):
+    """nginx's words for a server before `registry` that asks for client certificates of the CA, as `verify` says."""
+    return f"""
+server {{
+  listen 127.0.0.1:{port} ssl;
+  ssl_certificate {pki.server.certificate_file};
+  ssl_certificate_key {pki.server.key_file};
+  ssl_client_certificate {pki.ca_file};
+  ssl_verify_client {verify};
+  access_log {{directory}}/{log} who;
+  {more}
+  location / {{ proxy_pass http://{registry.host}; proxy_set_header Host $http_host; }}
+}}
+"""
+
+
 class Guarded:
     """A registry behind nginx, which lets nobody in without a certificate of the CA."""
 
     def __init__(self, start_nginx, registry, pki, more=""):
         self.port = free_port()
         self.host = f"127.0.0.1:{self.port}"
-        self.nginx = start_nginx([self.port], f"""
-server {{
-  listen 127.0.0.1:{self.port} ssl;
-  ssl_certificate {pki.server.certificate_file};
-  ssl_certificate_key {pki.server.key_file};
-  ssl_client_certificate {pki.ca_file};
-  ssl_verify_client on;
-  access_log {{directory}}/guarded.log who;
-  {more}
-  location / {{ proxy_pass http://{registry.host}; proxy_set_header Host $http_host; }}
-}}
-""")
+        self.nginx = start_nginx([self.port], behind(registry, pki, self.port, "on", "guarded.log", more))
         self.image = images.many_layers(3)
         self.reference = registry.push("guarded/image", self.image, "v1").replace(registry.host, self.host)
 
@@ -127,17 +132,7 @@ def test_client_certificate_that_the_registry_wants_by_alert(hawser, own_registr
 def test_a_client_certificate_stays_with_its_host(hawser, start_nginx, registry, pki, client, from_certs_d):
     """The storage that the registry redirects to asks for one, too, and gets none."""
     port = free_port()
-    storage = start_nginx([port], f"""
-server {{
-  listen 127.0.0.1:{port} ssl;
-  ssl_certificate {pki.server.certificate_file};
-  ssl_certificate_key {pki.server.key_file};
-  ssl_client_certificate {pki.ca_file};
-  ssl_verify_client optional;
-  access_log {{directory}}/storage.log who;
-  location / {{ proxy_pass http://{registry.host}; }}
-}}
-""")
+    storage = start_nginx([port], behind(registry, pki, port, "optional", "storage.log"))
     guarded = Guarded(start_nginx, registry, pki,
                       f"location ~ /blobs/ {{ return 307 https://127.0.0.1:{port}$request_uri; }}")
     if from_certs_d:
@@ -156,17 +151,7 @@ server {{
 @pytest.mark.parametrize("own", [True, False])
 def test_a_mirror_is_shown_its_own_client_certificate_alone(hawser, start_nginx, guarded, registry, pki, client, own):
     port = free_port()
-    mirror = start_nginx([port], f"""
-server {{
-  listen 127.0.0.1:{port} ssl;
-  ssl_certificate {pki.server.certificate_file};
-  ssl_certificate_key {pki.server.key_file};
-  ssl_client_certificate {pki.ca_file};
-  ssl_verify_client optional;
-  access_log {{directory}}/mirror.log who;
-  location / {{ proxy_pass http://{registry.host}; }}
-}}
-""")
+    mirror = start_nginx([port], behind(registry, pki, port, "optional", "mirror.log"))
     if own:
         put(hawser.directory / "home/.config/containers/certs.d" / f"127.0.0.1:{port}",
             client=pki.issue("mirrors", hosts=()))

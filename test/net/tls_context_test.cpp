@@ -43,26 +43,40 @@ TlsSettings trusting(const TestCa& ca) {
   return settings;
 }
 
-/// Shakes hands over a socket pair and reads a byte, which brings the session tickets along; returns whether an
-/// earlier session was resumed.
+/// A server at one end of a socket pair, which sends a byte once the hands are shaken.
+class OneByteServer {
+ public:
+  explicit OneByteServer(SSL_CTX* context) {
+    EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends_), 0);
+    thread_ = std::thread([this, context] {
+      SslPtr ssl(SSL_new(context));
+      SSL_set_fd(ssl.get(), ends_[1]);
+      if (SSL_accept(ssl.get()) == 1) SSL_write(ssl.get(), "x", 1);
+      ::shutdown(ends_[1], SHUT_WR);
+    });
+  }
+  ~OneByteServer() {
+    thread_.join();
+    ::close(ends_[0]);
+    ::close(ends_[1]);
+  }
+  /// The other end.
+  int client() const { return ends_[0]; }
+
+ private:
+  int ends_[2] = {};
+  std::thread thread_;
+};
+
+/// Shakes hands and reads a byte, which brings the session tickets along; returns whether an earlier session was
+/// resumed.
 bool resumed(TlsContext& client, SSL_CTX* server, const Origin& origin) {
-  int ends[2] = {};
-  EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
-  std::thread peer([&] {
-    SslPtr ssl(SSL_new(server));
-    SSL_set_fd(ssl.get(), ends[1]);
-    if (SSL_accept(ssl.get()) == 1) SSL_write(ssl.get(), "x", 1);
-    ::shutdown(ends[1], SHUT_WR);
-  });
-  SslPtr ssl = client.client(ends[0], origin);
+  const OneByteServer peer(server);
+  SslPtr ssl = client.client(peer.client(), origin);
   char byte = 0;
   EXPECT_EQ(SSL_connect(ssl.get()), 1);
   EXPECT_EQ(SSL_read(ssl.get(), &byte, 1), 1);
-  const bool reused = SSL_session_reused(ssl.get()) == 1;
-  peer.join();
-  ::close(ends[0]);
-  ::close(ends[1]);
-  return reused;
+  return SSL_session_reused(ssl.get()) == 1;
 }
 
 TEST(TlsContext, AWriteToWhoIsGoneRaisesNoSignal) {
@@ -116,15 +130,8 @@ ClientCertificate write_certificate(const TempDir& directory, const std::string&
 
 /// What comes of a handshake and a read with a server that asks for a certificate: "" where it is content.
 std::string refusal(TlsContext& client, SSL_CTX* server) {
-  int ends[2] = {};
-  EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
-  std::thread peer([&] {
-    SslPtr ssl(SSL_new(server));
-    SSL_set_fd(ssl.get(), ends[1]);
-    if (SSL_accept(ssl.get()) == 1) SSL_write(ssl.get(), "x", 1);
-    ::shutdown(ends[1], SHUT_WR);
-  });
-  SslPtr ssl = client.client(ends[0], Origin{true, "127.0.0.1", 443});
+  const OneByteServer peer(server);
+  SslPtr ssl = client.client(peer.client(), Origin{true, "127.0.0.1", 443});
   char byte = 0;
   std::string text;
   if (SSL_connect(ssl.get()) != 1 || SSL_read(ssl.get(), &byte, 1) != 1) {
@@ -132,9 +139,6 @@ std::string refusal(TlsContext& client, SSL_CTX* server) {
     EXPECT_EQ(error.code(), Errc::unauthorized) << error.what();
     text = error.what();
   }
-  peer.join();
-  ::close(ends[0]);
-  ::close(ends[1]);
   return text;
 }
 

@@ -38,12 +38,15 @@ class SourcesTest : public testing::Test {
     return made;
   }
   BlobFetcher& engine() {
-    ConnectionFacts facts{[this](const Origin&) { return std::optional<std::chrono::microseconds>(round_trip); },
-                          [](const Origin&) { return std::size_t{0}; }};
     if (!fetcher)
       fetcher = std::make_unique<BlobFetcher>(context.get_executor(), context.get_executor(), facts, options, observer,
                                               clock);
     return *fetcher;
+  }
+  /// From now on what a fetcher learns is noted, and known to the next.
+  void keep_lessons() {
+    facts.recall = [this](const Origin&) { return noted; };
+    facts.note = [this](const Origin&, const OriginLessons& lessons) { noted = lessons; };
   }
   /// Fetches blobs at once; the first failure, or cancelled's opposite: nothing.
   std::optional<Error> fetch(std::vector<BlobJob> jobs) {
@@ -95,6 +98,9 @@ class SourcesTest : public testing::Test {
   DestinationLog log;
   std::vector<std::pair<std::string, std::string>> left_out;  // mirrors, and why
   int files = 0;
+  OriginLessons noted;
+  ConnectionFacts facts{[this](const Origin&) { return std::optional<std::chrono::microseconds>(round_trip); },
+                        [](const Origin&) { return std::size_t{0}; }};
   std::unique_ptr<BlobFetcher> fetcher;
 };
 
@@ -460,13 +466,10 @@ TEST_F(SourcesTest, WhatIsRedirectedBelongsToTheOtherOrigin) {
   const auto redirecting = source("registry");
   redirecting->from.host = "storage";
   std::set<std::string> asked_about;
-  ConnectionFacts facts{[&](const Origin& origin) {
-                          asked_about.insert(origin.host);
-                          return std::optional<std::chrono::microseconds>(round_trip);
-                        },
-                        [](const Origin&) { return std::size_t{0}; }};
-  fetcher =
-      std::make_unique<BlobFetcher>(context.get_executor(), context.get_executor(), facts, options, observer, clock);
+  facts.round_trip = [&](const Origin& origin) {
+    asked_about.insert(origin.host);
+    return std::optional<std::chrono::microseconds>(round_trip);
+  };
   EXPECT_FALSE(fetch({redirecting}));
   expect_stored();
   EXPECT_LE(redirecting->most_bodies, 4U);
@@ -567,14 +570,10 @@ TEST_F(SourcesTest, OnAShortWayNothingIsAskedForAhead) {
 TEST_F(SourcesTest, ConnectionsThatHavePaidAreNotedAndBegunWith) {
   round_trip = 1ms;
   bytes = pattern(24 * mib);
-  OriginLessons noted;
+  keep_lessons();
   const auto pull = [&] {
     const auto limited = source("a");  // 1 MB/s a connection
-    ConnectionFacts facts{[this](const Origin&) { return std::optional<std::chrono::microseconds>(round_trip); },
-                          [](const Origin&) { return std::size_t{0}; }, [&](const Origin&) { return noted; },
-                          [&](const Origin&, const OriginLessons& lessons) { noted = lessons; }};
-    fetcher =
-        std::make_unique<BlobFetcher>(context.get_executor(), context.get_executor(), facts, options, observer, clock);
+    fetcher.reset();                   // each pull is another call's
     const auto before = clock.elapsed();
     EXPECT_FALSE(fetch({limited}));
     return (clock.elapsed() - before).count();
@@ -586,15 +585,11 @@ TEST_F(SourcesTest, ConnectionsThatHavePaidAreNotedAndBegunWith) {
 }
 
 TEST_F(SourcesTest, WhereRangesWereRefusedOneIsAskedForFirstNextTime) {
-  OriginLessons noted;
+  keep_lessons();
   const auto requests = [&] {
     const auto whole = source("a");
     whole->script = [](std::size_t, const auto&) { return whole_body(); };
-    ConnectionFacts facts{[this](const Origin&) { return std::optional<std::chrono::microseconds>(round_trip); },
-                          [](const Origin&) { return std::size_t{0}; }, [&](const Origin&) { return noted; },
-                          [&](const Origin&, const OriginLessons& lessons) { noted = lessons; }};
-    fetcher =
-        std::make_unique<BlobFetcher>(context.get_executor(), context.get_executor(), facts, options, observer, clock);
+    fetcher.reset();  // each pull is another call's
     EXPECT_FALSE(fetch({whole}));
     return whole->requests.size();
   };
