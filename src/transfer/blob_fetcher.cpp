@@ -32,6 +32,8 @@ constexpr std::size_t buffer_size = 128 * 1024;
 /// How often the number of connections is reconsidered.
 constexpr auto shortest_interval = 200ms;
 constexpr auto shares_interval = 50ms;
+/// How long nothing comes over any connection before it is the origin that pauses.
+constexpr auto shortest_silence = 100ms;
 /// Places of blobs that are asked for at once, and how many blobs ahead of those that are done: signed URLs end.
 constexpr std::size_t max_scouts = 8;
 constexpr std::size_t scouted_ahead = 64;
@@ -196,7 +198,9 @@ class BlobFetcher::Engine : public std::enable_shared_from_this<Engine> {
   asio::awaitable<void> watch();
   void sample(std::chrono::duration<double> interval);
   PlanClock::duration beginning(const Origin& origin) const;
+  PlanClock::duration least_rest_to_share(const Origin& origin) const;
   void share_out(PlanClock::duration passed);
+  void listen(PlanClock::duration passed);
   void note(OriginState& origin);
 
   asio::any_io_executor executor_, pool_;
@@ -824,6 +828,11 @@ PlanClock::duration BlobFetcher::Engine::beginning(const Origin& origin) const {
   return std::max<PlanClock::duration>(100ms, 5 * round_trip(origin));
 }
 
+/// How much longer a pull must last for the shares of its connections to matter.
+PlanClock::duration BlobFetcher::Engine::least_rest_to_share(const Origin& origin) const {
+  return std::max<PlanClock::duration>(1s, 20 * round_trip(origin));
+}
+
 /// Keeps what was learned for the next call.
 void BlobFetcher::Engine::note(OriginState& origin) {
   const OriginLessons lessons = origin.lessons();
@@ -846,9 +855,28 @@ void BlobFetcher::Engine::share_out(PlanClock::duration passed) {
     if (origin.workers == 0 || shares.time.count() == 0) continue;
     const double rate = shares.bytes / shares.time.count() * static_cast<double>(origin.workers);
     const ConcurrencyController::Seconds rest(static_cast<double>(planner_.outstanding(origin)) / std::max(rate, 1.0));
-    origin.controller.share_out(shares, origin.workers, rest,
-                                std::max<ConcurrencyController::Seconds>(1s, 20 * round_trip(name)));
+    origin.controller.share_out(shares, origin.workers, rest, least_rest_to_share(name));
     note(origin);
+  }
+}
+
+/// Tells the controllers whose origins have fallen silent.
+void BlobFetcher::Engine::listen(PlanClock::duration passed) {
+  std::map<const OriginState*, std::size_t> answering;
+  for (const auto& [id, running] : running_)
+    if (running->body) ++answering[running->worker.at];
+  for (auto& [name, origin] : origins_) {
+    const bool silent = origin.workers > 0 && answering[&origin] == origin.workers && origin.received == origin.heard;
+    origin.heard = origin.received;
+    // Where this thread was held up, it is not the origin that paused.
+    origin.silence =
+        silent ? origin.silence + std::min<PlanClock::duration>(passed, 2 * shares_interval) : PlanClock::duration{};
+    if (origin.silence < std::max<PlanClock::duration>(shortest_silence, 3 * round_trip(name)) || origin.received == 0)
+      continue;
+    const double rate = static_cast<double>(origin.received) / ConcurrencyController::Seconds(origin.silence).count();
+    origin.controller.silence(rate,
+                              ConcurrencyController::Seconds(static_cast<double>(planner_.outstanding(origin)) / rate),
+                              least_rest_to_share(name));
   }
 }
 
@@ -875,7 +903,11 @@ asio::awaitable<void> BlobFetcher::Engine::watch() {
       interval = std::clamp<PlanClock::duration>(*due - clock_.now(), 1ms, interval);
     co_await clock_.wait(watcher_, clock_.now() + interval);
     const auto now = clock_.now();
-    share_out(now - std::exchange(shared, now));
+    const auto passed = now - std::exchange(shared, now);
+    if (options_.limit_rate == 0) {  // else it may be us who limit a connection
+      share_out(passed);
+      listen(passed);
+    }
     if (now - since >= sampling) {
       sample(now - since);
       since = now;

@@ -8,10 +8,11 @@ namespace {
 using Seconds = ConcurrencyController::Seconds;
 
 // Servers that limit a connection let its bytes come in bursts: nginx 64 KiB, twice in a second at 150 kB/s.
-constexpr Seconds share_window{0.4};    // that each connection is looked at
-constexpr double whole_share = 0.7;     // of the share before, that it may have shrunk to
-constexpr double spare = 1.25;          // connections beyond those that fill the link at their shares
-constexpr Seconds least_rest{0.5};      // for another multiplication
+constexpr Seconds share_window{0.4};  // that each connection is looked at
+constexpr double whole_share = 0.7;   // of the share before, that it may have shrunk to
+constexpr double spare = 1.25;        // connections beyond those that fill the link at their shares
+constexpr Seconds least_rest{0.5};    // for another multiplication
+constexpr std::size_t connections_after_silence = 64;
 constexpr int intervals_to_share = 20;  // without an answer, before share_out() gives up
 
 constexpr double worthwhile_gain = 1.1;   // growth that brings less than this is taken back
@@ -61,9 +62,14 @@ void ConcurrencyController::share_out(const Shares& shares, std::size_t in_use, 
   const double share = shares_.bytes / shares_.time.count();
   shares_ = {};
   if (share_before_ == 0) {
+    if (rate_before_silence_ > 0 && share * static_cast<double>(target_) < 2 * rate_before_silence_) {
+      target_ = before_growth_;
+      sharing_ = false;
+      return;
+    }
     if (share == 0 || rest < worthwhile_rest) return;
     share_before_ = share;
-    multiply(target_ <= 8 ? 4 : 2);  // many may choke the link already
+    multiply(rate_before_silence_ > 0 || target_ <= 8 ? 4 : 2);  // many may choke the link already
   } else if (share >= whole_share * share_before_) {
     proven_ = target_;
     if (rest >= least_rest) multiply(8);
@@ -74,6 +80,15 @@ void ConcurrencyController::share_out(const Shares& shares, std::size_t in_use, 
     if (proven_ > 0) proven_ = target_;
     sharing_ = false;
   }
+}
+
+void ConcurrencyController::silence(double bytes_per_second, Seconds rest, Seconds worthwhile_rest) {
+  const std::size_t most = std::min({connections_after_silence, max_, ceiling_});
+  if (!sharing_ || rate_before_silence_ > 0 || share_before_ > 0 || rest < worthwhile_rest || target_ >= most) return;
+  rate_before_silence_ = bytes_per_second;
+  before_growth_ = target_;
+  target_ = most;
+  shares_ = {};
 }
 
 void ConcurrencyController::sample(double bytes_per_second, std::size_t in_use, bool could_use_more) {

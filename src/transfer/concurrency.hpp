@@ -23,9 +23,9 @@ std::size_t initial_connections(std::chrono::microseconds round_trip);
 /// Finds the number of connections that the link and the registry bear.
 ///
 /// At first it looks at the share that a single connection gets. Where more of them each get the same, it is the origin
-/// that limits a connection, and their number is multiplied until they get less, or `max` is reached. From then on it
-/// is told the rate at regular intervals, grows by half while that pays, settles when it does not, and tries again now
-/// and then. It steps back on complaints.
+/// that limits a connection, and their number is multiplied until they get less, or `max` is reached. That it is the
+/// origin shows sooner where it falls silent at times. From then on it is told the rate at regular intervals, grows by
+/// half while that pays, settles when it does not, and tries again now and then. It steps back on complaints.
 class ConcurrencyController {
  public:
   using Seconds = std::chrono::duration<double>;
@@ -49,6 +49,10 @@ class ConcurrencyController {
   /// Some time has passed in which `shares` came over `in_use` connections. `rest` is how much longer the pull would
   /// last as it goes; it is not worth more of them below `worthwhile_rest`.
   void share_out(const Shares& shares, std::size_t in_use, Seconds rest, Seconds worthwhile_rest);
+  /// The origin has sent nothing for a while, over any of its connections, in the midst of its answers: it is not the
+  /// link that limits them. So far it has brought `bytes_per_second` at most; where many connections do not double
+  /// that, it is just slow. `rest`, `worthwhile_rest`: as for share_out().
+  void silence(double bytes_per_second, Seconds rest, Seconds worthwhile_rest);
   /// An interval has passed in which `bytes_per_second` arrived over `in_use` connections. `could_use_more`:
   /// there is work that another connection could do.
   void sample(double bytes_per_second, std::size_t in_use, bool could_use_more);
@@ -70,9 +74,10 @@ class ConcurrencyController {
   bool measuring_growth_ = false;
   int settled_for_ = 0;
   std::size_t proven_;
-  bool sharing_;             // share_out() decides
-  double share_before_ = 0;  // of a connection, before their number was multiplied; bytes a second
-  Shares shares_;            // since then
+  bool sharing_;                    // share_out() decides
+  double share_before_ = 0;         // of a connection, before their number was multiplied; bytes a second
+  Shares shares_;                   // since then
+  double rate_before_silence_ = 0;  // bytes a second; 0: it has not fallen silent
   int intervals_sharing_ = 0;
 };
 

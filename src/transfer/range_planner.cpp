@@ -269,6 +269,7 @@ std::optional<Assignment> RangePlanner::split(OriginState& origin, PlanClock::ti
 std::optional<Assignment> RangePlanner::duplicate(OriginState& origin, PlanClock::time_point now,
                                                   PlanClock::duration at_least) {
   const auto allowed = static_cast<std::uint64_t>(share_of_duplicates * static_cast<double>(planned_));
+  if (left() > allowed) return std::nullopt;  // before the end it would be spent on what others are to bring anyway
   const std::uint64_t divisible = 2 * least_part(usual_rate(origin, now));  // better split
   Seconds longest = at_least;
   std::optional<std::size_t> chosen, source;
@@ -416,6 +417,14 @@ std::uint64_t RangePlanner::unassigned(const OriginState& origin) const {
       break;
     }
   }
+  return sum;
+}
+
+std::uint64_t RangePlanner::left() const {
+  std::uint64_t sum = 0;
+  for (const Blob& blob : blobs_)
+    for (const auto& [begin, end] : blob.missing) sum += end - begin;
+  for (const auto& [id, active] : active_) sum += active.end - active.position;
   return sum;
 }
 

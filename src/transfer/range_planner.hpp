@@ -51,6 +51,8 @@ struct OriginState {
   std::uint64_t received = 0;                     ///< bytes of blobs
   std::uint64_t sampled = 0;                      ///< of these, what the controller has been told of
   ConcurrencyController::Shares shares;           ///< what it will be told next
+  std::uint64_t heard = 0;                        ///< of the bytes received, those before the present silence
+  PlanClock::duration silence{};                  ///< for so long nothing has come, though answers had begun
   std::optional<PlanClock::duration> first_byte;  ///< how long answers take to begin, on a moving average
   double range_rate = 0;                          ///< bytes a second of one range, on a moving average
   PlanClock::time_point paused_until{};           ///< it has limited our rate: nothing is asked before
@@ -127,8 +129,8 @@ class RangePlanner {
   std::optional<Assignment> split(OriginState& origin, PlanClock::time_point now, PlanClock::duration head_start);
 
   /// What is left of a range in flight, once more, for an open connection of `origin` that has nothing else to do,
-  /// where that would take longer than `at_least`: the first answer counts. At most 2 % of all bytes are asked for
-  /// twice.
+  /// where that would take longer than `at_least`: the first answer counts. Only of the last 2 % of all bytes, and no
+  /// more than so many.
   std::optional<Assignment> duplicate(OriginState& origin, PlanClock::time_point now, PlanClock::duration at_least);
 
   /// An assignment that was asked for ahead is what its connection brings from now on.
@@ -201,6 +203,7 @@ class RangePlanner {
   std::uint64_t least_chunk(const OriginState& origin) const;
   std::uint64_t chunk_for(const OriginState& origin, std::uint64_t available, std::size_t connections) const;
   /// What a range of `origin` brings, bytes a second, as it seems now.
+  std::uint64_t left() const;
   double usual_rate(const OriginState& origin, PlanClock::time_point now) const;
   std::pair<Active*, std::size_t> slowest(const OriginState& origin, PlanClock::time_point now,
                                           PlanClock::duration at_least);

@@ -20,6 +20,7 @@ using namespace std::chrono_literals;
 struct FakeAnswer {
   std::chrono::steady_clock::duration first_byte = 20ms;
   double rate = 1e6;                           ///< bytes per second; 0: it never sends any
+  std::size_t burst = 16 * 1024;               ///< bytes that come at once
   bool whole = false;                          ///< the whole blob, whatever was asked for
   std::size_t breaks_after = ~std::size_t{0};  ///< bytes
   std::optional<Error> refusal = {};
@@ -102,7 +103,7 @@ class FakeSource final : public BlobSource {
     asio::awaitable<std::size_t> read_some(std::span<std::byte> buffer) override {
       if (position_ >= answer_.breaks_after) throw Error(Errc::connection_lost, source_.name() + " broke off");
       const std::size_t n = std::min({buffer.size(), static_cast<std::size_t>(sent_.size()) - position_,
-                                      answer_.breaks_after - position_, std::size_t{16 * 1024}});
+                                      answer_.breaks_after - position_, answer_.burst});
       const std::chrono::duration<double> takes(answer_.rate > 0 ? static_cast<double>(n) / answer_.rate : 1e6);
       const auto due = source_.clock_.now() + std::chrono::duration_cast<std::chrono::steady_clock::duration>(takes);
       while (!is_cancelled_ && source_.clock_.now() < due) co_await source_.clock_.wait(cancelled_, due);

@@ -584,6 +584,30 @@ TEST_F(SourcesTest, ConnectionsThatHavePaidAreNotedAndBegunWith) {
   EXPECT_LT(pull(), first);
 }
 
+TEST_F(SourcesTest, AnOriginThatPausesIsAskedOverManyConnectionsAtOnce) {
+  bytes = pattern(24 * mib);
+  round_trip = 1ms;
+  const auto in_bursts = [](std::size_t, const auto&) {
+    FakeAnswer answer;
+    answer.rate = 150'000;
+    answer.burst = 64 * 1024;
+    return answer;
+  };
+  const auto pausing = source("a");
+  pausing->script = in_bursts;
+  EXPECT_FALSE(fetch({pausing}));
+  expect_bytes();
+  EXPECT_GE(pausing->most_bodies, 64U);
+  EXPECT_LT(clock.elapsed().count(), 4);  // 4 connections would take 40 s
+
+  options.limit_rate = 300'000;  // then it is us who pause, and how many there are makes no difference
+  fetcher.reset();
+  const auto limited = source("b");
+  limited->script = in_bursts;
+  EXPECT_FALSE(fetch({limited}));
+  EXPECT_LE(limited->most_bodies, max_shared_connections);
+}
+
 TEST_F(SourcesTest, WhereRangesWereRefusedOneIsAskedForFirstNextTime) {
   keep_lessons();
   const auto requests = [&] {

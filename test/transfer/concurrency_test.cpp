@@ -111,6 +111,35 @@ TEST(ConcurrencyController, TakesBackWhatBringsNothingMore) {
   EXPECT_THAT(share_out(controller, {.rate = 80, .per_connection = 80}), ElementsAre(8, 32, 10));
 }
 
+TEST(ConcurrencyController, AnOriginThatFallsSilentIsAskedOverManyConnectionsAtOnce) {
+  const Link link{.rate = 1e9, .per_connection = 10};
+  ConcurrencyController controller(4, max_auto_connections);
+  controller.silence(80, 1h, 1s);  // its first bytes came in a burst
+  controller.silence(80, 1h, 1s);
+  EXPECT_THAT(share_out(controller, link), ElementsAre(64, 128));
+  EXPECT_EQ(controller.proven(), 128u);
+}
+
+TEST(ConcurrencyController, AnOriginThatIsJustSlowGetsNoMoreConnectionsThanBefore) {
+  ConcurrencyController controller(4, max_auto_connections);
+  controller.silence(80, 1h, 1s);
+  EXPECT_THAT(share_out(controller, {.rate = 40, .per_connection = 10}), ElementsAre(64, 4));
+  EXPECT_EQ(controller.proven(), 0u);
+}
+
+TEST(ConcurrencyController, SilenceCountsNeitherAtTheEndNorAfterAComplaintNorBeyondTheMaximum) {
+  ConcurrencyController nearly_done(4, 128), scolded(4, 128), bounded(4, 8), far_away(4, 128, false);
+  nearly_done.silence(80, 900ms, 1s);
+  EXPECT_EQ(nearly_done.target(), 4u);
+  scolded.complaint(4);
+  scolded.silence(80, 1h, 1s);
+  EXPECT_EQ(scolded.target(), 2u);
+  bounded.silence(80, 1h, 1s);
+  EXPECT_EQ(bounded.target(), 8u);
+  far_away.silence(80, 1h, 1s);
+  EXPECT_EQ(far_away.target(), 4u);
+}
+
 TEST(ConcurrencyController, IsNotMultipliedForAShortRestNorAfterAComplaint) {
   const Link link{.rate = 1e9, .per_connection = 10};
   ConcurrencyController nearly_done(4, 64);

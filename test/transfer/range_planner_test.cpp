@@ -506,5 +506,13 @@ TEST_F(RangePlannerTest, NoMoreThanAFiftiethIsAskedForTwice) {
   EXPECT_TRUE(planner.duplicate(origin, now + 10s, 500ms));
 }
 
+TEST_F(RangePlannerTest, NothingIsAskedForTwiceBeforeTheEnd) {
+  add(1000);
+  const Assignment assignment = next(1);
+  planner.advance(assignment.id, 990, now);
+  add(1000);
+  EXPECT_FALSE(planner.duplicate(origin, now + 10s, 500ms));
+}
+
 }  // namespace
 }  // namespace hawser
