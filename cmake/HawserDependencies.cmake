@@ -4,6 +4,7 @@ find_package(Boost 1.81 REQUIRED COMPONENTS json url)
 find_package(OpenSSL 3 REQUIRED)
 find_package(ZLIB REQUIRED)
 find_package(tomlplusplus 3 REQUIRED)  # its header alone
+find_package(yaml-cpp 0.7 REQUIRED)      # for the command line alone
 find_package(LibArchive REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(zstd REQUIRED IMPORTED_TARGET libzstd)

@@ -25,14 +25,14 @@ _hawser() {
       compopt -o filenames
       COMPREPLY=($(compgen -d -- "$current"))
       return ;;
-    -o | --output | --from-file | --ca-cert | --client-cert | --client-key | --import-tar)
+    -o | --output | --from-file | --lock | --locked | --failed-file | --ca-cert | --client-cert | --client-key | --import-tar)
       compopt -o filenames
       COMPREPLY=($(compgen -f -- "$current"))
       return ;;
     --mirror | --insecure-registry)
       return ;;
     -u | --username | --password | --chunk-size | --limit-rate | --retries | --max-wait | --connect-timeout | \
-      --stall-timeout | --resolve | --interface | --older-than | --shard)
+      --stall-timeout | --resolve | --interface | --older-than | --max-size | --shard | --latest | --output-template)
       return ;;
   esac
 
@@ -49,7 +49,8 @@ _hawser() {
       --platform | --from-file | -o | --output | --format | --max-concurrent-downloads | --max-connections | \
         --chunk-size | --limit-rate | --retries | --max-wait | --connect-timeout | --stall-timeout | -u | --username | \
         --password | --mirror | --insecure-registry | --ca-cert | --cert-dir | --client-cert | --client-key | --tls-min | --resolve | \
-        --interface | --cache-dir | --import-tar | --older-than | --shard) value=1 ;;
+        --interface | --cache-dir | --import-tar | --older-than | --max-size | --shard | --latest | --output-template | \
+        --lock | --locked | --failed-file) value=1 ;;
       -*) ;;
       inspect | manifest | digest | tags | ratelimit | config | cache | import | login | logout | help | version)
         command=$word
@@ -66,7 +67,8 @@ _hawser() {
   if [[ $current == -* ]]; then
     local options
     case $command in
-      pull) options="--platform --all-platforms --from-file --shard --allow-foreign-layers --dry-run --output
+      pull) options="--platform --all-platforms --from-file --latest --locked --shard --allow-foreign-layers --dry-run --output
+        --output-template --force --lock --failed-file --offline
         --format --uncompressed --max-concurrent-downloads --max-connections --chunk-size --limit-rate --cache-dir --no-cache
         --verify-cache --import-tar $mirrors $access $general" ;;
       inspect) options="--platform --config --raw $mirrors $access $general" ;;
@@ -74,7 +76,7 @@ _hawser() {
       digest) options="--platform $mirrors $access $general" ;;
       tags | ratelimit) options="--mirror $access $general" ;;
       config) options="$mirrors $access $general" ;;
-      cache) options="--cache-dir --older-than $general" ;;
+      cache) options="--cache-dir --older-than --max-size --keep-referenced $general" ;;
       import) options="--cache-dir $general" ;;
       login) options="$access ${general#--json }" ;;
       logout) options="${general#--json }" ;;
@@ -85,7 +87,7 @@ _hawser() {
   fi
 
   case $command in
-    cache) COMPREPLY=($(compgen -W "ls verify prune" -- "$current")) ;;
+    cache) COMPREPLY=($(compgen -W "ls du verify prune" -- "$current")) ;;
     import)
       compopt -o filenames
       COMPREPLY=($(compgen -f -- "$current")) ;;

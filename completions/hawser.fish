@@ -19,6 +19,8 @@ function __hawser_command --description "The command on the command line; pull w
                 set value 1
             case --mirror --insecure-registry --cache-dir --import-tar --older-than --shard
                 set value 1
+            case --latest --lock --locked --failed-file --output-template --max-size
+                set value 1
             case "-*"
                 continue
             case inspect manifest digest tags ratelimit config cache import login logout help version
@@ -44,13 +46,20 @@ complete -c hawser -n '__fish_is_first_token' -a login -d 'check a login and kee
 complete -c hawser -n '__fish_is_first_token' -a logout -d 'remove a login that is kept'
 complete -c hawser -n '__fish_is_first_token' -a help -d 'show help'
 complete -c hawser -n '__fish_is_first_token' -a version -d 'show the version'
-complete -c hawser -n 'test (__hawser_command) = cache' -a 'ls verify prune'
+complete -c hawser -n 'test (__hawser_command) = cache' -a 'ls du verify prune'
 complete -c hawser -n 'test (__hawser_command) = import' -F
 complete -c hawser -n 'test (__hawser_command) = help' -a 'pull inspect manifest digest tags ratelimit config cache import login logout help version'
 
 complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest' -l platform -x -a 'linux/amd64 linux/arm64 linux/arm/v7 linux/386 linux/ppc64le linux/riscv64 linux/s390x' -d 'platform to pull'
 complete -c hawser -n 'contains (__hawser_command) pull' -l all-platforms -d 'every platform of the image'
 complete -c hawser -n 'contains (__hawser_command) pull' -l from-file -r -F -d 'pull the images named in a list'
+complete -c hawser -n 'contains (__hawser_command) pull' -l latest -x -d 'the newest tags of a pattern'
+complete -c hawser -n 'contains (__hawser_command) pull' -l locked -r -F -d 'pull what the tags stood for in a lock'
+complete -c hawser -n 'contains (__hawser_command) pull' -l lock -r -F -d 'write what the tags stand for'
+complete -c hawser -n 'contains (__hawser_command) pull' -l failed-file -r -F -d 'write a list of what failed'
+complete -c hawser -n 'contains (__hawser_command) pull' -l output-template -x -d 'names of the files'
+complete -c hawser -n 'contains (__hawser_command) pull' -l force -d 'write a tar again that is up to date'
+complete -c hawser -n 'contains (__hawser_command) pull' -l offline -d 'take everything from the cache'
 complete -c hawser -n 'contains (__hawser_command) pull' -l shard -x -d 'pull the I-th and every N-th image after it'
 complete -c hawser -n 'contains (__hawser_command) pull' -l allow-foreign-layers -d 'fetch layers from the URLs in the manifest'
 complete -c hawser -n 'contains (__hawser_command) pull' -l dry-run -d 'show what would be fetched'
@@ -90,6 +99,8 @@ complete -c hawser -n 'contains (__hawser_command) pull cache import' -l cache-d
 complete -c hawser -n 'contains (__hawser_command) pull' -l no-cache -d 'do without the cache'
 complete -c hawser -n 'contains (__hawser_command) pull' -l verify-cache -d 'hash cached layers before use'
 complete -c hawser -n 'contains (__hawser_command) pull' -l import-tar -r -F -d 'take layers of an image tar into the cache'
+complete -c hawser -n 'contains (__hawser_command) cache' -l max-size -x -d 'size that the cache is pruned to'
+complete -c hawser -n 'contains (__hawser_command) cache' -l keep-referenced -d 'keep what images consist of'
 complete -c hawser -n 'contains (__hawser_command) cache' -l older-than -x -d 'age of what is pruned'
 complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest tags ratelimit config cache import login logout' -l quiet -s q -d 'show errors only'
 complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest tags ratelimit config cache import login logout' -l verbose -s v -d 'show what is being done'

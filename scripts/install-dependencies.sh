@@ -10,7 +10,7 @@ set -euo pipefail
 
 build=(g++ cmake ninja-build ccache pkg-config git ca-certificates
        libboost1.81-dev libboost-json1.81-dev libboost-program-options1.81-dev libboost-url1.81-dev
-       libssl-dev zlib1g-dev libzstd-dev libisal-dev libarchive-dev libtomlplusplus-dev
+       libssl-dev zlib1g-dev libzstd-dev libisal-dev libarchive-dev libtomlplusplus-dev libyaml-cpp-dev
        libgtest-dev libgmock-dev python3)
 # What the demonstration of scripts/run.sh needs: a registry, images, a loader.
 demo=(docker-registry busybox-static podman runc skopeo golang-github-containers-common

@@ -7,7 +7,10 @@
 #include <hawser/util/error.hpp>
 
 #include <algorithm>
+#include <exception>
+#include <span>
 
+#include <fcntl.h>
 #include <unistd.h>
 
 namespace hawser {
@@ -22,7 +25,60 @@ void check_uncompressed(const std::vector<ArchiveImage>& images) {
                                            printable(manifest.manifest.config.media_type));
 }
 
+/// Whether `file` has `text` at `offset`.
+bool has_at(const File& file, std::uint64_t offset, std::string_view text) {
+  std::string there(text.size(), '\0');
+  return file.read_at(offset, std::as_writable_bytes(std::span(there))) == there.size() && there == text;
+}
+
+/// The bytes of a config in a tar; nothing where they are not what its digest says.
+std::optional<std::string> config_at(const File& file, const ArchiveEntry& entry, const Digest& digest) {
+  if (entry.size > max_manifest_size) return std::nullopt;
+  std::string bytes(entry.size, '\0');
+  if (file.read_at(entry.data_offset, std::as_writable_bytes(std::span(bytes))) != bytes.size() ||
+      Digest::of(bytes, digest.algorithm()) != digest)
+    return std::nullopt;
+  return bytes;
+}
+
+/// The regular file at `path`; nothing where there is none that can be read.
+std::optional<File> open_if_there(const std::filesystem::path& path) {
+  try {
+    if (!std::filesystem::is_regular_file(path)) return std::nullopt;
+    return File(path, O_RDONLY);
+  } catch (const std::exception&) {
+    return std::nullopt;
+  }
+}
+
 }  // namespace
+
+std::optional<std::map<Digest, std::string>> configs_of_same_output(OutputFormat format, bool uncompressed,
+                                                                    const std::filesystem::path& path,
+                                                                    const std::vector<ArchiveImage>& images) {
+  if (format == OutputFormat::oci_dir || uncompressed || path == "-") return std::nullopt;
+  const std::optional<File> file = open_if_there(path);
+  const ArchiveLayout layout(format, images);
+  if (!file || file->size() != layout.total_size()) return std::nullopt;
+  std::map<Digest, std::string> configs;
+  try {
+    for (const ArchiveEntry& entry : layout.entries()) {
+      const auto* const text = std::get_if<std::string>(&entry.content);
+      if (!has_at(*file, entry.header_offset, entry.header())) return std::nullopt;
+      if (text && !has_at(*file, entry.data_offset, *text)) return std::nullopt;
+    }
+    for (const ArchiveImage& image : images)
+      for (const ArchiveManifest& manifest : image.manifests) {
+        const Digest& digest = manifest.manifest.config.digest;
+        std::optional<std::string> bytes = config_at(*file, layout.at(digest), digest);
+        if (!bytes) return std::nullopt;
+        configs.emplace(digest, std::move(*bytes));
+      }
+  } catch (const Error&) {
+    return std::nullopt;  // what can't be read is written again
+  }
+  return configs;
+}
 
 std::vector<Digest> ImageOutput::missing() const {
   const std::lock_guard lock(mutex_);

@@ -11,8 +11,10 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -86,6 +88,13 @@ std::unique_ptr<ImageOutput> open_image_output(OutputFormat format, bool uncompr
                                                const std::filesystem::path& path,
                                                const std::vector<ArchiveImage>& images,
                                                const std::filesystem::path& blobs = {});
+
+/// The configs of the images in the tar at `path`, by digest, where it is just what open_image_output() would make of
+/// `images`: by its length, and by all that it says but the bytes of the layers, which are not read. Nothing where
+/// there is no such tar, and for other outputs.
+std::optional<std::map<Digest, std::string>> configs_of_same_output(OutputFormat format, bool uncompressed,
+                                                                    const std::filesystem::path& path,
+                                                                    const std::vector<ArchiveImage>& images);
 
 /// Throws what open_image_output() would throw where the images can't be written, or have no room, and writes nothing.
 void check_image_output(OutputFormat format, bool uncompressed, const std::filesystem::path& path,

@@ -1,6 +1,8 @@
 #include "cli/options.hpp"
 
 #include "cli/habits.hpp"
+#include "cli/tag_pattern.hpp"
+#include "pull/output.hpp"
 #include "registry/registry_rule.hpp"
 #include "util/text.hpp"
 
@@ -151,7 +153,7 @@ constexpr std::array<CommandInfo, 13> commands{{
     {ratelimit, "ratelimit", "[IMAGE]",
      "Show how much a registry lets you pull (default: Docker Hub), which costs no pull"},
     {config, "config", "IMAGE...", "Show where images come from, how they are reached, and which file says so"},
-    {cache, "cache", "ls|verify|prune", "List, check or clean the layer cache"},
+    {cache, "cache", "ls|du|verify|prune", "List, check or clean the layer cache"},
     {import, "import", "FILE...", "Take the layers of existing image tars into the cache"},
     {login, "login", "[REGISTRY]", "Check a login with the registry and keep it where docker login would"},
     {logout, "logout", "[REGISTRY]", "Remove a login that is kept"},
@@ -180,8 +182,15 @@ constexpr auto options = std::to_array<OptionInfo>({
      "Pull every platform of the image; needs --format oci-archive or oci-dir",
      [](auto& to, auto&) { to.all_platforms = true; }},
     {"from-file", 0, "LIST", true, image_group, on_pull,
-     "Pull the images named in LIST, one a line, # begins a comment; - reads standard input",
+     "Pull the images named in LIST: one a line with platform=, output= and tag-as= after it, # begins a comment; or a "
+     "compose file or Kubernetes manifests; - reads standard input",
      [](auto& to, auto& value) { to.lists.push_back(value.non_empty()); }},
+    {"latest", 0, "N", false, image_group, on_pull,
+     "Of the tags that a pattern such as nginx:1.27.* stands for, pull the N newest versions",
+     [](auto& to, auto& value) { to.latest = value.number(1, max_pattern_images); }},
+    {"locked", 0, "FILE", false, image_group, on_pull,
+     "Pull what the tags stood for when --lock wrote FILE; an image that is not in it is an error",
+     [](auto& to, auto& value) { to.locked = value.non_empty(); }},
     {"shard", 0, "I/N", false, image_group, on_pull,
      "Pull a part of the images: the I-th and every N-th after it, so that each of N machines pulls others",
      [](auto& to, auto& value) { to.shard = value.shard(); }},
@@ -198,6 +207,16 @@ constexpr auto options = std::to_array<OptionInfo>({
     {"output", 'o', "PATH", false, output_group, on_pull,
      "File or directory to write to; - is standard output. One file takes all images of the call",
      [](auto& to, auto& value) { to.output = value.non_empty(); }},
+    {"output-template", 0, "TEMPLATE", false, output_group, on_pull,
+     "Names of the files, such as '{repository}_{tag}_{arch}.tar'; also {registry}, {name} and {os}",
+     [](auto& to, auto& value) { to.output_template = value.non_empty(); }},
+    {"force", 0, "", false, output_group, on_pull, "Write a tar again that is there already with the same images",
+     [](auto& to, auto&) { to.force = true; }},
+    {"lock", 0, "FILE", false, output_group, on_pull, "Write to FILE which digests the tags stand for, for --locked",
+     [](auto& to, auto& value) { to.lock = value.non_empty(); }},
+    {"failed-file", 0, "FILE", false, output_group, on_pull,
+     "Write to FILE a list of the images that failed, for --from-file",
+     [](auto& to, auto& value) { to.failed_file = value.non_empty(); }},
     {"format", 0, "FORMAT", false, output_group, on_pull, "docker-archive (default), oci-archive or oci-dir",
      [](auto& to, auto& value) { to.format = value.format(); }},
     {"uncompressed", 0, "", false, output_group, on_pull,
@@ -276,14 +295,22 @@ constexpr auto options = std::to_array<OptionInfo>({
      [](auto& to, auto& value) { to.cache_directory = value.non_empty(); }},
     {"no-cache", 0, "", false, cache_group, on_pull, "Do without the cache: nothing is kept, nothing is resumed",
      [](auto& to, auto&) { to.use_cache = false; }},
+    {"offline", 0, "", false, cache_group, on_pull, "Take everything from the cache, and connect to nobody",
+     [](auto& to, auto&) { to.access.offline = true; }},
     {"verify-cache", 0, "", false, cache_group, on_pull, "Hash cached layers before they are used",
      [](auto& to, auto&) { to.verify_cache = true; }},
     {"import-tar", 0, "FILE", true, cache_group, on_pull,
      "Take the layers of an existing image tar into the cache first; without an image, do only that",
      [](auto& to, auto& value) { to.import_tars.push_back(value.tar()); }},
     {"older-than", 0, "AGE", false, cache_group, command_bit(cache),
-     "With prune: what was unused for so long, such as 12h or 30d (default: 30d)",
-     [](auto& to, auto& value) { to.older_than = value.age(); }},
+     "With prune: remove what was unused for so long, such as 12h or 30d (default: 30d, or with --max-size no age)",
+     [](auto& to, auto& value) { to.prune.age = value.age(); }},
+    {"max-size", 0, "SIZE", false, cache_group, command_bit(cache),
+     "With prune: remove what was unused the longest until the cache has SIZE at most",
+     [](auto& to, auto& value) { to.prune.max_bytes = value.size("0", "1000000T"); }},
+    {"keep-referenced", 0, "", false, cache_group, command_bit(cache),
+     "With prune: keep what the images in the cache's index consist of",
+     [](auto& to, auto&) { to.prune.keep_referenced = true; }},
     {"quiet", 'q', "", false, general_group, on_any_work, "Show errors only", [](auto& to, auto&) { to.quiet = true; }},
     {"verbose", 'v', "", false, general_group, on_any_work, "Show what is being done, and each retry",
      [](auto& to, auto&) { to.verbose = true; }},
@@ -297,7 +324,7 @@ struct Exclusion {
   std::string hint = "see hawser --help";
 };
 
-const std::array<Exclusion, 9> exclusions{{
+const std::array<Exclusion, 12> exclusions{{
     {"ipv4", "ipv6"},
     {"quiet", "verbose"},
     {"password", "password-stdin"},
@@ -305,6 +332,9 @@ const std::array<Exclusion, 9> exclusions{{
     {"all-platforms", "platform"},
     {"no-cache", "verify-cache"},
     {"no-cache", "import-tar"},
+    {"no-cache", "offline", "--offline takes everything from the cache"},
+    {"lock", "locked"},
+    {"offline", "no-origin", "--offline asks neither mirrors nor registries"},
     {"dry-run", "import-tar"},
     {"raw", "json"},
 }};
@@ -441,6 +471,12 @@ void check_pull(Command& pull) {
   if (stdin_lists > 1) throw usage("--from-file - is given more than once");
   if (stdin_lists > 0 && pull.password_stdin)
     throw usage("--from-file - and --password-stdin both want standard input");
+  if (!pull.output_template.empty()) {
+    check_output_template(pull.output_template, pull.all_platforms);
+    if (to_stdout) throw usage("--output-template names files, but --output - is standard output");
+  }
+  for (const std::string* file : {&pull.lock, &pull.locked, &pull.failed_file})
+    if (*file == "-") throw usage("--lock, --locked and --failed-file take files, not -");
   if (!pull.words.empty() || !pull.lists.empty()) return;
   if (pull.import_tars.empty()) throw usage("which image?", "hawser nginx:latest pulls one; see hawser --help");
   pull.name = import;
@@ -456,9 +492,10 @@ void check_repository(const std::string& repository) {
 }
 
 void check_cache(const std::string& action, const Arguments& arguments) {
-  if (action != "ls" && action != "verify" && action != "prune")
-    throw usage("cache takes one of ls, verify and prune, not " + printable(action, 40), "see hawser help cache");
-  if (arguments.has("older-than") && action != "prune") throw usage("--older-than is for cache prune");
+  if (action != "ls" && action != "du" && action != "verify" && action != "prune")
+    throw usage("cache takes one of ls, du, verify and prune, not " + printable(action, 40), "see hawser help cache");
+  for (const char* option : {"older-than", "max-size", "keep-referenced"})
+    if (arguments.has(option) && action != "prune") throw usage(std::string("--") + option + " is for cache prune");
 }
 
 /// Refuses more or fewer words than `least` to `most`.
@@ -495,7 +532,7 @@ void check_words(Command& command, const Arguments& arguments) {
       check_count(words, 1, 1, "tags takes one repository");
       return check_repository(words.front());
     case cache:
-      check_count(words, 1, 1, "cache takes one of ls, verify and prune");
+      check_count(words, 1, 1, "cache takes one of ls, du, verify and prune");
       return check_cache(words.front(), arguments);
     case import:
       check_count(words, 1, SIZE_MAX, "import takes the tars to import");
@@ -640,7 +677,9 @@ constexpr std::string_view cache_actions = R"(
 Actions:
   ls      list the images and the blobs in the cache, and what they weigh
   verify  hash every blob; corrupt ones are put into quarantine/, and fetched again when they are needed
-  prune   remove what was unused for the time of --older-than, and what is in quarantine/
+  du      show what each image takes of the disk, alone and with others, and what could be pruned
+  prune   remove what was unused for the time of --older-than, or for the longest until --max-size is kept, and what is
+          in quarantine/
 )";
 
 std::string general_help() {

@@ -2,6 +2,8 @@
 // and of the shell completions all read it, so that they can't drift apart.
 #pragma once
 
+#include "store/blob_store.hpp"
+
 #include <hawser/pull/pull.hpp>
 #include <hawser/registry/registries.hpp>
 
@@ -78,15 +80,19 @@ struct Command : PullRequest {
   Command() { cache_directory = "./docker_images_cache"; }
 
   CommandName name = CommandName::pull;
-  /// Images to pull, an image, a repository, "ls", "verify" or "prune", tars to import, or what help is asked on.
+  /// Images to pull, an image, a repository, "ls", "du", "verify" or "prune", tars to import, or what help is asked on.
   std::vector<std::string> words;
 
-  std::vector<std::string> lists;        ///< files with a reference a line; "-" is stdin
+  std::vector<std::string> lists;        ///< files with a reference a line, or YAML; "-" is stdin
+  std::optional<std::size_t> latest;     ///< of the tags that a pattern stands for, so many newest
+  std::string locked;                    ///< a lock that says what tags stand for; empty: the registries do
+  std::string lock;                      ///< where a lock is written to; empty: nowhere
+  std::string failed_file;               ///< where a list of what failed is written to; empty: nowhere
   Shard shard;                           ///< the part of the images that is pulled
   std::vector<std::string> import_tars;  ///< taken into the cache before the pull
   bool dry_run = false;
   bool use_cache = true;
-  std::chrono::seconds older_than{std::chrono::hours{24 * 30}};  ///< for cache prune
+  PruneLimits prune;  ///< for cache prune
 
   bool config = false;  ///< inspect shows the config instead of the manifest
   bool raw = false;     ///< inspect shows the registry's own bytes

@@ -1,17 +1,29 @@
+#include "archive/output_file.hpp"
 #include "cli/commands.hpp"
 #include "cli/image_list.hpp"
+#include "cli/image_lock.hpp"
 #include "cli/login.hpp"
 #include "cli/registries.hpp"
 #include "cli/runtime.hpp"
 #include "cli/statistics.hpp"
+#include "pull/output.hpp"
+#include "util/atomic_file.hpp"
+#include "util/file.hpp"
+#include "util/text.hpp"
 
 #include <hawser/pull/pull.hpp>
 #include <hawser/util/error.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <iostream>
+#include <optional>
 #include <sstream>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include <unistd.h>
 
@@ -64,30 +76,155 @@ ExitCode pull_nothing(const Command& command, Progress& progress) {
   return ExitCode::done;
 }
 
+/// The files that a pull writes beside its outputs: told before it begins where they can't be.
+void check_files(const Command& command) {
+  for (const std::string* file : {&command.lock, &command.failed_file})
+    if (!file->empty()) check_output(*file);
+}
+
+void write_lock(const Command& command, const std::vector<RequestedImage>& images,
+                const std::vector<ImageResult>& results, Progress& progress) {
+  if (command.lock.empty()) return;
+  ImageLock lock;
+  std::size_t missing = 0;
+  for (std::size_t i = 0; i < images.size(); ++i) {
+    if (!results[i].pinned)
+      ++missing;
+    else if (!lock.add(images[i].reference, *results[i].pinned))
+      progress.tell(Importance::warning, images[i].reference.name_with_tag() +
+                                             " has moved during the pull: the lock has what it stood for first");
+  }
+  lock.write(command.lock);
+  if (missing > 0)
+    progress.tell(Importance::warning,
+                  counted(missing, "image") + " could not be found, and is not in the lock " + command.lock);
+}
+
+/// A list of what failed, each with why in a comment. Where nothing has, it is empty: an older one would be wrong.
+void write_failed_file(const Command& command, const std::vector<ListedImage>& images,
+                       const std::vector<ImageResult>& results) {
+  if (command.failed_file.empty()) return;
+  std::string text;
+  for (std::size_t i = 0; i < images.size(); ++i)
+    if (const auto& error = results[i].error) {
+      std::string why = error->what();
+      std::ranges::replace(why, '\n', ' ');
+      text += image_list_line(images[i]) + "  # exit code " + std::to_string(static_cast<int>(exit_code(*error))) +
+              ": " + printable(why) + "\n";
+    }
+  AtomicFile file(check_output(command.failed_file));
+  file.file().write(as_bytes(text));
+  file.commit();
+}
+
+/// A name that nobody could tell what it stands for, as a result.
+ImageResult result_of(const UnknownImage& unknown, Progress& progress) {
+  const auto& [listed, error] = unknown;
+  const Reference& name = listed.name.candidates.front();
+  ImageResult result;
+  result.reference = listed.tags.empty() ? name.familiar() : image_list_line(ListedImage{listed.name, listed.tags});
+  result.error = error;
+  result.told = true;
+  progress.tell(Importance::error, result.reference + ": " + error.what());
+  if (!error.hint().empty()) progress.tell(Importance::hint, error.hint());
+  return result;
+}
+
+/// What an image was listed as, so that a list can name it again.
+ListedImage listed_again(const RequestedImage& image) {
+  ListedImage listed;
+  listed.name.candidates = {image.reference};
+  listed.platform = image.platform;
+  listed.tag_as = image.tag_as;
+  listed.output = image.output;
+  return listed;
+}
+
+/// Where the names are, for credentials: those of short names are not known yet, and are shown no password.
+std::vector<Reference> known_places(const std::vector<ListedImage>& names, const Command& command) {
+  std::vector<Reference> references;
+  for (const ListedImage& listed : names) {
+    const Reference& first = listed.name.candidates.front();
+    if (listed.name.candidates.size() == 1)
+      references.push_back(first);
+    else if (command.username)
+      throw Error(
+          Errc::usage,
+          "--username is for one registry, but a short name is looked for at several by " + listed.name.configured_at,
+          "name the registry: " + first.name_with_tag());
+  }
+  return references;
+}
+
+/// An archive is written with all of its images or not at all: those that would share one with a name that nobody could
+/// tell what it stands for fail, too.
+void leave_out_incomplete(ChosenImages& chosen, const PullRequest& request) {
+  PullRequest all = request;
+  all.references = chosen.images;
+  for (const UnknownImage& each : chosen.unknown) {
+    all.references.emplace_back(each.first.name.candidates.front());
+    all.references.back().output = each.first.output;
+  }
+  const bool share_all = shared_output(all).has_value();
+  std::vector<UnknownImage> others;
+  for (const auto& [listed, error] : chosen.unknown) {
+    const auto shares = [&](const RequestedImage& image) {
+      return share_all || (!listed.output.empty() && image.output == listed.output);
+    };
+    for (const RequestedImage& image : chosen.images)
+      if (shares(image))
+        others.emplace_back(listed_again(image),
+                            Error(error.code(), "not written, since " + image_list_line(listed) + " failed"));
+    std::erase_if(chosen.images, shares);
+  }
+  chosen.unknown.insert(chosen.unknown.end(), others.begin(), others.end());
+}
+
+std::optional<std::string> environment_variable(const std::string& name) {
+  const char* const value = std::getenv(name.c_str());
+  return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+}
+
 }  // namespace
 
 ExitCode run_pull_command(const Command& command, const Environment& environment) {
   const auto begin = std::chrono::steady_clock::now();
   refuse_a_terminal(command);
+  check_files(command);
   PullRequest request = command;
   if (!command.use_cache) request.cache_directory.clear();
   Runtime runtime(command, environment);
   Progress& progress = runtime.progress();
   const auto registries = read_registries(command, environment, progress);
-  const auto names = collect_images(command, std::cin, image_names(registries, progress));
+  const ImageNames resolve = image_names(registries, progress);
+  const auto names = collect_images(
+      command, {std::cin, environment_variable, resolve, [&](const std::string& line) { progress.message(line); }});
   if (names.empty()) return pull_nothing(command, progress);
-  ChosenImages chosen = choose_images(names, command, environment, registries);
+  request.access = registry_access(command, known_places(names, command), environment, registries, progress);
+  ChosenImages chosen = choose_images(names, command, environment, request.access, progress);
   if (chosen.signal != 0) return exit_code_of_signal(chosen.signal);
-  request.references = std::move(chosen.images);
-  request.access = registry_access(command, request.references, environment, registries, progress);
+  if (chosen.images.empty() && chosen.unknown.empty()) return pull_nothing(command, progress);
+  leave_out_incomplete(chosen, request);
+  request.references = chosen.images;
   import_tars(command, progress);
+  const bool nothing = chosen.images.empty();
+  if (nothing) request.output.reset();  // to be told of, not to be written
   Pull pull(runtime.executor(), runtime.pool(), std::move(request), progress);
-  const int signal = runtime.run(command.dry_run ? pull.plan() : pull.run(), [&] { pull.stop(); });
+  int signal = 0;
+  if (!nothing) signal = runtime.run(command.dry_run ? pull.plan() : pull.run(), [&] { pull.stop(); });
 
   PullStatistics statistics;
   statistics.images = pull.results();
   for (ImageResult& image : statistics.images)
     if (image.error) image.error = progress.masked(*image.error);
+  std::vector<ListedImage> listed;
+  for (const RequestedImage& image : chosen.images) listed.push_back(listed_again(image));
+  write_lock(command, chosen.images, statistics.images, progress);
+  for (const UnknownImage& unknown : chosen.unknown) {
+    statistics.images.push_back(result_of(unknown, progress));
+    listed.push_back(unknown.first);
+  }
+  write_failed_file(command, listed, statistics.images);
   statistics.sources = pull.sources();
   for (SourceResult& source : statistics.sources) source.trouble = progress.masked(source.trouble);
   statistics.verbose = command.verbose;

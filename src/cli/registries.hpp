@@ -10,7 +10,10 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
+#include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace hawser {
@@ -26,16 +29,33 @@ using ImageNames = std::function<ResolvedName(std::string_view name)>;
 /// Resolves names by `registries`, and tells of those that did not go by docker's rule.
 ImageNames image_names(std::shared_ptr<const Registries> registries, Progress& progress);
 
-/// What is left of a pull where a name may stand for several images: of each the first that is there.
+/// An image, or with `tags` several, that a command line or a list names, before it is known which one that is.
+struct ListedImage {
+  ResolvedName name;  ///< with `tags`, of the repository
+  std::string tags;   ///< a pattern, see tag_pattern(); empty: it is one image
+  std::optional<Platform> platform = {};
+  std::optional<Reference> tag_as = {};
+  std::string output = {};
+
+  /// It, once it is known which one.
+  RequestedImage request(Reference reference) const;
+};
+
+/// A name of which it could not be found out what it stands for, and why.
+using UnknownImage = std::pair<ListedImage, Error>;
+
+/// What is left of a pull where names may stand for several images.
 struct ChosenImages {
-  std::vector<Reference> images;
+  std::vector<RequestedImage> images;
+  std::vector<UnknownImage> unknown;
   int signal = 0;  ///< that came meanwhile; then there are no images
 };
 
-/// Asks the registries of each name that has several candidates, in their order, and takes the first that has the
-/// image. Throws Error that says why none has it, and Error{usage} where --username would show a password to several.
-ChosenImages choose_images(const std::vector<ResolvedName>& names, const Command& command,
-                           const Environment& environment, std::shared_ptr<const Registries> registries);
+/// Of each name that has several candidates the first that is there, of each pattern the tags that it stands for. Asks
+/// the registries, by `access`, or instead of them the lock of --locked or with --offline the cache, and nobody where
+/// all names are plain. Throws Error{usage} where the lock lacks images.
+ChosenImages choose_images(const std::vector<ListedImage>& names, const Command& command,
+                           const Environment& environment, RegistryAccess access, Progress& progress);
 
 /// The error of a name that no candidate has, from what came of each.
 Error none_has_it(const std::vector<std::pair<Reference, Error>>& failures);

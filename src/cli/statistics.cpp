@@ -57,7 +57,32 @@ void append_layers(std::string& out, const ImageResult& image, std::set<Digest>&
   }
 }
 
+/// What has come of an image, in a word.
+std::string outcome_of(const ImageResult& image, bool dry_run) {
+  if (image.error) return "failed, exit code " + std::to_string(static_cast<int>(exit_code(*image.error)));
+  if (image.up_to_date) return "up to date";
+  return dry_run ? "to be pulled" : "saved";
+}
+
+/// A line for each image. Why one failed is said below, where it was not said before.
+void append_table(std::string& out, const PullStatistics& statistics) {
+  std::vector<std::vector<std::string>> rows{{"IMAGE", "PLATFORM", ">LAYERS", ">SIZE", "RESULT", "OUTPUT"}};
+  for (const ImageResult& image : statistics.images) {
+    const LayerSums sums = image.sums();
+    std::string platform = image.platforms.size() == 1 ? image.platforms.front() : "";
+    if (image.platforms.size() > 1) platform = counted(image.platforms.size(), "platform");
+    rows.push_back({image.reference, platform, image.error ? "" : std::to_string(sums.layers),
+                    image.error ? "" : format_bytes(sums.bytes), outcome_of(image, statistics.dry_run),
+                    image.error || image.output == "-" ? "" : image.output});
+  }
+  out += table(std::move(rows));
+  for (const ImageResult& image : statistics.images)
+    if (image.error && !image.told)
+      out += printable(image.reference) + ": " + printable(image.error->what(), 2000) + "\n";
+}
+
 void append_images(std::string& out, const PullStatistics& statistics) {
+  if (statistics.images.size() > 1 && !statistics.dry_run) return append_table(out, statistics);
   std::set<Digest> listed;
   for (const ImageResult& image : statistics.images) {
     out += describe(image) + ": ";
@@ -68,8 +93,9 @@ void append_images(std::string& out, const PullStatistics& statistics) {
     const LayerSums sums = image.sums();
     out += counted(sums.layers, "layer") + ", " + format_bytes(sums.bytes);
     if (image.digest) out += ", " + image.digest->to_string();
+    if (image.up_to_date) out += ", up to date";
     out += '\n';
-    if (statistics.dry_run) append_layers(out, image, listed);
+    if (statistics.dry_run && !image.up_to_date) append_layers(out, image, listed);
   }
 }
 
@@ -130,10 +156,12 @@ void append_outputs(std::string& out, const PullStatistics& statistics) {
   for (const ImageResult& image : statistics.images)
     if (!image.error && !image.output.empty() && image.output != "-") saved.push_back(&image);
   std::set<std::string> told;
+  const bool several = std::ranges::any_of(saved, [&](const auto* image) { return image->output != saved[0]->output; });
+  if (several) return;  // the table has them
   for (const ImageResult* image : saved) {
     const std::string& path = image->output;
     if (!told.insert(path).second) continue;
-    out += "saved to " + printable(path, 4096) + "\n";
+    out += (image->up_to_date ? "up to date: " : "saved to ") + printable(path, 4096) + "\n";
     const auto images = static_cast<std::size_t>(std::ranges::count(saved, path, &ImageResult::output));
     if (const std::string load = load_command(statistics.format, path, images, image->alone); !load.empty())
       out += "  " + load + "\n";
@@ -151,6 +179,7 @@ json::object to_json(const ImageResult& image) {
           {"platforms", json::array(image.platforms.begin(), image.platforms.end())},
           {"digest", image.digest ? json::value(image.digest->to_string()) : json::value(nullptr)},
           {"output", text_or_null(image.output)},
+          {"up_to_date", image.up_to_date},
           {"layers", sums.layers},
           {"cached_layers", sums.cached_layers},
           {"bytes", sums.bytes},
@@ -174,7 +203,7 @@ LayerSums PullStatistics::sums() const {
   LayerSums sums;
   std::set<Digest> counted;
   for (const ImageResult& image : images) {
-    if (image.error) continue;
+    if (image.error || image.up_to_date) continue;
     for (const PlannedLayer& layer : image.layers)
       if (counted.insert(layer.digest).second) sums.add(layer);
   }
@@ -202,6 +231,8 @@ std::string format_statistics(const PullStatistics& statistics) {
     if (statistics.verbose) append_sources(out, statistics);
     append_outputs(out, statistics);
   }
+  const auto current = std::ranges::count_if(statistics.images, &ImageResult::up_to_date);
+  if (all > 1 && current > 0) out += std::to_string(current) + " of " + counted(all, "image") + " up to date\n";
   if (failed > 0 && all > 1) out += std::to_string(failed) + " of " + counted(all, "image") + " failed\n";
   return out;
 }

@@ -153,6 +153,21 @@ std::vector<LayoutIndex::Entry> LayoutIndex::entries() const {
   return result;
 }
 
+std::vector<Descriptor> LayoutIndex::images_named(std::string_view name) const {
+  std::vector<Descriptor> result;
+  for (const json::value& entry : *json_array(document_, "manifests")) {
+    const std::optional<Digest> digest = parse_digest(json_text(entry, "digest"));
+    if (!digest || annotation_of(entry, annotation::image_name) != name) continue;
+    Descriptor& image = result.emplace_back(Descriptor{.media_type = json_text(entry, "mediaType"), .digest = *digest});
+    image.platform = platform_of(entry, {});
+    image.artifact_type = json_text(entry, "artifactType");
+    for (const auto& [key, value] : *json_object(entry, "annotations"))
+      if (value.is_string() && key != annotation::image_name && key != annotation::ref_name)
+        image.annotations.emplace(key, value.get_string());
+  }
+  return result;
+}
+
 void LayoutIndex::put(const std::vector<Descriptor>& images, const PlatformLookup& look_up, bool in_place) {
   const Replaced replaced(images, look_up);
   json::array entries;

@@ -58,6 +58,8 @@ class LayoutIndex {
     std::optional<Digest> digest;  ///< nothing where it is no digest that hawser knows
   };
   std::vector<Entry> entries() const;
+  /// The entries of this full name, as they were before they were given it: sizes are not told.
+  std::vector<Descriptor> images_named(std::string_view name) const;
 
   /// Adds `images`. They take the place of entries of the same full name and platform, and of those of the same name
   /// and digest; a tag alone is no name, since other tools give one to several images. Where another entry has an

@@ -181,6 +181,20 @@ asio::awaitable<void> BlobSupply::check_cached(const Output& output) {
   }
 }
 
+void BlobSupply::check_offline(const Output& output) const {
+  constexpr std::size_t most_named = 20;
+  const BlobStore* const cache = storage_.cache ? &*storage_.cache : nullptr;
+  std::vector<std::string> missing;
+  for (const auto& [digest, wanted] : output.blobs)
+    if (!cache || !find(*cache, wanted)) missing.push_back(digest.to_string());
+  if (missing.empty()) return;
+  std::string text = "the cache lacks " + std::to_string(missing.size()) + " of " +
+                     counted(output.blobs.size(), "blob") + ", and --offline asks no registry:";
+  for (std::size_t i = 0; i < std::min(missing.size(), most_named); ++i) text += "\n  " + missing[i];
+  if (missing.size() > most_named) text += "\n  and " + std::to_string(missing.size() - most_named) + " more";
+  throw Error(Errc::not_found, text, "pull the image once without --offline");
+}
+
 /// Refuses an output that the disk has no room for, as far as it is to be fetched. On a pool thread.
 void BlobSupply::check_space(const Output& output) {
   const fs::path& blobs = storage_.arrivals_directory;

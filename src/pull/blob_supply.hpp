@@ -45,6 +45,8 @@ class BlobSupply {
   std::uint64_t note_diff_ids(const Manifest& manifest, const ImageConfig& config);
   /// Hashes what deliver() would hash before it took it from the cache.
   asio::awaitable<void> check_cached(const Output& output);
+  /// Throws Error{not_found} that names the layers and configs that are not in the cache, for a call that asks nobody.
+  void check_offline(const Output& output) const;
   /// Throws Error{disk_full} where the disk has no room for what is to be fetched for the output. On a pool thread.
   void check_space(const Output& output);
 

@@ -36,6 +36,7 @@ class Resolver {
 
   asio::awaitable<ResolvedImage> run() {
     Document top = co_await fetch_top();
+    result_.top = top.descriptor.digest;
     co_await take(std::move(top), 0);
     if (result_.archive.manifests.empty())
       throw Error(Errc::not_found, result_.reference.familiar() + " is an index without any image in it");
@@ -50,9 +51,36 @@ class Resolver {
       Document document = co_await fetch(std::move(descriptor));
       co_return document;
     }
+    if (session_.is_offline()) {
+      Descriptor recorded = recorded_image();
+      Document document = co_await fetch(std::move(recorded));
+      co_return document;
+    }
     FetchedManifest fetched = co_await session_.get_manifest(reference, reference.manifest_selector());
     Descriptor descriptor{.media_type = "", .digest = fetched.digest};
     co_return take_in(std::move(descriptor), std::move(fetched));
+  }
+
+  /// What the cache's index has under the reference's name: of several platforms what serves best.
+  Descriptor recorded_image() const {
+    const std::vector<Descriptor> images =
+        store_ ? store_->images_named(result_.reference.name_with_tag()) : std::vector<Descriptor>();
+    const Descriptor* best = nullptr;
+    std::optional<PlatformRank> best_rank;
+    for (const Descriptor& image : images) {
+      if (all_ && !media_type::is_index(image.media_type)) continue;
+      // What names no platform is an index, or an image that only its config tells of.
+      const auto rank = image.platform ? platform_rank(*image.platform, wanted_) : std::nullopt;
+      if ((image.platform && !rank) || (best_rank && (!rank || *best_rank <= *rank)) || (best && !rank)) continue;
+      best = &image;
+      best_rank = rank;
+    }
+    if (best) return *best;
+    const std::string wanted = images.empty() ? "" : all_ ? "for all platforms " : "for " + wanted_.to_string() + " ";
+    throw Error(Errc::not_found,
+                result_.reference.familiar() + " is not in the cache " + wanted +
+                    "under that name, and --offline asks no registry",
+                "hawser cache ls shows what is there");
   }
 
   /// The document of a digest, from the cache where it is there.

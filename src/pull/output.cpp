@@ -4,6 +4,7 @@
 #include "util/text.hpp"
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 #include <numeric>
 
@@ -40,14 +41,23 @@ std::string platform_part(const Platform& platform) {
   return result;
 }
 
-/// `level` 0 has no mark, 1 a part and 2 all of the reference's hash. What is cut to fit leaves a part of the hash in
-/// its place.
-std::string name_at(const Reference& reference, const std::optional<Platform>& platform, int level) {
-  const std::string hash = "_" + Digest::of(reference.to_string()).hex();
+/// What the names of outputs tell apart.
+std::string identity_of(const RequestedImage& image) {
+  std::string text = image.reference.to_string();
+  if (image.tag_as) text += " " + image.tag_as->to_string();
+  if (image.platform) text += " " + image.platform->to_string();
+  return text;
+}
+
+/// `level` 0 has no mark, 1 a part and 2 all of the image's hash. What is cut to fit leaves a part of the hash in its
+/// place.
+std::string name_at(const PullRequest& request, const RequestedImage& image, int level) {
+  const std::string hash = "_" + Digest::of(identity_of(image)).hex();
   constexpr std::size_t part = 1 + 12;
-  std::string stem = reference.domain == "docker.io" ? "" : reference.domain + "_";
-  stem += reference.path + "_" + tag_part(reference);
-  if (platform) stem += platform_part(*platform);
+  const Reference& name = image.name();
+  std::string stem = name.domain == "docker.io" ? "" : name.domain + "_";
+  stem += name.path + "_" + tag_part(name);
+  if (const auto& platform = image.platform ? image.platform : request.platform) stem += platform_part(*platform);
   stem = safe(stem);
   const std::string mark = level == 0 ? "" : level == 1 ? hash.substr(0, part) : hash;
   const std::size_t room = max_length - extension.size() - mark.size();
@@ -55,25 +65,103 @@ std::string name_at(const Reference& reference, const std::optional<Platform>& p
   return stem + mark + std::string(extension);
 }
 
-}  // namespace
-
-std::vector<std::string> output_names(std::span<const Reference> references, const std::optional<Platform>& platform) {
-  std::vector<std::string> names(references.size());
-  std::vector<int> levels(references.size(), 0);
+std::vector<std::string> default_names(const PullRequest& request) {
+  const std::size_t count = request.references.size();
+  std::vector<std::string> names(count);
+  std::vector<int> levels(count, 0);
   for (bool again = true; again;) {
     again = false;
     std::map<std::string, std::set<std::string>> users;
-    for (std::size_t i = 0; i < references.size(); ++i) {
-      names[i] = name_at(references[i], platform, levels[i]);
-      users[ascii_lower(names[i])].insert(references[i].to_string());
+    for (std::size_t i = 0; i < count; ++i) {
+      names[i] = name_at(request, request.references[i], levels[i]);
+      users[ascii_lower(names[i])].insert(identity_of(request.references[i]));
     }
-    for (std::size_t i = 0; i < references.size(); ++i)
+    for (std::size_t i = 0; i < count; ++i)
       if (levels[i] < 2 && users.at(ascii_lower(names[i])).size() > 1) {
         ++levels[i];
         again = true;
       }
   }
   return names;
+}
+
+/// What a template may have between braces.
+constexpr std::array<std::string_view, 6> fields{"registry", "repository", "name", "tag", "os", "arch"};
+
+/// What stands in the place of a field.
+std::string field_of(const PullRequest& request, const RequestedImage& image, std::string_view field) {
+  const Reference& name = image.name();
+  if (field == "registry") return name.domain;
+  if (field == "repository") return name.path;
+  if (field == "name") return name.path.substr(name.path.rfind('/') + 1);
+  if (field == "tag") return tag_part(name);
+  const Platform platform = image.platform ? *image.platform : request.platform.value_or(Platform::host());
+  if (field == "os") return platform.os;
+  return platform.variant.empty() ? platform.architecture : platform.architecture + "_" + platform.variant;
+}
+
+std::string expanded(const PullRequest& request, const RequestedImage& image) {
+  std::string name;
+  for (std::string_view rest = request.output_template; !rest.empty();) {
+    const std::size_t open = std::min(rest.find('{'), rest.size());
+    name += rest.substr(0, open);
+    if (open == rest.size()) break;
+    const std::size_t close = rest.find('}', open);
+    name += safe(field_of(request, image, rest.substr(open + 1, close - open - 1)));
+    rest.remove_prefix(close + 1);
+  }
+  if (name.size() > max_length)
+    throw Error(Errc::usage,
+                "--output-template gives " + image.name().familiar() + " a name of more than " +
+                    std::to_string(max_length) + " bytes",
+                "a list can name its file by output=");
+  return name;
+}
+
+std::vector<std::string> template_names(const PullRequest& request) {
+  check_output_template(request.output_template, request.all_platforms);
+  std::vector<std::string> names;
+  std::map<std::string, std::size_t> users;
+  for (std::size_t i = 0; i < request.references.size(); ++i) {
+    const RequestedImage& image = request.references[i];
+    names.push_back(image.output.empty() ? expanded(request, image) : "");
+    if (!image.output.empty()) continue;
+    const auto [first, added] = users.emplace(ascii_lower(names.back()), i);
+    if (added) continue;
+    throw Error(Errc::usage,
+                "--output-template gives " + request.references[first->second].name().to_string() + " and " +
+                    image.name().to_string() + " the same name, " + names.back(),
+                "put into it what tells them apart: {registry}, {repository}, {tag}, {os}, {arch}");
+  }
+  return names;
+}
+
+}  // namespace
+
+void check_output_template(const std::string& text, bool all_platforms) {
+  const auto refuse = [](const std::string& why) {
+    throw Error(Errc::usage, "--output-template: " + why,
+                "such as '{registry}_{repository}_{tag}_{arch}.tar'; also {name} and {os}");
+  };
+  if (text.empty() || text[0] == '.' || text[0] == '-') refuse("a name begins with neither a dot nor a dash");
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    if (text[at] == '/') refuse("it names files in one directory, which --output names; there is a / in it");
+    if (text[at] != '{') {
+      if (!is_safe(text[at])) refuse("a name is made of letters, digits, '_', '.' and '-' alone");
+      continue;
+    }
+    const std::size_t close = text.find('}', at);
+    const std::string field = text.substr(at + 1, std::min(close, text.size()) - at - 1);
+    if (close == std::string::npos || std::ranges::find(fields, field) == fields.end())
+      refuse("there is no {" + printable(field, 40) + "}");
+    if (all_platforms && (field == "os" || field == "arch"))
+      refuse("with --all-platforms {" + field + "} says nothing");
+    at = close;
+  }
+}
+
+std::vector<std::string> output_names(const PullRequest& request) {
+  return request.output_template.empty() ? default_names(request) : template_names(request);
 }
 
 Output::Output(const PullRequest& request_, std::string path_, std::vector<std::size_t> numbers_)
@@ -141,7 +229,7 @@ ImageConfig Output::read_config(std::size_t position, const ArchiveManifest& man
     ImageConfig config = parse_config(bytes);
     std::optional<Platform> wanted;
     // Where no index says it, the config tells the platform.
-    if (!request.all_platforms && !manifest.descriptor.platform) wanted = request.platform.value_or(Platform::host());
+    if (!request.all_platforms && !manifest.descriptor.platform) wanted = platform(position).value_or(Platform::host());
     check_config(config, manifest.manifest, wanted, "the image");
     for (std::size_t i = 0; i < config.diff_ids.size(); ++i) {
       std::optional<Digest>& diff_id = blobs.at(manifest.manifest.layers[i].digest).diff_id;
@@ -164,24 +252,53 @@ std::optional<std::size_t> Output::first_blamed() const {
   return std::nullopt;
 }
 
+std::optional<std::string> shared_output(const PullRequest& request) {
+  namespace fs = std::filesystem;
+  if (!request.output) return std::nullopt;
+  const std::string& path = *request.output;
+  std::error_code ignored;
+  const bool is_directory = path != "-" && (path.ends_with('/') || fs::is_directory(path, ignored));
+  const auto named = std::ranges::find_if(request.references, [](const auto& image) { return !image.output.empty(); });
+  if (request.output_template.empty() && named == request.references.end())
+    return is_directory && request.format != OutputFormat::oci_dir ? std::nullopt : request.output;
+  if (is_directory) return std::nullopt;
+  const std::string who = named == request.references.end()
+                              ? "--output-template names a file for each image"
+                              : named->reference.familiar() + " has a file of its own (output=)";
+  throw Error(Errc::usage, who + ", but --output " + path + " is no directory",
+              "make the directory, or write it with a slash at its end");
+}
+
 std::vector<Output> plan_outputs(const PullRequest& request) {
   namespace fs = std::filesystem;
   const std::size_t count = request.references.size();
   std::vector<Output> outputs;
-  std::error_code ignored;
-  if (request.output && (*request.output == "-" || request.format == OutputFormat::oci_dir ||
-                         !(request.output->ends_with('/') || fs::is_directory(*request.output, ignored)))) {
+  if (const auto path = shared_output(request)) {
     std::vector<std::size_t> all(count);
     std::iota(all.begin(), all.end(), std::size_t{0});
-    outputs.emplace_back(request, *request.output, std::move(all));
+    outputs.emplace_back(request, *path, std::move(all));
     return outputs;
   }
   const fs::path directory = request.output.value_or("");
-  const std::vector<std::string> names = output_names(request.references, request.platform);
+  const std::vector<std::string> names = output_names(request);
+  std::map<std::string, std::vector<std::size_t>> shared;  // images by the file that they ask for
+  for (std::size_t i = 0; i < count; ++i)
+    if (const std::string& file = request.references[i].output; !file.empty()) shared[file].push_back(i);
+  std::map<std::string, std::size_t> owners;  // of files, by their names ignoring case
   for (std::size_t i = 0; i < count; ++i) {
-    fs::path name = names[i];
-    if (request.format == OutputFormat::oci_dir) name.replace_extension();
-    outputs.emplace_back(request, (directory / name).string(), std::vector{i});
+    const std::string& asked = request.references[i].output;
+    fs::path name = asked.empty() ? names[i] : asked;
+    if (asked.empty() && request.output_template.empty() && request.format == OutputFormat::oci_dir)
+      name.replace_extension();
+    const auto [owner, added] = owners.emplace(ascii_lower(name.native()), i);
+    const RequestedImage& first = request.references[owner->second];
+    if (!added && (first.output != asked || (asked.empty() && first != request.references[i])))
+      throw Error(Errc::usage,
+                  first.reference.to_string() + " and " + request.references[i].reference.to_string() +
+                      " would both be written to " + name.string(),
+                  "give one of them another output=");
+    if (!added && !asked.empty()) continue;
+    outputs.emplace_back(request, (directory / name).string(), asked.empty() ? std::vector{i} : shared.at(asked));
   }
   return outputs;
 }

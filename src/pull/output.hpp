@@ -38,7 +38,12 @@ struct Output {
   /// `numbers_`: of its images among the references of `request_`, which must outlive this.
   Output(const PullRequest& request_, std::string path_, std::vector<std::size_t> numbers_);
 
-  const Reference& reference(std::size_t position) const { return request.references[numbers[position]]; }
+  const RequestedImage& image(std::size_t position) const { return request.references[numbers[position]]; }
+  const Reference& reference(std::size_t position) const { return image(position).reference; }
+  /// What was asked for, if anything.
+  const std::optional<Platform>& platform(std::size_t position) const {
+    return image(position).platform ? image(position).platform : request.platform;
+  }
   /// All images are resolved: finds out what they consist of. Throws Error{unsupported} for foreign layers that are
   /// not allowed, Error{usage} where two images have one name, Error{malformed} where a blob has two sizes.
   void collect();
@@ -66,17 +71,28 @@ struct Output {
   void check_names() const;
 };
 
-/// The default archive names of all references of one call, in their order: "{registry}_{repository}_{tag}.tar" without
-/// Docker Hub's host, such as "library_nginx_latest.tar", "quay.io_a_b_1.tar". `platform` is what the user asked for,
-/// if anything; it is appended: "library_nginx_latest_arm_v7.tar" (an os other than linux goes before the
+/// Throws Error{usage} where `text` can't name files: it is made of letters, digits, "_", "." and "-", begins with none
+/// of the last two, and has {registry}, {repository}, {name} (the repository's last part), {tag}, {os} and {arch} (with
+/// its variant) in it. For `all_platforms` the last two say nothing.
+void check_output_template(const std::string& text, bool all_platforms);
+
+/// The default archive names of all images of one call, in their order: "{registry}_{repository}_{tag}.tar" without
+/// Docker Hub's host, such as "library_nginx_latest.tar", "quay.io_a_b_1.tar". The platform that the user asked
+/// for, if any, is appended: "library_nginx_latest_arm_v7.tar" (an os other than linux goes before the
 /// architecture). A reference by digest alone has "sha256-" and twelve digits for a tag. A name is one path component
 /// of at most 200 bytes out of letters, digits, "_", "." and "-", which begins with neither "." nor "-". Where
-/// different references would share a name (ignoring case, for filesystems that do), each of them gets a part of its
-/// own hash; equal references share one.
-std::vector<std::string> output_names(std::span<const Reference> references, const std::optional<Platform>& platform);
+/// different images would share a name (ignoring case, for filesystems that do), each of them gets a part of its own
+/// hash; equal ones share one. With a template the names follow it instead, and images that would share one, or have
+/// one of more than 200 bytes, are Error{usage}.
+std::vector<std::string> output_names(const PullRequest& request);
 
-/// The outputs of a request: without a path a file for each image under its default name, in the working directory or
-/// in the directory that the path names; with a file or "-" one for all.
+/// The file, layout or "-" that takes all images of the request; nothing where each has its own in a directory. Throws
+/// Error{usage} where images have files of their own, by template or by name, but the path names one for all.
+std::optional<std::string> shared_output(const PullRequest& request);
+
+/// The outputs of a request: without a path a file for each image under its own name, the template's or its default
+/// name, in the working directory or in the directory that the path names; with a file or "-" one for all. Throws
+/// what shared_output() does, and Error{usage} where two images would get one file that have not asked for the same.
 std::vector<Output> plan_outputs(const PullRequest& request);
 
 }  // namespace hawser

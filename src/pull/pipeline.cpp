@@ -59,7 +59,7 @@ Pipeline::Pipeline(asio::any_io_executor executor, asio::thread_pool& pool, Pull
       output_places_(executor, outputs_at_once),
       blob_places_(executor, blobs_at_once),
       results_(request_.references.size()) {
-  for (std::size_t i = 0; i < results_.size(); ++i) results_[i].reference = request_.references[i].familiar();
+  for (std::size_t i = 0; i < results_.size(); ++i) results_[i].reference = request_.references[i].reference.familiar();
 }
 
 void Pipeline::stop() {
@@ -77,7 +77,7 @@ asio::awaitable<void> Pipeline::each_output(Storage storage, Step last) {
   session_.emplace(executor_, pool_, request_.access, observer_);
   supply_.emplace(executor_, pool_, request_, storage_, *session_, observer_);
   if (stopped_) stop();
-  for (const Reference& reference : request_.references) session_->prepare(reference);
+  for (const RequestedImage& image : request_.references) session_->prepare(image.reference);
   TaskGroup group(executor_);
   for (Output& output : outputs_) group.start(make(output, last));
   co_await group.join();
@@ -106,7 +106,8 @@ asio::awaitable<void> Pipeline::make(Output& output, Step last) {
     if (const auto blamed = output.first_blamed()) throw *output.failures[*blamed];
     output.collect();
     describe(output);
-    co_await (this->*last)(output);
+    const bool up_to_date = co_await is_up_to_date(output);
+    if (!up_to_date) co_await (this->*last)(output);
   } catch (const Error& error) {
     failure = error;
   } catch (const std::filesystem::filesystem_error& error) {
@@ -120,10 +121,12 @@ asio::awaitable<void> Pipeline::make(Output& output, Step last) {
 
 asio::awaitable<void> Pipeline::resolve(Output& output, std::size_t position) {
   const Reference reference = output.reference(position);
+  const std::optional<Platform> platform = output.platform(position);
   // One that fails does not keep what is wrong with the others from being found.
   try {
     ResolvedImage image =
-        co_await resolve_image(*session_, storage_.source(), reference, request_.platform, request_.all_platforms);
+        co_await resolve_image(*session_, storage_.source(), reference, platform, request_.all_platforms);
+    if (const auto& name = output.image(position).tag_as) image.archive.references = {*name};
     for (const ArchiveManifest& manifest : image.archive.manifests)
       if (!image.from_index || !request_.all_platforms || !comes_along(manifest)) check_is_image(manifest.manifest);
     output.images[position] = std::move(image);
@@ -140,6 +143,7 @@ void Pipeline::describe(const Output& output) {
     const ArchiveImage& image = output.images[position]->archive;
     result.output = output.path;
     result.digest = image.root().digest;
+    result.pinned = output.images[position]->top;
     std::set<Digest> seen;
     for (const ArchiveManifest& manifest : image.manifests) {
       const bool attestation = is_attestation(manifest.descriptor);
@@ -148,6 +152,25 @@ void Pipeline::describe(const Output& output) {
         if (seen.insert(layer.digest).second) result.layers.push_back(supply_->note_layer(layer, attestation));
     }
   }
+}
+
+/// Whether the output is there as write() would make it. An archive gets its name when it is whole, so its layers are
+/// taken for what its documents say.
+asio::awaitable<bool> Pipeline::is_up_to_date(Output& output) {
+  if (request_.force) co_return false;
+  std::optional<Configs> configs;
+  auto look = [&] {
+    configs = configs_of_same_output(request_.format, request_.uncompressed, output.path, output.archive);
+  };
+  co_await run_on(pool_, look);
+  if (!configs) co_return false;
+  for (std::size_t position = 0; position < output.images.size(); ++position) {
+    for (const ArchiveManifest& manifest : output.images[position]->archive.manifests)
+      if (has_image_config(manifest))
+        accept_config(output, position, manifest, configs->at(manifest.manifest.config.digest));
+    results_[output.numbers[position]].up_to_date = true;
+  }
+  co_return true;
 }
 
 asio::awaitable<void> Pipeline::check(Output& output) {
@@ -170,7 +193,10 @@ asio::awaitable<void> Pipeline::check(Output& output) {
       accept_config(output, position, manifest, config);
     }
   }
-  auto check_space = [&] { supply_->check_space(output); };
+  auto check_space = [&] {
+    if (session_->is_offline()) supply_->check_offline(output);
+    supply_->check_space(output);
+  };
   co_await run_on(pool_, check_space);
   co_await supply_->check_cached(output);
 }
@@ -178,7 +204,10 @@ asio::awaitable<void> Pipeline::check(Output& output) {
 asio::awaitable<void> Pipeline::write(Output& output) {
   std::unique_ptr<ImageOutput> file;
   const bool configs_first = supply_->needs_diff_ids();
-  auto check_space = [&] { supply_->check_space(output); };
+  auto check_space = [&] {
+    if (session_->is_offline()) supply_->check_offline(output);
+    supply_->check_space(output);
+  };
   auto open = [&] {
     if (!configs_first) check_space();
     file = open_image_output(request_.format, request_.uncompressed, output.path, output.archive,
@@ -264,7 +293,8 @@ ImageConfig Pipeline::accept_config(Output& output, std::size_t position, const 
     tell(Importance::warning, result.reference + ": --uncompressed would save " + format_bytes(saved) +
                                   ", since the cache has layers of it from an imported tar");
   const bool silent = !config.platform;
-  if (silent) config.platform = manifest.descriptor.platform.value_or(request_.platform.value_or(Platform::host()));
+  if (silent)
+    config.platform = manifest.descriptor.platform.value_or(output.platform(position).value_or(Platform::host()));
   if (silent)
     tell(Importance::warning, result.reference + ": the image's config names no architecture; it is taken as one for " +
                                   config.platform->to_string());

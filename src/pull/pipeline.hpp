@@ -49,6 +49,7 @@ class Pipeline {
   asio::awaitable<void> end_requests();
   asio::awaitable<void> make(Output& output, Step last);
   asio::awaitable<void> resolve(Output& output, std::size_t position);
+  asio::awaitable<bool> is_up_to_date(Output& output);
   asio::awaitable<void> check(Output& output);
   asio::awaitable<void> write(Output& output);
   asio::awaitable<void> deliver_configs(Output& output, ImageOutput& file, Configs& configs);

@@ -116,6 +116,12 @@ asio::awaitable<void> carry_out(std::shared_ptr<Attempt<Result>> attempt, asio::
   attempt->ended.wake_all();
 }
 
+/// What is to be had of the cache alone, and is not there.
+Error not_in_cache(const std::string& what) {
+  return {Errc::not_found, what + " is not in the cache, and --offline asks no registry",
+          "pull the image once without --offline"};
+}
+
 }  // namespace
 
 std::chrono::milliseconds patience_with_mirror(std::optional<std::chrono::microseconds> round_trip) {
@@ -287,6 +293,7 @@ std::vector<Session::Place> Session::places(const Reference& reference, Subject 
 }
 
 void Session::prepare(const Reference& reference) {
+  if (access_.offline) return;
   try {
     const std::vector<Place> all = places(reference, Subject::digest);
     for (const Place& place : all)
@@ -403,6 +410,7 @@ asio::awaitable<Result> Session::ask_once(Place place, Ask how) {
 /// Asks one place after the other.
 template <typename Result, typename Ask>
 asio::awaitable<Result> Session::ask(const Reference& reference, Subject subject, std::string what, Ask how) {
+  if (access_.offline) throw not_in_cache(what);
   const std::vector<Place> to_ask = places(reference, subject);
   std::vector<Refusal> refusals;
   for (std::size_t i = 0;; ++i) {
@@ -464,8 +472,10 @@ asio::awaitable<ManifestHead> Session::head_at_registry(const Reference& referen
 
 asio::awaitable<std::vector<std::string>> Session::list_tags(const Reference& reference) {
   const auto how = [](RegistryClient& client, const std::string& repository) { return client.list_tags(repository); };
+  // The registry knows all of them, but who may not be asked is not.
+  const Subject subject = access_.no_origin ? Subject::tag : Subject::registry;
   std::vector<std::string> tags =
-      co_await ask<std::vector<std::string>>(reference, Subject::registry, "the tags of " + reference.path, how);
+      co_await ask<std::vector<std::string>>(reference, subject, "the tags of " + reference.path, how);
   co_return tags;
 }
 
@@ -502,6 +512,7 @@ asio::awaitable<void> Session::try_tls(Place place) {
 }
 
 asio::awaitable<std::vector<RankedSource>> Session::sources(const Reference& reference) {
+  if (access_.offline) throw not_in_cache("a layer of " + reference.familiar());
   const std::vector<Place> fit = places(reference, Subject::digest);
   TaskGroup tries(executor_);
   for (const Place& place : fit)

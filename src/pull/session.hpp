@@ -43,6 +43,8 @@ class Session {
   ~Session();
 
   HttpClient& http() { return http_; }
+  /// Whether nothing may be asked of anybody: whoever asks gets Error{not_found}.
+  bool is_offline() const { return access_.offline; }
   /// What earlier calls have learned, and what this one does.
   OriginNotes& notes() { return notes_; }
   const RetryLimits& retry_limits() const { return retry_; }

@@ -8,8 +8,10 @@
 #include <hawser/util/error.hpp>
 
 #include <algorithm>
+#include <limits>
 #include <map>
 #include <set>
+#include <utility>
 
 #include <fcntl.h>
 
@@ -240,25 +242,50 @@ std::int64_t last_access(const struct stat& status) {
   return std::max(access, modification_time(status));
 }
 
+std::int64_t last_use_of(const StoreLayout& layout, const Digest& digest, const struct stat& blob) {
+  const auto known = layout.find(Part::known);
+  const auto record = known ? known->status(StoreLayout::stem(digest)) : std::nullopt;
+  return record ? modification_time(*record) : last_access(blob);
+}
+
+std::chrono::system_clock::time_point time_of(std::int64_t nanoseconds) {
+  return std::chrono::system_clock::time_point(
+      std::chrono::duration_cast<std::chrono::system_clock::duration>(std::chrono::nanoseconds(nanoseconds)));
+}
+
 // One pruning: what it may remove, and what that has freed.
 class Pruner {
  public:
-  Pruner(const StoreLayout& layout, std::chrono::seconds age)
-      : layout_(layout), now_(now_in_nanoseconds()), age_(std::chrono::nanoseconds(age).count()) {}
+  /// `referenced`: what is kept whatever its age.
+  Pruner(const StoreLayout& layout, const PruneLimits& limits, std::set<Digest> referenced)
+      : layout_(layout),
+        now_(now_in_nanoseconds()),
+        age_(age_of(limits)),
+        max_bytes_(limits.max_bytes),
+        referenced_(std::move(referenced)) {}
 
-  std::uint64_t run() {
+  PruneReport run() {
     prune_quarantine();  // before an index.json that can't be read goes there
     for (const Part part : {Part::blobs_sha256, Part::blobs_sha512, Part::ingest, Part::known, Part::notes, Part::root})
       prune_files(part, temporary_nanoseconds, is_temporary);
-    prune_ingests();
-    for (const auto algorithm : algorithms) prune_blobs(algorithm);
+    look_at_ingests();
+    for (const auto algorithm : algorithms) look_at_blobs(algorithm);
+    remove_oldest();
     if (!removed_.empty()) edit_image_index(layout_, [&](LayoutIndex& index) { index.remove(removed_); });
     prune_records();
-    prune_files(Part::notes, age_, StoreLayout::is_note);
-    return freed_;
+    if (age_ < never) prune_files(Part::notes, age_, StoreLayout::is_note);
+    return {freed_, left_};
   }
 
  private:
+  // Something that may be removed.
+  struct Candidate {
+    Digest digest;
+    std::optional<std::uint64_t> partial;  // its size when it will be whole, where it is not
+    std::int64_t last_use = 0;
+    std::uint64_t bytes = 0;  // on the disk
+  };
+
   bool is_old(std::int64_t time, std::int64_t age) const { return now_ - time >= age; }
 
   void remove(const Directory& directory, const std::string& name) {
@@ -276,7 +303,15 @@ class Pruner {
     }
   }
 
-  void prune_ingests() {
+  static constexpr std::int64_t never = std::numeric_limits<std::int64_t>::max();
+
+  static std::int64_t age_of(const PruneLimits& limits) {
+    constexpr auto usual = std::chrono::hours(24 * 30);
+    if (!limits.age && limits.max_bytes) return never;
+    return std::chrono::nanoseconds(limits.age.value_or(usual)).count();
+  }
+
+  void look_at_ingests() {
     const auto ingest = layout_.find(Part::ingest);
     if (!ingest) return;
     std::map<Digest, std::set<std::uint64_t>> begun;  // sizes by digest; none of what has but a lock
@@ -285,31 +320,65 @@ class Pruner {
         if (const auto found = StoreLayout::ingest_of(name, suffix)) begun[found->digest].insert(found->size);
       if (const auto digest = StoreLayout::digest_of(name, ".lock")) begun[*digest];
     }
-    for (const auto& [digest, sizes] : begun) prune_ingest(*ingest, digest, sizes);
-  }
-
-  void prune_ingest(const Directory& ingest, const Digest& digest, const std::set<std::uint64_t>& sizes) {
-    const auto lock = LockFile::try_acquire(layout_.make(Part::ingest), StoreLayout::stem(digest));
-    if (!lock) return;
-    for (const std::uint64_t size : sizes) {
-      const std::string name = StoreLayout::stem(digest, size);
-      const auto partial = ingest.status(name + ".partial");
-      if (partial && !is_old(modification_time(*partial), age_)) continue;
-      remove(ingest, name + ".journal");
-      remove(ingest, name + ".partial");
+    for (const auto& [digest, sizes] : begun) {
+      if (sizes.empty())
+        LockFile::try_acquire(layout_.make(Part::ingest), StoreLayout::stem(digest));  // and removes it
+      for (const std::uint64_t size : sizes) look_at_ingest(*ingest, digest, size);
     }
   }
 
-  void prune_blobs(Digest::Algorithm algorithm) {
+  void look_at_ingest(const Directory& ingest, const Digest& digest, std::uint64_t size) {
+    const std::string name = StoreLayout::stem(digest, size);
+    const auto partial = ingest.status(name + ".partial"), journal = ingest.status(name + ".journal");
+    // A journal alone is of no use.
+    Candidate candidate{digest, size, partial ? modification_time(*partial) : 0, 0};
+    for (const auto& status : {partial, journal})
+      if (status) candidate.bytes += allocated_bytes(*status);
+    left_ += candidate.bytes;
+    candidates_.push_back(std::move(candidate));
+  }
+
+  void look_at_blobs(Digest::Algorithm algorithm) {
     const auto blobs = layout_.find(StoreLayout::blobs_of(algorithm));
     if (!blobs) return;
     for (const Digest& digest : blobs_in(*blobs, algorithm)) {
       const auto status = blobs->status(digest.hex());
-      if (!status || !S_ISREG(status->st_mode) || !is_old(last_use(digest, *status), age_)) continue;
-      if (is_held(*blobs, digest)) continue;
-      remove(*blobs, digest.hex());
-      removed_.insert(digest);
+      if (!status || !S_ISREG(status->st_mode)) continue;
+      const std::uint64_t bytes = allocated_bytes(*status);
+      left_ += bytes;
+      if (!referenced_.contains(digest)) candidates_.push_back({digest, {}, last_use(digest, *status), bytes});
     }
+  }
+
+  // What is too old, and then what was unused the longest until there is room enough.
+  void remove_oldest() {
+    std::ranges::stable_sort(candidates_, {}, &Candidate::last_use);
+    for (const Candidate& candidate : candidates_) {
+      const bool too_large = max_bytes_ && left_ > *max_bytes_, useless = candidate.last_use == 0;
+      if (!too_large && !useless && !(age_ < never && is_old(candidate.last_use, age_))) continue;
+      if (candidate.partial ? remove_ingest(candidate) : remove_blob(candidate)) left_ -= candidate.bytes;
+    }
+  }
+
+  bool remove_ingest(const Candidate& candidate) {
+    const auto ingest = layout_.find(Part::ingest);
+    const auto lock = LockFile::try_acquire(layout_.make(Part::ingest), StoreLayout::stem(candidate.digest));
+    if (!lock || !ingest) return false;
+    const std::string name = StoreLayout::stem(candidate.digest, *candidate.partial);
+    remove(*ingest, name + ".journal");
+    remove(*ingest, name + ".partial");
+    return true;
+  }
+
+  bool remove_blob(const Candidate& candidate) {
+    const Digest& digest = candidate.digest;
+    const auto blobs = layout_.find(StoreLayout::blobs_of(digest.algorithm()));
+    const auto status = blobs ? blobs->status(digest.hex()) : std::nullopt;
+    // Somebody may have used it since we looked.
+    if (!status || last_use(digest, *status) != candidate.last_use || is_held(*blobs, digest)) return false;
+    remove(*blobs, digest.hex());
+    removed_.insert(digest);
+    return true;
   }
 
   // A blob that can't be opened for writing, and so not be asked, is left too.
@@ -323,9 +392,7 @@ class Pruner {
   }
 
   std::int64_t last_use(const Digest& digest, const struct stat& blob) const {
-    const auto known = layout_.find(Part::known);
-    const auto record = known ? known->status(StoreLayout::stem(digest)) : std::nullopt;
-    return record ? modification_time(*record) : last_access(blob);
+    return last_use_of(layout_, digest, blob);
   }
 
   // Records of blobs that are there no more.
@@ -349,8 +416,12 @@ class Pruner {
 
   const StoreLayout& layout_;
   std::int64_t now_;
-  std::int64_t age_;
+  std::int64_t age_;  // `never`, or in nanoseconds
+  std::optional<std::uint64_t> max_bytes_;
+  std::set<Digest> referenced_;
+  std::vector<Candidate> candidates_;
   std::uint64_t freed_ = 0;
+  std::uint64_t left_ = 0;
   std::set<Digest> removed_;
 };
 
@@ -364,7 +435,8 @@ std::vector<BlobStore::Entry> BlobStore::list() const {
     for (const Digest& digest : blobs_in(*blobs, algorithm)) {
       const auto status = blobs->status(digest.hex());
       if (status && S_ISREG(status->st_mode))
-        result.push_back({digest, static_cast<std::uint64_t>(status->st_size), true});
+        result.push_back({digest, static_cast<std::uint64_t>(status->st_size), true,
+                          time_of(last_use_of(layout_, digest, *status))});
     }
   }
   const auto ingest = layout_.find(Part::ingest);
@@ -372,9 +444,14 @@ std::vector<BlobStore::Entry> BlobStore::list() const {
   for (const std::string& name : ingest->names()) {
     const auto begun = StoreLayout::ingest_of(name, ".journal");
     const std::uint64_t bytes = begun ? resumable_bytes(begun->digest, begun->size) : 0;
-    if (bytes > 0) result.push_back({begun->digest, bytes, false});
+    const auto status = ingest->status(name);
+    if (bytes > 0) result.push_back({begun->digest, bytes, false, time_of(status ? modification_time(*status) : 0)});
   }
   return result;
+}
+
+std::vector<Descriptor> BlobStore::images_named(const std::string& name) const {
+  return read_images_named(layout_, name);
 }
 
 std::vector<BlobStore::Image> BlobStore::images() const {
@@ -416,9 +493,47 @@ std::optional<bool> BlobStore::verify(const Digest& digest) const {
   return right;
 }
 
-std::uint64_t BlobStore::prune(std::chrono::seconds age) {
+namespace {
+
+constexpr int deepest_index = 4;
+
+/// Adds what the document consists of; `size` as whoever names it says.
+void add_blobs(const BlobStore& store, const Digest& digest, std::uint64_t size, std::map<Digest, std::uint64_t>& blobs,
+               int depth) {
+  const std::optional<std::string> bytes = depth < deepest_index ? store.get(digest) : std::nullopt;
+  if (!blobs.try_emplace(digest, bytes ? bytes->size() : size).second || !bytes) return;
+  try {
+    const auto document = parse_manifest(*bytes, "");
+    if (const auto* manifest = std::get_if<Manifest>(&document)) {
+      blobs.try_emplace(manifest->config.digest, manifest->config.size);
+      for (const Descriptor& layer : manifest->layers) blobs.try_emplace(layer.digest, layer.size);
+    } else {
+      for (const Descriptor& entry : std::get<Index>(document).manifests)
+        add_blobs(store, entry.digest, entry.size, blobs, depth + 1);
+    }
+  } catch (const Error&) {
+    // of another tool
+  }
+}
+
+}  // namespace
+
+std::map<Digest, std::uint64_t> BlobStore::blobs_of_image(const Digest& digest) const {
+  std::map<Digest, std::uint64_t> blobs;
+  add_blobs(*this, digest, 0, blobs, 0);
+  return blobs;
+}
+
+PruneReport BlobStore::prune(const PruneLimits& limits) {
   if (!writable()) throw layout_.read_only_error();
-  return Pruner(layout_, age).run();
+  std::set<Digest> referenced;
+  if (limits.keep_referenced) {
+    // Read without a trace: to be looked at is no use.
+    const BlobStore reader(directory(), false);
+    for (const Image& image : images())
+      for (const auto& [blob, size] : reader.blobs_of_image(image.digest)) referenced.insert(blob);
+  }
+  return Pruner(layout_, limits, std::move(referenced)).run();
 }
 
 }  // namespace hawser

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -39,6 +40,20 @@ struct BlobBusy {
 };
 /// The blob complete, or the exclusive right to fetch it, or neither.
 using Acquired = std::variant<StoredBlob, std::unique_ptr<PartialBlob>, BlobBusy>;
+
+/// What prune() removes.
+struct PruneLimits {
+  /// What was unused for so long. Nothing: 30 days, or where there is a size, nothing for its age.
+  std::optional<std::chrono::seconds> age = {};
+  std::optional<std::uint64_t> max_bytes = {};  ///< what was unused the longest, until the store has so many
+  bool keep_referenced = false;                 ///< not the blobs of images that index.json names
+};
+
+/// What prune() has done.
+struct PruneReport {
+  std::uint64_t freed = 0;  ///< bytes on the disk
+  std::uint64_t left = 0;   ///< bytes of blobs and partial blobs that are there still
+};
 
 /// A content-addressed store of blobs. It keeps no state beside the disk: several threads and processes may use one
 /// directory at once.
@@ -97,6 +112,7 @@ class BlobStore {
     Digest digest;
     std::uint64_t size = 0;
     bool complete = true;  ///< false: an ingest that a later run can resume
+    std::chrono::system_clock::time_point last_use = {};
   };
   std::vector<Entry> list() const;
   /// An image that index.json names.
@@ -104,6 +120,8 @@ class BlobStore {
     std::string name;  ///< its full name, or where another tool has given none, its tag
     Digest digest;     ///< of its manifest or index
   };
+  /// What index.json has under the full name `name`: several where there are several platforms.
+  std::vector<Descriptor> images_named(const std::string& name) const;
   /// The images by name; none where index.json can't be read.
   std::vector<Image> images() const;
   struct VerifyReport {
@@ -113,9 +131,12 @@ class BlobStore {
   };
   /// Hashes every blob; calls `progress` (digest, size) before each.
   VerifyReport verify(const std::function<void(const Digest&, std::uint64_t)>& progress = {});
-  /// Removes blobs and ingests unused for at least `age`, quarantined files, and what dead processes left;
-  /// returns the bytes freed. What a living process holds is kept.
-  std::uint64_t prune(std::chrono::seconds age);
+  /// The blobs that the image `digest` consists of, as far as its documents are there: a manifest or an index, and
+  /// whatever that names, with the sizes that it gives; of itself what it has.
+  std::map<Digest, std::uint64_t> blobs_of_image(const Digest& digest) const;
+  /// Removes blobs and ingests as `limits` says, quarantined files, and what dead processes left. What a living process
+  /// holds is kept, and what others have open stays readable for them.
+  PruneReport prune(const PruneLimits& limits);
 
  private:
   /// What is known of who has the right to fetch the blob.

@@ -14,6 +14,12 @@ namespace {
 constexpr const char* index_name = "index.json";
 constexpr std::chrono::seconds max_wait{30};
 
+/// The index; nothing where it can't be read.
+std::optional<LayoutIndex> read_index(const StoreLayout& layout) {
+  const auto root = layout.find(StoreLayout::Part::root);
+  return LayoutIndex::parse(root ? root->read(index_name, max_layout_index).value_or("") : "");
+}
+
 /// The text of the index after `edit`; nothing where it is no index or can't be written again.
 std::optional<std::string> edited(std::optional<LayoutIndex> index, const std::function<void(LayoutIndex&)>& edit) {
   if (!index) return std::nullopt;
@@ -34,10 +40,14 @@ LockFile lock_index(const std::filesystem::path& layout) {
   }
 }
 
+std::vector<Descriptor> read_images_named(const StoreLayout& layout, const std::string& name) {
+  const auto index = read_index(layout);
+  return index ? index->images_named(name) : std::vector<Descriptor>();
+}
+
 std::vector<BlobStore::Image> read_image_index(const StoreLayout& layout) {
   std::vector<BlobStore::Image> images;
-  const auto root = layout.find(StoreLayout::Part::root);
-  const auto index = LayoutIndex::parse(root ? root->read(index_name, max_layout_index).value_or("") : "");
+  const auto index = read_index(layout);
   if (!index) return images;
   for (const LayoutIndex::Entry& entry : index->entries()) {
     const std::string& name = entry.name.empty() ? entry.ref_name : entry.name;

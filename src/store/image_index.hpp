@@ -8,6 +8,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <string>
 #include <vector>
 
 namespace hawser {
@@ -18,6 +19,8 @@ LockFile lock_index(const std::filesystem::path& layout);
 
 /// The images that index.json names, by name; those without any name are passed over.
 std::vector<BlobStore::Image> read_image_index(const StoreLayout& layout);
+/// The images that index.json has under `name`, without the annotations that give it.
+std::vector<Descriptor> read_images_named(const StoreLayout& layout, const std::string& name);
 /// Edits index.json alone among all processes; makes it where there is none. One that can't be read goes to
 /// quarantine/, and a new one is begun. Throws Error{disk}.
 void edit_image_index(const StoreLayout& layout, const std::function<void(LayoutIndex&)>& edit);

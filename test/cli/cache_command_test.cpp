@@ -5,6 +5,8 @@
 
 #include <filesystem>
 #include <fstream>
+#include <string>
+#include <vector>
 
 #include <boost/json.hpp>
 #include <gmock/gmock.h>
@@ -50,7 +52,7 @@ TEST_F(CacheCommandTest, ADirectoryOfSomethingElseIsLeftAlone) {
   const auto diary = std::filesystem::path(command.cache_directory) / "notes" / "diary";
   std::filesystem::create_directories(diary.parent_path());
   std::ofstream(diary) << "precious";
-  for (const char* action : {"ls", "verify", "prune"}) {
+  for (const char* action : {"ls", "du", "verify", "prune"}) {
     try {
       run(action);
       FAIL();
@@ -139,11 +141,47 @@ TEST_F(CacheCommandTest, VerifyFindsWhatIsCorrupt) {
   EXPECT_EQ(boost::json::parse(run("verify", true).text).at("blobs").to_number<int>(), 1);
 }
 
+TEST_F(CacheCommandTest, DuTellsWhatImagesTakeAloneAndTogether) {
+  const std::string shared(5000, 's'), own(3000, 'o'), loose(700, 'l');
+  for (const std::string* content : {&shared, &own, &loose}) store(*content);
+  const auto image = [&](const std::string& name, const std::vector<std::string>& layers) {
+    std::string list;
+    for (const std::string& layer : layers)
+      list += std::string(list.empty() ? "" : ",") +
+              R"({"mediaType":"application/vnd.oci.image.layer.v1.tar","digest":")" + Digest::of(layer).to_string() +
+              R"(","size":)" + std::to_string(layer.size()) + "}";
+    const std::string manifest =
+        R"({"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":")" +
+        Digest::of(name).to_string() + R"(","size":1},"layers":[)" + list + "]}";
+    store(manifest);
+    BlobStore(command.cache_directory)
+        .record_image({"application/vnd.oci.image.manifest.v1+json", Digest::of(manifest), manifest.size()}, name, "1");
+    return manifest.size();
+  };
+  const std::size_t a = image("a:1", {shared, own}), b = image("b:1", {shared});
+  const auto json = boost::json::parse(run("du", true).text);
+  const auto& first = json.at("images").at(0);
+  EXPECT_EQ(first.at("size").to_number<std::size_t>(), 8000 + a);
+  EXPECT_EQ(first.at("alone").to_number<std::size_t>(), 3000 + a);
+  EXPECT_EQ(first.at("missing_blobs").to_number<int>(), 1);  // its config
+  EXPECT_GT(first.at("last_use").to_number<std::int64_t>(), 1'600'000'000);
+  EXPECT_EQ(json.at("images").at(1).at("alone").to_number<std::size_t>(), b);
+  EXPECT_EQ(json.at("unreferenced_bytes").to_number<int>(), 700);
+  const std::string text = run("du").text;
+  EXPECT_THAT(text, AllOf(HasSubstr("a:1"), HasSubstr("lacks 1 blob"), HasSubstr("2 images, 5 blobs, "),
+                          HasSubstr("in no image: 700 B, begun: 0 B\n")));
+  command.prune.max_bytes = 0;
+  command.prune.keep_referenced = true;
+  EXPECT_THAT(run("prune").text,
+              AllOf(HasSubstr("freed "), HasSubstr("more than --max-size"), HasSubstr("referenced by images")));
+  EXPECT_THAT(run("du").text, HasSubstr("in no image: 0 B"));
+}
+
 TEST_F(CacheCommandTest, PruneMakesRoom) {
   store("hello");
-  command.older_than = std::chrono::hours{1};
+  command.prune.age = std::chrono::hours{1};
   EXPECT_EQ(boost::json::parse(run("prune", true).text).at("freed_bytes").to_number<int>(), 0);
-  command.older_than = std::chrono::seconds{0};
+  command.prune.age = std::chrono::seconds{0};
   EXPECT_THAT(run("prune").text, HasSubstr("freed "));
   EXPECT_THAT(run("ls").text, HasSubstr("0 blobs"));
 }

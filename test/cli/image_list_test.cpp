@@ -1,6 +1,7 @@
 #include "cli/image_list.hpp"
 
 #include "support/failure.hpp"
+#include "support/temp_dir.hpp"
 
 #include <hawser/util/error.hpp>
 
@@ -25,10 +26,19 @@ ResolvedName as_docker(std::string_view name) {
   return {{Reference::parse(name)}, {}};
 }
 
-std::vector<std::string> familiar(const std::vector<ResolvedName>& images) {
+std::vector<std::string> familiar(const std::vector<ListedImage>& images) {
   std::vector<std::string> names;
-  for (const ResolvedName& image : images) names.push_back(image.candidates.at(0).familiar());
+  for (const ListedImage& image : images) names.push_back(image.name.candidates.at(0).familiar());
   return names;
+}
+
+std::vector<std::string> told;
+
+std::vector<ListedImage> collect(const Command& pull, std::istream& input) {
+  const ImageNames resolve = as_docker;
+  told.clear();
+  return collect_images(pull, {input, [](const std::string&) { return std::nullopt; }, resolve,
+                               [](const std::string& line) { told.push_back(line); }});
 }
 
 TEST(ImageList, ALineAReference) {
@@ -57,9 +67,94 @@ TEST(ImageList, WhatIsNamedTwiceIsPulledOnce) {
   pull.words = {"nginx", "docker.io/library/nginx:latest"};
   pull.lists = {path.string(), "-"};
   std::istringstream input("alpine\nredis\n");
-  const auto images = collect_images(pull, input, as_docker);
+  const auto images = collect(pull, input);
   std::filesystem::remove(path);
   EXPECT_THAT(familiar(images), ElementsAre("nginx:latest", "redis:latest", "alpine:latest"));
+}
+
+Errc code_of_line(const std::string& line) {
+  const test::Failure failure = test::failure_of([&] { parse_image_list("nginx\n" + line, "f", as_docker); });
+  if (failure.code != Errc{}) {
+    EXPECT_THAT(failure.text, testing::StartsWith("f:2: "));
+  }
+  return failure.code;
+}
+
+TEST(ImageList, ALineSaysWhatHoldsForItsImage) {
+  const auto images = parse_image_list(
+      "a platform=linux/arm64\toutput=x/a.tar  tag-as=local.test/a:1 # c\nb:1.* output=b.tar", "f", as_docker);
+  ASSERT_EQ(images.size(), 2U);
+  EXPECT_EQ(images[0].platform, Platform::parse("linux/arm64"));
+  EXPECT_EQ(images[0].output, "x/a.tar");
+  EXPECT_EQ(images[0].tag_as, Reference::parse("local.test/a:1"));
+  EXPECT_EQ(images[1].tags, "1.*");
+  EXPECT_EQ(image_list_line(images[0]),
+            "docker.io/library/a:latest platform=linux/arm64 output=x/a.tar tag-as=local.test/a:1");
+  EXPECT_EQ(image_list_line(images[1]), "docker.io/library/b:1.* output=b.tar");
+}
+
+TEST(ImageList, WhatALineMayNotSay) {
+  for (const char* line : {"a b", "a x=1", "a platform", "a platform=", "a output=x output=y",
+                           "a tag-as=x:1 tag-as=x:1", "a platform=arm64 platform=arm64", "a:1.* tag-as=x:1"})
+    EXPECT_NE(code_of_line(line), Errc{}) << line;
+  const std::string digest = "@" + Digest::of("x").to_string();
+  EXPECT_EQ(code_of_line("a tag-as=x:1" + digest), Errc::usage);
+  EXPECT_EQ(code_of_line("a tag-as=x" + digest), Errc::usage);
+  // No list writes out of the directory.
+  for (const char* path :
+       {"", "/etc/x", "../x", "a/../x", "./x", "a//x", "a/", ".x", "a/.x", "-x", "a/-x", "a\\x", "a\x1bx"})
+    EXPECT_EQ(code_of_line(std::string("a output=") + path), Errc::usage) << path;
+}
+
+TEST(ImageList, OneImageInTwoWaysIsTwo) {
+  Command pull;
+  pull.lists = {"-"};
+  std::istringstream input("a\na platform=arm64\na platform=arm64\na output=x\n");
+  EXPECT_EQ(collect(pull, input).size(), 3U);
+  pull.all_platforms = true;
+  std::istringstream again("a platform=arm64\n");
+  EXPECT_EQ(test::failure_of([&] { collect(pull, again); }).code, Errc::usage);
+}
+
+TEST(ImageList, AComposeFileIsAListThatIsTold) {
+  const test::TempDir directory;
+  test::write_text(directory / "compose.yaml",
+                   "services:\n  web: {image: 'nginx:${TAG}', platform: linux/arm64}\n  own: {build: .}\n");
+  test::write_text(directory / ".env", "TAG=1.25\n");
+  Command pull;
+  pull.lists = {(directory / "compose.yaml").string()};
+  std::istringstream none;
+  const auto images = collect(pull, none);
+  EXPECT_THAT(familiar(images), ElementsAre("nginx:1.25"));
+  EXPECT_EQ(images[0].platform, Platform::parse("linux/arm64"));
+  EXPECT_THAT(told,
+              ElementsAre(HasSubstr("compose.yaml:2: service web: nginx:1.25"), HasSubstr("service own is built")));
+  test::write_text(directory / ".env", "TAG=A B\n");
+  EXPECT_THAT(test::failure_of([&] { collect(pull, none); }).text, HasSubstr("compose.yaml:2: "));
+  test::write_text(directory / ".env", "TAG=$\n");
+  EXPECT_THAT(test::failure_of([&] { collect(pull, none); }).text, HasSubstr(".env: "));
+}
+
+TEST(ImageList, KubernetesManifestsComeFromStandardInput) {
+  Command pull;
+  pull.lists = {"-"};
+  std::istringstream input(
+      "# helm\n---\napiVersion: v1\nkind: Pod\nspec: {containers: [{image: a}, {image: a}, {image: b}]}\n");
+  EXPECT_THAT(familiar(collect(pull, input)), ElementsAre("a:latest", "b:latest"));
+  EXPECT_THAT(told[0], "standard input:5: Pod: spec.containers[0].image: a");
+}
+
+TEST(ImageList, TagsOfAPatternGoToAShardByTheirNames) {
+  std::size_t all = 0;
+  for (std::size_t index = 1; index <= 3; ++index)
+    for (int tag = 0; tag < 30; ++tag) all += is_in_shard(Reference::parse("a:" + std::to_string(tag)), {index, 3});
+  EXPECT_EQ(all, 30U);
+  EXPECT_TRUE(is_in_shard(Reference::parse("a"), {}));
+  Command pull;
+  pull.words = {"a:*", "b", "c:*", "d"};
+  pull.shard = {2, 2};
+  std::istringstream none;
+  EXPECT_THAT(familiar(collect(pull, none)), ElementsAre("a:latest", "c:latest", "d:latest"));
 }
 
 std::vector<std::string> part(std::vector<std::string> words, std::size_t index, std::size_t count) {
@@ -68,7 +163,7 @@ std::vector<std::string> part(std::vector<std::string> words, std::size_t index,
   pull.lists = {"-"};
   pull.shard = {index, count};
   std::istringstream input("c\nd\na\ne\n");
-  return familiar(collect_images(pull, input, as_docker));
+  return familiar(collect(pull, input));
 }
 
 TEST(ImageList, APartIsEveryNthOfTheDifferentImages) {
@@ -85,9 +180,9 @@ TEST(ImageList, AListThatGrowsAtItsEndKeepsItsParts) {
     pull.words = {"a", "b", "c", "d"};
     pull.shard = {index, 3};
     std::istringstream none;
-    const auto before = familiar(collect_images(pull, none, as_docker));
+    const auto before = familiar(collect(pull, none));
     pull.words.insert(pull.words.end(), {"e", "f"});
-    auto after = familiar(collect_images(pull, none, as_docker));
+    auto after = familiar(collect(pull, none));
     ASSERT_GE(after.size(), before.size());
     after.resize(before.size());
     EXPECT_EQ(after, before);
@@ -118,7 +213,7 @@ TEST(ImageList, AnErrorIsNotTheEndOfAList) {
     BrokenInput broken(text);
     std::istream input(&broken);
     try {
-      collect_images(pull, input, as_docker);
+      collect(pull, input);
       FAIL();
     } catch (const Error& error) {
       EXPECT_EQ(error.code(), Errc::disk);
@@ -131,10 +226,10 @@ TEST(ImageList, MissingAndEmptyLists) {
   std::istringstream input("# nothing\n");
   Command pull;
   pull.lists = {"-"};
-  EXPECT_THROW(collect_images(pull, input, as_docker), Error);
+  EXPECT_THROW(collect(pull, input), Error);
   pull.lists = {"/nonexistent/list"};
   try {
-    collect_images(pull, input, as_docker);
+    collect(pull, input);
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), Errc::disk);

@@ -201,11 +201,13 @@ TEST(Options, OtherCommands) {
   EXPECT_EQ(parse({"tags", "-u", "me", "--password-stdin", "quay.io/a/b"}).words.front(), "quay.io/a/b");
   EXPECT_EQ(parse({"cache", "ls"}).words.front(), "ls");
   EXPECT_EQ(parse({"cache", "verify", "--cache-dir", "d"}).cache_directory, "d");
-  EXPECT_EQ(parse({"cache", "prune"}).older_than, 24h * 30);
-  EXPECT_EQ(parse({"cache", "prune", "--older-than", "2d"}).older_than, 48h);
-  EXPECT_EQ(parse({"cache", "prune", "--older-than", "12h"}).older_than, 12h);
-  EXPECT_EQ(parse({"cache", "prune", "--older-than", "90"}).older_than, 90s);
-  EXPECT_EQ(parse({"cache", "prune", "--older-than", "0d"}).older_than, 0s);
+  EXPECT_EQ(parse({"cache", "prune"}).prune.age, std::nullopt);
+  const PruneLimits limits = parse({"cache", "prune", "--max-size", "20G", "--keep-referenced"}).prune;
+  EXPECT_TRUE(limits.max_bytes == 20ULL << 30 && limits.keep_referenced && !limits.age);
+  EXPECT_EQ(parse({"cache", "prune", "--older-than", "2d"}).prune.age, 48h);
+  EXPECT_EQ(parse({"cache", "prune", "--older-than", "12h"}).prune.age, 12h);
+  EXPECT_EQ(parse({"cache", "prune", "--older-than", "90"}).prune.age, 90s);
+  EXPECT_EQ(parse({"cache", "prune", "--older-than", "0d"}).prune.age, 0s);
   EXPECT_THAT(parse({"import", "a.tar", "b.tar"}).words, ElementsAre("a.tar", "b.tar"));
   EXPECT_THAT(parse({"--import-tar", "a.tar"}).words, ElementsAre("a.tar"));
   EXPECT_THAT(parse({"login"}).words, IsEmpty());
@@ -332,6 +334,15 @@ TEST(Options, CombinationsThatMakeNoSense) {
       {{"cache"}, "one of ls"},
       {{"cache", "shrink"}, "not shrink"},
       {{"cache", "ls", "--older-than", "1d"}, "for cache prune"},
+      {{"cache", "du", "--max-size", "1G"}, "for cache prune"},
+      {{"cache", "verify", "--keep-referenced"}, "for cache prune"},
+      {{"--latest", "0", "nginx:*"}, "number from 1 to 1000"},
+      {{"--output-template", "../{tag}", "nginx"}, "neither a dot nor a dash"},
+      {{"--output-template", "a/{tag}", "nginx"}, "files in one directory"},
+      {{"--output-template", "{tag}", "-o", "-", "nginx"}, "standard output"},
+      {{"--lock", "-", "nginx"}, "take files, not -"},
+      {{"--lock", "a", "--locked", "b", "nginx"}, "exclude each other"},
+      {{"--offline", "--no-cache", "nginx"}, "exclude each other"},
       {{"import"}, "tars to import"},
   };
   for (const auto& [arguments, words] : cases)

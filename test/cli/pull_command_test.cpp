@@ -211,18 +211,96 @@ TEST_F(ShortNameTest, AShortNameIsTheFirstOfTheRegistriesToSearchThatHasIt) {
 
 TEST_F(ShortNameTest, WhereNobodyHasItAllAreNamed) {
   pull.words = {"a/c:1"};
-  for (const bool inspect : {false, true}) {
-    const Failure failure = failure_of([&] {
-      if (inspect)
-        run_inspect_command(pull, environment);
-      else
-        run_pull_command(pull, environment);
-    });
-    EXPECT_EQ(failure.code, Errc::not_found);
-    EXPECT_THAT(failure.text,
-                AllOf(HasSubstr("\n  " + first.host() + "/a/c:1: "), HasSubstr("\n  " + registry.host() + "/a/c:1: ")));
-    EXPECT_EQ(failure.hint, "name the registry: " + first.host() + "/a/c:1");
-  }
+  const auto all_named =
+      AllOf(HasSubstr("\n  " + first.host() + "/a/c:1: "), HasSubstr("\n  " + registry.host() + "/a/c:1: "));
+  const std::string hint = "name the registry: " + first.host() + "/a/c:1";
+  const Failure failure = failure_of([&] { run_inspect_command(pull, environment); });
+  EXPECT_EQ(failure.code, Errc::not_found);
+  EXPECT_THAT(failure.text, all_named);
+  EXPECT_EQ(failure.hint, hint);
+  pull.json = true;
+  const std::string text = printed([&] { EXPECT_EQ(run_pull_command(pull, environment), ExitCode::not_found); });
+  const auto result = boost::json::parse(text).at("images").at(0);
+  EXPECT_THAT(std::string(result.at("error").as_string()), all_named);
+  EXPECT_EQ(result.at("hint").as_string(), hint);
+}
+
+TEST_F(ShortNameTest, ANameThatNobodyHasStopsNoOtherButThoseOfItsFile) {
+  pull.words = {"a/c:1", "a/b"};
+  EXPECT_EQ(run_pull_command(pull, environment), ExitCode::not_found);
+  EXPECT_FALSE(std::filesystem::exists(*pull.output)) << "an archive has all of its images";
+  std::filesystem::create_directory(directory / "out");
+  pull.output = (directory / "out").string();
+  pull.failed_file = (directory / "failed").string();
+  EXPECT_EQ(run_pull_command(pull, environment), ExitCode::not_found);
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(directory / "out"), {}), 1);
+  const std::string failed = read_text(directory / "failed");
+  EXPECT_THAT(failed, AllOf(HasSubstr(first.host() + "/a/c:1  # exit code 4: "), Not(HasSubstr("a/b"))));
+}
+
+TEST_F(RegistryCommandTest, ALockSaysWhatATagStoodFor) {
+  const std::string lock = (directory / "lock").string(), name = registry.host() + "/a/b:latest";
+  pull.lock = lock;
+  pull.dry_run = true;
+  EXPECT_EQ(run_pull_command(pull, {}), ExitCode::done);
+  EXPECT_THAT(read_text(lock), HasSubstr("\n" + name + "@" + image.manifest_digest().to_string() + "\n"));
+  // The tag moves, and the locked image is pulled.
+  add_image(registry.content(), "a/b", "latest", make_image(99, {500}));
+  pull.lock.clear();
+  pull.locked = lock;
+  pull.dry_run = false;
+  pull.json = true;
+  pull.words = {registry.host() + "/a/b:l*"};
+  const std::string text = printed([&] { EXPECT_EQ(run_pull_command(pull, {}), ExitCode::done); });
+  EXPECT_EQ(boost::json::parse(text).at("images").at(0).at("digest").as_string(), image.manifest_digest().to_string());
+  EXPECT_EQ(registry.count("GET", "/v2/a/b/tags/*"), 0U);
+  pull.words = {registry.host() + "/a/b:2", registry.host() + "/a/c:*"};
+  const Failure failure = pull_failure();
+  EXPECT_EQ(failure.code, Errc::usage);
+  EXPECT_THAT(failure.text, AllOf(HasSubstr(lock + ":\n"), HasSubstr("\n  " + registry.host() + "/a/b:2"),
+                                  HasSubstr("\n  " + registry.host() + "/a/c:*")));
+}
+
+TEST_F(RegistryCommandTest, APatternStandsForTagsAndFailsAlone) {
+  for (const char* tag : {"1.9", "1.10", "1.10-rc1"}) add_image(registry.content(), "a/b", tag, image);
+  pull.words = {registry.host() + "/a/b:1.*", registry.host() + "/a/b:9.*", registry.host() + "/a/none:1.*"};
+  pull.latest = 2;
+  std::filesystem::create_directory(directory / "out");
+  pull.output = (directory / "out").string();
+  pull.failed_file = (directory / "failed").string();
+  pull.json = true;
+  const std::string text = printed([&] { EXPECT_EQ(run_pull_command(pull, {}), ExitCode::not_found); });
+  const auto images = boost::json::parse(text).at("images").as_array();
+  ASSERT_EQ(images.size(), 4U);
+  EXPECT_EQ(images[0].at("reference").as_string(), registry.host() + "/a/b:1.10-rc1");
+  EXPECT_EQ(images[1].at("reference").as_string(), registry.host() + "/a/b:1.10");
+  EXPECT_THAT(read_text(directory / "failed"),
+              AllOf(HasSubstr(registry.host() + "/a/b:9.*  # exit code 4: none of 4 tags"),
+                    HasSubstr(registry.host() + "/a/none:1.*  # exit code 4: ")));
+}
+
+TEST_F(RegistryCommandTest, OfflineNothingIsAskedAndWhatIsMissingIsNamed) {
+  EXPECT_EQ(run_pull_command(pull, {}), ExitCode::done);
+  const std::string first = read_text(*pull.output);
+  const std::size_t asked = registry.requests().size();
+  pull.access.offline = true;
+  pull.output = (directory / "offline.tar").string();
+  EXPECT_EQ(run_pull_command(pull, {}), ExitCode::done);
+  EXPECT_EQ(read_text(*pull.output), first);
+  pull.words = {registry.host() + "/a/b:lat*"};
+  EXPECT_EQ(run_pull_command(pull, {}), ExitCode::done);
+  pull.words = {registry.host() + "/a/b:9*", registry.host() + "/a/c"};
+  EXPECT_EQ(run_pull_command(pull, {}), ExitCode::not_found);
+  EXPECT_EQ(registry.requests().size(), asked);
+}
+
+TEST_F(RegistryCommandTest, FilesBesideTheOutputsAreTriedBeforeAnythingIsFetched) {
+  pull.lock = (directory / "nowhere/lock").string();
+  EXPECT_EQ(pull_failure().code, Errc::disk);
+  pull.lock.clear();
+  pull.failed_file = (directory / "nowhere/failed").string();
+  EXPECT_EQ(pull_failure().code, Errc::disk);
+  EXPECT_EQ(registry.count("GET", "/*"), 0U);
 }
 
 TEST_F(ShortNameTest, APasswordIsShownToNoRegistryThatWasNotNamed) {

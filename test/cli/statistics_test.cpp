@@ -120,7 +120,7 @@ TEST(Statistics, FailuresAreListedAndDecideTheExitCode) {
   EXPECT_EQ(statistics.exit(), ExitCode::done);
   statistics.images.push_back(failure());
   const std::string text = format_statistics(statistics);
-  EXPECT_THAT(text, HasSubstr("\ngone:1: failed\n"));
+  EXPECT_THAT(text, HasSubstr("\ngone:1                                    failed, exit code 4\n"));
   EXPECT_THAT(text, HasSubstr("1 of 2 images failed\n"));
   EXPECT_EQ(statistics.exit(), ExitCode::not_found);
   const auto document = boost::json::parse(statistics_json(statistics)).as_object();

@@ -46,7 +46,7 @@ def test_without_cache(hawser, registry):
     reference = registry.push("cache/none", image, "v1")
     for _ in range(2):
         mark = registry.mark()
-        hawser.pull(registry, "--no-cache", reference)
+        hawser.pull(registry, "--no-cache", "--force", reference)
         assert sum(a.size for a in registry.blob_reads(mark)) == image.layer_bytes() + len(image.config.data)
         Archive(hawser.directory / "image.tar").check_image(image)
     assert not hawser.cache.exists()
@@ -178,7 +178,7 @@ def test_dry_run_counts_what_images_share_once(hawser, registry):
     assert result["layers"] == 3
     assert [image["bytes"] for image in result["images"]] == [len(shared.data) + len(layer.data) for layer in own]
     hawser.pull(registry, references[0], output=None)
-    result = json.loads(hawser.pull(registry, "--dry-run", "--json", *references, output=None).out)
+    result = json.loads(hawser.pull(registry, "--dry-run", "--json", "--force", *references, output=None).out)
     assert result["to_fetch_bytes"] == len(own[1].data)
     assert result["cached_bytes"] == len(shared.data) + len(own[0].data)
 

@@ -19,7 +19,7 @@ def offered(*words):
 
 def test_commands_and_actions():
     assert "inspect" in offered("")
-    assert offered("cache", "") == ["ls", "verify", "prune"]
+    assert offered("cache", "") == ["ls", "du", "verify", "prune"]
 
 
 @pytest.mark.parametrize("before", [["--platform", "linux/arm64"], ["-u", "tags"], ["--retries", "3", "--insecure"]])

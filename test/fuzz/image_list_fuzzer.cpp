@@ -1,4 +1,4 @@
-// Lists of images: a reference a line, or an error that names the line.
+// Lists of images: what their lines say can be written as a list again, or an error names the line.
 #include "check.hpp"
 #include "cli/image_list.hpp"
 
@@ -15,11 +15,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const auto images = parse_image_list(text, "list", resolve);
     HAWSER_CHECK(images.size() <= 1 + static_cast<std::size_t>(std::ranges::count(text, '\n')));
     std::string again;
-    for (const ResolvedName& image : images) again += image.candidates.front().to_string() + "\n";
-    HAWSER_CHECK(std::ranges::equal(parse_image_list(again, "again", resolve), images, {}, &ResolvedName::candidates,
-                                    &ResolvedName::candidates));
+    for (const ListedImage& image : images) again += image_list_line(image) + "\n";
+    const auto same = parse_image_list(again, "again", resolve);
+    HAWSER_CHECK(std::ranges::equal(same, images, {}, image_list_line, image_list_line));
+    for (const ListedImage& image : images)
+      HAWSER_CHECK(!image.output.starts_with('/') && !image.output.starts_with('.'));
   } catch (const Error& error) {
-    HAWSER_CHECK(error.code() == Errc::bad_reference && std::string_view(error.what()).starts_with("list:"));
+    HAWSER_CHECK(error.code() == Errc::bad_reference || error.code() == Errc::usage);
+    HAWSER_CHECK(std::string_view(error.what()).starts_with("list:"));
   }
   return 0;
 }

@@ -3,6 +3,8 @@
 
 #include "support/temp_dir.hpp"
 
+#include <hawser/util/error.hpp>
+
 #include <algorithm>
 #include <optional>
 #include <string>
@@ -15,11 +17,15 @@ namespace hawser {
 namespace {
 
 using testing::ElementsAre;
+using testing::HasSubstr;
 
 const std::string x_digest = Digest::of("x").to_string();
 
 std::string output_name(const Reference& reference, const std::optional<Platform>& platform) {
-  return output_names({&reference, 1}, platform).front();
+  PullRequest request;
+  request.references = {reference};
+  request.platform = platform;
+  return output_names(request).front();
 }
 
 TEST(OutputName, FollowsThePattern) {
@@ -79,9 +85,9 @@ TEST(OutputName, LongNamesAreCutAndStillDiffer) {
 }
 
 std::vector<std::string> names_of(const std::vector<std::string>& texts) {
-  std::vector<Reference> references;
-  for (const std::string& text : texts) references.push_back(Reference::parse(text));
-  auto names = output_names(references, std::nullopt);
+  PullRequest request;
+  for (const std::string& text : texts) request.references.push_back(Reference::parse(text));
+  auto names = output_names(request);
   for (const std::string& name : names) expect_safe(name);
   return names;
 }
@@ -183,6 +189,94 @@ TEST(PlanOutputs, ATagWithDotsKeepsThemInALayoutsName) {
   PullRequest request;
   request.format = OutputFormat::oci_dir;
   EXPECT_THAT(paths_of(plan_for(request, {"nginx:1.25.3"})), ElementsAre("library_nginx_1.25.3"));
+}
+
+RequestedImage image(const std::string& text, const std::string& output = {}, const std::string& platform = {},
+                     const std::string& tag_as = {}) {
+  RequestedImage image(Reference::parse(text));
+  image.output = output;
+  if (!platform.empty()) image.platform = Platform::parse(platform);
+  if (!tag_as.empty()) image.tag_as = Reference::parse(tag_as);
+  return image;
+}
+
+PullRequest request_for(std::vector<RequestedImage> images, const std::string& output_template = {}) {
+  PullRequest request;
+  request.references = std::move(images);
+  request.output_template = output_template;
+  return request;
+}
+
+std::string refusal_of(const PullRequest& request) {
+  try {
+    plan_outputs(request);
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Errc::usage);
+    return error.what();
+  }
+  return "";
+}
+
+TEST(OutputNames, AnImagesOwnPlatformAndNameAreInIt) {
+  EXPECT_THAT(output_names(request_for({image("nginx"), image("nginx", "", "arm64"), image("nginx", "", "arm/v6"),
+                                        image("nginx", "", "", "registry.local/app:7")})),
+              ElementsAre("library_nginx_latest.tar", "library_nginx_latest_arm64.tar",
+                          "library_nginx_latest_arm_v6.tar", "registry.local_app_7.tar"));
+  // Two images that are to have one name are told apart.
+  const auto names = output_names(request_for({image("a:1", "", "", "x:1"), image("a:2", "", "", "x:1")}));
+  EXPECT_NE(names[0], names[1]);
+}
+
+TEST(OutputNames, FollowATemplate) {
+  PullRequest request = request_for({image("quay.io/team/app:1.2", "", "linux/arm/v7")},
+                                    "x-{registry}_{repository}.{name}_{tag}_{os}_{arch}.tar");
+  EXPECT_THAT(output_names(request), ElementsAre("x-quay.io_team_app.app_1.2_linux_arm_v7.tar"));
+  request = request_for({image("nginx@" + x_digest), image("[::1]:5000/a", "named.tar")}, "{tag}");
+  EXPECT_EQ(output_names(request)[0], "sha256-" + x_digest.substr(7, 12));
+}
+
+TEST(OutputNames, ATemplateLeadsOutOfNoDirectory) {
+  for (const char* text : {"../{tag}", "/{tag}", "{registry}/{tag}", ".{tag}", "-{tag}", "", "{tag", "{nothing}", "{}",
+                           "a b", "{tag}\n", "{{tag}}", "}"})
+    EXPECT_THROW(check_output_template(text, false), Error) << text;
+  EXPECT_NO_THROW(check_output_template("{arch}{os}", false));
+  EXPECT_THROW(check_output_template("{arch}", true), Error);
+  EXPECT_THROW(check_output_template("{os}", true), Error);
+}
+
+TEST(PlanOutputs, ATemplateThatGivesTwoImagesOneNameIsRefusedBeforehand) {
+  EXPECT_THAT(refusal_of(request_for({image("a:1"), image("b:1")}, "{tag}.tar")),
+              HasSubstr("docker.io/library/a:1 and docker.io/library/b:1 the same name, 1.tar"));
+  EXPECT_THAT(refusal_of(request_for({image("x:A"), image("x:a")}, "{tag}.tar")), HasSubstr("the same name"));
+  EXPECT_THAT(refusal_of(request_for({image("a/" + std::string(220, 'x'))}, "{repository}")),
+              HasSubstr("more than 200"));
+  EXPECT_EQ(refusal_of(request_for({image("a:1"), image("b:1", "b.tar")}, "{tag}.tar")), "");
+}
+
+TEST(PlanOutputs, ImagesThatAskForOneFileShareIt) {
+  PullRequest request =
+      request_for({image("a", "team.tar"), image("b"), image("c", "team.tar"), image("d", "sub/d.tar")});
+  request.output = "out/";
+  const auto plans = plan_outputs(request);
+  EXPECT_THAT(paths_of(plans), ElementsAre("out/team.tar", "out/library_b_latest.tar", "out/sub/d.tar"));
+  EXPECT_THAT(plans[0].numbers, ElementsAre(0, 2));
+  EXPECT_THAT(refusal_of(request_for({image("b"), image("c", "library_B_latest.tar")})),
+              HasSubstr("would both be written to library_B_latest.tar"));
+}
+
+TEST(PlanOutputs, FilesOfTheirOwnNeedADirectory) {
+  for (const char* path : {"-", "all.tar"}) {
+    PullRequest request = request_for({image("a", "a.tar"), image("b")});
+    request.output = path;
+    EXPECT_THAT(refusal_of(request), HasSubstr("a:latest has a file of its own (output=), but --output"));
+    request = request_for({image("b")}, "{tag}");
+    request.output = path;
+    EXPECT_THAT(refusal_of(request), HasSubstr("--output-template names a file for each image"));
+  }
+  PullRequest request = request_for({image("a", "a"), image("b")});
+  request.format = OutputFormat::oci_dir;
+  request.output = "out/";
+  EXPECT_THAT(paths_of(plan_outputs(request)), ElementsAre("out/a", "out/library_b_latest"));
 }
 
 }  // namespace

@@ -18,6 +18,7 @@ using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 
 Errc code_of(const ImageResult& result) {
   return result.error ? result.error->code() : Errc{};
@@ -34,6 +35,7 @@ class PipelineTest : public testing::Test {
     };
     request.platform = Platform::parse("linux/amd64");
     request.output = (directory / "image.tar").string();
+    request.force = true;  // or the second pull of a test would find the tar of the first
   }
 
   /// Puts the image of `seed` into the registry, and into those that are pulled.
@@ -323,6 +325,64 @@ TEST_F(PipelineTest, ABlobOfTwoSizesIsRefusedInOneOutput) {
   EXPECT_THAT(directory.names(), IsEmpty());
 }
 
+TEST_F(PipelineTest, ATarThatHoldsTheImageIsLeftAlone) {
+  const TestImage image = add(1);
+  request.force = false;
+  EXPECT_FALSE(pull_one({}).up_to_date);
+  const std::string tar = read_text(*request.output);
+  const auto time = std::filesystem::last_write_time(*request.output);
+  for (const bool first : {true, false}) {
+    planning = first;
+    const ImageResult again = pull_one({});
+    EXPECT_TRUE(again.up_to_date);
+    EXPECT_EQ(code_of(again), Errc{});
+    EXPECT_THAT(again.platforms, ElementsAre("linux/amd64"));
+    EXPECT_EQ(again.output, *request.output);
+  }
+  EXPECT_EQ(std::filesystem::last_write_time(*request.output), time);
+  EXPECT_THAT(requests_for(image), ElementsAre(1, 1, 1));
+  // Whatever is not what would be written is written again: another length, name, document.
+  for (const std::string& other : {tar + "x", "x" + tar.substr(1), tar.substr(0, 520) + "x" + tar.substr(521)}) {
+    write_text(*request.output, other);
+    EXPECT_FALSE(pull_one({}).up_to_date);
+    EXPECT_EQ(read_text(*request.output), tar);
+  }
+  request.references[0].tag_as = Reference::parse("other:1");
+  EXPECT_FALSE(pull_one({}).up_to_date);
+  request.force = true;
+  EXPECT_FALSE(pull_one({}).up_to_date);
+}
+
+TEST_F(PipelineTest, AnImageHasTheNameThatItIsTaggedAs) {
+  const TestImage image = add(1);
+  request.references[0].tag_as = Reference::parse("registry.local/app:7");
+  const ImageResult result = pull_one({});
+  EXPECT_EQ(result.reference, registry.host() + "/a/b:latest");
+  EXPECT_EQ(result.pinned, image.manifest_digest());
+  const std::string tar = read_text(*request.output);
+  EXPECT_THAT(tar, AllOf(HasSubstr(R"("RepoTags":["registry.local/app:7"])"), Not(HasSubstr("a/b"))));
+}
+
+TEST_F(PipelineTest, OfflineAllThatIsMissingIsNamed) {
+  const TestImage image = add(1);
+  EXPECT_EQ(code_of(pull_through_cache()), Errc{});
+  const auto blob = [&](std::size_t layer) { return directory / "cache" / blob_path(Digest::of(image.layers[layer])); };
+  const auto asked = requests_for(image);
+  request.access.offline = true;
+  for (const std::size_t layer : {0, 2}) std::filesystem::remove(blob(layer));
+  for (const bool first : {true, false}) {
+    planning = first;
+    const ImageResult result = pull_through_cache();
+    EXPECT_EQ(code_of(result), Errc::not_found);
+    EXPECT_THAT(result.error->what(),
+                AllOf(HasSubstr("the cache lacks 2 of 4 blobs"), HasSubstr(Digest::of(image.layers[0]).to_string()),
+                      HasSubstr(Digest::of(image.layers[2]).to_string())));
+  }
+  request.references[0] = Reference::parse(registry.host() + "/a/b:other");
+  EXPECT_THAT(pull_through_cache().error->what(), HasSubstr("is not in the cache under that name"));
+  EXPECT_EQ(requests_for(image), asked);
+}
+
 TEST_F(PipelineTest, TwoImagesOfOneNameAreRefusedInOneOutput) {
   const TestImage one = add(1, "one");
   const TestImage two = make_image(2, {500});
@@ -334,8 +394,8 @@ TEST_F(PipelineTest, TwoImagesOfOneNameAreRefusedInOneOutput) {
     const auto results = pull({});
     EXPECT_EQ(code_of(results[0]), Errc::usage);
     EXPECT_EQ(code_of(results[1]), Errc::usage);
-    for (const Reference& reference : request.references)
-      EXPECT_THAT(told, Contains(HasSubstr(reference.to_string() + " "))) << first;
+    for (const RequestedImage& image : request.references)
+      EXPECT_THAT(told, Contains(HasSubstr(image.reference.to_string() + " "))) << first;
     EXPECT_THAT(requests_for(one), ElementsAre(0, 0, 0));
     EXPECT_THAT(directory.names(), IsEmpty());
   }

@@ -300,12 +300,13 @@ TEST_F(BlobStoreTest, AStoreForReadingIsNeverWritten) {
   EXPECT_EQ(store.verify().corrupt, std::vector<Digest>{Digest::of("a")});
   store.mark_verified(*store.find(digest, content.size()));
   store.put(digest, content);
-  const std::vector<std::function<void()>> refused = {
-      [&] { (void)store.acquire(Digest::of("b"), 1); }, [&] { store.put(Digest::of("b"), "b"); },
-      [&] { store.quarantine(*store.find(digest, content.size())); }, [&] { store.prune(std::chrono::seconds(0)); },
-      [&] {
-        store.record_image({"m", digest, 1}, "x:1", "1");
-      }};
+  const std::vector<std::function<void()>> refused = {[&] { (void)store.acquire(Digest::of("b"), 1); },
+                                                      [&] { store.put(Digest::of("b"), "b"); },
+                                                      [&] { store.quarantine(*store.find(digest, content.size())); },
+                                                      [&] { store.prune({.age = std::chrono::seconds(0)}); },
+                                                      [&] {
+                                                        store.record_image({"m", digest, 1}, "x:1", "1");
+                                                      }};
   for (const auto& action : refused) {
     const auto failure = failure_of(action);
     EXPECT_EQ(failure.code, Errc::disk);
@@ -381,13 +382,59 @@ TEST_F(MaintenanceTest, PruneRemovesWhatWasNotUsedForThatLong) {
   age(known_path(digest), std::chrono::hours(2));
   age(known_path(other_digest), std::chrono::hours(2));
   EXPECT_TRUE(store.find(other_digest, other.size()));  // of use now
-  EXPECT_GE(store.prune(std::chrono::hours(1)), content.size());
+  EXPECT_GE(store.prune({.age = std::chrono::hours(1)}).freed, content.size());
   EXPECT_FALSE(std::filesystem::exists(blob_path(digest)));
   EXPECT_FALSE(std::filesystem::exists(known_path(digest)));
   EXPECT_TRUE(std::filesystem::exists(blob_path(other_digest)));
   const std::string index = read_text(cache() / "index.json");
   EXPECT_EQ(index.find(digest.to_string()), std::string::npos);
   EXPECT_NE(index.find(other_digest.to_string()), std::string::npos);
+}
+
+TEST_F(MaintenanceTest, PruneToASizeRemovesWhatWasUnusedTheLongest) {
+  BlobStore store(cache());
+  const std::string third(content.size(), 'z');
+  const Digest third_digest = Digest::of(third);
+  store.put(digest, content);
+  store.put(other_digest, other);
+  store.put(third_digest, third);
+  {
+    const auto partial = begin(store, Digest::of("partial"), 100'000);
+    fill(*partial, std::string(100'000, 'p'), 0, 50'000);
+  }
+  age(known_path(digest), std::chrono::hours(24 * 60));
+  age(known_path(other_digest), std::chrono::hours(2));
+  const PruneReport all = store.prune({.max_bytes = std::uint64_t{1} << 40});
+  EXPECT_TRUE(std::filesystem::exists(blob_path(digest))) << "with a size nothing goes for its age";
+  const PruneReport report = store.prune({.max_bytes = all.left - 1});
+  EXPECT_FALSE(std::filesystem::exists(blob_path(digest)));
+  EXPECT_TRUE(std::filesystem::exists(blob_path(other_digest)));
+  EXPECT_LT(report.left, all.left);
+  EXPECT_EQ(store.prune({.max_bytes = report.left}).freed, 0U);
+  const auto held = store.find(other_digest, other.size());
+  EXPECT_GT(store.prune({.max_bytes = 0}).left, 0U) << "what is in use stays";
+  EXPECT_EQ(store.list().size(), 1U);
+  EXPECT_TRUE(std::filesystem::exists(blob_path(other_digest)));
+  EXPECT_FALSE(std::filesystem::exists(blob_path(third_digest)));
+}
+
+TEST_F(MaintenanceTest, PruneKeepsWhatImagesConsistOf) {
+  BlobStore store(cache());
+  store.put(digest, content);
+  store.put(other_digest, other);
+  const std::string manifest =
+      R"({"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":")" +
+      digest.to_string() + R"(","size":1},"layers":[]})";
+  const Digest root = Digest::of(manifest);
+  store.put(root, manifest);
+  store.record_image({"application/vnd.oci.image.manifest.v1+json", root, manifest.size()}, "x:1", "1");
+  EXPECT_EQ(store.blobs_of_image(root).size(), 2U);
+  store.prune({.age = std::chrono::seconds(0), .max_bytes = 0, .keep_referenced = true});
+  EXPECT_TRUE(std::filesystem::exists(blob_path(digest)));
+  EXPECT_TRUE(std::filesystem::exists(blob_path(root)));
+  EXPECT_FALSE(std::filesystem::exists(blob_path(other_digest)));
+  EXPECT_EQ(store.images_named("x:1").at(0).digest, root);
+  EXPECT_TRUE(store.images_named("x:2").empty());
 }
 
 TEST_F(MaintenanceTest, PruneKeepsTheNoteOfALayerThatIsOfUse) {
@@ -400,10 +447,10 @@ TEST_F(MaintenanceTest, PruneKeepsTheNoteOfALayerThatIsOfUse) {
     age(cache() / "notes" / ("diff-id-sha256-" + each.hex() + ".note"), std::chrono::hours(2));
   age(known_path(digest), std::chrono::hours(2));
   EXPECT_TRUE(store.find_layer(diff_id));
-  store.prune(std::chrono::hours(1));
+  store.prune({.age = std::chrono::hours(1)});
   EXPECT_TRUE(store.find_layer(diff_id));
   EXPECT_FALSE(store.find_layer(unused));
-  store.prune(std::chrono::seconds(0));
+  store.prune({.age = std::chrono::seconds(0)});
   EXPECT_FALSE(store.has_noted_layers());
 }
 
@@ -412,13 +459,13 @@ TEST_F(MaintenanceTest, PruneKeepsAnIndexThatItSetsAside) {
   store.put(digest, content);
   const std::string unreadable = R"({"schemaVersion":2,"manifests":[)";
   write_text(cache() / "index.json", unreadable);
-  store.prune(std::chrono::seconds(0));
+  store.prune({.age = std::chrono::seconds(0)});
   EXPECT_FALSE(std::filesystem::exists(blob_path(digest)));
   std::vector<std::string> kept;
   for (const auto& entry : std::filesystem::directory_iterator(cache() / "quarantine"))
     kept.push_back(read_text(entry.path()));
   EXPECT_EQ(kept, std::vector<std::string>{unreadable});
-  store.prune(std::chrono::seconds(0));
+  store.prune({.age = std::chrono::seconds(0)});
   EXPECT_TRUE(std::filesystem::is_empty(cache() / "quarantine"));
 }
 
@@ -437,7 +484,7 @@ TEST_F(MaintenanceTest, PruneOfAllLeavesAnEmptyStore) {
   write_text(cache() / "ingest" / ".a.0123456789abcdef.partial", "left by a dead process");
   age(cache() / "ingest" / ".a.0123456789abcdef.partial", std::chrono::hours(1));
   write_text(cache() / "ingest" / ".b.0123456789abcdef.partial", "of a living one");
-  store.prune(std::chrono::seconds(0));
+  store.prune({.age = std::chrono::seconds(0)});
   EXPECT_TRUE(store.list().empty());
   for (const char* part : {"blobs/sha256", "quarantine", "known", "notes"})
     EXPECT_TRUE(std::filesystem::is_empty(cache() / part)) << part;
@@ -457,7 +504,7 @@ TEST_F(MaintenanceTest, PruneLeavesWhatIsNotOurs) {
   for (const auto& path : theirs) write_text(path, "precious");
   for (const auto& path : {cache() / "notes/diary", cache() / ".work.0123456789abcdef.partial"})
     age(path, std::chrono::hours(1));
-  store.prune(std::chrono::seconds(0));
+  store.prune({.age = std::chrono::seconds(0)});
   for (const auto& path : theirs) EXPECT_TRUE(std::filesystem::exists(path)) << path;
 }
 
@@ -495,7 +542,7 @@ TEST_F(MaintenanceAsUserTest, VerifyGoesOnAfterABlobThatCanNotBeRead) {
 }
 
 TEST_F(MaintenanceAsUserTest, PruneGoesOnAfterABlobOfSomebodyElse) {
-  as_user([&] { BlobStore(cache()).prune(std::chrono::seconds(0)); });
+  as_user([&] { BlobStore(cache()).prune({.age = std::chrono::seconds(0)}); });
   EXPECT_TRUE(std::filesystem::exists(blob_path(digest)));
   EXPECT_FALSE(std::filesystem::exists(blob_path(other_digest)));
 }
@@ -507,12 +554,12 @@ TEST_F(MaintenanceTest, PruneKeepsWhatTheLivingHold) {
   std::unique_ptr<PartialBlob> partial = begin(store, other_digest, other.size());
   fill(*partial, other, 0, 40'000);
   partial->checkpoint();
-  EXPECT_EQ(in_child([&] { BlobStore(cache()).prune(std::chrono::seconds(0)); }), 0);
+  EXPECT_EQ(in_child([&] { BlobStore(cache()).prune({.age = std::chrono::seconds(0)}); }), 0);
   EXPECT_TRUE(std::filesystem::exists(blob_path(digest)));
   EXPECT_EQ(store.resumable_bytes(other_digest, other.size()), 40'000U);
   blob.reset();
   partial.reset();
-  store.prune(std::chrono::seconds(0));
+  store.prune({.age = std::chrono::seconds(0)});
   EXPECT_FALSE(std::filesystem::exists(blob_path(digest)));
   EXPECT_EQ(store.resumable_bytes(other_digest, other.size()), 0U);
 }
@@ -523,14 +570,14 @@ TEST_F(MaintenanceTest, PruneKeepsARecentIngest) {
     const auto partial = begin(store, digest, content.size());
     fill(*partial, content, 0, 1000);
   }
-  store.prune(std::chrono::hours(1));
+  store.prune({.age = std::chrono::hours(1)});
   EXPECT_EQ(store.resumable_bytes(digest, content.size()), 1000U);
   age(ingest_path(digest, content.size(), ".partial"), std::chrono::hours(2));
   {
     const auto partial = begin(store, digest, content.size() + 1);
     fill(*partial, content, 0, 500);
   }
-  store.prune(std::chrono::hours(1));
+  store.prune({.age = std::chrono::hours(1)});
   EXPECT_EQ(store.resumable_bytes(digest, content.size() + 1), 500U);
   EXPECT_EQ(store.resumable_bytes(digest, content.size()), 0U);
 }

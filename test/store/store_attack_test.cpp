@@ -95,7 +95,7 @@ TEST_F(StoreAttackTest, PipesAndDirectoriesInABlobsPlaceAreSetAside) {
   std::filesystem::create_directory(blob_path(digest));
   store.put(digest, content);
   EXPECT_EQ(store.get(digest), content);
-  store.prune(std::chrono::hours(1));
+  store.prune({.age = std::chrono::hours(1)});
   EXPECT_TRUE(std::filesystem::is_empty(cache() / "quarantine"));
 }
 
@@ -127,7 +127,7 @@ TEST_F(StoreAttackTest, PruneDoesNotFollowLinks) {
   std::filesystem::create_directory(cache() / "quarantine" / (name + ".0"));
   std::filesystem::create_directory_symlink(victim, cache() / "quarantine" / (name + ".0") / "link");
   std::filesystem::create_directory_symlink(victim, cache() / "quarantine" / (name + ".1"));
-  store.prune(std::chrono::seconds(0));
+  store.prune({.age = std::chrono::seconds(0)});
   EXPECT_TRUE(std::filesystem::is_empty(cache() / "quarantine"));
 }
 

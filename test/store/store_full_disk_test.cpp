@@ -48,7 +48,7 @@ TEST_F(FullDiskTest, AFullDiskIsSaidAndWhatWasWrittenStays) {
   EXPECT_EQ(failure.code, Errc::disk_full);
   EXPECT_FALSE(std::filesystem::exists(blob_path(digest)));
   store.remember("note", content.substr(0, 60'000));  // ignored, whether it fits or not
-  EXPECT_GT(store.prune(std::chrono::seconds(0)), 0U) << "what is full can be emptied";
+  EXPECT_GT(store.prune({.age = std::chrono::seconds(0)}).freed, 0U) << "what is full can be emptied";
   store.put(Digest::of("small"), "small");
 }
 

@@ -20,6 +20,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <boost/asio/any_io_executor.hpp>
@@ -51,6 +52,7 @@ struct RegistryAccess {
   std::string state_directory;
   ProxySettings proxies;     ///< read_proxy_settings() takes them from the environment
   EndpointLookup endpoints;  ///< empty: the registry that the reference names alone
+  bool offline = false;      ///< nothing is asked of anybody: what the cache lacks is an error
   bool no_origin = false;    ///< images are asked of mirrors alone, never of the registry itself
   TlsLookup certificates;    ///< what holds for one host beside `tls`; empty: nothing. certificates_in() makes one
   /// Asked when a registry wants authentication, on a thread of the pool, by the name that the reference has for it;
@@ -60,9 +62,25 @@ struct RegistryAccess {
   std::function<void(Importance, const std::string&)> log;
 };
 
+/// An image of a request, and what holds for it alone.
+struct RequestedImage {
+  RequestedImage(Reference reference_) : reference(std::move(reference_)) {}
+
+  Reference reference;
+  std::optional<Platform> platform = {};  ///< nothing: the request's
+  std::optional<Reference> tag_as = {};   ///< the name that it has in its output; nothing: its own
+  /// Its file or layout, below the directory that the request's output names; images that name the same share it.
+  /// Empty: it has one of its own, under the template's name or its default name.
+  std::string output = {};
+
+  /// The name that its output is about.
+  const Reference& name() const { return tag_as ? *tag_as : reference; }
+  friend bool operator==(const RequestedImage&, const RequestedImage&) = default;
+};
+
 /// What is to be pulled, from where and into what.
 struct PullRequest {
-  std::vector<Reference> references;
+  std::vector<RequestedImage> references;
   std::optional<Platform> platform;   ///< nothing: the host's
   bool all_platforms = false;         ///< for OCI formats
   bool allow_foreign_layers = false;  ///< fetched from the URLs that their manifest names
@@ -70,6 +88,10 @@ struct PullRequest {
   /// One file or layout for all images, "-" for standard output, or a directory that gets a file for each; nothing: the
   /// working directory does.
   std::optional<std::string> output;
+  /// How the files in a directory are called, such as "{repository}_{tag}.tar", see check_output_template() for what
+  /// may stand in it; empty: default names.
+  std::string output_template;
+  bool force = false;  ///< an archive that is there and holds just these images is written again
   OutputFormat format = OutputFormat::docker_archive;
   bool uncompressed = false;  ///< layers as plain tars, for a docker_archive
 
@@ -109,6 +131,8 @@ struct ImageResult {
   std::string reference;               ///< as docker shows it
   std::vector<std::string> platforms;  ///< "linux/amd64"; several with all_platforms, none where not found out
   std::optional<Digest> digest = {};   ///< of the manifest, or of the index for all platforms
+  std::optional<Digest> pinned = {};   ///< what its name stood for: of the index where there is one
+  bool up_to_date = false;             ///< its output was there and is left as it was; nothing was fetched for it
   std::string output;                  ///< the file or directory it goes to, "-" for standard output; empty: none
   std::vector<PlannedLayer> layers;    ///< each once, in the manifest's order
   std::optional<Error> error = {};     ///< why it failed; does not name the reference
