@@ -56,7 +56,8 @@ std::optional<File> open_if_there(const std::filesystem::path& path) {
 std::optional<std::map<Digest, std::string>> configs_of_same_output(OutputFormat format, bool uncompressed,
                                                                     const std::filesystem::path& path,
                                                                     const std::vector<ArchiveImage>& images) {
-  if (format == OutputFormat::oci_dir || uncompressed || path == "-") return std::nullopt;
+  if (format == OutputFormat::oci_dir || format == OutputFormat::nothing || uncompressed || path == "-")
+    return std::nullopt;
   const std::optional<File> file = open_if_there(path);
   const ArchiveLayout layout(format, images);
   if (!file || file->size() != layout.total_size()) return std::nullopt;
@@ -100,6 +101,7 @@ void ImageOutput::finish() {
 
 void check_image_output(OutputFormat format, bool uncompressed, const std::filesystem::path& path,
                         const std::vector<ArchiveImage>& images, const std::filesystem::path& blobs) {
+  if (format == OutputFormat::nothing) return;
   const bool is_directory = format == OutputFormat::oci_dir;
   if (uncompressed) check_uncompressed(images);
   if (is_directory)
@@ -118,6 +120,7 @@ std::unique_ptr<ImageOutput> open_image_output(OutputFormat format, bool uncompr
                                                const std::vector<ArchiveImage>& images,
                                                const std::filesystem::path& blobs) {
   if (uncompressed) check_uncompressed(images);
+  if (format == OutputFormat::nothing) return open_nothing(images);
   if (format == OutputFormat::oci_dir) return open_layout_directory(path, images);
   if (path != "-") {
     if (uncompressed) return std::make_unique<ClassicWriter>(path, images);

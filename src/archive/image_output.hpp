@@ -36,6 +36,10 @@ class ImageOutput {
   /// A place in the output itself where the blob may grow, so that its bytes are written only once; null where there
   /// is none.
   virtual std::unique_ptr<BlobDestination> destination(const Digest&) { return nullptr; }
+  /// Sees the bytes of a blob that grows in destination(); null where that is no use.
+  virtual std::shared_ptr<BlobConsumer> witness(const Digest&) { return nullptr; }
+  /// Bytes of memory that blobs have taken, at most.
+  virtual std::uint64_t held() const { return 0; }
   /// The config of one of its images is there: its bytes and what they say. Before that nothing is known of the
   /// layers' diff IDs. On a pool thread.
   virtual void config_known(const ArchiveManifest&, const ImageConfig&, const std::string&) {}
@@ -79,6 +83,9 @@ std::unique_ptr<ImageOutput> open_layout_directory(const std::filesystem::path& 
 void check_layout_directory(const std::filesystem::path& path);
 /// How many images the index.json of an image layout names; 0 where it can't be read.
 std::size_t images_in_layout(const std::filesystem::path& path);
+
+/// No output: blobs grow in memory, and what was hashed of them is forgotten, but for the configs. Without a store.
+std::unique_ptr<ImageOutput> open_nothing(const std::vector<ArchiveImage>& images);
 
 /// Opens the output at `path` ("-" is stdout) for `images`: in `format` with the registry's own bytes, or, where
 /// `uncompressed`, in the classic layout of `docker save`. `blobs` is the directory of the store, if any, whose files

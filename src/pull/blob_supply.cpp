@@ -354,6 +354,7 @@ BlobJob BlobSupply::make_job(const BlobDelivery& delivery, std::vector<RankedSou
   } else {
     // The bytes go straight into the output.
     job.acquire = [&file = delivery.output, digest]() -> BlobAcquisition { return file.destination(digest); };
+    job.consumer = delivery.output.witness(digest);
     taken_on_the_way = true;
   }
   return job;

@@ -254,6 +254,7 @@ std::optional<std::size_t> Output::first_blamed() const {
 
 std::optional<std::string> shared_output(const PullRequest& request) {
   namespace fs = std::filesystem;
+  if (request.format == OutputFormat::nothing) return "";
   if (!request.output) return std::nullopt;
   const std::string& path = *request.output;
   std::error_code ignored;

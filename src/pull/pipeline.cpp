@@ -232,7 +232,10 @@ asio::awaitable<void> Pipeline::write(Output& output) {
     unrecorded = supply_->record(output);
   };
   co_await run_on(pool_, finish);
-  for (const std::size_t number : output.numbers) results_[number].alone = alone;
+  for (const std::size_t number : output.numbers) {
+    results_[number].alone = alone;
+    results_[number].held = file->held();
+  }
   // The archive is complete; only the next pull and other tools miss the entry.
   for (const Error& error : unrecorded)
     tell(Importance::warning, std::string("the cache could not take the image's documents: ") + error.what());

@@ -56,6 +56,28 @@ TEST_F(PullTest, AnObserverSeesTheBytesOfAPullArrive) {
   EXPECT_THAT(directory.names(), ElementsAre("cache", "image.tar"));
 }
 
+TEST_F(PullTest, APullIntoNothingHashesAllAndWritesNothing) {
+  request.format = OutputFormat::nothing;
+  request.cache_directory.clear();
+  const auto results = pull(request, counter);
+  EXPECT_FALSE(results.at(0).error);
+  EXPECT_EQ(results[0].output, "");
+  EXPECT_EQ(counter.arrived, image.config.size() + layer_bytes());
+  EXPECT_GT(results[0].held, 0U);
+  EXPECT_THAT(directory.names(), IsEmpty());
+}
+
+TEST_F(PullTest, AWrongBlobOfAPullIntoNothingIsAnError) {
+  request.format = OutputFormat::nothing;
+  request.cache_directory.clear();
+  std::string wrong = image.layers[0];
+  wrong[100] ^= 1;
+  registry.on("GET", "/v2/a/b/blobs/" + Digest::of(image.layers[0]).to_string()).reply_with(Reply::of(200, wrong));
+  const auto results = pull(request, counter);
+  ASSERT_TRUE(results.at(0).error);
+  EXPECT_EQ(results[0].error->code(), Errc::digest_mismatch);
+}
+
 TEST_F(PullTest, NothingIsLeftOfAPullThatIsOver) {
   // A mirror that says nothing is waited for for 3 s; its answer would come after the pull.
   ScriptedRegistry silent;

@@ -138,6 +138,7 @@ struct ImageResult {
   std::optional<Error> error = {};     ///< why it failed; does not name the reference
   bool told = false;                   ///< whether the log was told why
   bool alone = true;                   ///< whether its output holds no images of earlier calls, as a layout may
+  std::uint64_t held = 0;              ///< with OutputFormat::nothing: bytes that waited for the hash, at most
 
   LayerSums sums() const;
 };
