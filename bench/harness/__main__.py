@@ -9,7 +9,7 @@ import signal
 import sys
 from pathlib import Path
 
-from . import fleet, images, link_check, registry, report
+from . import batch, fleet, images, link_check, registry, report
 from .link import SERVER_ADDRESS, Network, remove_stale_namespaces
 from .measure import Runner, run_rounds
 from .scenarios import ANOTHER, SCENARIOS
@@ -40,6 +40,8 @@ def parse_arguments():
     parser.add_argument("--fleet", metavar="CACHE:WAY[,...]", type=fleet.parse_fleets,
                         help="measure only how often a list crosses the far link to eight machines; caches: "
                         f"{', '.join(fleet.CACHES)}; ways: {', '.join(fleet.WAYS)}")
+    parser.add_argument("--batch", action="store_true",
+                        help="measure only a list of 30 images, three of them broken, against loops")
     parser.add_argument("--at-most", type=float, default=float("inf"), metavar="RATIO",
                         help="with --fleet: fail where the list crosses the far link more often")
     parser.add_argument("--markdown", action="store_true", help="print tables as Markdown")
@@ -133,6 +135,14 @@ def measure_fleets(arguments):
         raise HarnessError(f"the list crossed the far link {ratio:.2f} times, not {arguments.at_most} at most")
 
 
+def measure_batch(arguments):
+    paths = Paths(arguments)
+    try:
+        batch.run_batch(paths, arguments.work_dir.resolve(), arguments.rounds, lambda link: make_network(link, arguments))
+    finally:
+        shutil.rmtree(paths.run, ignore_errors=True)
+
+
 def main():
     arguments = parse_arguments()
     show = report.as_markdown if arguments.markdown else report.as_text
@@ -148,6 +158,9 @@ def main():
         return
     if arguments.fleet:
         measure_fleets(arguments)
+        return
+    if arguments.batch:
+        measure_batch(arguments)
         return
     tools = choose_tools([name for name in arguments.tools.split(",") if name])
     paths = Paths(arguments)

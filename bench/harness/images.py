@@ -129,6 +129,11 @@ def write_layer(path, layer_index, size, content):
     return blob, "sha256:" + layer.plain.hexdigest()
 
 
+def diff_ids_of(image):
+    """The digests of the layers' tars, as the config has them."""
+    return json.loads(image.config.content)["rootfs"]["diff_ids"]
+
+
 def make_image(shape, directory):
     """Makes the image of `shape` below `directory`, or takes what an earlier call made."""
     directory = directory / shape.name
