@@ -7,6 +7,7 @@
 #include <hawser/util/error.hpp>
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
 #include <boost/json.hpp>
@@ -90,6 +91,87 @@ std::string ClassicLayout::preamble(const ClassicLayer& layer) {
   v1["container_config"] = json::object();
   return tar_directory_header(layer.id + "/") + tar_file(layer.id + "/VERSION", "1.0") +
          tar_file(layer.id + "/json", json::serialize(v1));
+}
+
+namespace {
+
+std::string read_at(const File& file, std::uint64_t offset, std::size_t size) {
+  std::string text(size, '\0');
+  text.resize(file.read_at(offset, std::as_writable_bytes(std::span(text))));
+  return text;
+}
+
+/// The size in a tar header; nothing where it says none.
+std::optional<std::uint64_t> size_in(std::string_view header) {
+  constexpr std::size_t at = 124, length = 12;
+  if (header.size() < tar_block_size) return std::nullopt;
+  const std::string_view field = header.substr(at, length);
+  std::uint64_t size = 0;
+  if (field[0] == '\x80') {
+    for (const char c : field.substr(4)) size = size << 8 | static_cast<unsigned char>(c);
+    return size;
+  }
+  for (const char c : field.substr(0, length - 1)) {
+    if (c < '0' || c > '7') return std::nullopt;
+    size = size << 3 | static_cast<std::uint64_t>(c - '0');
+  }
+  return size;
+}
+
+/// The configs among the documents that a classic tar begins with; nothing where one is missing or wrong.
+std::optional<ClassicConfigs> configs_in(const File& file, const std::vector<ArchiveImage>& images) {
+  ClassicConfigs configs;
+  std::uint64_t offset = 0;
+  // manifest.json, repositories, and a config for each image at most
+  for (std::size_t entries = 0; entries < images.size() + 2; ++entries) {
+    const std::string header = read_at(file, offset, tar_block_size);
+    const std::optional<std::uint64_t> size = size_in(header);
+    if (!size || *size > max_layout_index) return std::nullopt;
+    const std::string_view path = std::string_view(header).substr(0, std::min<std::size_t>(header.find('\0'), 100));
+    for (const ArchiveImage& image : images) {
+      const Digest& digest = image.manifests.front().manifest.config.digest;
+      if (path != digest.hex() + ".json") continue;
+      std::string bytes = read_at(file, offset + tar_block_size, *size);
+      if (Digest::of(bytes, digest.algorithm()) != digest) return std::nullopt;
+      ImageConfig config = parse_config(bytes);
+      if (config.diff_ids.size() != image.manifests.front().manifest.layers.size()) return std::nullopt;
+      configs.insert_or_assign(image.root().digest, std::pair(std::move(config), std::move(bytes)));
+    }
+    if (configs.size() == images.size()) return configs;
+    offset += tar_block_size + tar_padded(*size);
+  }
+  return std::nullopt;
+}
+
+/// Whether `file` is a tar of this layout, whatever is in its layers.
+bool is_of(const File& file, const ClassicLayout& layout) {
+  std::uint64_t offset = 0;
+  const auto has = [&](const std::string& text) {
+    if (read_at(file, offset, text.size()) != text) return false;
+    offset += text.size();
+    return true;
+  };
+  for (const ClassicLayout::Document& document : layout.documents)
+    if (!has(tar_file(document.path, document.text))) return false;
+  for (const ClassicLayer& layer : layout.layers) {
+    if (!has(ClassicLayout::preamble(layer))) return false;
+    const std::optional<std::uint64_t> size = size_in(read_at(file, offset, tar_block_size));
+    if (!size || *size > file.size() || !has(tar_file_header(layer.layer_path(), *size))) return false;
+    offset += tar_padded(*size);
+  }
+  return has(std::string(tar_trailer_size, '\0')) && offset == file.size();
+}
+
+}  // namespace
+
+std::optional<std::map<Digest, std::string>> configs_of_same_classic_tar(const File& file,
+                                                                         const std::vector<ArchiveImage>& images) {
+  const std::optional<ClassicConfigs> configs = configs_in(file, images);
+  if (!configs || !is_of(file, ClassicLayout(images, *configs))) return std::nullopt;
+  std::map<Digest, std::string> result;
+  for (const ArchiveImage& image : images)
+    result.emplace(image.manifests.front().manifest.config.digest, configs->at(image.root().digest).second);
+  return result;
 }
 
 LayerInflater::LayerInflater(Decompressor::Sink sink, std::binary_semaphore& threads, DecompressLimits limits)

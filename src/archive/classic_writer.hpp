@@ -68,6 +68,12 @@ struct ClassicLayout {
   std::map<Digest, std::size_t> places_;  // in `layers`, by diff ID
 };
 
+/// The configs of the images in the classic tar `file`, by digest, where it is just what a ClassicWriter would make of
+/// `images`: by its length, and by all that it says but the bytes of the layers, which are not read; else nothing.
+/// Throws Error{disk}.
+std::optional<std::map<Digest, std::string>> configs_of_same_classic_tar(const File& file,
+                                                                         const std::vector<ArchiveImage>& images);
+
 /// The chain ID of a stack of layers, bottom first (OCI image-spec, "Layer ChainID").
 Digest chain_id(const Digest& below, const Digest& diff_id);
 

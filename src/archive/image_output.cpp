@@ -56,13 +56,14 @@ std::optional<File> open_if_there(const std::filesystem::path& path) {
 std::optional<std::map<Digest, std::string>> configs_of_same_output(OutputFormat format, bool uncompressed,
                                                                     const std::filesystem::path& path,
                                                                     const std::vector<ArchiveImage>& images) {
-  if (format == OutputFormat::oci_dir || format == OutputFormat::nothing || uncompressed || path == "-")
-    return std::nullopt;
+  if (format == OutputFormat::oci_dir || format == OutputFormat::nothing || path == "-") return std::nullopt;
   const std::optional<File> file = open_if_there(path);
-  const ArchiveLayout layout(format, images);
-  if (!file || file->size() != layout.total_size()) return std::nullopt;
+  if (!file) return std::nullopt;
   std::map<Digest, std::string> configs;
   try {
+    if (uncompressed) return configs_of_same_classic_tar(*file, images);
+    const ArchiveLayout layout(format, images);
+    if (file->size() != layout.total_size()) return std::nullopt;
     for (const ArchiveEntry& entry : layout.entries()) {
       const auto* const text = std::get_if<std::string>(&entry.content);
       if (!has_at(*file, entry.header_offset, entry.header())) return std::nullopt;

@@ -129,6 +129,10 @@ std::string own_option(std::string_view spelling) {
 void refuse_foreign_words(const std::vector<std::string>& words, bool is_named) {
   if (!is_named && words.size() > 1) refuse_command(words);
   for (const std::string& word : words) {
+    if (word.ends_with(".yaml") || word.ends_with(".yml"))
+      throw Error(Errc::usage, printable(word, 200) + " names a file, not an image",
+                  "hawser --from-file " + printable(word, 200) +
+                      " pulls the images that a compose file or Kubernetes manifests name");
     if (!output_options(word)) continue;
     const std::string import = words.size() == 1 ? "; hawser import takes the layers of a tar into the cache" : "";
     throw Error(Errc::usage, printable(word, 200) + " names a file or a directory, not an image",

@@ -77,9 +77,7 @@ class Resolver {
     }
     if (best) return *best;
     const std::string wanted = images.empty() ? "" : all_ ? "for all platforms " : "for " + wanted_.to_string() + " ";
-    throw Error(Errc::not_found,
-                result_.reference.familiar() + " is not in the cache " + wanted +
-                    "under that name, and --offline asks no registry",
+    throw Error(Errc::not_found, "the cache has no image " + wanted + "under that name, and --offline asks no registry",
                 "hawser cache ls shows what is there");
   }
 

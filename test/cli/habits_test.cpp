@@ -78,6 +78,7 @@ TEST(Habits, AnImageStaysOne) {
 
 TEST(Habits, AFileAmongTheImagesIsTheOutput) {
   EXPECT_THAT(refusal({"nginx", "out.tar"}), HasSubstr("write hawser pull -o out.tar nginx"));
+  EXPECT_THAT(refusal({"compose.yaml"}), HasSubstr("hawser --from-file compose.yaml"));
   EXPECT_THAT(refusal({"nginx", "out.tar"}, true), HasSubstr("out.tar names a file or a directory, not an image"));
   EXPECT_THAT(refusal({"nginx", "redis", "./a/b.TAR.GZ"}, true), HasSubstr("hawser pull -o ./a/b.tar nginx redis"));
   EXPECT_THAT(refusal({"nginx", "out.tgz"}, true), HasSubstr("-o out.tar nginx"));

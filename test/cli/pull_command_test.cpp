@@ -279,6 +279,22 @@ TEST_F(RegistryCommandTest, APatternStandsForTagsAndFailsAlone) {
                     HasSubstr(registry.host() + "/a/none:1.*  # exit code 4: ")));
 }
 
+TEST_F(RegistryCommandTest, APatternThatStandsForTooManyOrCannotBeAskedAboutIsTold) {
+  std::string tags;
+  for (int i = 0; i <= 1000; ++i) tags += (i == 0 ? "\"" : ",\"") + std::to_string(i) + "\"";
+  registry.on("GET", "/v2/a/many/tags/list").reply_with(Reply::of(200, R"({"name":"a/many","tags":[)" + tags + "]}"));
+  registry.on("GET", "/v2/a/odd/tags/list").reply_with(Reply::of(200, R"({"name":"a/odd","tags":["-no/tag"]})"));
+  registry.on("GET", "/v2/a/none/tags/list").reply_with(Reply::of(405, "{}"));
+  pull.words = {registry.host() + "/a/many:*", registry.host() + "/a/odd:*", registry.host() + "/a/none:*"};
+  pull.json = true;
+  const std::string text = printed([&] { EXPECT_EQ(run_pull_command(pull, {}), ExitCode::integrity); });
+  const auto images = boost::json::parse(text).at("images").as_array();
+  const auto told = [&](std::size_t i) { return std::string(images[i].at("error").as_string()); };
+  EXPECT_THAT(told(0), HasSubstr("stands for 1001 images, more than 1000"));
+  EXPECT_THAT(told(1), HasSubstr("none of 1 tag is like"));
+  EXPECT_THAT(std::string(images[2].at("hint").as_string()), HasSubstr("lists no tags"));
+}
+
 TEST_F(RegistryCommandTest, OfflineNothingIsAskedAndWhatIsMissingIsNamed) {
   EXPECT_EQ(run_pull_command(pull, {}), ExitCode::done);
   const std::string first = read_text(*pull.output);

@@ -3,12 +3,13 @@ pulls from the cache alone."""
 
 import json
 import os
+import signal
 import subprocess
+import time
 
 import pytest
 
 from support import images
-from support.archive import Archive
 from support.hawser import NOT_FOUND, OK, USAGE
 
 
@@ -52,6 +53,19 @@ def test_a_list_with_settings_a_failure_and_the_list_of_what_failed(hawser, regi
     again = result_of(hawser, registry, "--from-file", "failed.txt", "--failed-file", "failed.txt")
     assert [image["platform"] for image in again["images"]] == ["linux/arm64"]
     assert (out / "late.tar").exists() and (hawser.directory / "failed.txt").read_text() == ""
+
+
+def test_what_a_signal_stopped_is_in_the_list_of_what_failed(hawser, registry, out):
+    one = push(registry, "stopped", "1", 1)
+    slow = registry.push("lists/stopped", images.Image([images.random_layer(5, 3_000_000)]), "2")
+    hawser.pull(registry, one, output="out/")
+    run = hawser.start(*hawser.pull_arguments(registry, one, slow, "--limit-rate", "100K", "--failed-file", "failed.txt",
+                                              output="out/"))
+    time.sleep(1)
+    run.signal(signal.SIGINT)
+    assert run.wait().code == 130
+    lines = (hawser.directory / "failed.txt").read_text().splitlines()
+    assert len(lines) == 1 and lines[0].startswith(f"{slow}  # exit code 130: "), lines
 
 
 def test_what_is_there_is_up_to_date(hawser, registry, out):

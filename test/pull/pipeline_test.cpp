@@ -353,6 +353,27 @@ TEST_F(PipelineTest, ATarThatHoldsTheImageIsLeftAlone) {
   EXPECT_FALSE(pull_one({}).up_to_date);
 }
 
+TEST_F(PipelineTest, AClassicTarThatHoldsTheImageIsLeftAlone) {
+  const TestImage image = add(1);
+  request.force = false;
+  request.uncompressed = true;
+  EXPECT_FALSE(pull_through_cache().up_to_date);
+  const std::string tar = read_text(*request.output);
+  EXPECT_TRUE(pull_through_cache().up_to_date);
+  EXPECT_THAT(requests_for(image), ElementsAre(1, 1, 1));
+  const std::size_t version = tar.find("/VERSION"), layer = tar.rfind("/layer.tar");
+  for (const std::string& other :
+       {tar + std::string(512, 'x'), tar.substr(0, tar.size() - 512), "x" + tar.substr(1), std::string(),
+        std::string(2000, 'x'), tar.substr(0, 520) + "x" + tar.substr(521),
+        tar.substr(0, version) + "x" + tar.substr(version + 1), tar.substr(0, layer) + "x" + tar.substr(layer + 1)}) {
+    write_text(*request.output, other);
+    EXPECT_FALSE(pull_through_cache().up_to_date);
+    EXPECT_EQ(read_text(*request.output), tar);
+  }
+  request.uncompressed = false;
+  EXPECT_FALSE(pull_through_cache().up_to_date);
+}
+
 TEST_F(PipelineTest, AnImageHasTheNameThatItIsTaggedAs) {
   const TestImage image = add(1);
   request.references[0].tag_as = Reference::parse("registry.local/app:7");
@@ -379,7 +400,7 @@ TEST_F(PipelineTest, OfflineAllThatIsMissingIsNamed) {
                       HasSubstr(Digest::of(image.layers[2]).to_string())));
   }
   request.references[0] = Reference::parse(registry.host() + "/a/b:other");
-  EXPECT_THAT(pull_through_cache().error->what(), HasSubstr("is not in the cache under that name"));
+  EXPECT_THAT(pull_through_cache().error->what(), HasSubstr("the cache has no image under that name"));
   EXPECT_EQ(requests_for(image), asked);
 }
 
