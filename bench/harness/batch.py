@@ -53,6 +53,16 @@ def one_list(hawser, authority, directory):
     return [[hawser, "--from-file", "list", "--ca-cert", str(authority), "-o", "out/", "--failed-file", "failed"]]
 
 
+def list_again(hawser, authority, directory):
+    """the same list again"""
+    return one_list(hawser, authority, directory)
+
+
+def failed_again(hawser, authority, directory):
+    """the list of what failed"""
+    return [[hawser, "--from-file", "failed", "--ca-cert", str(authority), "-o", "out/"]]
+
+
 def loop_of_hawser(hawser, authority, directory):
     """a loop of hawser with one cache"""
     return [[hawser, "--ca-cert", str(authority), "--quiet", "-o", "out/", name] for name in listed(directory)]
@@ -68,14 +78,16 @@ def listed(directory):
     return (directory / "list").read_text().splitlines()
 
 
-WAYS = (one_list, loop_of_hawser, loop_of_skopeo)
+WAYS = (one_list, list_again, failed_again, loop_of_hawser, loop_of_skopeo)
+AFTER_ANOTHER = (list_again, failed_again)  # where that has left its files
 
 
 def measure(way, network, made, paths):
-    """Runs one way from nothing; returns seconds, bytes, the exit codes, and the last output."""
+    """Runs one way, from nothing if it can be; returns seconds, bytes, the exit codes, and the last output."""
     directory = paths.run
-    shutil.rmtree(directory, ignore_errors=True)
-    (directory / "out").mkdir(parents=True)
+    if way not in AFTER_ANOTHER:
+        shutil.rmtree(directory, ignore_errors=True)
+    (directory / "out").mkdir(parents=True, exist_ok=True)
     (directory / "list").write_text("".join(name + "\n" for name in references(made)))
     environment = {"HOME": str(directory), "PATH": os.environ["PATH"], "HAWSER_NO_REGISTRY_CONFIG": "1",
                    "TMPDIR": str(directory)}
