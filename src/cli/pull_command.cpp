@@ -125,7 +125,12 @@ ImageResult result_of(const UnknownImage& unknown, Progress& progress) {
   result.reference = listed.tags.empty() ? name.familiar() : image_list_line(ListedImage{listed.name, listed.tags});
   result.error = error;
   result.told = true;
-  progress.tell(Importance::error, result.reference + ": " + error.what());
+  // An error that names several places has a line for each.
+  std::istringstream lines(error.what());
+  std::string line;
+  std::getline(lines, line);
+  progress.tell(Importance::error, result.reference + ": " + line);
+  while (std::getline(lines, line)) progress.tell(Importance::hint, line);
   if (!error.hint().empty()) progress.tell(Importance::hint, error.hint());
   return result;
 }
@@ -219,7 +224,7 @@ ExitCode run_pull_command(const Command& command, const Environment& environment
     if (image.error) image.error = progress.masked(*image.error);
   std::vector<ListedImage> listed;
   for (const RequestedImage& image : chosen.images) listed.push_back(listed_again(image));
-  write_lock(command, chosen.images, statistics.images, progress);
+  if (signal == 0) write_lock(command, chosen.images, statistics.images, progress);
   for (const UnknownImage& unknown : chosen.unknown) {
     statistics.images.push_back(result_of(unknown, progress));
     listed.push_back(unknown.first);

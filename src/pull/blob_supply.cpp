@@ -189,9 +189,9 @@ void BlobSupply::check_offline(const Output& output) const {
     if (!cache || !find(*cache, wanted)) missing.push_back(digest.to_string());
   if (missing.empty()) return;
   std::string text = "the cache lacks " + std::to_string(missing.size()) + " of " +
-                     counted(output.blobs.size(), "blob") + ", and --offline asks no registry:";
-  for (std::size_t i = 0; i < std::min(missing.size(), most_named); ++i) text += "\n  " + missing[i];
-  if (missing.size() > most_named) text += "\n  and " + std::to_string(missing.size() - most_named) + " more";
+                     counted(output.blobs.size(), "blob") + ", and --offline asks no registry: ";
+  for (std::size_t i = 0; i < std::min(missing.size(), most_named); ++i) text += (i > 0 ? ", " : "") + missing[i];
+  if (missing.size() > most_named) text += " and " + std::to_string(missing.size() - most_named) + " more";
   throw Error(Errc::not_found, text, "pull the image once without --offline");
 }
 

@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import threading
 
 import pytest
 
@@ -167,6 +168,30 @@ def test_dry_run_fetches_no_layer(hawser, registry):
     assert not any(access.path.rpartition("/")[2] in layers for access in registry.blob_reads(mark))
     for layer in image.layers:
         assert layer.digest.removeprefix("sha256:")[:12] in said
+
+
+def test_pruning_all_the_time_spoils_no_pull(hawser, registry):
+    made = [images.Image([images.random_layer(41, 400_000), images.random_layer(42 + n, 100_000)]) for n in range(6)]
+    references = [registry.push(f"cache/pruned{n}", image, "v1") for n, image in enumerate(made)]
+    hawser.pull(registry, references[0], output="first.tar")
+    over = threading.Event()
+
+    def prune():
+        while not over.is_set():
+            hawser.run("cache", "prune", "--max-size", "0", "--quiet", "--cache-dir", hawser.cache)
+
+    pruning = threading.Thread(target=prune)
+    pruning.start()
+    try:
+        for turn in range(3):
+            (hawser.directory / f"out{turn}").mkdir()
+            hawser.pull(registry, *references, output=f"out{turn}/")
+    finally:
+        over.set()
+        pruning.join()
+    for turn in range(3):
+        for tar, image in zip(sorted((hawser.directory / f"out{turn}").iterdir()), made, strict=True):
+            Archive(tar).check_image(image)
 
 
 def test_dry_run_counts_what_images_share_once(hawser, registry):
