@@ -172,14 +172,15 @@ void leave_out_incomplete(ChosenImages& chosen, const PullRequest& request) {
   }
   const bool share_all = shared_output(all).has_value();
   std::vector<UnknownImage> others;
-  for (const auto& [listed, error] : chosen.unknown) {
+  for (const UnknownImage& unknown : chosen.unknown) {
+    const ListedImage& listed = unknown.first;
     const auto shares = [&](const RequestedImage& image) {
       return share_all || (!listed.output.empty() && image.output == listed.output);
     };
     for (const RequestedImage& image : chosen.images)
       if (shares(image))
         others.emplace_back(listed_again(image),
-                            Error(error.code(), "not written, since " + image_list_line(listed) + " failed"));
+                            Error(unknown.second.code(), "not written, since " + image_list_line(listed) + " failed"));
     std::erase_if(chosen.images, shares);
   }
   chosen.unknown.insert(chosen.unknown.end(), others.begin(), others.end());
