@@ -18,6 +18,9 @@ _hawser() {
     --max-concurrent-downloads | --max-connections)
       COMPREPLY=($(compgen -W "auto 1 2 4 8 16" -- "$current"))
       return ;;
+    --connections | --layers)
+      COMPREPLY=($(compgen -W "auto 1,2,4,8,16,auto" -- "$current"))
+      return ;;
     --tls-min)
       COMPREPLY=($(compgen -W "1.2 1.3" -- "$current"))
       return ;;
@@ -32,11 +35,12 @@ _hawser() {
     --mirror | --insecure-registry)
       return ;;
     -u | --username | --password | --chunk-size | --limit-rate | --retries | --max-wait | --connect-timeout | \
-      --stall-timeout | --resolve | --interface | --older-than | --max-size | --shard | --latest | --output-template)
+      --stall-timeout | --resolve | --interface | --older-than | --max-size | --shard | --latest | --output-template | \
+      --runs | --max-bytes | --max-time)
       return ;;
   esac
 
-  local commands="pull inspect manifest digest tags ratelimit config cache import login logout help version"
+  local commands="pull inspect manifest digest tags ratelimit config bench cache import login logout help version"
   command=pull
   local value=
   for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
@@ -50,9 +54,9 @@ _hawser() {
         --chunk-size | --limit-rate | --retries | --max-wait | --connect-timeout | --stall-timeout | -u | --username | \
         --password | --mirror | --insecure-registry | --ca-cert | --cert-dir | --client-cert | --client-key | --tls-min | --resolve | \
         --interface | --cache-dir | --import-tar | --older-than | --max-size | --shard | --latest | --output-template | \
-        --lock | --locked | --failed-file) value=1 ;;
+        --lock | --locked | --failed-file | --connections | --layers | --runs | --max-bytes | --max-time) value=1 ;;
       -*) ;;
-      inspect | manifest | digest | tags | ratelimit | config | cache | import | login | logout | help | version)
+      inspect | manifest | digest | tags | ratelimit | config | bench | cache | import | login | logout | help | version)
         command=$word
         break ;;
       *) break ;;
@@ -75,6 +79,8 @@ _hawser() {
       manifest) options="--platform $mirrors $access ${general#--json }" ;;
       digest) options="--platform $mirrors $access $general" ;;
       tags | ratelimit) options="--mirror $access $general" ;;
+      bench) options="--platform --connections --layers --chunk-size --runs --max-bytes --max-time --to-tar --yes --save --csv
+        --markdown $mirrors $access $general" ;;
       config) options="$mirrors $access $general" ;;
       cache) options="--cache-dir --older-than --max-size --keep-referenced $general" ;;
       import) options="--cache-dir $general" ;;

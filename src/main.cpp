@@ -20,6 +20,8 @@ Outcome run(const Command& command, const Environment& environment) {
       return run_digest_command(command, environment);
     case CommandName::ratelimit:
       return run_ratelimit_command(command, environment);
+    case CommandName::bench:
+      return run_bench_command(command, environment);
     case CommandName::config:
       return run_config_command(command, environment);
     case CommandName::tags:

@@ -126,17 +126,4 @@ double rank_test(std::span<const double> a, std::span<const double> b) {
   return std::min(1.0, std::erfc(distance / std::sqrt(2 * variance)));
 }
 
-std::vector<double> corrected(std::span<const double> probabilities) {
-  std::vector<std::size_t> order(probabilities.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  std::ranges::stable_sort(order, [&](std::size_t x, std::size_t y) { return probabilities[x] < probabilities[y]; });
-  std::vector<double> result(probabilities.size());
-  double least = 0;
-  for (std::size_t i = 0; i < order.size(); ++i) {
-    least = std::max(least, std::min(1.0, probabilities[order[i]] * static_cast<double>(order.size() - i)));
-    result[order[i]] = least;
-  }
-  return result;
-}
-
 }  // namespace hawser

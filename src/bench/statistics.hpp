@@ -34,7 +34,5 @@ LikelyRange range_of_ratio(std::span<const double> values, std::span<const doubl
 /// distribution: two-sided, exact where no two are equal and there are few, else by the normal approximation with its
 /// corrections for ties and continuity. 1 where either is empty.
 double rank_test(std::span<const double> a, std::span<const double> b);
-/// The probabilities of several tests, as they hold for all of them together (Holm's correction).
-std::vector<double> corrected(std::span<const double> probabilities);
 
 }  // namespace hawser

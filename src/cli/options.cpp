@@ -72,6 +72,26 @@ struct OptionValue {
     return bytes;
   }
 
+  /// "1,8,auto".
+  std::vector<std::optional<std::size_t>> numbers(std::size_t most) const {
+    std::vector<std::optional<std::size_t>> result;
+    for_each_part([&](const std::string& part) {
+      const OptionValue value{option, part};
+      result.push_back(value.number_or_auto(most));
+    });
+    return result;
+  }
+
+  /// "1M,4M,auto".
+  std::vector<std::optional<std::uint64_t>> sizes(std::string_view least, std::string_view most) const {
+    std::vector<std::optional<std::uint64_t>> result;
+    for_each_part([&](const std::string& part) {
+      const OptionValue value{option, part};
+      result.push_back(part == "auto" ? std::nullopt : std::optional(value.size(least, most)));
+    });
+    return result;
+  }
+
   std::chrono::milliseconds timeout() const {
     const auto duration = parse_duration(text, option);
     if (duration < std::chrono::milliseconds{100} || duration > std::chrono::hours{24})
@@ -127,6 +147,15 @@ struct OptionValue {
   }
 
  private:
+  template <typename Take>
+  void for_each_part(Take take) const {
+    for (std::size_t begin = 0; begin <= text.size();) {
+      const std::size_t end = std::min(text.find(',', begin), text.size());
+      take(text.substr(begin, end - begin));
+      begin = end + 1;
+    }
+  }
+
   std::size_t number(std::string_view digits, std::size_t least, std::size_t most) const {
     const auto parsed = parse_whole<std::size_t>(digits);
     if (!parsed || *parsed < least || *parsed > most)
@@ -144,7 +173,7 @@ namespace {
 
 using enum CommandName;
 
-constexpr std::array<CommandInfo, 13> commands{{
+constexpr std::array<CommandInfo, 14> commands{{
     {pull, "pull", "IMAGE...", "Pull images into tars that docker load takes (the default command)"},
     {inspect, "inspect", "IMAGE", "Show an image's manifest, index or config without pulling it"},
     {manifest, "manifest", "IMAGE", "Print an image's manifest or index byte for byte as the registry has it"},
@@ -153,6 +182,7 @@ constexpr std::array<CommandInfo, 13> commands{{
     {ratelimit, "ratelimit", "[IMAGE]",
      "Show how much a registry lets you pull (default: Docker Hub), which costs no pull"},
     {config, "config", "IMAGE...", "Show where images come from, how they are reached, and which file says so"},
+    {bench, "bench", "IMAGE", "Find out how many connections pull an image the fastest over this link"},
     {cache, "cache", "ls|du|verify|prune", "List, check or clean the layer cache"},
     {import, "import", "FILE...", "Take the layers of existing image tars into the cache"},
     {login, "login", "[REGISTRY]", "Check a login with the registry and keep it where docker login would"},
@@ -162,7 +192,9 @@ constexpr std::array<CommandInfo, 13> commands{{
 }};
 
 constexpr unsigned on_pull = command_bit(pull);
-constexpr unsigned on_platform = on_pull | command_bit(inspect) | command_bit(manifest) | command_bit(digest);
+constexpr unsigned on_bench = command_bit(bench);
+constexpr unsigned on_platform =
+    on_pull | on_bench | command_bit(inspect) | command_bit(manifest) | command_bit(digest);
 constexpr unsigned on_registry = on_platform | command_bit(tags) | command_bit(ratelimit) | command_bit(config);
 constexpr unsigned on_access = on_registry | command_bit(login);
 constexpr unsigned on_cache = on_pull | command_bit(cache) | command_bit(import);
@@ -170,7 +202,8 @@ constexpr unsigned on_work = on_registry | on_cache;
 constexpr unsigned on_any_work = on_work | command_bit(login) | command_bit(logout);
 constexpr unsigned on_all = on_any_work | command_bit(help) | command_bit(version);
 
-constexpr std::string_view image_group = "Which image", output_group = "What comes out", transfer_group = "Transfer",
+constexpr std::string_view image_group = "Which image", compare_group = "What is compared",
+                           output_group = "What comes out", transfer_group = "Transfer",
                            access_group = "Access to the registry", network_group = "Network", cache_group = "Cache",
                            general_group = "General";
 
@@ -204,6 +237,32 @@ constexpr auto options = std::to_array<OptionInfo>({
      [](auto& to, auto&) { to.config = true; }},
     {"raw", 0, "", false, image_group, command_bit(inspect), "Print the document byte for byte as the registry has it",
      [](auto& to, auto&) { to.raw = true; }},
+    {"connections", 0, "LIST", false, compare_group, on_bench,
+     "Numbers of connections to compare, apart by commas, 1 to 128 or auto; 1 is always among them (default: "
+     "1,2,4,8,16,auto)",
+     [](auto& to, auto& value) { to.bench.connections = value.numbers(128); }},
+    {"layers", 0, "LIST", false, compare_group, on_bench,
+     "Numbers of layers downloaded at once to compare, with each of --connections (default: auto)",
+     [](auto& to, auto& value) { to.bench.layers = value.numbers(128); }},
+    {"runs", 0, "N", false, compare_group, on_bench,
+     "Rounds, each with all settings, 1 to 1000 (default: 10 where --max-bytes allows them, else as many as it does)",
+     [](auto& to, auto& value) { to.bench.runs = value.number(1, 1000); }},
+    {"max-bytes", 0, "SIZE", false, compare_group, on_bench, "Download no more than that in all (default: 1G)",
+     [](auto& to, auto& value) { to.bench.max_bytes = value.size("1", "1024T"); }},
+    {"max-time", 0, "TIME", false, compare_group, on_bench, "End after that time with what there is (default: 5m)",
+     [](auto& to, auto& value) { to.bench.max_time = value.timeout(); }},
+    {"to-tar", 0, "", false, compare_group, on_bench,
+     "Write a tar in each run, in TMPDIR, instead of nothing; it is not kept",
+     [](auto& to, auto&) { to.to_tar = true; }},
+    {"yes", 0, "", false, compare_group, on_bench, "Do not ask before more than 1 GB are downloaded",
+     [](auto& to, auto&) { to.yes = true; }},
+    {"save", 0, "", false, compare_group, on_bench,
+     "Keep what was found for this registry: auto begins with as many connections from then on",
+     [](auto& to, auto&) { to.save = true; }},
+    {"csv", 0, "", false, output_group, on_bench, "Print each sample as a line of CSV",
+     [](auto& to, auto&) { to.csv = true; }},
+    {"markdown", 0, "", false, output_group, on_bench, "Print the table in Markdown",
+     [](auto& to, auto&) { to.markdown = true; }},
     {"output", 'o', "PATH", false, output_group, on_pull,
      "File or directory to write to; - is standard output. One file takes all images of the call",
      [](auto& to, auto& value) { to.output = value.non_empty(); }},
@@ -229,9 +288,15 @@ constexpr auto options = std::to_array<OptionInfo>({
      [](auto& to, auto& value) { to.max_downloads = value.number_or_auto(128); }},
     {"max-connections", 0, "N|auto", false, transfer_group, on_pull, "Connections to one origin (default: auto)",
      [](auto& to, auto& value) { to.access.max_connections = value.number_or_auto(128); }},
-    {"chunk-size", 0, "SIZE", false, transfer_group, on_pull,
-     "Bytes asked for by one range of a large layer, 64K to 1G (default: from the link)",
-     [](auto& to, auto& value) { to.chunk_size = value.size("64K", "1G"); }},
+    {"chunk-size", 0, "SIZE", false, transfer_group, on_pull | on_bench,
+     "Bytes asked for by one range of a large layer, 64K to 1G; bench compares several, apart by commas, auto among "
+     "them (default: from the link)",
+     [](auto& to, auto& value) {
+       if (to.name == CommandName::bench)
+         to.bench.chunks = value.sizes("64K", "1G");
+       else
+         to.chunk_size = value.size("64K", "1G");
+     }},
     {"limit-rate", 0, "SIZE", false, transfer_group, on_pull, "Bytes a second in all, 1K to 1T (default: no limit)",
      [](auto& to, auto& value) { to.limit_rate = value.size("1K", "1T"); }},
     {"retries", 0, "N", false, transfer_group, on_access,
@@ -324,7 +389,10 @@ struct Exclusion {
   std::string hint = "see hawser --help";
 };
 
-const std::array<Exclusion, 12> exclusions{{
+const std::array<Exclusion, 15> exclusions{{
+    {"json", "csv"},
+    {"json", "markdown"},
+    {"csv", "markdown"},
     {"ipv4", "ipv6"},
     {"quiet", "verbose"},
     {"password", "password-stdin"},
@@ -520,6 +588,8 @@ void check_words(Command& command, const Arguments& arguments) {
       return check_image(words, "inspect");
     case digest:
       return check_image(words, "digest");
+    case bench:
+      return check_image(words, "bench");
     case ratelimit:
       // As Docker's documentation has it: of this image a HEAD is no pull.
       if (words.empty()) command.words.emplace_back("docker.io/ratelimitpreview/test");
@@ -643,8 +713,7 @@ Examples:
   hawser --platform linux/arm64 nginx:1.25  for another machine, to library_nginx_1.25_arm64.tar
   hawser -o all.tar nginx redis postgres    several images in one tar
   hawser -o - alpine | ssh box docker load  straight to another machine
-  hawser --from-file images.txt -o out/     a list of images, a tar each; also --from-file compose.yaml
-  hawser --latest 3 'nginx:1.27.*'          the three newest of these versions
+  hawser --from-file images.txt -o out/     a list of images, a tar each
   hawser --dry-run debian                   what would be fetched, and how much
 
   A private registry (what docker login and podman login kept is used, too; hawser login keeps one):

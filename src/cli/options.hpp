@@ -2,6 +2,7 @@
 // and of the shell completions all read it, so that they can't drift apart.
 #pragma once
 
+#include "bench/schedule.hpp"
 #include "store/blob_store.hpp"
 
 #include <hawser/pull/pull.hpp>
@@ -27,6 +28,7 @@ enum class CommandName : std::uint8_t {
   tags,
   ratelimit,
   config,
+  bench,
   cache,
   import,
   login,
@@ -96,6 +98,13 @@ struct Command : PullRequest {
 
   bool config = false;  ///< inspect shows the config instead of the manifest
   bool raw = false;     ///< inspect shows the registry's own bytes
+
+  BenchOptions bench;
+  bool to_tar = false;    ///< bench writes a tar in each run
+  bool yes = false;       ///< bench does not ask whether it may download much
+  bool save = false;      ///< bench keeps the best number of connections
+  bool csv = false;       ///< the samples of bench as lines
+  bool markdown = false;  ///< the table of bench for a document
 
   RegistryOptions registries;   ///< mirrors, and hosts that are insecure
   bool registry_config = true;  ///< whether other tools' files on mirrors and short names are read

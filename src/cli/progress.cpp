@@ -347,7 +347,7 @@ void Progress::tick(Time now) {
   if (finished_) return;
   now_ = now;
   measure(now);
-  if (style_ == Style::quiet || blobs().empty() || now < next_) return;
+  if (style_ == Style::quiet || is_blank() || now < next_) return;
   if (style_ == Style::plain) return show_totals(now);
   next_ = now + redraw_interval;
   draw({});
@@ -394,7 +394,8 @@ void Progress::tell(Importance importance, std::string_view text) {
 
 void Progress::finish() {
   if (finished_) return;
-  if (style_ == Style::terminal && !blobs().empty()) draw({});
+  status_.clear();
+  if (style_ == Style::terminal && (!blobs().empty() || !drawn_.empty())) draw({});
   finished_ = true;
   release_cursor();
 }
@@ -402,7 +403,7 @@ void Progress::finish() {
 /// Draws the lines of the transfer in place of those drawn before, below `line_above`, which stays.
 void Progress::draw(std::string_view line_above) {
   // Where restore_terminal() has been called meanwhile, a shell has written below what was drawn.
-  if (!blobs().empty() && !cursor_hidden.exchange(true)) {
+  if (!is_blank() && !cursor_hidden.exchange(true)) {
     drawn_.clear();
     sink_(hide_cursor);
   }
@@ -410,6 +411,7 @@ void Progress::draw(std::string_view line_above) {
   std::string text = back_to_top(drawn_, size);
   if (!line_above.empty()) (text += clear_to_end_of_screen) += line_above;
   drawn_ = render_progress(*this, size);
+  if (!status_.empty()) drawn_.push_back(printable(masked(status_)).substr(0, size.width));
   for (const std::string& line : drawn_) ((text += line) += clear_to_end_of_line) += '\n';
   sink_(text += clear_to_end_of_screen);
 }

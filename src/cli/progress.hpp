@@ -116,6 +116,8 @@ class Progress : public TransferObserver {
   Error masked(const Error& error) const;
   std::string masked(std::string_view text) const;
 
+  /// On a terminal, a line below everything that takes the place of the last one.
+  void set_status(std::string_view text) { status_ = text; }
   /// Lets time pass: measures rates and shows what has changed. To be called about ten times a second.
   void tick(Time now);
   /// Shows a line for the user ("pulling nginx:latest").
@@ -127,6 +129,7 @@ class Progress : public TransferObserver {
 
  private:
   BlobState* find(const Digest& digest);
+  bool is_blank() const { return blobs_.empty() && (status_.empty() || style_ != Style::terminal); }
   void show(std::string_view text);
   void measure(Time now);
   void show_totals(Time now);
@@ -148,8 +151,9 @@ class Progress : public TransferObserver {
   std::vector<std::string> secrets_;
   Time now_{}, next_{};             // next_: when something is to be shown again
   std::vector<std::string> drawn_;  // lines on the terminal, the cursor stands below
-  std::string last_retry_;          // the same trouble of many connections is told once...
-  Time last_retry_time_{};          // ...in a while
+  std::string status_;
+  std::string last_retry_;  // the same trouble of many connections is told once...
+  Time last_retry_time_{};  // ...in a while
   bool finished_ = false;
 };
 

@@ -34,7 +34,7 @@ ConnectionFacts facts_of(Session& session) {
   ConnectionFacts facts = facts_of(session.http());
   facts.recall = [&notes = session.notes()](const Origin& origin) {
     const OriginNote note = notes.recall(origin);
-    return OriginLessons{note.connections, note.refused_ranges};
+    return OriginLessons{note.connections, note.refused_ranges, note.preferred};
   };
   facts.note = [&notes = session.notes()](const Origin& origin, const OriginLessons& lessons) {
     notes.update(origin, [&](OriginNote& note) {

@@ -355,6 +355,7 @@ asio::awaitable<Result> Session::ask_until_done(Place place, std::string what, A
       failure = error;
     }
     if (is_answer(failure->code())) host.answered = true;
+    if (failure->code() == Errc::rate_limited) observer_.rate_limited(*failure);
     // Another image's request may have found out meanwhile how the registry is spoken to.
     if (asked != host.client.get() || fall_back_to_http(host, *failure)) continue;
     const bool connected = http_.round_trip(asked->origin()).has_value();

@@ -24,6 +24,14 @@ auto noted(Read read) -> std::optional<decltype(read())> {
   }
 }
 
+/// A number of connections; 0 where there is none that makes sense.
+std::size_t noted_count(const boost::json::object& note, std::string_view name) {
+  const auto* const count = note.if_contains(name);
+  const bool makes_sense =
+      count && count->is_int64() && count->get_int64() > 0 && count->get_int64() <= max_noted_connections;
+  return makes_sense ? static_cast<std::size_t>(count->get_int64()) : 0;
+}
+
 /// Where blobs of `registry` may be asked for: over TLS unless the registry itself is plain HTTP, and at no metadata
 /// host.
 Origin checked_storage(const Origin& registry, std::string_view text) {
@@ -64,6 +72,7 @@ std::string OriginNote::to_text(const Origin& origin) const {
   }
   if (storage) object["storage"] = storage->to_string();
   if (connections > 0) object["connections"] = connections;
+  if (preferred > 0) object["preferred_connections"] = preferred;
   if (refused_ranges) object["refused_ranges"] = true;
   return boost::json::serialize(object) + "\n";
 }
@@ -77,10 +86,8 @@ OriginNote OriginNote::parse(const Origin& origin, std::string_view text) {
     return TokenService{checked_realm(origin, json_text(*object, "realm")), json_text(*object, "service")};
   });
   note.storage = noted([&] { return checked_storage(origin, json_text(*object, "storage")); });
-  const auto* const connections = object->if_contains("connections");
-  if (connections && connections->is_int64() && connections->get_int64() > 0 &&
-      connections->get_int64() <= max_noted_connections)
-    note.connections = static_cast<std::size_t>(connections->get_int64());
+  note.connections = noted_count(*object, "connections");
+  note.preferred = noted_count(*object, "preferred_connections");
   const auto* const refused = object->if_contains("refused_ranges");
   note.refused_ranges = refused && *refused == true;
   return note;

@@ -30,6 +30,7 @@ struct OriginNote {
   std::optional<TokenService> token_service = {};
   std::optional<Origin> storage = {};  ///< where a registry's blobs are; itself where it sends them
   std::size_t connections = 0;         ///< of which each had its whole share; 0: that has not shown
+  std::size_t preferred = 0;           ///< connections that a bench has found best: the first that are made; 0: none
   bool refused_ranges = false;         ///< of some blob, such as a cache that had to fetch it first
 
   /// The note as a JSON object, about `origin`.

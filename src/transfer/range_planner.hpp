@@ -22,6 +22,7 @@ inline constexpr std::chrono::milliseconds shortest_to_ask_ahead{2};
 struct OriginLessons {
   std::size_t proven = 0;       ///< ConcurrencyController::proven()
   bool refused_ranges = false;  ///< of some blob
+  std::size_t preferred = 0;    ///< connections to begin with; 0: as many as the round trip is worth
 
   friend bool operator==(const OriginLessons&, const OriginLessons&) = default;
 };
@@ -33,12 +34,12 @@ struct OriginState {
               const OriginLessons& known_ = {})
       : origin(std::move(origin_)),
         round_trip(round_trip_),
-        controller(initial_connections(round_trip_), max_connections, round_trip_ <= longest_to_share_out,
-                   known_.proven),
+        controller(known_.preferred > 0 ? known_.preferred : initial_connections(round_trip_), max_connections,
+                   round_trip_ <= longest_to_share_out, known_.preferred > 0 ? 0 : known_.proven),
         refused_ranges(known_.refused_ranges),
         known(known_) {}
 
-  OriginLessons lessons() const { return {controller.proven(), refused_ranges}; }
+  OriginLessons lessons() const { return {controller.proven(), refused_ranges, known.preferred}; }
   /// An answer has begun `took` after it was asked for.
   void answered(PlanClock::duration took) { first_byte = first_byte ? (3 * *first_byte + took) / 4 : took; }
   /// A range has come at this rate, bytes a second.
@@ -47,14 +48,12 @@ struct OriginState {
   Origin origin;
   std::chrono::microseconds round_trip;
   ConcurrencyController controller;
-  std::size_t workers = 0;               ///< connections in use
-  std::uint64_t received = 0;            ///< bytes of blobs
-  std::uint64_t sampled = 0;             ///< of these, what the controller has been told of
-  ConcurrencyController::Shares shares;  ///< what it will be told next
-  std::uint64_t heard = 0;               ///< of the bytes received, those before the present silence
-  PlanClock::duration silence{};         ///< for so long nothing has come, though answers had begun
-  std::optional<std::size_t> handshakes_before_probe;
-  bool queue_is_known = false;                    ///< whether packets queue, by the probe's handshake
+  std::size_t workers = 0;                        ///< connections in use
+  std::uint64_t received = 0;                     ///< bytes of blobs
+  std::uint64_t sampled = 0;                      ///< of these, what the controller has been told of
+  ConcurrencyController::Shares shares;           ///< what it will be told next
+  std::uint64_t heard = 0;                        ///< of the bytes received, those before the present silence
+  PlanClock::duration silence{};                  ///< for so long nothing has come, though answers had begun
   std::optional<PlanClock::duration> first_byte;  ///< how long answers take to begin, on a moving average
   double range_rate = 0;                          ///< bytes a second of one range, on a moving average
   PlanClock::time_point paused_until{};           ///< it has limited our rate: nothing is asked before

@@ -176,6 +176,29 @@ TEST(Options, CertificatesAndAddresses) {
               ElementsAre(HostAddresses{"a.example", 443, {"192.0.2.1"}}, HostAddresses{"*", 5000, {"2001:db8::1"}}));
 }
 
+TEST(Options, WhatABenchCompares) {
+  const Command bench =
+      parse_command_line({"bench", "--connections", "1,8,auto", "--layers=3", "--chunk-size", "auto,4M", "--runs", "7",
+                          "--max-bytes", "2G", "--max-time", "90s", "--save", "nginx"});
+  EXPECT_EQ(bench.name, CommandName::bench);
+  EXPECT_THAT(bench.bench.connections, ElementsAre(1U, 8U, std::nullopt));
+  EXPECT_THAT(bench.bench.layers, ElementsAre(3U));
+  EXPECT_THAT(bench.bench.chunks, ElementsAre(std::nullopt, 4U << 20));
+  EXPECT_EQ(bench.bench.runs, 7U);
+  EXPECT_EQ(bench.bench.max_bytes, std::uint64_t{2} << 30);
+  EXPECT_EQ(bench.bench.max_time, 90s);
+  EXPECT_TRUE(bench.save);
+  EXPECT_FALSE(bench.chunk_size);
+  for (const char* list : {"", ",", "1,", "0", "129", "1,x"})
+    EXPECT_EQ(test::code_of([&] {
+                parse_command_line({"bench", "--connections", list, "nginx"});
+              }),
+              Errc::usage)
+        << list;
+  EXPECT_EQ(test::code_of([] { parse_command_line({"bench"}); }), Errc::usage);
+  EXPECT_EQ(test::code_of([] { parse_command_line({"pull", "--chunk-size", "1M,2M", "nginx"}); }), Errc::usage);
+}
+
 TEST(Options, PartsOfAList) {
   EXPECT_EQ(parse({"nginx"}).shard, (Shard{1, 1}));
   EXPECT_EQ(parse({"--shard", "3/8", "nginx"}).shard, (Shard{3, 8}));

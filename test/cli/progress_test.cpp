@@ -394,6 +394,17 @@ TEST_F(TerminalProgress, RedrawsAtMostTenTimesASecond) {
   EXPECT_EQ(count(out, "total"), 10U);
 }
 
+TEST_F(TerminalProgress, AStatusTakesThePlaceOfTheLastOne) {
+  progress->set_status("round 1");
+  progress->tick(start + 1s);
+  EXPECT_THAT(written(), StartsWith("\x1b[?25l\rround 1"));
+  progress->set_status("round 2\x1b[2J");
+  progress->tick(start + 2s);
+  EXPECT_THAT(written(), AllOf(StartsWith("\r\x1b[1A"), HasSubstr("round 2?[2J")));
+  progress->finish();
+  EXPECT_THAT(written(), AllOf(Not(HasSubstr("round")), EndsWith("\x1b[?25h")));
+}
+
 TEST_F(TerminalProgress, MessagesScrollByAboveTheBlock) {
   progress->blob_planned(a, 100, 0);
   progress->tick(start + 1s);

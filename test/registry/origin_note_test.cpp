@@ -14,6 +14,7 @@ OriginNote whole_note() {
   note.storage = Origin{true, "storage.example", 8443};
   note.connections = 64;
   note.refused_ranges = true;
+  note.preferred = 8;
   return note;
 }
 
@@ -35,9 +36,9 @@ TEST(OriginNote, OfAnotherOriginOrVersionIsNone) {
 TEST(OriginNote, AttackBrokenOnesAreLeftOut) {
   for (const char* text : {"", "rubbish", "[]", "{}", R"({"version":"1"})"})
     EXPECT_EQ(OriginNote::parse(registry, text), OriginNote()) << text;
-  for (const char* members :
-       {R"("connections":-5)", R"("connections":9223372036854775807)", R"("connections":"9")", R"("connections":1e300)",
-        R"("realm":7)", R"("storage":"storage.example")", R"("storage":{})", R"("refused_ranges":1)"})
+  for (const char* members : {R"("connections":-5)", R"("connections":9223372036854775807)", R"("connections":"9")",
+                              R"("connections":1e300)", R"("realm":7)", R"("storage":"storage.example")",
+                              R"("storage":{})", R"("refused_ranges":1)", R"("preferred_connections":1001)"})
     EXPECT_EQ(with(members), OriginNote()) << members;
 }
 

@@ -514,5 +514,14 @@ TEST_F(RangePlannerTest, NothingIsAskedForTwiceBeforeTheEnd) {
   EXPECT_FALSE(planner.duplicate(origin, now + 10s, 500ms));
 }
 
+TEST(OriginStates, WhatABenchHasFoundIsWhereAutoBegins) {
+  OriginLessons known;
+  known.preferred = 3;
+  known.proven = 60;
+  const OriginState origin(Origin{}, std::chrono::milliseconds(100), 128, known);
+  EXPECT_EQ(origin.controller.target(), 3U);
+  EXPECT_EQ(origin.lessons().preferred, 3U);
+}
+
 }  // namespace
 }  // namespace hawser

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <hawser/image/digest.hpp>
+#include <hawser/util/error.hpp>
 
 #include <chrono>
 #include <cstdint>
@@ -28,6 +29,8 @@ class TransferObserver {
   virtual void retrying(const std::string& what, const std::string& why, std::chrono::milliseconds delay) {
     (void)what, (void)why, (void)delay;
   }
+  /// A host has answered that it wants fewer requests (429), be the request tried again or not.
+  virtual void rate_limited(const Error& why) { (void)why; }
   /// The number of connections in use has changed.
   virtual void connections(std::size_t count) { (void)count; }
 };
