@@ -19,7 +19,7 @@ demo=(docker-registry busybox-static podman runc skopeo golang-github-containers
 test=("${demo[@]}" docker.io containerd buildah
       python3-pytest openssl xz-utils zstd umoci time squid microsocks nginx-light libnginx-mod-stream
       iproute2 iptables util-linux procps mount xfsprogs btrfs-progs)
-bench=(libbenchmark-dev skopeo podman aria2 docker-registry nginx-light iproute2 iptables time openssl util-linux
+bench=(libbenchmark-dev skopeo podman containerd aria2 docker-registry nginx-light iproute2 iptables time openssl util-linux
        python3-cryptography python3-zstandard)
 fuzz=(clang libclang-rt-14-dev)
 coverage=(gcovr)

@@ -142,6 +142,32 @@ class Podman(Tool):
                                  f"{storage} save -q -o {shlex.quote(str(pull.output))} {reference}"]
 
 
+class Ctr(Tool):
+    name = "ctr"
+    note = "containerd started, pull, then export"
+
+    @staticmethod
+    def run_root():
+        return Path(f"/run/hawser-bench-ctr-{os.getpid()}")  # sockets have short paths
+
+    def remove(self, pull):
+        shutil.rmtree(self.run_root(), ignore_errors=True)
+
+    def command(self, pull):
+        root, settings = self.run_root(), pull.directory / "containerd.toml"
+        socket = root / "socket"
+        settings.write_text(f'version = 2\nroot = "{pull.directory}/containerd"\nstate = "{root}/state"\n'
+                            f'disabled_plugins = ["io.containerd.grpc.v1.cri"]\n[grpc]\naddress = "{socket}"\n')
+        ctr = shlex.join([str(self.program), "--address", str(socket), "images"])
+        pulled, output = shlex.quote(pull.reference), shlex.quote(str(pull.output))
+        return ["/bin/sh", "-c",
+                f"containerd --config {shlex.quote(str(settings))} >/dev/null 2>&1 & daemon=$!\n"
+                f"until {ctr} ls >/dev/null 2>&1; do kill -0 $daemon || exit 1; sleep 0.02; done\n"
+                f"{ctr} pull --tlscacert {shlex.quote(str(pull.authority))} {pulled} >/dev/null &&"
+                f" {ctr} export {output} {pulled}\n"
+                f"status=$?; kill $daemon; wait $daemon; exit $status"]
+
+
 class Crane(Tool):
     name = "crane"
 
@@ -201,7 +227,7 @@ def known_tools():
         Hawser(hawser), HawserWithoutCache(hawser), *(HawserFixed(hawser, number) for number in FIXED),
         HawserBefore(os.environ.get("HAWSER_BEFORE")), Aria2(shutil.which("aria2c")),
         Crane(os.environ.get("CRANE_BIN") or shutil.which("crane")), Skopeo(shutil.which("skopeo")),
-        Podman(shutil.which("podman")), Original(str(Path(original).resolve()) if original else None),
+        Podman(shutil.which("podman")), Ctr(shutil.which("ctr")), Original(str(Path(original).resolve()) if original else None),
     ]
 
 
