@@ -15,8 +15,9 @@
 namespace hawser {
 namespace {
 
-/// Outputs that are worked on at once; the others wait. Their layers share the connections anyway.
-constexpr std::size_t outputs_at_once = 8;
+/// Outputs that are worked on at once; the others wait. Their layers share the connections anyway; but far from the
+/// registry each turn of the others costs its round trips.
+constexpr std::size_t outputs_at_once = 32;
 /// Blobs beside the configs that are worked on at once, of all outputs together. Each has about four files open, and
 /// many systems allow 1024.
 constexpr std::size_t blobs_at_once = 128;
