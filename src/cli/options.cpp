@@ -713,7 +713,8 @@ Examples:
   hawser --platform linux/arm64 nginx:1.25  for another machine, to library_nginx_1.25_arm64.tar
   hawser -o all.tar nginx redis postgres    several images in one tar
   hawser -o - alpine | ssh box docker load  straight to another machine
-  hawser --from-file images.txt -o out/     a list of images, a tar each
+  hawser --from-file images.txt -o out/     a list of images, a tar each; also --from-file compose.yaml
+  hawser --latest 3 'nginx:1.27.*'          the three newest of these versions
   hawser --dry-run debian                   what would be fetched, and how much
 
   A private registry (what docker login and podman login kept is used, too; hawser login keeps one):

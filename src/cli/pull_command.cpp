@@ -62,42 +62,32 @@ void import_tars(const Command& command, Progress& progress) {
   }
 }
 
-/// Where there are more parts than images (--shard). That is a success: the machines of a fleet all run one command.
-ExitCode pull_nothing(const Command& command, Progress& progress) {
-  import_tars(command, progress);
-  progress.message("nothing to pull: shard " + std::to_string(command.shard.index) + "/" +
-                   std::to_string(command.shard.count) + " has no image");
-  if (command.json) {
-    PullStatistics none;
-    none.dry_run = command.dry_run;
-    none.format = command.format;
-    say(command, none);
-  }
-  return ExitCode::done;
-}
-
 /// The files that a pull writes beside its outputs: told before it begins where they can't be.
 void check_files(const Command& command) {
   for (const std::string* file : {&command.lock, &command.failed_file})
     if (!file->empty()) check_output(*file);
 }
 
+/// Says something when the pull, and with it its progress, is over.
+void warn(const Command& command, const std::string& text) {
+  if (!command.quiet) std::fputs(("warning: " + printable(text, 2000) + "\n").c_str(), stderr);
+}
+
 void write_lock(const Command& command, const std::vector<RequestedImage>& images,
-                const std::vector<ImageResult>& results, Progress& progress) {
+                const std::vector<ImageResult>& results) {
   if (command.lock.empty()) return;
   ImageLock lock;
   std::size_t missing = 0;
   for (std::size_t i = 0; i < images.size(); ++i) {
-    if (!results[i].pinned)
+    const Reference& reference = images[i].reference;
+    const std::optional<Digest>& pinned = results[i].pinned;
+    if (!pinned)
       ++missing;
-    else if (!lock.add(images[i].reference, *results[i].pinned))
-      progress.tell(Importance::warning, images[i].reference.name_with_tag() +
-                                             " has moved during the pull: the lock has what it stood for first");
+    else if (!lock.add(reference, *pinned))
+      warn(command, reference.name_with_tag() + " has moved during the pull: the lock has what it stood for first");
   }
   lock.write(command.lock);
-  if (missing > 0)
-    progress.tell(Importance::warning,
-                  counted(missing, "image") + " could not be found, and is not in the lock " + command.lock);
+  if (missing > 0) warn(command, "the lock " + command.lock + " lacks " + counted(missing, "image") + " that failed");
 }
 
 /// A list of what failed, each with why in a comment. Where nothing has, it is empty: an older one would be wrong.
@@ -115,6 +105,21 @@ void write_failed_file(const Command& command, const std::vector<ListedImage>& i
   AtomicFile file(check_output(command.failed_file));
   file.file().write(as_bytes(text));
   file.commit();
+}
+
+/// Where there are more parts than images (--shard). That is a success: the machines of a fleet all run one command.
+ExitCode pull_nothing(const Command& command, Progress& progress) {
+  import_tars(command, progress);
+  write_failed_file(command, {}, {});
+  progress.message("nothing to pull: shard " + std::to_string(command.shard.index) + "/" +
+                   std::to_string(command.shard.count) + " has no image");
+  if (command.json) {
+    PullStatistics none;
+    none.dry_run = command.dry_run;
+    none.format = command.format;
+    say(command, none);
+  }
+  return ExitCode::done;
 }
 
 /// A name that nobody could tell what it stands for, as a result.
@@ -172,14 +177,15 @@ void leave_out_incomplete(ChosenImages& chosen, const PullRequest& request) {
   }
   const bool share_all = shared_output(all).has_value();
   std::vector<UnknownImage> others;
-  for (const auto& [listed, error] : chosen.unknown) {
+  for (const UnknownImage& unknown : chosen.unknown) {
+    const ListedImage& listed = unknown.first;
     const auto shares = [&](const RequestedImage& image) {
       return share_all || (!listed.output.empty() && image.output == listed.output);
     };
     for (const RequestedImage& image : chosen.images)
       if (shares(image))
         others.emplace_back(listed_again(image),
-                            Error(error.code(), "not written, since " + image_list_line(listed) + " failed"));
+                            Error(unknown.second.code(), "not written, since " + image_list_line(listed) + " failed"));
     std::erase_if(chosen.images, shares);
   }
   chosen.unknown.insert(chosen.unknown.end(), others.begin(), others.end());
@@ -224,7 +230,7 @@ ExitCode run_pull_command(const Command& command, const Environment& environment
     if (image.error) image.error = progress.masked(*image.error);
   std::vector<ListedImage> listed;
   for (const RequestedImage& image : chosen.images) listed.push_back(listed_again(image));
-  if (signal == 0) write_lock(command, chosen.images, statistics.images, progress);
+  if (signal == 0) write_lock(command, chosen.images, statistics.images);
   for (const UnknownImage& unknown : chosen.unknown) {
     statistics.images.push_back(result_of(unknown, progress));
     listed.push_back(unknown.first);

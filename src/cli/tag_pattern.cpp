@@ -56,7 +56,10 @@ std::optional<TagPattern> tag_pattern(std::string_view name) {
   const std::size_t colon = name.find(':', slash == std::string_view::npos ? 0 : slash);
   if (colon == std::string_view::npos) return std::nullopt;
   const std::string_view tags = name.substr(colon + 1);
-  if (tags.find_first_of("*?") == std::string_view::npos || tags.find_first_of("@:") != std::string_view::npos)
+  const auto may_be_there = [](char c) {
+    return is_ascii_alnum(c) || std::string_view("_.-*?").find(c) != std::string_view::npos;
+  };
+  if (tags.find_first_of("*?") == std::string_view::npos || !std::ranges::all_of(tags, may_be_there))
     return std::nullopt;
   return TagPattern{std::string(name.substr(0, colon)), std::string(tags)};
 }

@@ -103,6 +103,7 @@ struct HttpClient::Pool : std::enable_shared_from_this<Pool> {
     bool expand_on_connect = false;
     bool loses_requests = false;  // sent ahead
     std::optional<std::chrono::microseconds> round_trip;
+    Handshakes handshakes;
 
     std::size_t total() const { return idle.size() + opening + leased.size(); }
     /// Whether more wait for a connection than are being opened.
@@ -228,6 +229,7 @@ asio::awaitable<void> HttpClient::Pool::open_in_background(Origin origin) {
 void HttpClient::Pool::connected(const Origin& origin, std::chrono::microseconds took) {
   Entry& entry = entries[origin];
   if (!entry.round_trip || took < *entry.round_trip) entry.round_trip = took;
+  entry.handshakes = {entry.handshakes.count + 1, took};
   if (!entry.expand_on_connect || !options.connections_for_round_trip) return;
   entry.expand_on_connect = false;
   open_up_to(origin, options.connections_for_round_trip(took));
@@ -627,6 +629,10 @@ void HttpClient::warm_up(const Origin& origin) {
 
 std::optional<std::chrono::microseconds> HttpClient::round_trip(const Origin& origin) const {
   return pool_->entries[origin].round_trip;
+}
+
+Handshakes HttpClient::handshakes(const Origin& origin) const {
+  return pool_->entries[origin].handshakes;
 }
 
 std::size_t HttpClient::idle_connections(const Origin& origin) const {

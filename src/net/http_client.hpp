@@ -157,6 +157,12 @@ class HttpResponse final : public ResponseBody {
   std::unique_ptr<Impl> impl_;
 };
 
+/// TCP handshakes with an origin.
+struct Handshakes {
+  std::size_t count = 0;
+  std::chrono::microseconds last{};  ///< how long it took: longer than a round trip where packets queue on the way
+};
+
 /// Sends requests; follows no redirects and retries nothing but a request that met a pooled connection which the
 /// server had closed meanwhile. Used on one thread.
 class HttpClient {
@@ -185,8 +191,9 @@ class HttpClient {
   void warm_up(const Origin& origin, std::size_t count);
   /// The same with one, and as many more as its round trip suggests (NetOptions::connections_for_round_trip).
   void warm_up(const Origin& origin);
-  /// How long the last TCP handshake with `origin` took; nothing where none was made yet.
+  /// How long the shortest TCP handshake with `origin` took; nothing where none was made yet.
   std::optional<std::chrono::microseconds> round_trip(const Origin& origin) const;
+  Handshakes handshakes(const Origin& origin) const;
   /// Connections to `origin` that are open and wait for a request.
   std::size_t idle_connections(const Origin& origin) const;
   /// Closes every connection; reads under way end in Error{cancelled}.

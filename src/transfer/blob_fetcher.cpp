@@ -118,7 +118,8 @@ Error cancelled() {
 
 ConnectionFacts facts_of(const HttpClient& http) {
   return {[&http](const Origin& origin) { return http.round_trip(origin); },
-          [&http](const Origin& origin) { return http.idle_connections(origin); }};
+          [&http](const Origin& origin) { return http.idle_connections(origin); },
+          [&http](const Origin& origin) { return http.handshakes(origin); }};
 }
 
 /// A worker is a coroutine with one connection to one origin, which takes range after range from the plan.
@@ -201,6 +202,7 @@ class BlobFetcher::Engine : public std::enable_shared_from_this<Engine> {
   PlanClock::duration least_rest_to_share(const Origin& origin) const;
   void share_out(PlanClock::duration passed);
   void listen(PlanClock::duration passed);
+  void probe(OriginState& origin);
   void note(OriginState& origin);
 
   asio::any_io_executor executor_, pool_;
@@ -856,8 +858,24 @@ void BlobFetcher::Engine::share_out(PlanClock::duration passed) {
     if (origin.workers == 0 || shares.time.count() == 0) continue;
     const double rate = shares.bytes / shares.time.count() * static_cast<double>(origin.workers);
     const ConcurrencyController::Seconds rest(static_cast<double>(planner_.outstanding(origin)) / std::max(rate, 1.0));
+    if (rest > least_rest_to_share(name)) probe(origin);
     origin.controller.share_out(shares, origin.workers, rest, least_rest_to_share(name));
     note(origin);
+  }
+}
+
+/// Finds out whether packets queue on a long way: if they do not, its link is not full.
+void BlobFetcher::Engine::probe(OriginState& origin) {
+  constexpr double queued = 1.25;
+  if (origin.round_trip <= longest_to_share_out || origin.queue_is_known || !facts_.handshakes) return;
+  const Handshakes handshakes = facts_.handshakes(origin.origin);
+  if (!origin.handshakes_before_probe) {
+    origin.handshakes_before_probe = handshakes.count;
+    origin.controller.probe();
+  } else if (handshakes.count > *origin.handshakes_before_probe) {
+    origin.queue_is_known = true;
+    const std::chrono::duration<double> now = handshakes.last, alone = origin.round_trip;
+    if (now < queued * alone) origin.controller.look_at_shares();
   }
 }
 

@@ -31,10 +31,12 @@ struct FetchOptions {
 
 /// What those who connect know of an origin.
 struct ConnectionFacts {
-  /// How long a TCP handshake took; nothing where none was made.
+  /// How long the shortest TCP handshake took; nothing where none was made.
   std::function<std::optional<std::chrono::microseconds>(const Origin&)> round_trip;
   /// Connections that are open and wait for a request.
   std::function<std::size_t(const Origin&)> idle_connections;
+  /// All of them so far; may be empty.
+  std::function<Handshakes(const Origin&)> handshakes = {};
   /// What an earlier call has learned, and what this one does; both may be empty.
   std::function<OriginLessons(const Origin&)> recall = {};
   std::function<void(const Origin&, const OriginLessons&)> note = {};

@@ -55,10 +55,9 @@ void ConcurrencyController::multiply(std::size_t by) {
 }
 
 void ConcurrencyController::share_out(const Shares& shares, std::size_t in_use, Seconds rest, Seconds worthwhile_rest) {
-  if (!sharing_) return;
   shares_.bytes += shares.bytes;
   shares_.time += shares.time;
-  if (in_use < target_ || shares_.time < share_window * static_cast<double>(in_use)) return;
+  if (!sharing_ || in_use < target_ || shares_.time < share_window * static_cast<double>(in_use)) return;
   const double share = shares_.bytes / shares_.time.count();
   shares_ = {};
   if (share_before_ == 0) {
@@ -69,7 +68,7 @@ void ConcurrencyController::share_out(const Shares& shares, std::size_t in_use, 
     }
     if (share == 0 || rest < worthwhile_rest) return;
     share_before_ = share;
-    multiply(rate_before_silence_ > 0 || target_ <= 8 ? 4 : 2);  // many may choke the link already
+    multiply(link_has_room_ || target_ <= 8 ? 4 : 2);  // many may choke the link already
   } else if (share >= whole_share * share_before_) {
     proven_ = target_;
     if (rest >= least_rest) multiply(8);
@@ -82,10 +81,18 @@ void ConcurrencyController::share_out(const Shares& shares, std::size_t in_use, 
   }
 }
 
+void ConcurrencyController::look_at_shares() {
+  if (intervals_since_complaint_ < intervals_of_penance) return;
+  sharing_ = link_has_room_ = true;
+  measuring_growth_ = false;
+  intervals_sharing_ = 0;
+}
+
 void ConcurrencyController::silence(double bytes_per_second, Seconds rest, Seconds worthwhile_rest) {
   const std::size_t most = std::min({connections_after_silence, max_, ceiling_});
   if (!sharing_ || rate_before_silence_ > 0 || share_before_ > 0 || rest < worthwhile_rest || target_ >= most) return;
   rate_before_silence_ = bytes_per_second;
+  link_has_room_ = true;
   before_growth_ = target_;
   target_ = most;
   shares_ = {};

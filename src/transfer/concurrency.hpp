@@ -1,6 +1,7 @@
 // How many connections a pull uses: as many as make it faster, fewer where the registry complains. Pure.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 
@@ -9,10 +10,10 @@ namespace hawser {
 /// Most connections to one origin that `auto` goes up to, where each brings as much as those before it.
 inline constexpr std::size_t max_auto_connections = 128;
 /// Most that it begins with, and goes up to where they bring less.
-inline constexpr std::size_t max_shared_connections = 32;
+inline constexpr std::size_t max_shared_connections = 48;
 
-/// Up to this round trip single connections show their shares soon: on longer ways TCP gathers speed for so long that a
-/// full link looks like one that is not.
+/// Up to this round trip shares of connections tell by themselves: on longer ways TCP gathers speed for so long that a
+/// full link looks like one that is not, until a new connection has shown how long its packets queue.
 inline constexpr std::chrono::milliseconds longest_to_share_out{20};
 
 /// How many connections to open to an origin whose TCP handshake took `round_trip`, before anything else is known
@@ -53,6 +54,10 @@ class ConcurrencyController {
   /// link that limits them. So far it has brought `bytes_per_second` at most; where many connections do not double
   /// that, it is just slow. `rest`, `worthwhile_rest`: as for share_out().
   void silence(double bytes_per_second, Seconds rest, Seconds worthwhile_rest);
+  /// Wants one connection more, whose handshake is to tell whether packets queue.
+  void probe() { target_ = std::max(target_, std::min({target_ + 1, max_, ceiling_})); }
+  /// They do not, on a way on which the rate alone told so far: shares tell as well, from now on.
+  void look_at_shares();
   /// An interval has passed in which `bytes_per_second` arrived over `in_use` connections. `could_use_more`:
   /// there is work that another connection could do.
   void sample(double bytes_per_second, std::size_t in_use, bool could_use_more);
@@ -77,6 +82,7 @@ class ConcurrencyController {
   bool sharing_;                    // share_out() decides
   double share_before_ = 0;         // of a connection, before their number was multiplied; bytes a second
   Shares shares_;                   // since then
+  bool link_has_room_ = false;      // that has shown
   double rate_before_silence_ = 0;  // bytes a second; 0: it has not fallen silent
   int intervals_sharing_ = 0;
 };

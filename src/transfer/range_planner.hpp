@@ -48,12 +48,14 @@ struct OriginState {
   Origin origin;
   std::chrono::microseconds round_trip;
   ConcurrencyController controller;
-  std::size_t workers = 0;                        ///< connections in use
-  std::uint64_t received = 0;                     ///< bytes of blobs
-  std::uint64_t sampled = 0;                      ///< of these, what the controller has been told of
-  ConcurrencyController::Shares shares;           ///< what it will be told next
-  std::uint64_t heard = 0;                        ///< of the bytes received, those before the present silence
-  PlanClock::duration silence{};                  ///< for so long nothing has come, though answers had begun
+  std::size_t workers = 0;               ///< connections in use
+  std::uint64_t received = 0;            ///< bytes of blobs
+  std::uint64_t sampled = 0;             ///< of these, what the controller has been told of
+  ConcurrencyController::Shares shares;  ///< what it will be told next
+  std::uint64_t heard = 0;               ///< of the bytes received, those before the present silence
+  PlanClock::duration silence{};         ///< for so long nothing has come, though answers had begun
+  std::optional<std::size_t> handshakes_before_probe;
+  bool queue_is_known = false;                    ///< whether packets queue, by the probe's handshake
   std::optional<PlanClock::duration> first_byte;  ///< how long answers take to begin, on a moving average
   double range_rate = 0;                          ///< bytes a second of one range, on a moving average
   PlanClock::time_point paused_until{};           ///< it has limited our rate: nothing is asked before

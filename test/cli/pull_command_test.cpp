@@ -261,6 +261,23 @@ TEST_F(RegistryCommandTest, ALockSaysWhatATagStoodFor) {
                                   HasSubstr("\n  " + registry.host() + "/a/c:*")));
 }
 
+TEST_F(RegistryCommandTest, WhatFailedIsLeftOutOfTheLockAndTheListIsEmptyWhereNothingDid) {
+  std::filesystem::create_directory(directory / "out");
+  pull.output = (directory / "out").string();
+  pull.quiet = false;
+  pull.words.push_back(registry.host() + "/a/b:nothing");
+  pull.lock = (directory / "lock").string();
+  pull.failed_file = (directory / "failed").string();
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(run_pull_command(pull, {}), ExitCode::not_found);
+  EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("lacks 1 image that failed"));
+  EXPECT_THAT(read_text(directory / "lock"), Not(HasSubstr("nothing")));
+  EXPECT_THAT(read_text(directory / "failed"), HasSubstr("/a/b:nothing  # "));
+  pull.shard = {3, 3};
+  EXPECT_EQ(run_pull_command(pull, {}), ExitCode::done);
+  EXPECT_EQ(read_text(directory / "failed"), "") << "a shard without an image fails in nothing";
+}
+
 TEST_F(RegistryCommandTest, APatternStandsForTagsAndFailsAlone) {
   for (const char* tag : {"1.9", "1.10", "1.10-rc1"}) add_image(registry.content(), "a/b", tag, image);
   pull.words = {registry.host() + "/a/b:1.*", registry.host() + "/a/b:9.*", registry.host() + "/a/none:1.*"};

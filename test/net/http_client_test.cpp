@@ -107,6 +107,7 @@ TEST_F(HttpClientTest, AConnectionServesRequestAfterRequest) {
   registry.settle();
   EXPECT_EQ(registry.bytes_sent("/ok"), 5u * 5u);
   EXPECT_TRUE(client().round_trip(registry.origin()).has_value());
+  EXPECT_EQ(client().handshakes(registry.origin()).count, 1u);
 }
 
 TEST_F(HttpClientTest, SendsWhatIsAskedFor) {

@@ -608,6 +608,26 @@ TEST_F(SourcesTest, AnOriginThatPausesIsAskedOverManyConnectionsAtOnce) {
   EXPECT_LE(limited->most_bodies, max_shared_connections);
 }
 
+TEST_F(SourcesTest, OnALongWayOneConnectionMoreTellsWhetherPacketsQueue) {
+  bytes = pattern(24 * mib);
+  round_trip = 100ms;
+  const auto most_connections = [&](std::chrono::microseconds handshake) {
+    const auto limited = source("a");
+    limited->script = [](std::size_t, const auto&) {
+      FakeAnswer answer;
+      answer.first_byte = 100ms;
+      answer.rate = 150'000;
+      return answer;
+    };
+    facts.handshakes = [limited, handshake](const Origin&) { return Handshakes{limited->most_bodies, handshake}; };
+    fetcher.reset();  // each pull is another call's
+    EXPECT_FALSE(fetch({limited}));
+    return limited->most_bodies;
+  };
+  EXPECT_GT(most_connections(110ms), 100U);
+  EXPECT_LE(most_connections(150ms), max_shared_connections);
+}
+
 TEST_F(SourcesTest, WhereRangesWereRefusedOneIsAskedForFirstNextTime) {
   keep_lessons();
   const auto requests = [&] {

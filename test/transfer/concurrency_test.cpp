@@ -162,6 +162,21 @@ TEST(ConcurrencyController, IsJudgedByTheRateWhereSharesTellNothing) {
   EXPECT_GE(controller.target(), 16u);
 }
 
+TEST(ConcurrencyController, OnALongWaySharesTellOnceThereIsRoom) {
+  const Link link{.rate = 1e9, .per_connection = 10};
+  ConcurrencyController controller(29, max_auto_connections, false);
+  controller.probe();
+  EXPECT_THAT(share_out(controller, link), ElementsAre(30));
+  controller.look_at_shares();
+  EXPECT_THAT(share_out(controller, link), ElementsAre(30, 120, 128));
+  ConcurrencyController full(29, 29, false), scolded(29, max_auto_connections, false);
+  full.probe();
+  EXPECT_EQ(full.target(), 29u);
+  scolded.complaint(29);
+  scolded.look_at_shares();
+  EXPECT_THAT(share_out(scolded, link), ElementsAre(14));
+}
+
 TEST(ConcurrencyController, NeverExceedsItsMaximum) {
   const Link link{.rate = 1e9, .per_connection = 1};
   ConcurrencyController controller(4, 10);
