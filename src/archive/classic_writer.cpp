@@ -95,12 +95,6 @@ std::string ClassicLayout::preamble(const ClassicLayer& layer) {
 
 namespace {
 
-std::string read_at(const File& file, std::uint64_t offset, std::size_t size) {
-  std::string text(size, '\0');
-  text.resize(file.read_at(offset, std::as_writable_bytes(std::span(text))));
-  return text;
-}
-
 /// The size in a tar header; nothing where it says none.
 std::optional<std::uint64_t> size_in(std::string_view header) {
   constexpr std::size_t at = 124, length = 12;
@@ -124,14 +118,14 @@ std::optional<ClassicConfigs> configs_in(const File& file, const std::vector<Arc
   std::uint64_t offset = 0;
   // manifest.json, repositories, and a config for each image at most
   for (std::size_t entries = 0; entries < images.size() + 2; ++entries) {
-    const std::string header = read_at(file, offset, tar_block_size);
+    const std::string header = file.read_text(tar_block_size, offset);
     const std::optional<std::uint64_t> size = size_in(header);
     if (!size || *size > max_layout_index) return std::nullopt;
     const std::string_view path = std::string_view(header).substr(0, std::min<std::size_t>(header.find('\0'), 100));
     for (const ArchiveImage& image : images) {
       const Digest& digest = image.manifests.front().manifest.config.digest;
       if (path != digest.hex() + ".json") continue;
-      std::string bytes = read_at(file, offset + tar_block_size, *size);
+      std::string bytes = file.read_text(*size, offset + tar_block_size);
       if (Digest::of(bytes, digest.algorithm()) != digest) return std::nullopt;
       ImageConfig config = parse_config(bytes);
       if (config.diff_ids.size() != image.manifests.front().manifest.layers.size()) return std::nullopt;
@@ -147,7 +141,7 @@ std::optional<ClassicConfigs> configs_in(const File& file, const std::vector<Arc
 bool is_of(const File& file, const ClassicLayout& layout) {
   std::uint64_t offset = 0;
   const auto has = [&](const std::string& text) {
-    if (read_at(file, offset, text.size()) != text) return false;
+    if (file.read_text(text.size(), offset) != text) return false;
     offset += text.size();
     return true;
   };
@@ -155,7 +149,7 @@ bool is_of(const File& file, const ClassicLayout& layout) {
     if (!has(tar_file(document.path, document.text))) return false;
   for (const ClassicLayer& layer : layout.layers) {
     if (!has(ClassicLayout::preamble(layer))) return false;
-    const std::optional<std::uint64_t> size = size_in(read_at(file, offset, tar_block_size));
+    const std::optional<std::uint64_t> size = size_in(file.read_text(tar_block_size, offset));
     if (!size || *size > file.size() || !has(tar_file_header(layer.layer_path(), *size))) return false;
     offset += tar_padded(*size);
   }

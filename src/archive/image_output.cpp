@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <exception>
-#include <span>
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -27,17 +26,14 @@ void check_uncompressed(const std::vector<ArchiveImage>& images) {
 
 /// Whether `file` has `text` at `offset`.
 bool has_at(const File& file, std::uint64_t offset, std::string_view text) {
-  std::string there(text.size(), '\0');
-  return file.read_at(offset, std::as_writable_bytes(std::span(there))) == there.size() && there == text;
+  return file.read_text(text.size(), offset) == text;
 }
 
 /// The bytes of a config in a tar; nothing where they are not what its digest says.
 std::optional<std::string> config_at(const File& file, const ArchiveEntry& entry, const Digest& digest) {
   if (entry.size > max_manifest_size) return std::nullopt;
-  std::string bytes(entry.size, '\0');
-  if (file.read_at(entry.data_offset, std::as_writable_bytes(std::span(bytes))) != bytes.size() ||
-      Digest::of(bytes, digest.algorithm()) != digest)
-    return std::nullopt;
+  std::string bytes = file.read_text(entry.size, entry.data_offset);
+  if (Digest::of(bytes, digest.algorithm()) != digest) return std::nullopt;
   return bytes;
 }
 

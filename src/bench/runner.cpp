@@ -337,13 +337,11 @@ void Bench::learn_of_link(const BenchRecorder& record) {
   out_of_order_ += record.sockets().out_of_order();
   if (segments_ > 0) link.loss = static_cast<double>(out_of_order_) / static_cast<double>(segments_);
   link.measured_by =
-      "round_trip: the least of the connection that brought the most, its handshake included (TCP_INFO). bandwidth: "
-      "the most that came within "
-      "half "
-      "a second of any pull while its connections grew, so the link has at least that. loss, at most: the "
-      "share of segments out of order by TCP_INFO, which after a lost one are all until it was sent again. limit: the "
-      "round trips that no "
-      "pull can do without, and the bytes at that bandwidth";
+      "round_trip: the least of the connection that brought the most, its handshake included (TCP_INFO). "
+      "bandwidth: the most that came within half a second of any pull while its connections grew, so the link has "
+      "at least that. loss, at most: the share of segments out of order by TCP_INFO, which after a lost one are "
+      "all until it was sent again. limit: the round trips that no pull can do without, and the bytes at that "
+      "bandwidth";
 }
 
 std::string Bench::status(const BenchRecorder& record) const {

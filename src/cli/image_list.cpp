@@ -140,11 +140,7 @@ std::vector<ListedImage> parse_image_list(std::string_view text, std::string_vie
   if (text.starts_with(byte_order_mark)) text.remove_prefix(byte_order_mark.size());
   std::vector<ListedImage> images;
   for (std::size_t number = 1; !text.empty(); ++number) {
-    const std::size_t end = std::min(text.find('\n'), text.size());
-    std::string_view line = text.substr(0, end);
-    text.remove_prefix(std::min(end + 1, text.size()));
-    if (line.ends_with('\r')) line.remove_suffix(1);
-    line = trim(without_comment(line));
+    const std::string_view line = trim(without_comment(take_line(text)));
     if (line.empty()) continue;
     try {
       images.push_back(parse_line(line, resolve));

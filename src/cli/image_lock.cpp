@@ -7,8 +7,6 @@
 
 #include <hawser/util/error.hpp>
 
-#include <algorithm>
-
 namespace hawser {
 namespace {
 
@@ -18,11 +16,7 @@ constexpr std::size_t longest_lock = 16 * 1024 * 1024;  // bytes
 
 ImageLock::ImageLock(std::string_view text, const std::string& name) {
   for (std::size_t number = 1; !text.empty(); ++number) {
-    const std::size_t end = std::min(text.find('\n'), text.size());
-    std::string_view line = text.substr(0, end);
-    text.remove_prefix(std::min(end + 1, text.size()));
-    if (line.ends_with('\r')) line.remove_suffix(1);
-    line = trim(line);
+    const std::string_view line = trim(take_line(text));
     if (line.empty() || line.starts_with('#')) continue;
     try {
       const Reference image = Reference::parse(line);

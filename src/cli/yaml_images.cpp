@@ -222,11 +222,7 @@ bool is_yaml_list(std::string_view text) {
   constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
   if (text.starts_with(byte_order_mark)) text.remove_prefix(byte_order_mark.size());
   while (!text.empty()) {
-    const std::size_t end = std::min(text.find('\n'), text.size());
-    std::string_view line = text.substr(0, end);
-    text.remove_prefix(std::min(end + 1, text.size()));
-    if (line.ends_with('\r')) line.remove_suffix(1);
-    line = trim(line);
+    const std::string_view line = trim(take_line(text));
     if (line.empty() || line.starts_with('#')) continue;
     if (line.starts_with("---") || line.starts_with("%YAML") || line.starts_with('{')) return true;
     // "services:", "apiVersion: v1", and both in quotes
@@ -255,11 +251,7 @@ Variables variables_of(std::string_view env_file, Variables outer) {
     return found == values->end() ? std::nullopt : std::optional(found->second);
   };
   while (!env_file.empty()) {
-    const std::size_t end = std::min(env_file.find('\n'), env_file.size());
-    std::string_view line = env_file.substr(0, end);
-    env_file.remove_prefix(std::min(end + 1, env_file.size()));
-    if (line.ends_with('\r')) line.remove_suffix(1);
-    line = trim(line);
+    std::string_view line = trim(take_line(env_file));
     if (line.starts_with("export ")) line = trim(line.substr(7));
     const std::size_t equals = line.find('=');
     if (line.starts_with('#') || equals == std::string_view::npos) continue;

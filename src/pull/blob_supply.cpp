@@ -83,9 +83,7 @@ bool is_right(const StoredBlob& blob, const OutputBlob& wanted) {
 /// The bytes of a small blob that went straight into the output.
 std::string read_back(ImageOutput& output, const Descriptor& blob) {
   const std::unique_ptr<BlobDestination> place = output.destination(blob.digest);
-  std::string bytes(blob.size, '\0');
-  place->file().read_at(place->base(), std::as_writable_bytes(std::span(bytes)));
-  return bytes;
+  return place->file().read_text(blob.size, place->base());
 }
 
 bool on_same_filesystem(const fs::path& a, const fs::path& b) {

@@ -205,8 +205,9 @@ class RangePlanner {
   std::optional<std::pair<std::size_t, std::size_t>> choose(const OriginState& origin, PlanClock::time_point now) const;
   std::uint64_t least_chunk(const OriginState& origin) const;
   std::uint64_t chunk_for(const OriginState& origin, std::uint64_t available, std::size_t connections) const;
-  /// What a range of `origin` brings, bytes a second, as it seems now.
+  /// Bytes of all blobs that are still to come, asked for or not.
   std::uint64_t left() const;
+  /// What a range of `origin` brings, bytes a second, as it seems now.
   double usual_rate(const OriginState& origin, PlanClock::time_point now) const;
   std::pair<Active*, std::size_t> slowest(const OriginState& origin, PlanClock::time_point now,
                                           PlanClock::duration at_least);

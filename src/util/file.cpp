@@ -122,9 +122,10 @@ std::size_t File::read_at(std::uint64_t offset, std::span<std::byte> buffer) con
   return done;
 }
 
-std::string File::read_text(std::size_t limit) const {
-  std::string text(static_cast<std::size_t>(std::min<std::uint64_t>(size(), limit)), '\0');
-  text.resize(read_at(0, std::as_writable_bytes(std::span(text))));
+std::string File::read_text(std::size_t limit, std::uint64_t offset) const {
+  const std::uint64_t end = size();
+  std::string text(static_cast<std::size_t>(std::min<std::uint64_t>(end - std::min(offset, end), limit)), '\0');
+  text.resize(read_at(offset, std::as_writable_bytes(std::span(text))));
   return text;
 }
 

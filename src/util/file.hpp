@@ -37,8 +37,8 @@ class File {
   std::uint64_t size() const;
   /// Reads up to `buffer.size()` bytes at `offset`; fewer only at the end of the file.
   std::size_t read_at(std::uint64_t offset, std::span<std::byte> buffer) const;
-  /// The file's first bytes as text: all of it where it is no longer than `limit`.
-  std::string read_text(std::size_t limit) const;
+  /// The file's bytes from `offset` on as text: all of them where they are no more than `limit`.
+  std::string read_text(std::size_t limit, std::uint64_t offset = 0) const;
   /// Writes all of `data` at `offset`.
   void write_at(std::uint64_t offset, std::span<const std::byte> data) const;
   /// Writes all of `data` at the current position (append, pipes).

@@ -79,6 +79,8 @@ bool equals_ignoring_case(std::string_view a, std::string_view b);
 /// How many letters must be put in, taken out or changed to make `b` of `a` (Levenshtein).
 std::size_t edit_distance(std::string_view a, std::string_view b);
 
+/// Takes the first line off `text`; the line is without its end, LF or CRLF.
+std::string_view take_line(std::string_view& text);
 /// `text` without the spaces and tabs at both ends (RFC 9110 OWS).
 std::string_view trim(std::string_view text);
 

@@ -199,6 +199,9 @@ TEST_F(FileTest, ReadsTheFirstBytesAsText) {
   test::write_text(at("a"), "12345");
   const File file(at("a"), O_RDONLY);
   EXPECT_EQ(file.read_text(100), "12345");
+  EXPECT_EQ(file.read_text(2, 1), "23");
+  EXPECT_EQ(file.read_text(100, 4), "5");
+  EXPECT_EQ(file.read_text(100, 6), "");
   EXPECT_EQ(file.read_text(3), "123");
   EXPECT_EQ(file.read_text(0), "");
   const File writable(at("a"), O_WRONLY);

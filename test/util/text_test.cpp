@@ -218,6 +218,16 @@ TEST(Ascii, ClassesKnowAsciiOnly) {
     EXPECT_FALSE(is_ascii_digit(c) || is_ascii_lower(c) || is_ascii_alnum(c)) << c;
 }
 
+TEST(TakeLine, TakesLinesWithoutTheirEnds) {
+  std::string_view text = "a\r\n\nb\r";
+  EXPECT_EQ(take_line(text), "a");
+  EXPECT_EQ(take_line(text), "");
+  EXPECT_EQ(text, "b\r");
+  EXPECT_EQ(take_line(text), "b");
+  EXPECT_EQ(text, "");
+  EXPECT_EQ(take_line(text), "");
+}
+
 TEST(Trim, TakesSpacesAndTabsOffBothEnds) {
   EXPECT_EQ(trim(" \ta b\t "), "a b");
   EXPECT_EQ(trim("a"), "a");
