@@ -28,7 +28,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   HAWSER_CHECK(familiar.domain == reference->domain && familiar.path == reference->path &&
                familiar.tag == reference->tag);
   (void)reference->is_loopback();
-  const std::string name = output_names({&*reference, 1}, std::nullopt).front();
+  PullRequest request;
+  request.references = {*reference};
+  const std::string name = output_names(request).front();
   HAWSER_CHECK(name.size() <= 200 && name.find('/') == std::string::npos && name[0] != '.' && name[0] != '-');
   return 0;
 }
