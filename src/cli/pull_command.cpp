@@ -90,27 +90,48 @@ void write_lock(const Command& command, const std::vector<RequestedImage>& image
   if (missing > 0) warn(command, "the lock " + command.lock + " lacks " + counted(missing, "image") + " that failed");
 }
 
-/// A list of what failed, each with why in a comment. Where nothing has, it is empty: an older one would be wrong.
-void write_failed_file(const Command& command, const std::vector<ListedImage>& images,
-                       const std::vector<ImageResult>& results) {
-  if (command.failed_file.empty()) return;
-  std::string text;
-  for (std::size_t i = 0; i < images.size(); ++i)
-    if (const auto& error = results[i].error) {
-      std::string why = error->what();
-      std::ranges::replace(why, '\n', ' ');
-      text += image_list_line(images[i]) + "  # exit code " + std::to_string(static_cast<int>(exit_code(*error))) +
-              ": " + printable(why) + "\n";
-    }
-  AtomicFile file(check_output(command.failed_file));
-  file.file().write(as_bytes(text));
-  file.commit();
-}
+/// The list of what failed, a line and a reason for each image. Where nothing has, it is empty: an older one would be
+/// wrong.
+class FailedFile {
+ public:
+  explicit FailedFile(const Command& command) : path_(command.failed_file) {}
+
+  /// Before the pull: everything has yet to be done, whatever ends the process.
+  void begin(const std::vector<ListedImage>& images) const {
+    std::string text;
+    for (const ListedImage& image : images) text += line(image, "not finished");
+    write(text);
+  }
+
+  void end(const std::vector<ListedImage>& images, const std::vector<ImageResult>& results) const {
+    std::string text;
+    for (std::size_t i = 0; i < images.size(); ++i)
+      if (const auto& error = results[i].error)
+        text +=
+            line(images[i], "exit code " + std::to_string(static_cast<int>(exit_code(*error))) + ": " + error->what());
+    write(text);
+  }
+
+ private:
+  static std::string line(const ListedImage& image, std::string why) {
+    std::ranges::replace(why, '\n', ' ');
+    return image_list_line(image) + "  # " + printable(why) + "\n";
+  }
+
+  void write(const std::string& text) const {
+    if (path_.empty()) return;
+    AtomicFile file(check_output(path_));
+    file.file().write(as_bytes(text));
+    file.commit();
+  }
+
+  const std::string& path_;
+};
 
 /// Where there are more parts than images (--shard). That is a success: the machines of a fleet all run one command.
 ExitCode pull_nothing(const Command& command, Progress& progress) {
   import_tars(command, progress);
-  write_failed_file(command, {}, {});
+  FailedFile(command).end({}, {});
   progress.message("nothing to pull: shard " + std::to_string(command.shard.index) + "/" +
                    std::to_string(command.shard.count) + " has no image");
   if (command.json) {
@@ -211,6 +232,8 @@ ExitCode run_pull_command(const Command& command, const Environment& environment
   const auto names = collect_images(
       command, {std::cin, environment_variable, resolve, [&](const std::string& line) { progress.message(line); }});
   if (names.empty()) return pull_nothing(command, progress);
+  const FailedFile failed(command);
+  failed.begin(names);
   request.access = registry_access(command, known_places(names, command), environment, registries, progress);
   ChosenImages chosen = choose_images(names, command, environment, request.access, progress);
   if (chosen.signal != 0) return exit_code_of_signal(chosen.signal);
@@ -235,7 +258,7 @@ ExitCode run_pull_command(const Command& command, const Environment& environment
     statistics.images.push_back(result_of(unknown, progress));
     listed.push_back(unknown.first);
   }
-  write_failed_file(command, listed, statistics.images);
+  failed.end(listed, statistics.images);
   statistics.sources = pull.sources();
   for (SourceResult& source : statistics.sources) source.trouble = progress.masked(source.trouble);
   statistics.verbose = command.verbose;

@@ -5,12 +5,12 @@ import json
 import os
 import signal
 import subprocess
-import time
 
 import pytest
 
 from support import images
 from support.hawser import NOT_FOUND, OK, USAGE
+from support.process import wait_until
 
 
 def push(registry, name, tag, *layers):
@@ -55,17 +55,24 @@ def test_a_list_with_settings_a_failure_and_the_list_of_what_failed(hawser, regi
     assert (out / "late.tar").exists() and (hawser.directory / "failed.txt").read_text() == ""
 
 
-def test_what_a_signal_stopped_is_in_the_list_of_what_failed(hawser, registry, out):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_what_a_signal_stopped_is_in_the_list_of_what_failed(hawser, registry, out, number):
     one = push(registry, "stopped", "1", 1)
     slow = registry.push("lists/stopped", images.Image([images.random_layer(5, 3_000_000)]), "2")
     hawser.pull(registry, one, output="out/")
-    run = hawser.start(*hawser.pull_arguments(registry, one, slow, "--limit-rate", "100K", "--failed-file", "failed.txt",
+    listed, mark = hawser.directory / "failed.txt", registry.mark()
+    run = hawser.start(*hawser.pull_arguments(registry, one, slow, "--limit-rate", "100K", "--failed-file", listed,
                                               output="out/"))
-    time.sleep(1)
-    run.signal(signal.SIGINT)
-    assert run.wait().code == 130
-    lines = (hawser.directory / "failed.txt").read_text().splitlines()
-    assert len(lines) == 1 and lines[0].startswith(f"{slow}  # exit code 130: "), lines
+    wait_until(lambda: registry.blob_reads(mark), 60, "a layer to be asked for")
+    run.signal(number)
+    assert run.wait().code == 128 + number
+    # What has not ended a second after SIGINT leaves the list of the beginning, too.
+    lines = listed.read_text().splitlines()
+    assert lines[-1].startswith(f"{slow}  # ") and len(lines) <= 2, lines
+    if number == signal.SIGKILL:
+        assert lines == [f"{one}  # not finished", f"{slow}  # not finished"]
+    again = result_of(hawser, registry, "--from-file", listed, "--failed-file", listed)
+    assert len(again["images"]) == len(lines) and listed.read_text() == ""
 
 
 def test_what_is_there_is_up_to_date(hawser, registry, out):
