@@ -66,7 +66,7 @@ void ConcurrencyController::share_out(const Shares& shares, std::size_t in_use, 
       sharing_ = false;
       return;
     }
-    if (share == 0 || rest < worthwhile_rest) return;
+    if (share == 0 || rest < (link_has_room_ ? worthwhile_rest / 2 : worthwhile_rest)) return;
     share_before_ = share;
     multiply(link_has_room_ || target_ <= 8 ? 4 : 2);  // many may choke the link already
   } else if (share >= whole_share * share_before_) {

@@ -48,7 +48,8 @@ class ConcurrencyController {
   /// link; 0: that has not shown.
   std::size_t proven() const { return proven_; }
   /// Some time has passed in which `shares` came over `in_use` connections. `rest` is how much longer the pull would
-  /// last as it goes; it is not worth more of them below `worthwhile_rest`.
+  /// last as it goes; it is not worth more of them below `worthwhile_rest`, half of it where the link is known to have
+  /// room.
   void share_out(const Shares& shares, std::size_t in_use, Seconds rest, Seconds worthwhile_rest);
   /// The origin has sent nothing for a while, over any of its connections, in the midst of its answers: it is not the
   /// link that limits them. So far it has brought `bytes_per_second` at most; where many connections do not double

@@ -118,6 +118,11 @@ TEST(ConcurrencyController, AnOriginThatFallsSilentIsAskedOverManyConnectionsAtO
   controller.silence(80, 1h, 1s);
   EXPECT_THAT(share_out(controller, link), ElementsAre(64, 128));
   EXPECT_EQ(controller.proven(), 128u);
+  ConcurrencyController half_done(4, max_auto_connections), nearly_done = half_done;
+  half_done.silence(80, 1h, 1s);
+  EXPECT_THAT(share_out(half_done, link, 500ms), ElementsAre(64, 128)) << "the link has room";
+  nearly_done.silence(80, 1h, 1s);
+  EXPECT_THAT(share_out(nearly_done, link, 400ms), ElementsAre(64));
 }
 
 TEST(ConcurrencyController, AnOriginThatIsJustSlowGetsNoMoreConnectionsThanBefore) {
