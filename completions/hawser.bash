@@ -28,7 +28,7 @@ _hawser() {
       compopt -o filenames
       COMPREPLY=($(compgen -d -- "$current"))
       return ;;
-    -o | --output | --from-file | --lock | --locked | --failed-file | --ca-cert | --client-cert | --client-key | --import-tar)
+    -o | --output | --from-file | --lock | --locked | --failed-file | --html | --ca-cert | --client-cert | --client-key | --import-tar)
       compopt -o filenames
       COMPREPLY=($(compgen -f -- "$current"))
       return ;;
@@ -54,7 +54,7 @@ _hawser() {
         --chunk-size | --limit-rate | --retries | --max-wait | --connect-timeout | --stall-timeout | -u | --username | \
         --password | --mirror | --insecure-registry | --ca-cert | --cert-dir | --client-cert | --client-key | --tls-min | --resolve | \
         --interface | --cache-dir | --import-tar | --older-than | --max-size | --shard | --latest | --output-template | \
-        --lock | --locked | --failed-file | --connections | --layers | --runs | --max-bytes | --max-time) value=1 ;;
+        --lock | --locked | --failed-file | --html | --connections | --layers | --runs | --max-bytes | --max-time) value=1 ;;
       -*) ;;
       inspect | manifest | digest | tags | ratelimit | config | bench | cache | import | login | logout | help | version)
         command=$word
@@ -80,7 +80,7 @@ _hawser() {
       digest) options="--platform $mirrors $access $general" ;;
       tags | ratelimit) options="--mirror $access $general" ;;
       bench) options="--platform --connections --layers --chunk-size --runs --max-bytes --max-time --to-tar --yes --save --csv
-        --markdown $mirrors $access $general" ;;
+        --markdown --html $mirrors $access $general" ;;
       config) options="$mirrors $access $general" ;;
       cache) options="--cache-dir --older-than --max-size --keep-referenced $general" ;;
       import) options="--cache-dir $general" ;;

@@ -21,7 +21,7 @@ function __hawser_command --description "The command on the command line; pull w
                 set value 1
             case --connections --layers --runs --max-bytes --max-time
                 set value 1
-            case --latest --lock --locked --failed-file --output-template --max-size
+            case --latest --lock --locked --failed-file --html --output-template --max-size
                 set value 1
             case "-*"
                 continue
@@ -76,6 +76,7 @@ complete -c hawser -n 'contains (__hawser_command) bench' -l yes -d 'do not ask 
 complete -c hawser -n 'contains (__hawser_command) bench' -l save -d 'keep what was found for the registry'
 complete -c hawser -n 'contains (__hawser_command) bench' -l csv -d 'each sample as a line of CSV'
 complete -c hawser -n 'contains (__hawser_command) bench' -l markdown -d 'the table in Markdown'
+complete -c hawser -n 'contains (__hawser_command) bench' -l html -r -F -d 'write a page with charts, too'
 complete -c hawser -n 'contains (__hawser_command) inspect' -l config -d 'show the config'
 complete -c hawser -n 'contains (__hawser_command) inspect' -l raw -d 'print the document byte for byte'
 complete -c hawser -n 'contains (__hawser_command) pull' -l output -s o -r -F -d 'file or directory to write to'

@@ -1,11 +1,14 @@
+#include "archive/output_file.hpp"
 #include "bench/report.hpp"
 #include "bench/runner.hpp"
 #include "cli/commands.hpp"
 #include "cli/login.hpp"
 #include "cli/registries.hpp"
+#include "cli/report_page.hpp"
 #include "cli/runtime.hpp"
 #include "cli/terminal.hpp"
 #include "util/async.hpp"
+#include "util/atomic_file.hpp"
 #include "util/text.hpp"
 
 #include <hawser/util/error.hpp>
@@ -72,16 +75,28 @@ class BenchTask {
   std::atomic<bool> stopped_{false};
 };
 
-std::string text_of(const Command& command, const BenchResult& result) {
-  const BenchSummary summary = summarize(result);
+std::string text_of(const Command& command, const BenchResult& result, const BenchSummary& summary) {
   if (command.json) return json_line(bench_json(result, summary));
   if (command.csv) return bench_csv(result);
   return command.markdown ? bench_markdown(result, summary) : bench_table(result, summary);
 }
 
+/// Where that fails, what was measured is still told.
+ExitCode write_page(const std::string& path, const BenchResult& result, const BenchSummary& summary) {
+  try {
+    AtomicFile file(check_output(path));
+    file.file().write(as_bytes(report_page(bench_json(result, summary))));
+    file.commit();
+    return ExitCode::done;
+  } catch (const Error& failure) {
+    return report(failure);
+  }
+}
+
 }  // namespace
 
 Outcome run_bench_command(const Command& command, const Environment& environment) {
+  if (!command.html.empty()) check_output(command.html);  // before the work, not after it
   Runtime runtime(command, environment);
   Progress& progress = runtime.progress();
   const auto registries = read_registries(command, environment, progress);
@@ -98,9 +113,12 @@ Outcome run_bench_command(const Command& command, const Environment& environment
   BenchResult result = task.bench().result();
   for (std::string& warning : result.warnings) warning = printable(progress.masked(warning), 2000);
   result.ended = printable(progress.masked(result.ended), 2000);
-  Outcome outcome{result.digest.empty() ? "" : text_of(command, result)};
+  const BenchSummary summary = summarize(result);
+  Outcome outcome;
+  if (!result.digest.empty()) outcome.text = text_of(command, result, summary);
+  if (!result.digest.empty() && !command.html.empty()) outcome.exit = write_page(command.html, result, summary);
   if (command.save && signal == 0) {
-    const std::string kept = task.bench().save(summarize(result), environment.state.string());
+    const std::string kept = task.bench().save(summary, environment.state.string());
     const std::string line = kept.empty() ? "nothing was kept: it is not known where the layers came from"
                                           : "kept for the next pulls: " + kept;
     std::fputs(("hawser: " + line + "\n").c_str(), stderr);

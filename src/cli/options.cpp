@@ -263,6 +263,9 @@ constexpr auto options = std::to_array<OptionInfo>({
      [](auto& to, auto&) { to.csv = true; }},
     {"markdown", 0, "", false, output_group, on_bench, "Print the table in Markdown",
      [](auto& to, auto&) { to.markdown = true; }},
+    {"html", 0, "FILE", false, output_group, on_bench,
+     "Write a page with charts to FILE, too, which needs no network to be looked at",
+     [](auto& to, auto& value) { to.html = value.non_empty(); }},
     {"output", 'o', "PATH", false, output_group, on_pull,
      "File or directory to write to; - is standard output. One file takes all images of the call",
      [](auto& to, auto& value) { to.output = value.non_empty(); }},
@@ -589,6 +592,7 @@ void check_words(Command& command, const Arguments& arguments) {
     case digest:
       return check_image(words, "digest");
     case bench:
+      if (command.html == "-") throw usage("--html takes a file, not -", "--json prints the data");
       return check_image(words, "bench");
     case ratelimit:
       // As Docker's documentation has it: of this image a HEAD is no pull.

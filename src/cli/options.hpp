@@ -105,6 +105,7 @@ struct Command : PullRequest {
   bool save = false;      ///< bench keeps the best number of connections
   bool csv = false;       ///< the samples of bench as lines
   bool markdown = false;  ///< the table of bench for a document
+  std::string html;       ///< where the page of bench is written to; empty: nowhere
 
   RegistryOptions registries;   ///< mirrors, and hosts that are insecure
   bool registry_config = true;  ///< whether other tools' files on mirrors and short names are read

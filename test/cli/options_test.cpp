@@ -195,6 +195,8 @@ TEST(Options, WhatABenchCompares) {
               }),
               Errc::usage)
         << list;
+  EXPECT_EQ(parse({"bench", "--html", "page.html", "--json", "nginx"}).html, "page.html");
+  EXPECT_THAT(refusal({"bench", "--html", "-", "nginx"}), HasSubstr("takes a file"));
   EXPECT_EQ(test::code_of([] { parse_command_line({"bench"}); }), Errc::usage);
   EXPECT_EQ(test::code_of([] { parse_command_line({"pull", "--chunk-size", "1M,2M", "nginx"}); }), Errc::usage);
 }
