@@ -131,6 +131,7 @@ struct Race {
   Event ended;  // one of the attempts
   std::deque<Attempt> attempts;
   std::shared_ptr<tcp::socket> winner;
+  steady_clock::duration took{};  // the winner's handshake, without those that went before
 };
 
 /// Has `socket` go out by `interface`, a name or an address.
@@ -148,9 +149,13 @@ asio::awaitable<void> attempt(std::shared_ptr<Race> race, Race::Attempt& mine, s
   boost::system::error_code ec;
   socket->open(mine.endpoint.protocol(), ec);
   if (!ec && !interface.empty()) bind_to(*socket, interface, ec);
+  const auto begin = steady_clock::now();
   if (!ec) co_await socket->async_connect(mine.endpoint, asio::redirect_error(asio::use_awaitable, ec));
   mine.result = ec;
-  if (!ec && !race->winner) race->winner = socket;
+  if (!ec && !race->winner) {
+    race->winner = socket;
+    race->took = steady_clock::now() - begin;
+  }
   race->ended.wake_all();
 }
 
@@ -357,7 +362,8 @@ asio::awaitable<Connector::Endpoints> Connector::resolve(Origin origin) {
   co_return endpoints;
 }
 
-asio::awaitable<tcp::socket> Connector::race(const Endpoints& endpoints, const std::string& where, const char* hint) {
+asio::awaitable<Connector::Won> Connector::race(const Endpoints& endpoints, const std::string& where,
+                                                const char* hint) {
   const auto state = std::make_shared<Race>(executor_);
   const auto deadline = steady_clock::now() + options_.connect_timeout;
   const Endpoints order = racing_order(endpoints, memory_);
@@ -389,7 +395,7 @@ asio::awaitable<tcp::socket> Connector::race(const Endpoints& endpoints, const s
     throw Error(state->all_refused() ? Errc::connect_refused : Errc::connect_failed,
                 "cannot connect to " + where + ": " + state->why(options_.connect_timeout), hint);
   }
-  co_return std::move(*state->winner);
+  co_return Won{std::move(*state->winner), std::chrono::duration_cast<std::chrono::microseconds>(state->took)};
 }
 
 asio::awaitable<std::unique_ptr<Connection>> Connector::open(
@@ -405,15 +411,13 @@ asio::awaitable<std::unique_ptr<Connection>> Connector::open(
   } else {
     endpoints = co_await resolve(origin);
   }
-  const auto begin = steady_clock::now();
   // By the time this runs the first SYN is on its way.
   if (tls.origin) asio::post(executor_, [all = tls_, context = tls.origin] { context->trust_system(); });
   const char* const hint = proxy ? "check what HTTPS_PROXY, HTTP_PROXY or ALL_PROXY says, and that the proxy is up"
                                  : "check the address and port, and whether a proxy is needed (HTTPS_PROXY)";
-  tcp::socket socket = co_await race(endpoints, where, hint);
-  const auto took = std::chrono::duration_cast<std::chrono::microseconds>(steady_clock::now() - begin);
-  auto connection = std::make_unique<Connection>(std::move(socket), origin, options_.stall_timeout);
-  if (on_connected) on_connected(took);
+  Won won = co_await race(endpoints, where, hint);
+  auto connection = std::make_unique<Connection>(std::move(won.socket), origin, options_.stall_timeout);
+  if (on_connected) on_connected(won.took);
   co_await finish_opening(*connection, proxy, tls, where);
   co_return connection;
 }

@@ -54,10 +54,10 @@ class Connector {
   Connector(asio::any_io_executor executor, const NetOptions& options);
   ~Connector();
 
-  /// A connection to `origin`, through its proxy if it has one, TLS done. `on_connected` is called with the time
-  /// that the TCP handshake took, as soon as it is done. Throws Error{resolve_failed, connect_failed,
-  /// proxy_failed, proxy_refused, tls_certificate, tls_failed, stalled, redirect_refused}, and what
-  /// NetOptions::origin_tls does.
+  /// A connection to `origin`, through its proxy if it has one, TLS done. `on_connected` is called with the time that
+  /// the TCP handshake took, that of addresses which did not answer left out, as soon as it is done. Throws
+  /// Error{resolve_failed, connect_failed, proxy_failed, proxy_refused, tls_certificate, tls_failed, stalled,
+  /// redirect_refused}, and what NetOptions::origin_tls does.
   asio::awaitable<std::unique_ptr<Connection>> open(Origin origin,
                                                     std::function<void(std::chrono::microseconds)> on_connected);
 
@@ -92,7 +92,12 @@ class Connector {
                         std::optional<NetworkSettings::Family> apart = std::nullopt);
   /// The addresses of an origin itself, as opposed to those of its proxy.
   asio::awaitable<Endpoints> resolve(Origin origin);
-  asio::awaitable<asio::ip::tcp::socket> race(const Endpoints& endpoints, const std::string& where, const char* hint);
+  /// A socket that is connected, and how long its own handshake took.
+  struct Won {
+    asio::ip::tcp::socket socket;
+    std::chrono::microseconds took;
+  };
+  asio::awaitable<Won> race(const Endpoints& endpoints, const std::string& where, const char* hint);
   /// Makes the tunnel through `proxy`, where one is needed, and TLS, all in the time that time_for() gives.
   asio::awaitable<void> finish_opening(Connection& connection, const std::optional<Proxy>& proxy, const Contexts& tls,
                                        const std::string& where);

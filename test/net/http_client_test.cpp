@@ -496,8 +496,8 @@ TEST_F(HttpClientTest, AttackALengthThatIsClaimedTakesNoMemory) {
 
 /// A listener that has as many connections as it takes, and drops the first packet of any other.
 struct FullListener {
-  FullListener(asio::io_context& context, const char* address) : acceptor(context, tcp::v4()) {
-    acceptor.bind({asio::ip::make_address(address), 0});
+  FullListener(asio::io_context& context, const char* address, std::uint16_t port = 0) : acceptor(context, tcp::v4()) {
+    acceptor.bind({asio::ip::make_address(address), port});
     acceptor.listen(0);
     for (int i = 0; i < 8; ++i) {
       crowd.emplace_back(context);
@@ -533,6 +533,20 @@ TEST_F(HttpClientTest, AddressesThatFailInDifferentWaysAreToldApart) {
   const Failure both = failure("http://both.test:" + full.port() + "/");
   EXPECT_EQ(both.code, Errc::connect_failed);  // not "refused", which is tried again less often
   EXPECT_THAT(both.text, HasSubstr("Connection refused (127.0.0.1), no answer within 0.1 s (127.0.0.2)"));
+}
+
+TEST_F(HttpClientTest, AnAddressThatIsSilentIsNoLongRoundTrip) {
+  const FullListener full(context, "127.0.0.2", registry.port());
+  NetOptions options = test_net_options();
+  options.resolver = [](const std::string&) {
+    return std::vector{asio::ip::make_address("127.0.0.2"), asio::ip::make_address("127.0.0.1")};
+  };
+  use(std::move(options));
+  const auto began = std::chrono::steady_clock::now();
+  const std::string url = "http://both.test:" + std::to_string(registry.port()) + "/ok";
+  EXPECT_EQ(get(url), "hello");
+  const auto all = std::chrono::steady_clock::now() - began;
+  EXPECT_LE(*client().round_trip(Url::parse(url).origin) + 250ms, all);  // after so long the next one is tried
 }
 
 /// A resolver that knows "known.test" and never answers for any other name until the test ends.
