@@ -110,8 +110,10 @@ void RegistryClient::prepare() {
 }
 
 void RegistryClient::warm_up(const Origin& origin) {
+  const OriginNote note = notes_ ? notes_->recall(origin) : OriginNote();
+  if (note.preferred > 0) return http_.warm_up(origin, note.preferred);
   http_.warm_up(origin);
-  if (notes_) http_.warm_up(origin, notes_->recall(origin).connections);
+  http_.warm_up(origin, note.connections);
 }
 
 bool RegistryClient::expects_redirects() const {
