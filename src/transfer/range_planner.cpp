@@ -15,6 +15,7 @@ double seconds_between(PlanClock::time_point from, PlanClock::time_point to) {
 /// A range that has not moved for so long is taken over whole rather than split, where the origin's answers begin soon.
 constexpr PlanClock::duration least_allowance = std::chrono::milliseconds(600);
 /// How long a part of a range should take at least.
+constexpr int trips_to_gather_speed = 4;
 constexpr Seconds worthwhile_part{0.5};
 /// What of all bytes may be asked for twice.
 constexpr double share_of_duplicates = 0.02;
@@ -223,8 +224,10 @@ std::pair<RangePlanner::Active*, std::size_t> RangePlanner::slowest(const Origin
     if (!source || blobs_[active.blob].sources[*source].ranges == RangeSupport::refused) continue;
     if (due(blobs_[active.blob].sources[active.source]) > now && active.source == *source) continue;
     const bool stuck = is_stuck(active, now, at_least);
-    // What has not begun to arrive shows no rate to split it by.
-    const bool divisible = left >= 2 * least_part(usual) && active.position > active.begin;
+    // What has not begun to arrive shows no rate to split it by, nor does TCP that has yet to gather speed.
+    const auto gathering = trips_to_gather_speed * blobs_[active.blob].sources[active.source].origin->round_trip;
+    const bool divisible =
+        left >= 2 * least_part(usual) && active.position > active.begin && now - active.started >= gathering;
     if (!stuck && !divisible && !drags(active, usual, now)) continue;
     const double time_left = stuck ? 1e9 : static_cast<double>(left) / std::max(rate(active, now), 1.0);
     if (time_left <= longest) continue;

@@ -151,6 +151,15 @@ TEST_F(RangePlannerTest, NothingIsSplitThatHasJustBegun) {
   EXPECT_FALSE(split(100ms, 1ms));
 }
 
+TEST_F(RangePlannerTest, NothingIsSplitWhileItsConnectionGathersSpeed) {
+  origin.round_trip = 100ms;
+  add(100'000);
+  const Assignment all = next(1);
+  planner.advance(all.id, 1'000, now + 300ms);
+  EXPECT_FALSE(split(10ms, 399ms));
+  EXPECT_TRUE(split(10ms, 400ms));
+}
+
 TEST_F(RangePlannerTest, AStuckRangeIsTakenOverWhole) {
   add(100'000);
   const Assignment all = next(1);
