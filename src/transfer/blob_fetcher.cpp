@@ -8,6 +8,7 @@
 #include "transfer/rate_limiter.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <map>
 #include <set>
 
@@ -50,6 +51,8 @@ RangeLimits range_limits(const FetchOptions& options) {
   RangeLimits limits;
   limits.max_blobs = options.max_blobs.value_or(limits.max_blobs);
   limits.fixed_chunk = options.chunk_size;
+  // Where it is us who limit it, no other connection would bring the rest sooner.
+  if (options.limit_rate > 0) limits.min_split = std::numeric_limits<std::uint64_t>::max() / 4;
   return limits;
 }
 
@@ -485,7 +488,7 @@ void BlobFetcher::Engine::stop() {
 OriginState& BlobFetcher::Engine::state_of(const Origin& origin, const OriginState* led_there) {
   const auto found = origins_.find(origin);
   if (found != origins_.end()) return found->second;
-  const std::size_t max = options_.max_connections.value_or(max_auto_connections);
+  const std::size_t max = options_.max_connections.value_or(most_connections(options_.limit_rate));
   const Origin& like = facts_.round_trip(origin) || !led_there ? origin : led_there->origin;
   const OriginLessons known = facts_.recall ? facts_.recall(origin) : OriginLessons();
   return origins_.try_emplace(origin, origin, round_trip(like), max, known).first->second;
@@ -515,7 +518,7 @@ std::optional<Assignment> BlobFetcher::Engine::next_assignment(OriginState& orig
   const bool open = facts_.idle_connections(origin.origin) > 0;
   const auto trip = round_trip(origin.origin);
   assignment = planner_.split(origin, now, std::max<PlanClock::duration>((open ? 3 : 8) * trip, worthwhile_split));
-  if (!assignment && open)
+  if (!assignment && open && options_.limit_rate == 0)
     assignment = planner_.duplicate(origin, now, std::max<PlanClock::duration>(3 * trip / 2, worthwhile_duplicate));
   return assignment;
 }
@@ -706,7 +709,10 @@ asio::awaitable<void> BlobFetcher::Engine::take_body(Running& running, BlobStrea
       observer_.blob_progress(digest, stored);
     }
     const auto wait = limiter_.took(n, now);
-    if (wait > 1ms) co_await sleep(clock_, executor_, wait);
+    if (wait > 1ms) {
+      planner_.advance(assignment.id, position, now + wait);  // it is us who keep it waiting
+      co_await sleep(clock_, executor_, wait);
+    }
     const bool ends_here = planner_.end(assignment.id) == body_end && position < body_end;
     // Where the rate is limited, the way's length costs nothing.
     if (ends_here && !running.worker.ahead && options_.limit_rate == 0 &&

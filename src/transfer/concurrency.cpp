@@ -28,6 +28,12 @@ std::size_t initial_connections(std::chrono::microseconds round_trip) {
   return static_cast<std::size_t>(std::clamp<long>(4 + milliseconds / 4, 4, max_shared_connections));
 }
 
+std::size_t most_connections(std::uint64_t limit_rate) {
+  constexpr std::uint64_t worth_a_connection = 64 * 1024;
+  if (limit_rate == 0) return max_auto_connections;
+  return static_cast<std::size_t>(std::clamp<std::uint64_t>(limit_rate / worth_a_connection, 1, max_auto_connections));
+}
+
 ConcurrencyController::ConcurrencyController(std::size_t initial, std::size_t max, bool by_shares, std::size_t proven)
     : max_(max),
       target_(std::clamp<std::size_t>(std::max(initial, proven), 1, max)),

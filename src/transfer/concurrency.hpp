@@ -21,6 +21,10 @@ inline constexpr std::chrono::milliseconds longest_to_share_out{20};
 /// round trip, so many together reach the link's rate sooner.
 std::size_t initial_connections(std::chrono::microseconds round_trip);
 
+/// As many connections as are ever of use where `limit_rate` bytes a second may come in all (0: as many as do). The
+/// kernel takes in what nobody has read yet, over each of them.
+std::size_t most_connections(std::uint64_t limit_rate);
+
 /// Finds the number of connections that the link and the registry bear.
 ///
 /// At first it looks at the share that a single connection gets. Where more of them each get the same, it is the origin

@@ -530,6 +530,17 @@ TEST_F(SourcesTest, NothingIsAskedForAheadWhereTheRateIsLimited) {
   EXPECT_TRUE(one->asked_ahead.empty());
 }
 
+TEST_F(SourcesTest, WhoeverIsKeptWaitingByTheLimitIsTakenForNeitherStuckNorSlow) {
+  options.limit_rate = mib / 2;
+  options.max_connections = 16;
+  const auto one = source("a");
+  EXPECT_FALSE(fetch({one}));
+  expect_stored();
+  std::uint64_t asked = 0;
+  for (const auto& each : one->requests) asked += each.range ? each.range->end - each.range->begin : bytes.size();
+  EXPECT_EQ(asked, bytes.size());
+}
+
 TEST_F(SourcesTest, WhatWasAskedForAheadWaitsAsLongAsTheRangeThatFailed) {
   round_trip = 100ms;
   options.max_connections = 2;

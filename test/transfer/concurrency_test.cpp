@@ -39,6 +39,13 @@ TEST(InitialConnections, GrowWithTheRoundTrip) {
   EXPECT_EQ(initial_connections(10s), max_shared_connections);
 }
 
+TEST(MostConnections, OneForEvery64KiBASecond) {
+  EXPECT_EQ(most_connections(0), max_auto_connections);
+  EXPECT_EQ(most_connections(20'000), 1u);
+  EXPECT_EQ(most_connections(500'000), 7u);
+  EXPECT_EQ(most_connections(1'000'000'000), max_auto_connections);
+}
+
 TEST(ConcurrencyController, StartsWithinItsLimits) {
   EXPECT_EQ(ConcurrencyController(100, 8).target(), 8u);
   EXPECT_EQ(ConcurrencyController(0, 8).target(), 1u);
