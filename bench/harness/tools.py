@@ -56,7 +56,7 @@ class Tool:
 
     def forget_result(self, pull):
         """Removes the result and keeps the cache, for the second pull of the cached scenario."""
-        pull.output.unlink()
+        pull.output.unlink(missing_ok=True)
 
     def remove(self, pull):
         """Undoes what the tool left outside of the pull's directory."""
