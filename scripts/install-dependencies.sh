@@ -18,7 +18,7 @@ demo=(docker-registry busybox-static podman runc skopeo golang-github-containers
 # The engines that the end-to-end tests load into and import from, and the proxies that they pull through.
 test=("${demo[@]}" docker.io containerd buildah
       python3-pytest chromium openssl xz-utils zstd umoci time squid microsocks nginx-light libnginx-mod-stream
-      iproute2 iptables util-linux procps mount xfsprogs btrfs-progs)
+      iproute2 iptables util-linux procps mount xfsprogs btrfs-progs tmux)
 bench=(libbenchmark-dev skopeo podman containerd aria2 docker-registry nginx-light iproute2 iptables time openssl util-linux
        python3-cryptography python3-zstandard)
 fuzz=(clang libclang-rt-14-dev)

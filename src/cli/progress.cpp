@@ -1,11 +1,11 @@
 #include "cli/progress.hpp"
 
-#include "cli/terminal.hpp"
 #include "util/text.hpp"
 
 #include <algorithm>
 #include <array>
-#include <span>
+#include <iterator>
+#include <utility>
 
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -142,7 +142,7 @@ Row total_row(const Progress& progress) {
 }
 
 /// "and 37 more: 12 waiting, 20 done".
-std::string rest_line(std::span<const BlobState* const> rest, std::size_t width) {
+std::string rest_line(const std::vector<const BlobState*>& rest, std::size_t width) {
   std::array<std::size_t, phase_words.size()> counts{};
   for (const BlobState* blob : rest) ++counts[static_cast<std::size_t>(blob->phase)];
   std::string line = "and " + std::to_string(rest.size()) + " more";
@@ -162,20 +162,42 @@ unsigned percent_of(std::uint64_t done, std::uint64_t all) {
   return std::min(99U, static_cast<unsigned>(static_cast<double>(done) / static_cast<double>(all) * 100));
 }
 
+namespace {
+
+using Blobs = std::vector<const BlobState*>;
+
+/// Which blobs have a line of their own, from above, and which are summed up in one.
+struct Choice {
+  Blobs shown, rest;
+};
+
+/// Chooses what `room` lines show, that of the rest among them.
+Choice choose(const std::vector<BlobState>& blobs, std::size_t room) {
+  Blobs all, done, moving, rest;
+  for (const BlobState& blob : blobs) {
+    all.push_back(&blob);
+    Blobs& group = blob.finished > 0 ? done : blob.phase <= Phase::elsewhere ? moving : rest;
+    group.push_back(&blob);
+  }
+  if (blobs.size() <= room) return {all, {}};
+  std::ranges::sort(done, {}, &BlobState::finished);
+  std::ranges::stable_sort(moving, {}, &BlobState::phase);
+  const std::size_t lines = room == 0 ? 0 : room - 1;
+  const auto moving_shown = static_cast<std::ptrdiff_t>(std::min(moving.size(), lines));
+  const auto done_shown = std::min(std::ssize(done), static_cast<std::ptrdiff_t>(lines) - moving_shown);
+  Blobs shown(done.end() - done_shown, done.end());
+  shown.insert(shown.end(), moving.begin(), moving.begin() + moving_shown);
+  rest.insert(rest.end(), moving.begin() + moving_shown, moving.end());
+  rest.insert(rest.end(), done.begin(), done.end() - done_shown);
+  return {shown, rest};
+}
+
+}  // namespace
+
 std::vector<std::string> render_progress(const Progress& progress, ViewSize size) {
   if (progress.blobs().empty() || size.width == 0 || size.height == 0) return {};
-  std::vector<const BlobState*> shown;
-  for (const BlobState& blob : progress.blobs()) shown.push_back(&blob);
   const std::size_t room = size.height - 1;  // the total has the last line
-  std::string others;
-  if (shown.size() > room) {
-    std::ranges::stable_sort(shown, {}, &BlobState::phase);
-    const std::size_t kept = room == 0 ? 0 : room - 1;
-    others = rest_line(std::span(shown).subspan(kept), size.width);
-    shown.resize(kept);
-    // Those that stay keep the order of the image, so that lines don't jump about.
-    std::ranges::sort(shown, {}, [&](const BlobState* blob) { return blob - progress.blobs().data(); });
-  }
+  const auto [shown, rest] = choose(progress.blobs(), room);
   std::vector<Row> rows;
   for (const BlobState* blob : shown) rows.push_back(blob_row(*blob));
   rows.push_back(total_row(progress));
@@ -193,7 +215,7 @@ std::vector<std::string> render_progress(const Progress& progress, ViewSize size
   }
   std::vector<std::string> lines;
   for (const Row& row : rows) lines.push_back(lay_out(row, bar_width(rest_width, size.width), size.width));
-  if (!others.empty() && room > 0) lines.insert(lines.end() - 1, others);
+  if (!rest.empty() && room > 0) lines.insert(lines.end() - 1, rest_line(rest, size.width));
   return lines;
 }
 
@@ -212,10 +234,6 @@ namespace {
 constexpr std::chrono::seconds retry_silence{5};  // the same retry is not told again for so long
 constexpr std::chrono::seconds total_interval{5};
 constexpr std::chrono::milliseconds redraw_interval{100};
-
-// ECMA-48 and the DEC private modes that every terminal of today knows.
-constexpr std::string_view clear_to_end_of_line = "\x1b[K";
-constexpr std::string_view clear_to_end_of_screen = "\x1b[J";
 
 /// Writes all of `text` to standard error; what can't be written is lost.
 void write_to_stderr(std::string_view text) {
@@ -239,12 +257,15 @@ Progress::Style fitting_style(bool quiet, std::string_view terminal) {
   return draws ? Progress::Style::terminal : Progress::Style::plain;
 }
 
-/// Moves to the first of the lines that were drawn. Where the terminal has become narrower, it has wrapped them.
-std::string back_to_top(const std::vector<std::string>& drawn, ViewSize size) {
-  std::size_t rows = 0;
-  const std::size_t terminal_width = size.width + 1;
-  for (const std::string& line : drawn) rows += line.empty() ? 1 : (line.size() + terminal_width - 1) / terminal_width;
-  return rows > 0 ? "\r\x1b[" + std::to_string(rows) + "A" : "\r";
+/// `text` as a line of the picture: ASCII, since how wide anything else is only the terminal knows.
+std::string one_row(std::string_view text, std::size_t width) {
+  std::string row;
+  for (const char c : printable(text)) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x80) row += c;
+    if (byte >= 0xc0) row += '?';  // the first byte of a longer character
+  }
+  return row.substr(0, width);
 }
 
 }  // namespace
@@ -294,6 +315,7 @@ void Progress::blob_waiting(const Digest& digest, const std::string& holder) {
 void Progress::blob_done(const Digest& digest) {
   BlobState* blob = find(digest);
   if (blob == nullptr || blob->phase == Phase::cached) return;
+  if (blob->phase != Phase::done) blob->finished = ++finished_blobs_;
   blob->phase = Phase::done;
   if (style_ == Style::plain) message(digest.short_string() + ": done, " + format_bytes(blob->size));
 }
@@ -394,26 +416,23 @@ void Progress::tell(Importance importance, std::string_view text) {
 
 void Progress::finish() {
   if (finished_) return;
-  status_.clear();
-  if (style_ == Style::terminal && (!blobs().empty() || !drawn_.empty())) draw({});
   finished_ = true;
+  // Where restore_terminal() has been called meanwhile, a shell has written below what was drawn.
+  if (!drawn_.empty() && cursor_hidden) sink_(drawn_.redraw({}, size_()));
   release_cursor();
 }
 
 /// Draws the lines of the transfer in place of those drawn before, below `line_above`, which stays.
 void Progress::draw(std::string_view line_above) {
-  // Where restore_terminal() has been called meanwhile, a shell has written below what was drawn.
   if (!is_blank() && !cursor_hidden.exchange(true)) {
-    drawn_.clear();
+    drawn_.forget();
     sink_(hide_cursor);
   }
   const ViewSize size = size_();
-  std::string text = back_to_top(drawn_, size);
-  if (!line_above.empty()) (text += clear_to_end_of_screen) += line_above;
-  drawn_ = render_progress(*this, size);
-  if (!status_.empty()) drawn_.push_back(printable(masked(status_)).substr(0, size.width));
-  for (const std::string& line : drawn_) ((text += line) += clear_to_end_of_line) += '\n';
-  sink_(text += clear_to_end_of_screen);
+  const std::size_t below = status_.empty() ? 0 : 1;
+  std::vector<std::string> lines = render_progress(*this, {size.width, size.height - std::min(size.height, below)});
+  if (below > 0) lines.push_back(one_row(masked(status_), size.width));
+  sink_(drawn_.redraw(std::move(lines), size, line_above));
 }
 
 void Progress::release_cursor() {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "cli/options.hpp"
+#include "cli/terminal.hpp"
 
 #include <hawser/image/digest.hpp>
 #include <hawser/pull/pull.hpp>
@@ -52,16 +53,11 @@ struct BlobState {
   std::uint64_t resumed = 0;   ///< bytes that an earlier run had left
   std::uint64_t received = 0;  ///< bytes that came in this run and still count
   Phase phase = Phase::waiting;
+  std::size_t finished = 0;  ///< its place among those that were done in this run; 0: it was not
   RateMeter rate = RateMeter{};
 
   /// Bytes that are there, never more than the size.
   std::uint64_t present() const;
-};
-
-/// What a terminal has room for.
-struct ViewSize {
-  std::size_t width = 80;   ///< columns; no line is longer
-  std::size_t height = 24;  ///< lines at most
 };
 
 /// Adds up what a transfer comes to, and shows it on standard error. What else is said there goes through it as well,
@@ -124,7 +120,7 @@ class Progress : public TransferObserver {
   void message(std::string_view text);
   /// Shows a line after what marks its importance; a detail only where the command is verbose.
   void tell(Importance importance, std::string_view text);
-  /// Shows the last state and leaves the terminal as it was. More calls do nothing.
+  /// Clears what is redrawn and leaves the terminal as it was. More calls do nothing.
   void finish();
 
  private:
@@ -142,6 +138,7 @@ class Progress : public TransferObserver {
   std::uint64_t received_ = 0;
   std::size_t connections_ = 0;
   std::size_t retries_ = 0;
+  std::size_t finished_blobs_ = 0;
 
   Style style_;
   TextSink sink_;
@@ -149,16 +146,17 @@ class Progress : public TransferObserver {
   bool verbose_;
   mutable std::mutex secrets_mutex_;
   std::vector<std::string> secrets_;
-  Time now_{}, next_{};             // next_: when something is to be shown again
-  std::vector<std::string> drawn_;  // lines on the terminal, the cursor stands below
+  Time now_{}, next_{};  // next_: when something is to be shown again
+  RedrawnLines drawn_;
   std::string status_;
   std::string last_retry_;  // the same trouble of many connections is told once...
   Time last_retry_time_{};  // ...in a while
   bool finished_ = false;
 };
 
-/// A line a layer with bar, bytes, speed and time left, and a total below. Where the layers are more than there is
-/// room for, the active ones come first and one line sums up the rest. ASCII only. Empty where nothing is planned.
+/// A line a layer with bar, bytes, speed and time left, in the order of the images, and a total below. Where the layers
+/// are more than there is room for: the last ones that are done, as far as there is room, those that move, one line
+/// that sums up the rest, and the total; so what is done scrolls away. ASCII only. Empty where nothing is planned.
 std::vector<std::string> render_progress(const Progress& progress, ViewSize size);
 
 /// The total alone, for logs: "28.1 MB of 49.2 MB (57%), 18.9 MB/s, 1.2 s left".

@@ -4,6 +4,7 @@
 
 #include <cerrno>
 #include <optional>
+#include <utility>
 
 #include <poll.h>
 #include <termios.h>
@@ -78,7 +79,63 @@ std::string read_line(const std::atomic<bool>& stopped) {
   return line;
 }
 
+constexpr std::string_view clear_to_end_of_line = "\x1b[K";
+constexpr std::string_view clear_to_end_of_screen = "\x1b[J";
+/// The same from the line's beginning, the first row by itself: tmux keeps in its scrollback what is cleared as a
+/// whole.
+constexpr std::string_view clear_rows = "\x1b[K\n\x1b[J\x1b[A";
+
+/// Rows that a line takes up on a terminal with one column more than `size` has room for.
+std::size_t rows_of(const std::string& line, ViewSize size) {
+  return line.empty() ? 1 : (line.size() + size.width) / (size.width + 1);
+}
+
 }  // namespace
+
+/// How many rows the cursor has to go up, to the first of the lines, and notes which of them are off the top.
+std::size_t RedrawnLines::rows_above(ViewSize size) {
+  std::size_t rows = 0;
+  for (const std::string& line : lines_) rows += rows_of(line, size);
+  if (rows > size.height) {
+    // The cursor stops at the top by itself. A line that is off it in part is left out: too few rows cleared are better
+    // than one of somebody else's.
+    std::size_t off = rows - size.height;
+    for (auto line = lines_.begin(); line != lines_.end() && rows_of(*line, size) <= off; ++line) {
+      off -= rows_of(*line, size);
+      lost_.push_back(*line);
+    }
+  } else if (size.height > size_.height) {
+    std::size_t back = size.height - size_.height;
+    while (!lost_.empty() && rows_of(lost_.back(), size) <= back) {
+      back -= rows_of(lost_.back(), size);
+      rows += rows_of(lost_.back(), size);
+      lost_.pop_back();
+    }
+  }
+  return rows;
+}
+
+std::string RedrawnLines::redraw(std::vector<std::string> lines, ViewSize size, std::string_view above) {
+  std::string text = "\r";
+  const bool resized = size.width != size_.width || size.height != size_.height;
+  if (const std::size_t rows = rows_above(size); rows > 0) {
+    text += "\x1b[" + std::to_string(rows) + "A";
+    // Where it was resized, so that no row stays joined with the next one, as wrapping has left them.
+    if (resized || lines.empty() || !above.empty()) text += clear_rows;
+  }
+  text += above;
+  if (!above.empty()) lost_.clear();  // what is off the top now may be that
+  for (const std::string& line : lines) ((text += line) += clear_to_end_of_line) += '\n';
+  if (!lines.empty()) text += clear_to_end_of_screen;
+  lines_ = std::move(lines);
+  size_ = size;
+  return text;
+}
+
+void RedrawnLines::forget() {
+  lines_.clear();
+  lost_.clear();
+}
 
 std::string ask_on_terminal(std::string_view question, bool secret, const std::atomic<bool>& stopped) {
   std::optional<HiddenInput> hidden;

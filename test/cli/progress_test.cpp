@@ -10,6 +10,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using testing::AllOf;
+using testing::ElementsAre;
 using testing::EndsWith;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -225,21 +226,63 @@ TEST(ProgressView, OnTheNarrowestThePercentStaysAndTheNameGoes) {
   EXPECT_EQ(render_progress(SampleState(), {3, 24})[2], "100");
 }
 
-TEST(ProgressView, MoreLayersThanRowsShowTheActiveOnesAndSumUpTheRest) {
-  Progress state(Progress::Style::quiet);
-  for (int i = 0; i < 40; ++i) state.blob_planned(blob(i), 100, i < 5 ? 100 : 0);
-  for (int i = 30; i < 33; ++i) state.blob_progress(blob(i), 10);
-  for (int i = 5; i < 12; ++i) {
-    state.blob_progress(blob(i), 100);
-    state.blob_done(blob(i));
+/// Sixty layers: 5 cached, 9 done (the last one first of all), 3 active, the others waiting.
+struct ManyLayers : Progress {
+  ManyLayers() : Progress(Style::quiet) {
+    for (int i = 0; i < 60; ++i) blob_planned(blob(i), 100, i < 5 ? 100 : 0);
+    for (int i = 30; i < 33; ++i) blob_progress(blob(i), 10);
+    finish_blob(59);
+    for (int i = 5; i < 13; ++i) finish_blob(i);
   }
-  const auto lines = render_progress(state, {100, 6});
-  ASSERT_EQ(lines.size(), 6U);
-  EXPECT_THAT(lines[1], StartsWith(short_name(30)));
-  EXPECT_THAT(lines[3], StartsWith(short_name(32)));
-  EXPECT_EQ(lines[4], "and 36 more: 24 waiting, 7 done, 5 cached");
-  EXPECT_THAT(lines[5], StartsWith("total"));
-  for (std::size_t height = 1; height < 60; ++height) EXPECT_LE(render_progress(state, {100, height}).size(), height);
+  void finish_blob(int number) {
+    blob_progress(blob(number), 100);
+    blob_done(blob(number));
+  }
+  /// The layers that have a line, and "..." for the line of the others.
+  std::vector<std::string> shown(std::size_t height) const {
+    std::vector<std::string> names;
+    for (const std::string& line : render_progress(*this, {100, height}))
+      names.push_back(line.starts_with("and ") ? "..." : line.substr(0, line.find(' ')));
+    return names;
+  }
+};
+
+TEST(ProgressView, MoreLayersThanRowsShowWhatMovesAndSumUpTheRest) {
+  const ManyLayers state;
+  EXPECT_THAT(state.shown(5), ElementsAre(short_name(30), short_name(31), short_name(32), "...", "total"));
+  EXPECT_EQ(render_progress(state, {100, 5})[3], "and 57 more: 43 waiting, 9 done, 5 cached");
+  EXPECT_THAT(state.shown(4), ElementsAre(short_name(30), short_name(31), "...", "total"));
+  EXPECT_EQ(render_progress(state, {100, 4})[2], "and 58 more: 1 active, 43 waiting, 9 done, 5 cached");
+  EXPECT_THAT(state.shown(2), ElementsAre("...", "total"));
+  EXPECT_THAT(state.shown(1), ElementsAre("total"));
+  for (std::size_t height = 1; height < 70; ++height) EXPECT_LE(render_progress(state, {100, height}).size(), height);
+}
+
+TEST(ProgressView, WhatIsDoneScrollsAwayAboveWhatMoves) {
+  ManyLayers state;
+  EXPECT_THAT(state.shown(7), ElementsAre(short_name(11), short_name(12), short_name(30), short_name(31),
+                                          short_name(32), "...", "total"));
+  state.finish_blob(31);
+  EXPECT_THAT(state.shown(7), ElementsAre(short_name(11), short_name(12), short_name(31), short_name(30),
+                                          short_name(32), "...", "total"));
+  state.finish_blob(40);
+  EXPECT_THAT(state.shown(7), ElementsAre(short_name(12), short_name(31), short_name(40), short_name(30),
+                                          short_name(32), "...", "total"));
+  EXPECT_THAT(state.shown(23).front(), short_name(59));
+}
+
+TEST(ProgressView, LayersOfOtherProcessesComeAfterThoseThatMove) {
+  ManyLayers state;
+  state.blob_waiting(blob(20), "another process");
+  EXPECT_THAT(state.shown(6),
+              ElementsAre(short_name(30), short_name(31), short_name(32), short_name(20), "...", "total"));
+}
+
+TEST(ProgressView, WhatFitsKeepsTheOrderOfTheImage) {
+  const ManyLayers state;
+  const auto names = state.shown(61);
+  ASSERT_EQ(names.size(), 61U);
+  for (int i = 0; i < 60; ++i) EXPECT_EQ(names[static_cast<std::size_t>(i)], short_name(i));
 }
 
 TEST(ProgressView, TotalForLogs) {
@@ -385,7 +428,7 @@ TEST_F(TerminalProgress, RedrawsInPlaceAndLeavesTheCursorVisible) {
   progress->tick(start + 2s);
   EXPECT_THAT(written(), StartsWith("\r\x1b[2A"));
   progress->finish();
-  EXPECT_THAT(written(), EndsWith("\x1b[?25h"));
+  EXPECT_EQ(written(), "\r\x1b[2A\x1b[K\n\x1b[J\x1b[A\x1b[?25h");
 }
 
 TEST_F(TerminalProgress, RedrawsAtMostTenTimesASecond) {
@@ -405,14 +448,37 @@ TEST_F(TerminalProgress, AStatusTakesThePlaceOfTheLastOne) {
   EXPECT_THAT(written(), AllOf(Not(HasSubstr("round")), EndsWith("\x1b[?25h")));
 }
 
+TEST_F(TerminalProgress, AStatusIsOneRowHoweverWideItsCharactersAre) {
+  size = {8, 3};
+  progress->set_status(
+      "a\xe4\xb8\x80\xf0\x9f\x90\xb3\tb\xff"
+      "cdefgh");
+  progress->blob_planned(a, 100, 0);
+  progress->tick(start + 1s);
+  const std::string text = written();
+  EXPECT_THAT(text, HasSubstr("a???b?cd\x1b[K\n"));
+  EXPECT_EQ(count(text, "\n"), 3U);  // no more than there is room for
+}
+
 TEST_F(TerminalProgress, MessagesScrollByAboveTheBlock) {
   progress->blob_planned(a, 100, 0);
   progress->tick(start + 1s);
   written();
   progress->message("hello");
   const std::string text = written();
-  EXPECT_THAT(text, StartsWith("\r\x1b[2A\x1b[Jhello\n"));
+  EXPECT_THAT(text, StartsWith("\r\x1b[2A\x1b[K\n\x1b[J\x1b[Ahello\n"));
   EXPECT_THAT(text, HasSubstr("total"));
+}
+
+TEST_F(TerminalProgress, WideAndControlCharactersInAMessageDontMoveWhatIsRedrawn) {
+  std::string wide;
+  for (int i = 0; i < 100; ++i) wide += "\xe4\xb8\x80";
+  progress->blob_planned(a, 100, 0);
+  progress->tick(start + 1s);
+  progress->message(wide + "\x1b[5A\n\r\b" + wide);
+  EXPECT_THAT(written(), HasSubstr("?[5A???" + wide.substr(0, 3)));
+  progress->tick(start + 2s);
+  EXPECT_THAT(written(), StartsWith("\r\x1b[2A"));
 }
 
 TEST_F(TerminalProgress, LinesThatTheTerminalHasWrappedAreReckonedWith) {
@@ -440,6 +506,15 @@ TEST_F(TerminalProgress, AfterAStopTheBlockIsDrawnAnewBelow) {
   restore_terminal();  // what Ctrl-Z does
   progress->tick(start + 2s);
   EXPECT_THAT(written(), StartsWith("\x1b[?25l\r" + a.hex().substr(0, 12)));
+}
+
+TEST_F(TerminalProgress, WhatAShellHasWrittenMeanwhileIsNotCleared) {
+  progress->blob_planned(a, 100, 0);
+  progress->tick(start + 1s);
+  restore_terminal();
+  written();
+  progress->finish();
+  EXPECT_THAT(written(), IsEmpty());
 }
 
 TEST_F(TerminalProgress, WithoutAPlanTheTerminalIsLeftAlone) {

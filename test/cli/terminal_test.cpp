@@ -1,9 +1,14 @@
-// Questions on a terminal that is the test's own. How it is left by signals: test/e2e/test_login.py.
+// Lines that are redrawn (in a real terminal: test/e2e/test_terminal.py), and questions on a terminal that is the
+// test's own. How it is left by signals: test/e2e/test_login.py.
 #include "cli/terminal.hpp"
 
 #include "support/failure.hpp"
 
 #include <hawser/util/error.hpp>
+
+#include <string>
+#include <utility>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -13,6 +18,76 @@
 
 namespace hawser {
 namespace {
+
+std::vector<std::string> lines(std::size_t count, std::size_t width) {
+  return std::vector<std::string>(count, std::string(width, 'x'));
+}
+
+/// How many rows the cursor goes up first.
+std::size_t rows_up(std::string_view text) {
+  if (!text.starts_with("\r\x1b[") || text.find('A') > text.find('\n')) return 0;
+  return std::stoul(std::string(text.substr(3)));
+}
+
+TEST(RedrawnLines, ReplaceThoseBefore) {
+  RedrawnLines drawn;
+  EXPECT_TRUE(drawn.empty());
+  EXPECT_EQ(drawn.redraw({"a", "b"}, {}), "\ra\x1b[K\nb\x1b[K\n\x1b[J");
+  EXPECT_EQ(drawn.redraw({"c"}, {}), "\r\x1b[2Ac\x1b[K\n\x1b[J");
+  EXPECT_EQ(drawn.redraw({}, {}), "\r\x1b[1A\x1b[K\n\x1b[J\x1b[A");
+  EXPECT_TRUE(drawn.empty());
+}
+
+TEST(RedrawnLines, WhatStaysComesAbove) {
+  RedrawnLines drawn;
+  drawn.redraw({"a"}, {});
+  EXPECT_EQ(drawn.redraw({"a"}, {}, "note\n"), "\r\x1b[1A\x1b[K\n\x1b[J\x1b[Anote\na\x1b[K\n\x1b[J");
+}
+
+TEST(RedrawnLines, ForgottenOnesStay) {
+  RedrawnLines drawn;
+  drawn.redraw({"a"}, {});
+  drawn.forget();
+  EXPECT_EQ(drawn.redraw({"b"}, {}), "\rb\x1b[K\n\x1b[J");
+}
+
+TEST(RedrawnLines, ThoseThatANarrowerTerminalHasWrappedTakeMoreRows) {
+  for (const auto& [width, rows] : {std::pair<std::size_t, std::size_t>{79, 2}, {78, 2}, {77, 4}, {39, 4}, {25, 8}}) {
+    RedrawnLines drawn;
+    drawn.redraw({std::string(79, 'x'), "", std::string(79, 'x')}, {79, 23});
+    const std::string text = drawn.redraw({}, {width, 23});
+    EXPECT_EQ(rows_up(text), rows + 1) << width;
+    EXPECT_EQ(text.starts_with("\r\x1b[" + std::to_string(rows + 1) + "A\x1b[K\n\x1b[J\x1b[A"), true) << width;
+  }
+}
+
+TEST(RedrawnLines, ThoseThatWerePushedOffTheTopComeBackWhenItGrows) {
+  RedrawnLines drawn;
+  drawn.redraw(lines(23, 79), {79, 23});
+  EXPECT_EQ(rows_up(drawn.redraw(lines(11, 79), {79, 11})), 23U);
+  EXPECT_EQ(rows_up(drawn.redraw(lines(11, 79), {79, 11})), 11U);
+  EXPECT_EQ(rows_up(drawn.redraw(lines(15, 79), {79, 15})), 15U);  // four of the twelve, and the eleven
+  EXPECT_EQ(rows_up(drawn.redraw(lines(15, 79), {79, 15})), 15U);
+  EXPECT_EQ(rows_up(drawn.redraw(lines(40, 79), {79, 40})), 23U);  // the other eight; above is somebody else's
+  EXPECT_EQ(rows_up(drawn.redraw({}, {79, 60})), 40U);
+}
+
+TEST(RedrawnLines, OnesThatWrapComeBackAsFarAsTheyAreWhollyBack) {
+  RedrawnLines drawn;
+  drawn.redraw(lines(10, 79), {79, 23});
+  // Twenty rows, nine of them off the top: of the fifth line one half.
+  EXPECT_EQ(rows_up(drawn.redraw(lines(2, 10), {39, 11})), 20U);
+  EXPECT_EQ(rows_up(drawn.redraw(lines(2, 10), {39, 14})), 4U);
+  EXPECT_EQ(rows_up(drawn.redraw(lines(2, 10), {79, 23})), 5U);
+}
+
+TEST(RedrawnLines, BehindAMessageNothingComesBack) {
+  RedrawnLines drawn;
+  drawn.redraw(lines(23, 79), {79, 23});
+  drawn.redraw(lines(11, 79), {79, 11});
+  drawn.redraw(lines(11, 79), {79, 11}, "note\n");
+  EXPECT_EQ(rows_up(drawn.redraw(lines(23, 79), {79, 23})), 11U);
+}
 
 class Question : public testing::Test {
  protected:

@@ -32,6 +32,10 @@ class Throttle:
         self._listener.close()
         self.cut()
 
+    def go_on(self):
+        """Lets all pass that `stop_after` has held up."""
+        self._stop_after = None
+
     def cut(self):
         """Breaks the connections that are open."""
         for end in list(self._open):
@@ -72,7 +76,7 @@ class Throttle:
         with self._lock:
             if self._closed:
                 return False
-            while self._stop_after is not None and self.carried + size > self._stop_after:
+            while (limit := self._stop_after) is not None and self.carried + size > limit:
                 if self._closed:
                     return False
                 time.sleep(0.05)
