@@ -249,7 +249,7 @@ def test_an_empty_pull(browser, bench):
     page, _ = bench
     text = shows(browser, with_document(page, {"kind": "timeline", "hawser": "0.1.0", "images": [], "exit_code": 5, "elapsed": 0,
                                                "connections": [], "exchanges": [], "arrivals": []}))
-    assert "No byte of a layer arrived." in text and "There was no connection." in text and "exit code 5" in text
+    assert "No byte of a blob arrived." in text and "There was no connection." in text and "exit code 5" in text
     assert not re.search("undefined|NaN|null|Infinity", text)
 
 
