@@ -36,6 +36,7 @@ constexpr std::size_t most_failures = 3;  // then it is no use
 constexpr double bandwidth_window = 0.5;  // seconds
 constexpr double arrivals_step = 0.005;   // seconds between what is noted
 constexpr double memory_step = 0.05;
+constexpr std::chrono::milliseconds limit_patience{3000};
 constexpr double status_step = 0.1;
 
 double seconds_between(Time from, Time to) {
@@ -203,14 +204,20 @@ asio::awaitable<void> Bench::prepare() {
   co_await ask_for_limit();
 }
 
-/// What registries tell of their limits, as they answer a HEAD, which costs no pull.
+/// What registries tell of their limits, as they answer a HEAD, which costs no pull. Asked once and not waited for
+/// long: without the answer there is a warning less.
 asio::awaitable<void> Bench::ask_for_limit() {
   TransferObserver nobody;
-  Session session(executor_, pool_, request_.access, nobody);
+  RegistryAccess access = request_.access;
+  access.retries = 0;
+  access.connect_timeout = std::min(access.connect_timeout, limit_patience);
+  access.stall_timeout = std::min(access.stall_timeout, limit_patience);
+  Session session(executor_, pool_, std::move(access), nobody);
   const Reference reference = request_.references.front().reference;
   const std::size_t pulls = 1 + result_.rounds * result_.settings.size();
   try {
-    const ManifestHead head = co_await session.head_at_registry(reference);
+    ManifestHead head;
+    if (!request_.access.no_origin) head = co_await session.head_at_registry(reference);
     if (head.rate_limit && head.rate_limit->remaining.value_or(UINT32_MAX) < pulls)
       result_.warnings.push_back("the registry allows " + head.rate_limit->to_string() + ", and the bench makes " +
                                  counted(pulls, "pull") + ": it ends where they are used up");

@@ -2,6 +2,7 @@
 
 #include "pull/state_directory.hpp"
 #include "registry/registry_fixture.hpp"
+#include "registry/registry_rule.hpp"
 #include "support/temp_dir.hpp"
 
 #include <boost/asio/co_spawn.hpp>
@@ -53,7 +54,18 @@ class BenchTest : public testing::Test {
     if (failure) std::rethrow_exception(failure);
   }
 
-  ScriptedRegistry registry;
+  /// Makes a mirror of `server`.
+  void ask_first(const ScriptedRegistry& server) {
+    Endpoint endpoint;
+    endpoint.host = server.host();
+    endpoint.scheme = Endpoint::Scheme::http;
+    endpoint.repository = "a/b";
+    request.access.endpoints = [endpoint](const Reference& reference) {
+      return std::vector<Endpoint>{endpoint, own_endpoint(reference)};
+    };
+  }
+
+  ScriptedRegistry registry, mirror{{.content = registry.shared_content()}};
   TestImage image;
   PullRequest request;
   BenchOptions options;
@@ -162,6 +174,25 @@ TEST_F(BenchTest, ALimitOfPullsIsWarnedOf) {
   run();
   ASSERT_THAT(result.warnings, SizeIs(1));
   EXPECT_THAT(result.warnings[0], AllOf(HasSubstr("3 left"), HasSubstr("makes 5 pulls")));
+}
+
+TEST_F(BenchTest, ALimitThatIsNotToldIsNotWaitedFor) {
+  request.access.stall_timeout = std::chrono::milliseconds(500);
+  registry.expect("HEAD", "/v2/a/b/manifests/*").reply_with(Reply::error(500, "UNKNOWN", "broken"));
+  run();
+  EXPECT_EQ(registry.count("HEAD", "/v2/a/b/manifests/*"), 1U);
+  registry.expect("HEAD", "/v2/a/b/manifests/*").with_fault([](Reply& reply) { reply.stall_after = 0; });
+  run();
+  EXPECT_EQ(registry.count("HEAD", "/v2/a/b/manifests/*"), 2U);
+  EXPECT_THAT(result.samples[0], SizeIs(2));
+}
+
+TEST_F(BenchTest, ARegistryThatMayNotBeAskedIsNot) {
+  ask_first(mirror);
+  request.access.no_origin = true;
+  run();
+  EXPECT_THAT(result.samples[0], SizeIs(2));
+  EXPECT_EQ(registry.connections_accepted(), 0U);
 }
 
 TEST_F(BenchTest, WhatIsRecommendedIsKeptForTheOriginOfTheLayers) {
