@@ -242,8 +242,11 @@ void Bench::stop() {
 }
 
 /// The first reason counts.
-void Bench::end(const std::string& why) {
-  if (result_.ended.empty()) result_.ended = why;
+void Bench::end(const std::string& why, const std::optional<Error>& failure) {
+  if (result_.ended.empty()) {
+    result_.ended = why;
+    failure_ = failure;
+  }
   // Not from within what the pull tells.
   asio::post(executor_, [this] {
     if (running_) running_->stop();
@@ -286,6 +289,14 @@ asio::awaitable<void> Bench::run() {
     }
   }
   timer.cancel();
+  if (stopped_ || has_samples()) co_return;
+  if (failure_) throw *failure_;
+  if (!failures_.empty()) throw failures_.back();
+  throw Error(Errc::usage, "nothing was measured: " + result_.ended, "a longer --max-time or more --max-bytes help");
+}
+
+bool Bench::has_samples() const {
+  return std::ranges::any_of(result_.samples, [](const auto& of_setting) { return !of_setting.empty(); });
 }
 
 /// The sample; nothing where the pull was not done.
@@ -294,8 +305,7 @@ asio::awaitable<std::optional<BenchSample>> Bench::pull_once(const BenchSetting&
   setting.apply(request);
   BenchRecorder record(layers_);
   record.on_rate_limit = [this](const Error& why) {
-    rate_limited_ = true;
-    end(std::string("the registry wants fewer requests: ") + why.what());
+    end(std::string("the registry wants fewer requests: ") + why.what(), why);
   };
   record.on_progress = [&] { watcher_.status(what + ": " + status(record)); };
   watcher_.status(what);
@@ -320,8 +330,9 @@ asio::awaitable<std::optional<BenchSample>> Bench::pull_once(const BenchSetting&
   }
   if (failure->code() == Errc::rate_limited) record.rate_limited(*failure);
   if (!result_.ended.empty()) co_return std::nullopt;
-  if (result_.counted_pulls == 2) throw *failure;  // the first
-  if (is_on_this_side(failure->code()) || ++failures_ == most_failures) end(what + " failed: " + failure->what());
+  if (result_.counted_pulls == 2 || is_on_this_side(failure->code())) throw *failure;  // 2: the first
+  failures_.push_back(*failure);
+  if (failures_.size() == most_failures) end(what + " failed: " + failure->what(), failure);
   result_.warnings.push_back(what + " failed: " + failure->what());
   watcher_.message("warning: " + result_.warnings.back());
   co_return std::nullopt;

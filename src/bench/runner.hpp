@@ -6,6 +6,7 @@
 #include "util/atomic_file.hpp"
 
 #include <hawser/pull/pull.hpp>
+#include <hawser/util/error.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -14,6 +15,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
@@ -44,8 +46,8 @@ class Bench {
   /// is, and what bench_settings() and bench_rounds() throw.
   boost::asio::awaitable<void> prepare();
   /// Pulls, once to warm up and then the rounds. Ends early, with what there is, where it is stopped, the registry
-  /// wants fewer requests, or the time is over: BenchResult::ended then says why. Throws what the first pull fails
-  /// with, and what is this side's fault.
+  /// wants fewer requests, pulls fail, or the time is over: BenchResult::ended then says why. Throws what the first
+  /// pull fails with, what is this side's fault, and where it was not stopped, why there is no sample at all.
   boost::asio::awaitable<void> run();
   /// Ends what is under way early; a pull that is not done does not count.
   void stop();
@@ -57,8 +59,8 @@ class Bench {
   /// then begins with as many. `directory`: of what was learned. Returns what was kept in words; empty where it is not
   /// known where the layers came from, or nothing is recommended.
   std::string save(const BenchSummary& summary, const std::string& directory) const;
-  /// Whether it ended since the registry wants fewer requests.
-  bool rate_limited() const { return rate_limited_; }
+  /// What it ended by, where that is a failure: the registry wants fewer requests, or pulls fail.
+  const std::optional<Error>& failure() const { return failure_; }
 
  private:
   boost::asio::awaitable<std::optional<BenchSample>> pull_once(const BenchSetting& setting, const std::string& what);
@@ -67,7 +69,8 @@ class Bench {
   std::string status(const BenchRecorder& record) const;
   boost::asio::awaitable<void> ask_for_limit();
   bool may_go_on();
-  void end(const std::string& why);
+  void end(const std::string& why, const std::optional<Error>& failure = std::nullopt);
+  bool has_samples() const;
 
   boost::asio::any_io_executor executor_;
   boost::asio::thread_pool& pool_;
@@ -81,9 +84,9 @@ class Bench {
   std::unique_ptr<Temporary> scratch_;             // of the notes of the warm-up, and of the tar
   bool is_index_ = false;                          // what the name stands for
   std::uint64_t segments_ = 0, out_of_order_ = 0;  // of all pulls
-  std::size_t failures_ = 0;
+  std::vector<Error> failures_;                    // of pulls
+  std::optional<Error> failure_;
   Pull* running_ = nullptr;
-  bool rate_limited_ = false;
   bool stopped_ = false;
 };
 

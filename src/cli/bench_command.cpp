@@ -2,6 +2,7 @@
 #include "bench/report.hpp"
 #include "bench/runner.hpp"
 #include "cli/commands.hpp"
+#include "cli/exit_code.hpp"
 #include "cli/login.hpp"
 #include "cli/registries.hpp"
 #include "cli/report_page.hpp"
@@ -125,8 +126,8 @@ Outcome run_bench_command(const Command& command, const Environment& environment
   }
   if (signal != 0)
     outcome.exit = exit_code_of_signal(signal);
-  else if (task.bench().rate_limited())
-    outcome.exit = ExitCode::rate_limited;
+  else if (const auto& failure = task.bench().failure())
+    outcome.exit = exit_code(*failure);
   return outcome;
 }
 

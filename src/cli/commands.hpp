@@ -28,8 +28,8 @@ Outcome run_ratelimit_command(const Command& command, const Environment& environ
 /// registry, but the helpers that keep logins. Throws what read_registries() and an EndpointLookup do.
 Outcome run_config_command(const Command& command, const Environment& environment);
 /// Pulls an image again and again in several ways, and tells which is the fastest: a table, JSON, CSV or Markdown. Says
-/// beforehand what it will download, and asks where that is more than 1 GB. Ends in `rate_limited` where the registry
-/// wanted fewer requests, with what there was until then, as on a signal. Throws what Bench does.
+/// beforehand what it will download, and asks where that is more than 1 GB. Where the registry wanted fewer requests or
+/// pulls failed, ends in what that stands for, with what there was until then, as on a signal. Throws what Bench does.
 Outcome run_bench_command(const Command& command, const Environment& environment);
 /// The repository's tags, one a line or as a JSON array.
 Outcome run_tags_command(const Command& command, const Environment& environment);

@@ -34,7 +34,7 @@ class BenchTest : public testing::Test {
   void run(const std::function<void(Bench&)>& prepared = [](Bench&) {}) {
     boost::asio::io_context context;
     boost::asio::thread_pool pool(2);
-    BenchWatcher watcher{[](const std::string&) {}, [this](const std::string& line) { said += line + "\n"; }};
+    BenchWatcher watcher{on_status, [this](const std::string& line) { said += line + "\n"; }};
     bench = std::make_unique<Bench>(context.get_executor(), pool, request, options, watcher);
     std::exception_ptr failure;
     const auto task = [&]() -> boost::asio::awaitable<void> {
@@ -50,7 +50,6 @@ class BenchTest : public testing::Test {
     pool.join();
     result = bench->result();
     summary = summarize(result);
-    rate_limited = bench->rate_limited();
     if (failure) std::rethrow_exception(failure);
   }
 
@@ -69,11 +68,11 @@ class BenchTest : public testing::Test {
   TestImage image;
   PullRequest request;
   BenchOptions options;
+  std::function<void(const std::string&)> on_status = [](const std::string&) {};
   std::unique_ptr<Bench> bench;
   std::string said;
   BenchResult result;
   BenchSummary summary;
-  bool rate_limited = false;
 };
 
 TEST_F(BenchTest, EachRoundPullsWithEachSetting) {
@@ -130,18 +129,29 @@ TEST_F(BenchTest, TheBudgetIsKept) {
 }
 
 TEST_F(BenchTest, ItEndsWhereTheRegistryWantsFewerRequests) {
-  registry.on("GET", "/v2/a/b/manifests/*").skip(4).reply_with(Reply::error(429, "TOOMANYREQUESTS", "slow down"));
+  registry.on("GET", "/v2/a/b/manifests/*")
+      .skip(4)
+      .reply_with(Reply::error(429, "TOOMANYREQUESTS", "slow down").with("Retry-After", "60"));
   run();
-  EXPECT_TRUE(rate_limited);
+  EXPECT_EQ(bench->failure().value().code(), Errc::rate_limited);
   EXPECT_THAT(result.ended, HasSubstr("the registry wants fewer requests"));
   EXPECT_EQ(result.samples[0].size() + result.samples[1].size(), 2U);
   EXPECT_EQ(registry.count("GET", "/v2/a/b/manifests/*"), 5U);  // and is asked no more
 }
 
 TEST_F(BenchTest, ItEndsWhenItsTimeIsOver) {
-  options.max_time = std::chrono::milliseconds(0);
+  options.runs = 1000;
+  options.max_time = std::chrono::seconds(2);
   run();
   EXPECT_THAT(result.ended, HasSubstr("--max-time"));
+  EXPECT_FALSE(bench->failure());
+}
+
+TEST_F(BenchTest, ThatNothingWasMeasuredIsAnError) {
+  options.max_time = std::chrono::milliseconds(0);
+  const Failure failure = failure_of([&] { run(); });
+  EXPECT_EQ(failure.code, Errc::usage);
+  EXPECT_THAT(failure.text, HasSubstr("nothing was measured: --max-time"));
   EXPECT_THAT(result.samples[0], IsEmpty());
 }
 
@@ -166,6 +176,36 @@ TEST_F(BenchTest, APullThatFailsLaterIsLeftOutAndThreeAreTheEnd) {
   EXPECT_EQ(result.samples[0].size() + result.samples[1].size(), 2U);
   EXPECT_THAT(result.warnings, SizeIs(3));
   EXPECT_THAT(result.ended, HasSubstr("failed"));
+  EXPECT_EQ(bench->failure().value().code(), Errc::not_found);
+}
+
+TEST_F(BenchTest, WhereNoPullOfARoundSucceedsItsFailureIsTheError) {
+  request.access.retries = 0;
+  std::size_t asked = 0;
+  registry.on("GET", "/v2/a/b/manifests/*").reply_with([&](const ScriptedRequest&) {
+    return ++asked > 2 ? Reply::error(403, "DENIED", "no more")
+                       : Reply::of(200, image.manifest, "application/vnd.oci.image.manifest.v1+json");
+  });
+  for (const std::size_t runs : {1, 2}) {  // fewer failures than end it, and as many
+    asked = 0;
+    options.runs = runs;
+    EXPECT_EQ(code_of([&] { run(); }), Errc::forbidden);
+    EXPECT_THAT(result.warnings, SizeIs(runs == 1 ? 2 : 3));
+  }
+}
+
+TEST_F(BenchTest, AFailureOfThisSideIsAnError) {
+  const TempDir directory;
+  ::setenv("TMPDIR", directory.path().c_str(), 1);
+  request.output = "tar";
+  on_status = [&](const std::string& status) {
+    if (!status.starts_with("round 2")) return;
+    for (const std::string& name : directory.names()) std::filesystem::remove_all(directory / name);
+  };
+  const Errc code = code_of([&] { run(); });
+  ::unsetenv("TMPDIR");
+  EXPECT_EQ(code, Errc::disk);
+  EXPECT_THAT(result.samples[0], SizeIs(1));
 }
 
 TEST_F(BenchTest, ALimitOfPullsIsWarnedOf) {

@@ -13,7 +13,7 @@ import time
 import pytest
 
 from support import images
-from support.hawser import INTERRUPTED, NOT_FOUND, OK, RATE_LIMITED, USAGE
+from support.hawser import AUTHENTICATION, INTERRUPTED, NOT_FOUND, OK, RATE_LIMITED, USAGE
 from support.nginx import Nginx
 from support.process import clean_environment, free_port
 
@@ -96,24 +96,25 @@ def test_what_is_saved_is_where_auto_begins(hawser, image):
     assert json.loads(notes[0].read_text())["preferred_connections"] == 3
 
 
-def test_a_registry_that_wants_fewer_requests_ends_it(hawser, registry, image, tmp_path):
-    """nginx before the registry answers 429 after 20 requests."""
+@pytest.mark.parametrize("status, code, why", [(429, RATE_LIMITED, "wants fewer requests"), (403, AUTHENTICATION, "failed")])
+def test_a_registry_that_refuses_ends_it(hawser, registry, image, tmp_path, status, code, why):
+    """nginx before the registry answers so after 20 requests."""
     port = free_port()
     nginx = Nginx(tmp_path / "home" / "nginx", [port], f"""
       limit_req_zone $server_addr zone=all:1m rate=1r/m;
       server {{
         listen 127.0.0.1:{port};
         limit_req zone=all burst=19 nodelay;
-        limit_req_status 429;
+        limit_req_status {status};
         location / {{ proxy_pass http://{registry.host}; proxy_set_header Host $http_host; }}
       }}""")
     try:
         result = bench(hawser, "--connections", "1,2", "--runs", "9", "--json",
-                       image.replace(registry.host, f"127.0.0.1:{port}"), expect=RATE_LIMITED)
+                       image.replace(registry.host, f"127.0.0.1:{port}"), expect=code)
     finally:
         nginx.stop()
     shown = document(result)
-    assert "wants fewer requests" in shown["ended"]
+    assert why in shown["ended"]
     assert 0 < sum(len(setting["samples"]) for setting in shown["settings"]) < 18
     assert result.seconds < 20
 
