@@ -220,8 +220,8 @@ std::vector<std::string> remarks(const BenchResult& result, const BenchSummary& 
   if (const auto names = alike(result, summary); !names.empty())
     lines.push_back("can't be told apart from the fastest, " + result.settings[*summary.best].name() +
                     " (~): " + joined(names));
-  if (result.samples[*summary.best].size() < 4)
-    lines.push_back("fewer than 4 rounds tell nothing apart, whatever the times");
+  if (result.samples[*summary.best].size() < least_rounds)
+    lines.push_back("fewer than " + std::to_string(least_rounds) + " rounds tell nothing apart, whatever the times");
   const BenchSetting& choice = result.settings[*summary.recommended];
   lines.push_back("take " + choice.name() + ": " + summary.why);
   lines.push_back(choice.options().empty() ? "options: none" : "options: " + choice.options());

@@ -367,12 +367,16 @@ std::string Bench::status(const BenchRecorder& record) const {
 }
 
 std::string Bench::save(const BenchSummary& summary, const std::string& directory) const {
-  if (!summary.recommended) return "";
+  const std::string nothing = "nothing was kept: ";
+  if (failure_) return nothing + result_.ended;
+  if (!summary.recommended) return nothing + "nothing was measured";
+  const std::vector<BenchSample>& samples = result_.samples[*summary.recommended];
+  if (std::min(samples.size(), result_.samples[*summary.best].size()) < least_rounds)
+    return nothing + "fewer than " + std::to_string(least_rounds) + " rounds tell nothing apart; --runs makes more";
   std::size_t connections = result_.settings[*summary.recommended].connections.value_or(0);
   if (connections == 0) {
     std::vector<double> used;
-    for (const BenchSample& sample : result_.samples[*summary.recommended])
-      used.push_back(static_cast<double>(sample.connections));
+    for (const BenchSample& sample : samples) used.push_back(static_cast<double>(sample.connections));
     connections = static_cast<std::size_t>(std::lround(median(used)));
   }
   StateDirectory learned(scratch_->path() / "state");
@@ -383,9 +387,9 @@ std::string Bench::save(const BenchSummary& summary, const std::string& director
     if (!storage) continue;
     kept.update(registry, [&](OriginNote& note) { note.storage = storage; });
     kept.update(*storage, [&](OriginNote& note) { note.preferred = connections; });
-    return storage->to_string() + ": " + counted(connections, "connection");
+    return "kept for the next pulls: " + storage->to_string() + ": " + counted(connections, "connection");
   }
-  return "";
+  return nothing + "it is not known where the layers came from";
 }
 
 }  // namespace hawser

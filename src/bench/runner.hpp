@@ -56,8 +56,9 @@ class Bench {
   /// Bytes of blobs that run() is about to pull, warm-up included.
   std::uint64_t planned_bytes() const;
   /// Keeps how many connections are recommended for the origin that the layers came from, where hawser's own choice
-  /// then begins with as many. `directory`: of what was learned. Returns what was kept in words; empty where it is not
-  /// known where the layers came from, or nothing is recommended.
+  /// then begins with as many. `directory`: of what was learned. Keeps nothing where failures ended it, rounds are too
+  /// few to tell settings apart, or it is not known where the layers came from. Returns what was kept, or why nothing
+  /// was, in words.
   std::string save(const BenchSummary& summary, const std::string& directory) const;
   /// What it ended by, where that is a failure: the registry wants fewer requests, or pulls fail.
   const std::optional<Error>& failure() const { return failure_; }

@@ -42,6 +42,8 @@ struct BenchOptions {
 inline constexpr std::size_t most_rounds = 10;
 /// With fewer, little can be told apart.
 inline constexpr std::size_t few_rounds = 5;
+/// With fewer, nothing can be, whatever the times.
+inline constexpr std::size_t least_rounds = 4;
 
 /// All combinations, one stream first. Throws Error{usage} where they are more than 64.
 std::vector<BenchSetting> bench_settings(const BenchOptions& options);

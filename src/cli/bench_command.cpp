@@ -119,10 +119,8 @@ Outcome run_bench_command(const Command& command, const Environment& environment
   if (!result.digest.empty()) outcome.text = text_of(command, result, summary);
   if (!result.digest.empty() && !command.html.empty()) outcome.exit = write_page(command.html, result, summary);
   if (command.save && signal == 0) {
-    const std::string kept = task.bench().save(summary, environment.state.string());
-    const std::string line = kept.empty() ? "nothing was kept: it is not known where the layers came from"
-                                          : "kept for the next pulls: " + kept;
-    std::fputs(("hawser: " + line + "\n").c_str(), stderr);
+    const std::string saved = task.bench().save(summary, environment.state.string());
+    std::fputs(("hawser: " + printable(progress.masked(saved), 2000) + "\n").c_str(), stderr);
   }
   if (signal != 0)
     outcome.exit = exit_code_of_signal(signal);

@@ -236,13 +236,33 @@ TEST_F(BenchTest, ARegistryThatMayNotBeAskedIsNot) {
 }
 
 TEST_F(BenchTest, WhatIsRecommendedIsKeptForTheOriginOfTheLayers) {
+  options.runs = 4;
   run();
   const TempDir state;
-  EXPECT_THAT(bench->save(summary, state.path().string()), HasSubstr("connection"));
+  EXPECT_THAT(bench->save(summary, state.path().string()),
+              AllOf(HasSubstr("kept for the next pulls: " + registry.url("")), HasSubstr("connection")));
   StateDirectory kept(state.path());
   const Origin origin = Origin::from_host(registry.host(), false);
   EXPECT_EQ(kept.recall(origin).preferred, *result.settings[*summary.recommended].connections);
-  EXPECT_EQ(bench->save(BenchSummary(), state.path().string()), "");
+}
+
+TEST_F(BenchTest, NothingIsKeptOfTooFewRounds) {
+  const TempDir state;
+  options.runs = 3;
+  run();
+  EXPECT_THAT(bench->save(summary, state.path().string()), HasSubstr("nothing was kept: fewer than 4 rounds"));
+  EXPECT_THAT(bench->save(BenchSummary(), state.path().string()), HasSubstr("nothing was kept: nothing was measured"));
+  EXPECT_THAT(state.names(), IsEmpty());
+}
+
+TEST_F(BenchTest, NothingIsKeptWhereFailuresEndedIt) {
+  const TempDir state;
+  options.runs = 6;
+  registry.on("GET", "/v2/a/b/manifests/*").skip(2 + 2 * 4).reply_with(Reply::error(404, "MANIFEST_UNKNOWN", "gone"));
+  run();
+  EXPECT_THAT(result.samples[0], SizeIs(4));
+  EXPECT_THAT(bench->save(summary, state.path().string()), AllOf(HasSubstr("nothing was kept"), HasSubstr("failed")));
+  EXPECT_THAT(state.names(), IsEmpty());
 }
 
 }  // namespace

@@ -84,8 +84,11 @@ def test_a_grid_and_a_tar(hawser, image):
 
 
 def test_what_is_saved_is_where_auto_begins(hawser, image):
-    bench(hawser, "--connections", "1", "--runs", "1", "--save", image)
-    notes = list((hawser.directory / "home/.local/state/hawser/origins").glob("*.json"))
+    origins = hawser.directory / "home/.local/state/hawser/origins"
+    few = bench(hawser, "--connections", "1", "--runs", "1", "--save", image)
+    assert "nothing was kept: fewer than 4 rounds" in few.err and not origins.exists()
+    bench(hawser, "--connections", "1", "--runs", "4", "--save", image)
+    notes = list(origins.glob("*.json"))
     assert [json.loads(note.read_text())["preferred_connections"] for note in notes] == [1]
     note = json.loads(notes[0].read_text())
     note["preferred_connections"] = 3
