@@ -1,7 +1,6 @@
 #include "bench/runner.hpp"
 
 #include "bench/socket_figures.hpp"
-#include "net/origin.hpp"
 #include "pull/session.hpp"
 #include "pull/state_directory.hpp"
 #include "util/text.hpp"
@@ -207,6 +206,7 @@ asio::awaitable<void> Bench::prepare() {
 /// What registries tell of their limits, as they answer a HEAD, which costs no pull. Asked once and not waited for
 /// long: without the answer there is a warning less.
 asio::awaitable<void> Bench::ask_for_limit() {
+  if (request_.access.no_origin) co_return;
   TransferObserver nobody;
   RegistryAccess access = request_.access;
   access.retries = 0;
@@ -216,8 +216,7 @@ asio::awaitable<void> Bench::ask_for_limit() {
   const Reference reference = request_.references.front().reference;
   const std::size_t pulls = 1 + result_.rounds * result_.settings.size();
   try {
-    ManifestHead head;
-    if (!request_.access.no_origin) head = co_await session.head_at_registry(reference);
+    const ManifestHead head = co_await session.head_at_registry(reference);
     if (head.rate_limit && head.rate_limit->remaining.value_or(UINT32_MAX) < pulls)
       result_.warnings.push_back("the registry allows " + head.rate_limit->to_string() + ", and the bench makes " +
                                  counted(pulls, "pull") + ": it ends where they are used up");
@@ -227,7 +226,6 @@ asio::awaitable<void> Bench::ask_for_limit() {
   } catch (const Error&) {
     // Then nothing is said of it.
   }
-  count_round_trips(session, reference);
   session.stop();
   while (session.is_busy()) co_await sleep(Clock::system(), executor_, std::chrono::milliseconds(1));
 }
@@ -315,6 +313,7 @@ asio::awaitable<std::optional<BenchSample>> Bench::pull_once(const BenchSetting&
     Pull pull(executor_, pool_, std::move(request), record);
     const Running running(running_, pull);
     co_await pull.run();
+    if (result_.counted_pulls == 1) learn_of_origins(pull.sources());
     const ImageResult& image = pull.results().front();
     failure = image.error;
     sample = record.sample();
@@ -338,11 +337,19 @@ asio::awaitable<std::optional<BenchSample>> Bench::pull_once(const BenchSetting&
   co_return std::nullopt;
 }
 
-/// How many round trips a pull has to wait for at the least: TCP, TLS, the index, the manifest, a layer. A token and a
-/// redirect cost more; they are left out, since notes of earlier pulls save them.
-void Bench::count_round_trips(Session& session, const Reference& reference) {
-  const bool tls = session.http().round_trip(Origin::from_host(reference.registry_host(), true)).has_value();
-  result_.link.round_trips = (tls ? 4 : 3) + (is_index_ ? 1 : 0);
+/// Finds in the warm-up's notes which origins the layers come from, and so how many round trips a pull has to wait for
+/// at the least: TCP, TLS, the index, the manifest, a layer. A token and a redirect cost more; they are left out, since
+/// notes of earlier pulls save them.
+void Bench::learn_of_origins(const std::vector<SourceResult>& sources) {
+  const auto most = std::ranges::max_element(sources, std::ranges::less{}, &SourceResult::bytes);
+  StateDirectory learned(scratch_->path() / "state");
+  for (const bool tls : {true, false}) {
+    if (storage_ || most == sources.end()) break;
+    registry_ = Origin::from_host(most->host, tls);
+    storage_ = learned.recall(*registry_).storage;
+  }
+  const bool is_plain = storage_ && !registry_->tls;
+  result_.link.round_trips = (is_plain ? 3 : 4) + (is_index_ ? 1 : 0);
 }
 
 void Bench::learn_of_link(const BenchRecorder& record) {
@@ -379,17 +386,11 @@ std::string Bench::save(const BenchSummary& summary, const std::string& director
     for (const BenchSample& sample : samples) used.push_back(static_cast<double>(sample.connections));
     connections = static_cast<std::size_t>(std::lround(median(used)));
   }
-  StateDirectory learned(scratch_->path() / "state");
+  if (!storage_) return nothing + "it is not known where the layers came from";
   StateDirectory kept(directory);
-  for (const bool tls : {true, false}) {
-    const Origin registry = Origin::from_host(request_.references.front().reference.registry_host(), tls);
-    const std::optional<Origin> storage = learned.recall(registry).storage;
-    if (!storage) continue;
-    kept.update(registry, [&](OriginNote& note) { note.storage = storage; });
-    kept.update(*storage, [&](OriginNote& note) { note.preferred = connections; });
-    return "kept for the next pulls: " + storage->to_string() + ": " + counted(connections, "connection");
-  }
-  return nothing + "it is not known where the layers came from";
+  kept.update(*registry_, [&](OriginNote& note) { note.storage = storage_; });
+  kept.update(*storage_, [&](OriginNote& note) { note.preferred = connections; });
+  return "kept for the next pulls: " + storage_->to_string() + ": " + counted(connections, "connection");
 }
 
 }  // namespace hawser

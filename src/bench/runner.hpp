@@ -3,6 +3,7 @@
 
 #include "bench/report.hpp"
 #include "bench/schedule.hpp"
+#include "net/origin.hpp"
 #include "util/atomic_file.hpp"
 
 #include <hawser/pull/pull.hpp>
@@ -24,7 +25,6 @@
 namespace hawser {
 
 class BenchRecorder;
-class Session;
 
 /// Who is told how a bench goes. Called on the network thread; neither may be empty.
 struct BenchWatcher {
@@ -65,7 +65,7 @@ class Bench {
 
  private:
   boost::asio::awaitable<std::optional<BenchSample>> pull_once(const BenchSetting& setting, const std::string& what);
-  void count_round_trips(Session& session, const Reference& reference);
+  void learn_of_origins(const std::vector<SourceResult>& sources);
   void learn_of_link(const BenchRecorder& record);
   std::string status(const BenchRecorder& record) const;
   boost::asio::awaitable<void> ask_for_limit();
@@ -84,6 +84,7 @@ class Bench {
   std::set<Digest> layers_;
   std::unique_ptr<Temporary> scratch_;             // of the notes of the warm-up, and of the tar
   bool is_index_ = false;                          // what the name stands for
+  std::optional<Origin> registry_, storage_;       // which brought the most of the warm-up, and where its blobs are
   std::uint64_t segments_ = 0, out_of_order_ = 0;  // of all pulls
   std::vector<Error> failures_;                    // of pulls
   std::optional<Error> failure_;

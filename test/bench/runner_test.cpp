@@ -246,6 +246,32 @@ TEST_F(BenchTest, WhatIsRecommendedIsKeptForTheOriginOfTheLayers) {
   EXPECT_EQ(kept.recall(origin).preferred, *result.settings[*summary.recommended].connections);
 }
 
+TEST_F(BenchTest, WhatIsRecommendedIsKeptForAMirrorThatHadTheLayers) {
+  ask_first(mirror);
+  options.runs = 4;
+  run();
+  const TempDir state;
+  EXPECT_THAT(bench->save(summary, state.path().string()), HasSubstr("kept for the next pulls: " + mirror.url("")));
+  StateDirectory kept(state.path());
+  EXPECT_EQ(kept.recall(mirror.origin()).preferred, *result.settings[*summary.recommended].connections);
+  EXPECT_EQ(kept.recall(mirror.origin()).storage, mirror.origin());
+  EXPECT_EQ(kept.recall(registry.origin()), OriginNote());
+}
+
+TEST_F(BenchTest, ItsRoundTripsAreThoseOfWhoHadTheLayers) {
+  const TestCa ca;
+  const ScriptedRegistry with_tls(
+      {.certificate = ca.issue(CertificateKind::valid), .content = registry.shared_content()});
+  request.references = {Reference::parse(with_tls.host() + "/a/b")};
+  request.access.plain_http = false;
+  request.access.tls.ca_files = {ca.file().string()};
+  run();
+  EXPECT_EQ(result.link.round_trips, 4U);  // TCP, TLS, manifest, layer
+  ask_first(mirror);
+  run();
+  EXPECT_EQ(result.link.round_trips, 3U);
+}
+
 TEST_F(BenchTest, NothingIsKeptOfTooFewRounds) {
   const TempDir state;
   options.runs = 3;
