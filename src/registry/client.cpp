@@ -50,8 +50,18 @@ std::optional<Digest> claimed_digest(const HttpHead& head, const std::string& se
   }
 }
 
-/// The page after `page`, to which a Link header's target leads. A wrong one is as wrong the next time.
-Url next_page(const Url& page, std::string_view link, const std::string& what) {
+/// A path, perhaps with a query, that names the registry which is stood in for, where there is one.
+std::string with_ns(std::string target, const std::string& ns) {
+  const std::size_t mark = std::min(target.find('?'), target.size());
+  std::string query = target.substr(mark);
+  std::ranges::replace(query, '?', '&');
+  if (ns.empty() || query.find("&ns=") != std::string::npos) return target;
+  return target + (query.empty() ? "?ns=" : "&ns=") + boost::urls::encode(ns, boost::urls::unreserved_chars);
+}
+
+/// The page after `page`, to which a Link header's target leads; hosts need not name the registry in it that they stand
+/// in for. A wrong one is as wrong the next time.
+Url next_page(const Url& page, std::string_view link, const std::string& ns, const std::string& what) {
   Url next;
   try {
     next = page.resolve(link);
@@ -62,6 +72,7 @@ Url next_page(const Url& page, std::string_view link, const std::string& what) {
   if (next.origin != page.origin)
     throw Error(Errc::redirect_refused,
                 what + ": the next page is said to be at " + next.origin.to_string() + ", which is another origin");
+  next.target = with_ns(std::move(next.target), ns);
   if (next == page) throw Error(Errc::redirect_refused, what + ": the registry's list of pages has no end");
   return next;
 }
@@ -82,10 +93,8 @@ RegistryClient::RegistryClient(HttpClient& http, Origin origin, CredentialSource
   http_.allow_link_local(origin_.host);
 }
 
-Url RegistryClient::url_of(const std::string& path, std::string query) const {
-  if (!form_.ns.empty())
-    query += (query.empty() ? "ns=" : "&ns=") + boost::urls::encode(form_.ns, boost::urls::unreserved_chars);
-  return {origin_, form_.base + path + (query.empty() ? "" : "?") + query};
+Url RegistryClient::url_of(const std::string& path, const std::string& query) const {
+  return {origin_, with_ns(form_.base + path + (query.empty() ? "" : "?") + query, form_.ns)};
 }
 
 Scrub RegistryClient::scrub() const {
@@ -280,7 +289,7 @@ asio::awaitable<std::vector<std::string>> RegistryClient::list_tags(std::string 
     add_tags(tags, body, what);
     const auto next = find_next_link(head.all("Link"));
     if (!next) co_return tags;
-    page = next_page(page, *next, what);
+    page = next_page(page, *next, form_.ns, what);
   }
   throw Error(Errc::too_large, what + ": there are more than " + std::to_string(max_tag_pages) + " pages");
 }

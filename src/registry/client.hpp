@@ -104,7 +104,7 @@ class RegistryClient {
   /// "quay.io/a/b", for messages.
   std::string name_of(const std::string& repository) const { return registry_name(origin_) + "/" + repository; }
   /// The URL of `path`, which begins with a slash, below the base; `query` without its question mark.
-  Url url_of(const std::string& path, std::string query = {}) const;
+  Url url_of(const std::string& path, const std::string& query = {}) const;
   /// Redacts whatever secret the host may have been sent. Not to outlive this.
   Scrub scrub() const;
   /// What goes to this host alone.

@@ -631,6 +631,22 @@ TEST_F(MirrorClientTest, IsAskedAsItsEndpointSays) {
   for (const ScriptedRequest& request : requests) EXPECT_EQ(request.header("X-Key"), "hush-hush");
 }
 
+TEST_F(MirrorClientTest, EveryPageOfTagsNamesTheRegistry) {
+  const auto page = [](const std::string& next) {
+    return Reply::of(200, R"({"tags":["1"]})").with("Link", "<" + next + ">; rel=next");
+  };
+  registry.expect("GET", "*").reply_with(page("/v2/proxy/a/b/tags/list?last=1"));
+  registry.expect("GET", "*").reply_with(page("/v2/proxy/a/b/tags/list?ns=docker.io&last=2"));
+  registry.expect("GET", "*").reply_with(page("/v2/proxy/a/b/tags/3"));
+  registry.on("GET", "*").reply_with(page("/v2/proxy/a/b/tags/3"));  // once more
+  EXPECT_EQ(code_of([&] { run_coroutine(context, client->list_tags("a/b")); }), Errc::redirect_refused);
+  std::vector<std::string> asked;
+  for (const ScriptedRequest& request : registry.requests()) asked.push_back(request.target);
+  EXPECT_THAT(asked,
+              ElementsAre("/v2/proxy/a/b/tags/list?n=1000&ns=docker.io", "/v2/proxy/a/b/tags/list?last=1&ns=docker.io",
+                          "/v2/proxy/a/b/tags/list?ns=docker.io&last=2", "/v2/proxy/a/b/tags/3?ns=docker.io"));
+}
+
 TEST_F(MirrorClientTest, ALoginGoesBeforeAConfiguredAuthorization) {
   mirror.headers.emplace_back("authorization", "Bearer of-the-file");
   registry.auth().require_basic("user", "secret");
