@@ -1,6 +1,7 @@
 #include "cli/login.hpp"
 
 #include "cli/image_list.hpp"
+#include "pull/session.hpp"
 #include "util/text.hpp"
 
 #include <hawser/util/error.hpp>
@@ -91,6 +92,28 @@ CredentialLookup credential_lookup(const Command& command, const std::vector<Ref
   };
 }
 
+void warn_of_unused_login(const Command& command, const std::vector<Reference>& images, const RegistryAccess& access,
+                          Progress& progress) {
+  if (!command.username || access.offline) return;
+  Endpoint other;
+  for (const Reference& image : images) {
+    try {
+      for (const Endpoint& endpoint : endpoints_of(access, image)) {
+        if (endpoint.is_registry && access.no_origin) continue;
+        if (is_same_registry(login_name(endpoint, image), image.domain)) return;
+        other = endpoint;
+      }
+    } catch (const Error&) {
+      // Told where the image is pulled.
+    }
+  }
+  if (other.host.empty()) return;
+  progress.tell(Importance::warning, "--username is for " + images.front().domain + ", but its images come from " +
+                                         other.host + " (" + other.configured_at +
+                                         "), which is not shown the password; hawser login " + other.host +
+                                         " keeps one for it");
+}
+
 RegistryAccess registry_access(const Command& command, const std::vector<Reference>& images,
                                const Environment& environment, std::shared_ptr<const Registries> registries,
                                Progress& progress) {
@@ -109,6 +132,7 @@ RegistryAccess registry_access(const Command& command, const std::vector<Referen
                                          docker_config_logins(environment.login_sources, warn));
   access.endpoints = endpoint_lookup(std::move(registries));
   access.log = [&progress](Importance importance, const std::string& text) { progress.tell(importance, text); };
+  warn_of_unused_login(command, images, access, progress);
   return access;
 }
 

@@ -32,6 +32,11 @@ CredentialLookup credential_lookup(const Command& command, const std::vector<Ref
                                    const Environment& environment, std::istream& input, Progress& progress,
                                    CredentialLookup otherwise);
 
+/// Says where the images come from instead, where none comes from the registry that --username is for: nobody else is
+/// shown the password.
+void warn_of_unused_login(const Command& command, const std::vector<Reference>& images, const RegistryAccess& access,
+                          Progress& progress);
+
 /// How `command` reaches the registries of `images`, and the mirrors that `registries` knows; `progress`, which must
 /// live longer, is told what happens.
 RegistryAccess registry_access(const Command& command, const std::vector<Reference>& images,

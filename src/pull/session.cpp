@@ -436,7 +436,10 @@ asio::awaitable<Result> Session::ask(const Reference& reference, Subject subject
       failure = error;
     }
     if (stopped_ || is_on_this_side(failure->code())) throw *failure;
-    if (!place.endpoint.is_registry) failure = at_mirror(*failure, place.endpoint.host);
+    if (!place.endpoint.is_registry)
+      failure = at_mirror(*failure, place.endpoint.host);
+    else if (place.host->name != reference.domain)
+      failure = at_location(*failure, place.endpoint.host, place.endpoint.configured_at);
     refusals.push_back({place.endpoint.host, failure->what()});
     if (last) throw none_has(what, refusals, *failure);
     if (!place.endpoint.is_registry) leave_out(*place.host, place.endpoint.repository, *failure);

@@ -121,6 +121,15 @@ Error at_mirror(const Error& error, const std::string& host) {
   return {error.code(), error.what(), std::move(hint)};
 }
 
+Error at_location(const Error& error, const std::string& host, const std::string& configured_at) {
+  std::string hint = error.hint();
+  const std::string_view of_registry = login_hint;
+  if (const std::size_t begin = hint.find(of_registry); begin != std::string::npos)
+    hint.replace(begin, of_registry.size(),
+                 "the image is at " + host + " by " + configured_at + ": hawser login " + host);
+  return {error.code(), error.what(), std::move(hint)};
+}
+
 bool is_error_document(std::string_view body) {
   const auto object = parse_json_object(body);
   if (!object || object->contains("schemaVersion") || object->contains("tags")) return false;

@@ -52,6 +52,9 @@ Error none_has(const std::string& what, const std::vector<Refusal>& refusals, co
 
 /// A mirror's failure: with a hint that is true of mirrors, where that of registries is not.
 Error at_mirror(const Error& error, const std::string& host);
+/// The failure of the host that `configured_at` has put in the registry's place, to which the registry's credentials do
+/// not go.
+Error at_location(const Error& error, const std::string& host, const std::string& configured_at);
 
 /// How to log in, for people.
 inline constexpr const char* login_hint = "give credentials with --username and --password-stdin, or run hawser login";

@@ -1,5 +1,6 @@
 #include "cli/login.hpp"
 
+#include "registry/registry_rule.hpp"
 #include "support/failure.hpp"
 
 #include <hawser/util/error.hpp>
@@ -110,6 +111,39 @@ TEST_F(Login, ASourceWarnsAndMasks) {
   told.clear();
   progress.message("hush99 refresh-me kept-token");
   EXPECT_EQ(told, "*** *** ***\n");
+}
+
+TEST_F(Login, ThatNobodyIsShownThemIsWarnedOf) {
+  const std::vector<Reference> images{Reference::parse("quay.io/a"), Reference::parse("quay.io/b")};
+  Endpoint registry = own_endpoint(images[0]), elsewhere, mirror;
+  elsewhere.host = "there.example";
+  elsewhere.is_registry = true;
+  elsewhere.configured_at = "registries.conf:3";
+  mirror.host = "mirror.example";
+  mirror.configured_at = "--mirror";
+  RegistryAccess access;
+  const auto warned = [&](std::vector<Endpoint> of_a, std::vector<Endpoint> of_b) {
+    access.endpoints = [&](const Reference& image) { return image.path == "a" ? of_a : of_b; };
+    told.clear();
+    warn_of_unused_login(command, images, access, progress);
+    return told;
+  };
+  EXPECT_THAT(warned({elsewhere}, {elsewhere}),
+              testing::AllOf(testing::HasSubstr("--username is for quay.io"),
+                             testing::HasSubstr("come from there.example (registries.conf:3)"),
+                             testing::HasSubstr("hawser login there.example")));
+  EXPECT_EQ(warned({elsewhere}, {registry}), "");
+  EXPECT_EQ(warned({mirror, registry}, {}), "");
+  access.no_origin = true;
+  EXPECT_THAT(warned({mirror, registry}, {mirror}), testing::HasSubstr("come from mirror.example (--mirror)"));
+  access.offline = true;
+  EXPECT_EQ(warned({elsewhere}, {elsewhere}), "");
+  access.offline = false;
+  access.endpoints = [](const Reference&) -> std::vector<Endpoint> { throw Error(Errc::forbidden, "blocked"); };
+  warn_of_unused_login(command, images, access, progress);
+  EXPECT_EQ(told, "");
+  command.username.reset();
+  EXPECT_EQ(warned({elsewhere}, {elsewhere}), "");
 }
 
 TEST_F(Login, CredentialsForSeveralRegistriesAreRefused) {

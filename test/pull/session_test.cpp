@@ -464,6 +464,15 @@ TEST_F(MirroredSessionTest, WhatTheConfigurationForbidsIsToldAsItIs) {
   EXPECT_EQ(pulled().text, "docker.io is blocked (registries.conf:7)");
 }
 
+TEST_F(MirroredSessionTest, ALoginIsWantedWhereTheImageIs) {
+  Endpoint location = endpoint(first->host());
+  location.is_registry = true;
+  location.configured_at = "registries.conf:3";
+  configured = {location};
+  first->on("GET", "*").reply_with(Reply::error(401, "UNAUTHORIZED", "no"));
+  EXPECT_EQ(pulled().hint, "the image is at " + first->host() + " by registries.conf:3: hawser login " + first->host());
+}
+
 TEST_F(MirroredSessionTest, AttackLoginsOfOnePlaceNeverReachAnother) {
   const auto login = [](const std::string& name) { return Logins{{{"", {"user", "password-of-" + name, {}}}}, {}}; };
   std::vector<std::string> looked_up;

@@ -35,5 +35,13 @@ TEST(StatusError, TooManyRequestsNamesTheLimit) {
   }
 }
 
+TEST(RegistryError, WhereTheImageIsElsewhereTheLoginIsForThere) {
+  const Error refused(Errc::unauthorized, "no", "the helper failed; " + std::string(login_hint));
+  EXPECT_EQ(at_location(refused, "there.example", "a.conf:3").hint(),
+            "the helper failed; the image is at there.example by a.conf:3: hawser login there.example");
+  const Error missing(Errc::not_found, "no", "check the name and the tag");
+  EXPECT_EQ(at_location(missing, "there.example", "a.conf:3").hint(), missing.hint());
+}
+
 }  // namespace
 }  // namespace hawser
