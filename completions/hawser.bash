@@ -36,11 +36,11 @@ _hawser() {
       return ;;
     -u | --username | --password | --chunk-size | --limit-rate | --retries | --max-wait | --connect-timeout | \
       --stall-timeout | --resolve | --interface | --older-than | --max-size | --shard | --latest | --output-template | \
-      --runs | --max-bytes | --max-time)
+      --split | --runs | --max-bytes | --max-time)
       return ;;
   esac
 
-  local commands="pull inspect manifest digest tags ratelimit config bench cache import login logout help version"
+  local commands="pull inspect manifest digest tags ratelimit config bench cache import join login logout help version"
   command=pull
   local value=
   for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
@@ -54,9 +54,9 @@ _hawser() {
         --chunk-size | --limit-rate | --retries | --max-wait | --connect-timeout | --stall-timeout | -u | --username | \
         --password | --mirror | --insecure-registry | --ca-cert | --cert-dir | --client-cert | --client-key | --tls-min | --resolve | \
         --interface | --cache-dir | --import-tar | --older-than | --max-size | --shard | --latest | --output-template | \
-        --lock | --locked | --failed-file | --html | --connections | --layers | --runs | --max-bytes | --max-time) value=1 ;;
+        --lock | --locked | --failed-file | --html | --split | --connections | --layers | --runs | --max-bytes | --max-time) value=1 ;;
       -*) ;;
-      inspect | manifest | digest | tags | ratelimit | config | bench | cache | import | login | logout | help | version)
+      inspect | manifest | digest | tags | ratelimit | config | bench | cache | import | join | login | logout | help | version)
         command=$word
         break ;;
       *) break ;;
@@ -72,7 +72,7 @@ _hawser() {
     local options
     case $command in
       pull) options="--platform --all-platforms --from-file --latest --locked --shard --allow-foreign-layers --dry-run --output
-        --output-template --force --lock --failed-file --offline
+        --output-template --split --force --lock --failed-file --offline
         --format --uncompressed --max-concurrent-downloads --max-connections --chunk-size --limit-rate --cache-dir --no-cache
         --verify-cache --import-tar $mirrors $access $general" ;;
       inspect) options="--platform --config --raw $mirrors $access $general" ;;
@@ -84,6 +84,7 @@ _hawser() {
       config) options="$mirrors $access $general" ;;
       cache) options="--cache-dir --older-than --max-size --keep-referenced $general" ;;
       import) options="--cache-dir $general" ;;
+      join) options="--output --check $general" ;;
       login) options="$access ${general#--json }" ;;
       logout) options="${general#--json }" ;;
       *) options="--help --version" ;;
@@ -94,7 +95,7 @@ _hawser() {
 
   case $command in
     cache) COMPREPLY=($(compgen -W "ls du verify prune" -- "$current")) ;;
-    import)
+    import | join)
       compopt -o filenames
       COMPREPLY=($(compgen -f -- "$current")) ;;
     help) COMPREPLY=($(compgen -W "$commands" -- "$current")) ;;

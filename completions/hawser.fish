@@ -21,11 +21,11 @@ function __hawser_command --description "The command on the command line; pull w
                 set value 1
             case --connections --layers --runs --max-bytes --max-time
                 set value 1
-            case --latest --lock --locked --failed-file --html --output-template --max-size
+            case --latest --split --lock --locked --failed-file --html --output-template --max-size
                 set value 1
             case "-*"
                 continue
-            case inspect manifest digest tags ratelimit config bench cache import login logout help version
+            case inspect manifest digest tags ratelimit config bench cache import join login logout help version
                 echo $word
                 return
             case "*"
@@ -45,19 +45,22 @@ complete -c hawser -n '__fish_is_first_token' -a config -d 'show where an image 
 complete -c hawser -n '__fish_is_first_token' -a bench -d 'find out how many connections are the fastest'
 complete -c hawser -n '__fish_is_first_token' -a cache -d 'look after the layer cache'
 complete -c hawser -n '__fish_is_first_token' -a import -d 'take the layers of image tars into the cache'
+complete -c hawser -n '__fish_is_first_token' -a join -d 'put an archive in parts together'
 complete -c hawser -n '__fish_is_first_token' -a login -d 'check a login and keep it'
 complete -c hawser -n '__fish_is_first_token' -a logout -d 'remove a login that is kept'
 complete -c hawser -n '__fish_is_first_token' -a help -d 'show help'
 complete -c hawser -n '__fish_is_first_token' -a version -d 'show the version'
 complete -c hawser -n 'test (__hawser_command) = cache' -a 'ls du verify prune'
-complete -c hawser -n 'test (__hawser_command) = import' -F
-complete -c hawser -n 'test (__hawser_command) = help' -a 'pull inspect manifest digest tags ratelimit config bench cache import login logout help version'
+complete -c hawser -n 'contains (__hawser_command) import join' -F
+complete -c hawser -n 'test (__hawser_command) = help' -a 'pull inspect manifest digest tags ratelimit config bench cache import join login logout help version'
 
 complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest bench' -l platform -x -a 'linux/amd64 linux/arm64 linux/arm/v7 linux/386 linux/ppc64le linux/riscv64 linux/s390x' -d 'platform to pull'
 complete -c hawser -n 'contains (__hawser_command) pull' -l all-platforms -d 'every platform of the image'
 complete -c hawser -n 'contains (__hawser_command) pull' -l from-file -r -F -d 'pull the images named in a list'
 complete -c hawser -n 'contains (__hawser_command) pull' -l latest -x -d 'the newest tags of a pattern'
 complete -c hawser -n 'contains (__hawser_command) pull' -l locked -r -F -d 'pull what the tags stood for in a lock'
+complete -c hawser -n 'contains (__hawser_command) pull' -l split -x -d 'write archives in parts of that size'
+complete -c hawser -n 'contains (__hawser_command) join' -l check -d 'only check the parts'
 complete -c hawser -n 'contains (__hawser_command) pull' -l lock -r -F -d 'write what the tags stand for'
 complete -c hawser -n 'contains (__hawser_command) pull' -l failed-file -r -F -d 'write a list of what failed'
 complete -c hawser -n 'contains (__hawser_command) pull' -l output-template -x -d 'names of the files'
@@ -79,10 +82,10 @@ complete -c hawser -n 'contains (__hawser_command) bench' -l markdown -d 'the ta
 complete -c hawser -n 'contains (__hawser_command) bench' -l html -r -F -d 'write a page with charts, too'
 complete -c hawser -n 'contains (__hawser_command) inspect' -l config -d 'show the config'
 complete -c hawser -n 'contains (__hawser_command) inspect' -l raw -d 'print the document byte for byte'
-complete -c hawser -n 'contains (__hawser_command) pull' -l output -s o -r -F -d 'file or directory to write to'
+complete -c hawser -n 'contains (__hawser_command) pull join' -l output -s o -r -F -d 'file or directory to write to'
 complete -c hawser -n 'contains (__hawser_command) pull' -l format -x -a 'docker-archive oci-archive oci-dir' -d 'format of the output'
 complete -c hawser -n 'contains (__hawser_command) pull' -l uncompressed -d 'layers as plain tars'
-complete -c hawser -n 'contains (__hawser_command) pull inspect digest tags ratelimit config bench cache import' -l json -d 'result as JSON'
+complete -c hawser -n 'contains (__hawser_command) pull inspect digest tags ratelimit config bench cache import join' -l json -d 'result as JSON'
 complete -c hawser -n 'contains (__hawser_command) pull' -l max-concurrent-downloads -x -a auto -d 'layers downloaded at once'
 complete -c hawser -n 'contains (__hawser_command) pull' -l max-connections -x -a auto -d 'connections to one origin'
 complete -c hawser -n 'contains (__hawser_command) pull bench' -l chunk-size -x -d 'bytes of one range'
@@ -116,7 +119,7 @@ complete -c hawser -n 'contains (__hawser_command) pull' -l import-tar -r -F -d 
 complete -c hawser -n 'contains (__hawser_command) cache' -l max-size -x -d 'size that the cache is pruned to'
 complete -c hawser -n 'contains (__hawser_command) cache' -l keep-referenced -d 'keep what images consist of'
 complete -c hawser -n 'contains (__hawser_command) cache' -l older-than -x -d 'age of what is pruned'
-complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest tags ratelimit config bench cache import login logout' -l quiet -s q -d 'show errors only'
-complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest tags ratelimit config bench cache import login logout' -l verbose -s v -d 'show what is being done'
+complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest tags ratelimit config bench cache import join login logout' -l quiet -s q -d 'show errors only'
+complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest tags ratelimit config bench cache import join login logout' -l verbose -s v -d 'show what is being done'
 complete -c hawser -l help -s h -d 'show help'
 complete -c hawser -l version -d 'show the version'

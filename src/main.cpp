@@ -30,6 +30,8 @@ Outcome run(const Command& command, const Environment& environment) {
       return run_cache_command(command);
     case CommandName::import:
       return run_import_command(command);
+    case CommandName::join:
+      return run_join_command(command, environment);
     case CommandName::login:
       return run_login_command(command, environment);
     case CommandName::logout:

@@ -1,8 +1,8 @@
 // Tars whose layout is known beforehand: in a file, filled in any order as the blobs come, or as a stream.
 #include "archive/image_output.hpp"
 #include "archive/output_file.hpp"
+#include "archive/parts.hpp"
 #include "archive/tar_header.hpp"
-#include "util/atomic_file.hpp"
 #include "util/interval_set.hpp"
 
 #include <hawser/util/error.hpp>
@@ -20,21 +20,28 @@ namespace {
 // How much of a copied blob is handed to the disk at once, so that finish() has little left to wait for.
 constexpr std::uint64_t copy_step = std::uint64_t{16} << 20;
 
-/// A tar in a file.
+/// Whether blobs of the store in `blobs` can share their blocks with a tar, or with parts of it that begin at blocks.
+bool shares_blocks(const std::filesystem::path& blobs, const ArchiveFile& tar, std::uint64_t part_size) {
+  constexpr std::uint64_t block = 4096;
+  return !blobs.empty() && part_size % block == 0 && can_share_blocks(blobs, directory_of(tar.path()));
+}
+
+/// A tar in a file, or in several.
 class TarOutput final : public ImageOutput {
  public:
-  TarOutput(const std::filesystem::path& path, ArchiveLayout layout, const std::filesystem::path& blobs)
+  TarOutput(const std::filesystem::path& path, ArchiveLayout layout, const std::filesystem::path& blobs,
+            std::uint64_t part_size)
       : ImageOutput(layout.blobs()),
         layout_(std::move(layout)),
-        output_(check_output(path)),
-        shares_blocks_(!blobs.empty() && can_share_blocks(blobs, directory_of(output_.path()))) {
-    if (!shares_blocks_) require_space(directory_of(output_.path()), layout_.total_size());
+        tar_(path, part_size),
+        shares_blocks_(shares_blocks(blobs, tar_, part_size)) {
+    if (!shares_blocks_) require_space(directory_of(tar_.path()), layout_.total_size());
     // Padding and trailer are zeros: the holes of a sparse file.
-    file().truncate(layout_.total_size());
+    tar_.truncate(layout_.total_size());
     for (const ArchiveEntry& entry : layout_.entries()) {
-      file().write_at(entry.header_offset, as_bytes(entry.header()));
+      tar_.write_at(entry.header_offset, as_bytes(entry.header()));
       if (const auto* text = std::get_if<std::string>(&entry.content))
-        file().write_at(entry.data_offset, as_bytes(*text));
+        tar_.write_at(entry.data_offset, as_bytes(*text));
     }
   }
 
@@ -43,14 +50,16 @@ class TarOutput final : public ImageOutput {
     return std::make_shared<Consumer>(*this, digest);
   }
   std::unique_ptr<BlobDestination> destination(const Digest& digest) override {
+    if (tar_.whole() == nullptr) return nullptr;
     return std::make_unique<Destination>(*this, digest);
   }
+  std::size_t parts() const override { return tar_.part_count(); }
   void fill(const Digest& digest, const File& source) override {
     const ArchiveEntry& target = layout_.at(digest);
     for (std::uint64_t done = 0; done < target.size; done += copy_step) {
       const std::uint64_t step = std::min(copy_step, target.size - done);
-      file().copy_from(source, done, target.data_offset + done, step);
-      file().start_writeback(target.data_offset + done, step);
+      tar_.copy_from(source, done, target.data_offset + done, step);
+      tar_.start_writeback(target.data_offset + done, step);
     }
     mark_filled(digest);
   }
@@ -59,19 +68,19 @@ class TarOutput final : public ImageOutput {
   /// A blob that grows in the tar itself (--no-cache): nothing of it is kept if the pull fails.
   class Destination final : public BlobDestination {
    public:
-    Destination(TarOutput& tar, const Digest& digest)
-        : tar_(tar), digest_(digest), offset_(tar.layout_.at(digest).data_offset) {}
+    Destination(TarOutput& output, const Digest& digest)
+        : output_(output), digest_(digest), offset_(output.layout_.at(digest).data_offset) {}
 
-    const File& file() const override { return tar_.file(); }
+    const File& file() const override { return *output_.tar_.whole(); }
     std::uint64_t base() const override { return offset_; }
     const IntervalSet& present() const override { return present_; }
     void wrote(std::uint64_t begin, std::uint64_t end) override { present_.insert(begin, end); }
     void checkpoint() override {}  // nobody could resume from it
-    void commit() override { tar_.mark_filled(digest_); }
+    void commit() override { output_.mark_filled(digest_); }
     void discard(const IntervalSet& wrong) override { present_ = present_.without(wrong); }
 
    private:
-    TarOutput& tar_;
+    TarOutput& output_;
     Digest digest_;
     std::uint64_t offset_;
     IntervalSet present_;
@@ -80,31 +89,33 @@ class TarOutput final : public ImageOutput {
   /// Writes a blob's bytes to their place as they are hashed.
   class Consumer final : public BlobConsumer {
    public:
-    Consumer(TarOutput& tar, const Digest& digest) : place_(tar, digest) {}
+    Consumer(TarOutput& output, const Digest& digest)
+        : output_(output), digest_(digest), offset_(output.layout_.at(digest).data_offset) {}
 
     void data(std::uint64_t offset, std::span<const std::byte> bytes) override {
-      place_.file().write_at(place_.base() + offset, bytes);
+      output_.tar_.write_at(offset_ + offset, bytes);
       // Written out while more arrives, so that the fsync at the end has little left to do.
       if (offset + bytes.size() - started_ >= writeback_every) {
-        place_.file().start_writeback(place_.base() + started_, offset + bytes.size() - started_);
+        output_.tar_.start_writeback(offset_ + started_, offset + bytes.size() - started_);
         started_ = offset + bytes.size();
       }
     }
     void restart() override { started_ = 0; }
-    void done() override { place_.commit(); }
+    void done() override { output_.mark_filled(digest_); }
 
    private:
     static constexpr std::uint64_t writeback_every = 4 * 1024 * 1024;
 
-    Destination place_;
+    TarOutput& output_;
+    const Digest digest_;
+    const std::uint64_t offset_;
     std::uint64_t started_ = 0;
   };
 
-  const File& file() const { return output_.file(); }
-  void complete() override { output_.commit(); }
+  void complete() override { tar_.commit(); }
 
   const ArchiveLayout layout_;
-  AtomicFile output_;
+  ArchiveFile tar_;
   const bool shares_blocks_;
 };
 
@@ -165,8 +176,8 @@ class StreamOutput final : public ImageOutput {
 }  // namespace
 
 std::unique_ptr<ImageOutput> open_tar(const std::filesystem::path& path, ArchiveLayout layout,
-                                      const std::filesystem::path& blobs) {
-  return std::make_unique<TarOutput>(path, std::move(layout), blobs);
+                                      const std::filesystem::path& blobs, std::uint64_t part_size) {
+  return std::make_unique<TarOutput>(path, std::move(layout), blobs, part_size);
 }
 
 std::unique_ptr<ImageOutput> open_tar_stream(File stream, ArchiveLayout layout) {

@@ -113,7 +113,7 @@ std::optional<std::uint64_t> size_in(std::string_view header) {
 }
 
 /// The configs among the documents that a classic tar begins with; nothing where one is missing or wrong.
-std::optional<ClassicConfigs> configs_in(const File& file, const std::vector<ArchiveImage>& images) {
+std::optional<ClassicConfigs> configs_in(const ArchiveReader& file, const std::vector<ArchiveImage>& images) {
   ClassicConfigs configs;
   std::uint64_t offset = 0;
   // manifest.json, repositories, and a config for each image at most
@@ -138,7 +138,7 @@ std::optional<ClassicConfigs> configs_in(const File& file, const std::vector<Arc
 }
 
 /// Whether `file` is a tar of this layout, whatever is in its layers.
-bool is_of(const File& file, const ClassicLayout& layout) {
+bool is_of(const ArchiveReader& file, const ClassicLayout& layout) {
   std::uint64_t offset = 0;
   const auto has = [&](const std::string& text) {
     if (file.read_text(text.size(), offset) != text) return false;
@@ -158,7 +158,7 @@ bool is_of(const File& file, const ClassicLayout& layout) {
 
 }  // namespace
 
-std::optional<std::map<Digest, std::string>> configs_of_same_classic_tar(const File& file,
+std::optional<std::map<Digest, std::string>> configs_of_same_classic_tar(const ArchiveReader& file,
                                                                          const std::vector<ArchiveImage>& images) {
   const std::optional<ClassicConfigs> configs = configs_in(file, images);
   if (!configs || !is_of(file, ClassicLayout(images, *configs))) return std::nullopt;
@@ -262,7 +262,7 @@ class ClassicWriter::Layer final : public BlobConsumer {
     inflater_.restart();
     hasher_ = Hasher(Digest::Algorithm::sha256);
     size_ = started_ = 0;
-    if (direct_) writer_.output_->file().truncate(base_);
+    if (direct_) writer_.output_->truncate(base_);
     if (file_) file_.truncate(0);
   }
 
@@ -276,7 +276,8 @@ class ClassicWriter::Layer final : public BlobConsumer {
     take_turn();
     const Digest found = hasher_.finish();
     if (direct_) {
-      writer_.check(blob_, found, writer_.output_->file(), base_, size_);
+      writer_.check(blob_, found,
+                    [&](Digest::Algorithm algorithm) { return writer_.output_->hash(algorithm, base_, size_); });
       writer_.place(size_, nullptr);
       writer_.assemble();
     } else {
@@ -304,7 +305,7 @@ class ClassicWriter::Layer final : public BlobConsumer {
     if (turn == layers.size() || layers[turn].blob != blob_) return;
     base_ = writer_.data_offset();
     if (file_) {
-      writer_.output_->file().copy_from(file_, 0, base_, size_);
+      writer_.output_->copy_from(file_, 0, base_, size_);
       writer_.copied_ += size_;
       file_.close();
     }
@@ -314,12 +315,11 @@ class ClassicWriter::Layer final : public BlobConsumer {
   void write(std::span<const std::byte> data) {
     take_turn();
     if (!direct_) make_file();
-    const File& target = direct_ ? writer_.output_->file() : file_;
-    target.write_at(base_ + size_, data);
+    direct_ ? writer_.output_->write_at(base_ + size_, data) : file_.write_at(size_, data);
     hasher_.update(data);
     size_ += data.size();
     if (direct_ && size_ - started_ >= writeback_step) {
-      target.start_writeback(base_ + started_, size_ - started_);
+      writer_.output_->start_writeback(base_ + started_, size_ - started_);
       started_ = size_;
     }
   }
@@ -336,11 +336,11 @@ class ClassicWriter::Layer final : public BlobConsumer {
   LayerInflater inflater_;  // ends first, since it writes
 };
 
-ClassicWriter::ClassicWriter(const fs::path& path, std::vector<ArchiveImage> images)
+ClassicWriter::ClassicWriter(const fs::path& path, std::vector<ArchiveImage> images, std::uint64_t part_size)
     : ImageOutput(ArchiveLayout(OutputFormat::docker_archive, images).blobs()),
       images_(std::move(images)),
       layers_(layers_of(images_)),
-      output_(std::in_place, check_output(path)),
+      output_(std::in_place, path, part_size),
       directory_(directory_of(output_->path())) {}
 
 ClassicWriter::ClassicWriter(File stream, fs::path directory, std::vector<ArchiveImage> images)
@@ -394,15 +394,14 @@ void ClassicWriter::append(std::string_view text) {
   if (stream_)
     write_stream(stream_, as_bytes(text));
   else
-    output_->file().write_at(offset_, as_bytes(text));
+    output_->write_at(offset_, as_bytes(text));
   offset_ += text.size();
 }
 
 /// Compares a layer's tar with what the image config says of it.
-void ClassicWriter::check(const Digest& blob, Digest found, const File& file, std::uint64_t base,
-                          std::uint64_t size) const {
+void ClassicWriter::check(const Digest& blob, Digest found, const HashAgain& hash) const {
   const Digest& expected = layout_->diff_ids.at(blob);
-  if (expected.algorithm() != found.algorithm()) found = hash_of(file, expected.algorithm(), base, size);
+  if (expected.algorithm() != found.algorithm()) found = hash(expected.algorithm());
   if (found != expected)
     throw Error(Errc::digest_mismatch, "layer " + blob.short_string() + " is " + found.to_string() +
                                            " when uncompressed, where the image config gives it the diff ID " +
@@ -418,7 +417,8 @@ void ClassicWriter::add(const Digest& blob, Waiting layer) {
       return;
     }
   }
-  check(blob, layer.diff_id, layer.file, 0, layer.size);
+  check(blob, layer.diff_id,
+        [&](Digest::Algorithm algorithm) { return hash_of(layer.file, algorithm, 0, layer.size); });
   if (layout_->index_of(blob)) {
     const std::lock_guard lock(mutex_);
     waiting_.emplace(blob, std::move(layer));
@@ -442,8 +442,8 @@ void ClassicWriter::place(std::uint64_t size, const File* from) {
   if (from && stream_)
     copy_to_stream(stream_, *from, size);
   else if (from)
-    output_->file().copy_from(*from, 0, offset_, size);
-  if (output_) output_->file().start_writeback(offset_, size);
+    output_->copy_from(*from, 0, offset_, size);
+  if (output_) output_->start_writeback(offset_, size);
   offset_ += size;
   append(std::string(tar_padded(size) - size, '\0'));
   ++turn_;

@@ -4,8 +4,8 @@
 
 #include "archive/archive_layout.hpp"
 #include "archive/image_output.hpp"
+#include "archive/parts.hpp"
 #include "image/manifest.hpp"
-#include "util/atomic_file.hpp"
 #include "util/background_sink.hpp"
 #include "util/decompressor.hpp"
 #include "util/file.hpp"
@@ -16,6 +16,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -71,7 +72,7 @@ struct ClassicLayout {
 /// The configs of the images in the classic tar `file`, by digest, where it is just what a ClassicWriter would make of
 /// `images`: by its length, and by all that it says but the bytes of the layers, which are not read; else nothing.
 /// Throws Error{disk}.
-std::optional<std::map<Digest, std::string>> configs_of_same_classic_tar(const File& file,
+std::optional<std::map<Digest, std::string>> configs_of_same_classic_tar(const ArchiveReader& file,
                                                                          const std::vector<ArchiveImage>& images);
 
 /// The chain ID of a stack of layers, bottom first (OCI image-spec, "Layer ChainID").
@@ -118,9 +119,9 @@ class LayerInflater {
 /// first.
 class ClassicWriter final : public ImageOutput {
  public:
-  /// A tar at `path`, under a temporary name until finish(). Throws as check_output() does, and Error{usage} for an
-  /// image of several platforms.
-  ClassicWriter(const std::filesystem::path& path, std::vector<ArchiveImage> images);
+  /// A tar at `path`, in parts of `part_size` where that is not 0, under temporary names until finish(). Throws as
+  /// ArchiveFile does, and Error{usage} for an image of several platforms.
+  ClassicWriter(const std::filesystem::path& path, std::vector<ArchiveImage> images, std::uint64_t part_size = 0);
   /// The same tar to `stream`; layers wait in unlinked files in `directory`.
   ClassicWriter(File stream, std::filesystem::path directory, std::vector<ArchiveImage> images);
 
@@ -130,6 +131,7 @@ class ClassicWriter final : public ImageOutput {
   std::shared_ptr<BlobConsumer> consumer(const Digest& digest) override;
   void config_known(const ArchiveManifest& manifest, const ImageConfig& config, const std::string& bytes) override;
   void fill(const Digest& digest, const File& source) override;
+  std::size_t parts() const override { return output_ ? output_->part_count() : 0; }
   /// Bytes that had to be copied from a waiting file into the tar, for who wonders what it costs.
   std::uint64_t bytes_copied() const { return copied_; }
 
@@ -144,7 +146,9 @@ class ClassicWriter final : public ImageOutput {
 
   void complete() override;
   void append(std::string_view text);
-  void check(const Digest& blob, Digest found, const File& file, std::uint64_t base, std::uint64_t size) const;
+  /// Hashes a layer's tar by another algorithm.
+  using HashAgain = std::function<Digest(Digest::Algorithm)>;
+  void check(const Digest& blob, Digest found, const HashAgain& hash) const;
   void add(const Digest& blob, Waiting layer);
   std::uint64_t data_offset() const;
   void place(std::uint64_t size, const File* from);
@@ -152,7 +156,7 @@ class ClassicWriter final : public ImageOutput {
 
   const std::vector<ArchiveImage> images_;
   const std::set<Digest> layers_;
-  std::optional<AtomicFile> output_;
+  std::optional<ArchiveFile> output_;
   const File stream_;  // not open where there is `output_`
   const std::filesystem::path directory_;
   ClassicConfigs configs_;

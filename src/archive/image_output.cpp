@@ -2,14 +2,13 @@
 
 #include "archive/classic_writer.hpp"
 #include "archive/output_file.hpp"
+#include "archive/parts.hpp"
 #include "util/text.hpp"
 
 #include <hawser/util/error.hpp>
 
 #include <algorithm>
-#include <exception>
 
-#include <fcntl.h>
 #include <unistd.h>
 
 namespace hawser {
@@ -25,35 +24,26 @@ void check_uncompressed(const std::vector<ArchiveImage>& images) {
 }
 
 /// Whether `file` has `text` at `offset`.
-bool has_at(const File& file, std::uint64_t offset, std::string_view text) {
+bool has_at(const ArchiveReader& file, std::uint64_t offset, std::string_view text) {
   return file.read_text(text.size(), offset) == text;
 }
 
 /// The bytes of a config in a tar; nothing where they are not what its digest says.
-std::optional<std::string> config_at(const File& file, const ArchiveEntry& entry, const Digest& digest) {
+std::optional<std::string> config_at(const ArchiveReader& file, const ArchiveEntry& entry, const Digest& digest) {
   if (entry.size > max_manifest_size) return std::nullopt;
   std::string bytes = file.read_text(entry.size, entry.data_offset);
   if (Digest::of(bytes, digest.algorithm()) != digest) return std::nullopt;
   return bytes;
 }
 
-/// The regular file at `path`; nothing where there is none that can be read.
-std::optional<File> open_if_there(const std::filesystem::path& path) {
-  try {
-    if (!std::filesystem::is_regular_file(path)) return std::nullopt;
-    return File(path, O_RDONLY);
-  } catch (const std::exception&) {
-    return std::nullopt;
-  }
-}
-
 }  // namespace
 
 std::optional<std::map<Digest, std::string>> configs_of_same_output(OutputFormat format, bool uncompressed,
                                                                     const std::filesystem::path& path,
-                                                                    const std::vector<ArchiveImage>& images) {
+                                                                    const std::vector<ArchiveImage>& images,
+                                                                    std::uint64_t part_size) {
   if (format == OutputFormat::oci_dir || format == OutputFormat::nothing || path == "-") return std::nullopt;
-  const std::optional<File> file = open_if_there(path);
+  const std::optional<ArchiveReader> file = ArchiveReader::open(path, part_size);
   if (!file) return std::nullopt;
   std::map<Digest, std::string> configs;
   try {
@@ -97,17 +87,19 @@ void ImageOutput::finish() {
 }
 
 void check_image_output(OutputFormat format, bool uncompressed, const std::filesystem::path& path,
-                        const std::vector<ArchiveImage>& images, const std::filesystem::path& blobs) {
+                        const std::vector<ArchiveImage>& images, const std::filesystem::path& blobs,
+                        std::uint64_t part_size) {
   if (format == OutputFormat::nothing) return;
   const bool is_directory = format == OutputFormat::oci_dir;
   if (uncompressed) check_uncompressed(images);
   if (is_directory)
     check_layout_directory(path);
   else if (path != "-")
-    check_output(path);
+    check_archive_output(path, part_size);
   if (uncompressed) return;  // how long it will be is in none of its documents
   const ArchiveLayout layout(format, images);
   if (path == "-") return;
+  if (part_size > 0) (void)PartList::count(layout.total_size(), part_size);
   const std::filesystem::path place = directory_of(resolved_output(path.has_filename() ? path : path.parent_path()));
   if (is_directory || blobs.empty() || !can_share_blocks(blobs, place)) require_space(place, layout.total_size());
 }
@@ -115,13 +107,13 @@ void check_image_output(OutputFormat format, bool uncompressed, const std::files
 std::unique_ptr<ImageOutput> open_image_output(OutputFormat format, bool uncompressed,
                                                const std::filesystem::path& path,
                                                const std::vector<ArchiveImage>& images,
-                                               const std::filesystem::path& blobs) {
+                                               const std::filesystem::path& blobs, std::uint64_t part_size) {
   if (uncompressed) check_uncompressed(images);
   if (format == OutputFormat::nothing) return open_nothing(images);
   if (format == OutputFormat::oci_dir) return open_layout_directory(path, images);
   if (path != "-") {
-    if (uncompressed) return std::make_unique<ClassicWriter>(path, images);
-    return open_tar(path, ArchiveLayout(format, images), blobs);
+    if (uncompressed) return std::make_unique<ClassicWriter>(path, images, part_size);
+    return open_tar(path, ArchiveLayout(format, images), blobs, part_size);
   }
   File stream = File::duplicate(STDOUT_FILENO, "standard output");
   if (uncompressed)

@@ -10,6 +10,7 @@
 #include <hawser/image/digest.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -38,6 +39,8 @@ class ImageOutput {
   virtual std::unique_ptr<BlobDestination> destination(const Digest&) { return nullptr; }
   /// Sees the bytes of a blob that grows in destination(); null where that is no use.
   virtual std::shared_ptr<BlobConsumer> witness(const Digest&) { return nullptr; }
+  /// How many parts it consists of; 0 where it is none.
+  virtual std::size_t parts() const { return 0; }
   /// Bytes of memory that blobs have taken, at most.
   virtual std::uint64_t held() const { return 0; }
   /// The config of one of its images is there: its bytes and what they say. Before that nothing is known of the
@@ -63,11 +66,12 @@ class ImageOutput {
   std::set<Digest> filled_;
 };
 
-/// A tar at `path`. The file is sparse and has its full length from the start; blobs go in by fill(), or as they come.
+/// A tar at `path`, in parts of `part_size` where that is not 0 (archive/parts.hpp). Files are sparse and have their
+/// full length from the start; blobs go in by fill(), or as they come.
 /// Blobs for fill() will come from the directory `blobs`, unless it is empty. Throws Error{disk} as check_output()
 /// does, and Error{disk_full} where the tar will not fit; one that shares its blocks with `blobs` always fits.
 std::unique_ptr<ImageOutput> open_tar(const std::filesystem::path& path, ArchiveLayout layout,
-                                      const std::filesystem::path& blobs = {});
+                                      const std::filesystem::path& blobs = {}, std::uint64_t part_size = 0);
 
 /// The same tar to `stream`: blobs are written in the tar's order, each as soon as those before it are out. fill() of
 /// the blob that is due blocks while the reader does not read.
@@ -90,21 +94,24 @@ std::unique_ptr<ImageOutput> open_nothing(const std::vector<ArchiveImage>& image
 /// Opens the output at `path` ("-" is stdout) for `images`: in `format` with the registry's own bytes, or, where
 /// `uncompressed`, in the classic layout of `docker save`. `blobs` is the directory of the store, if any, whose files
 /// fill() will be given: a tar that can share blocks with them has no consumers, and its layers take no room of their
-/// own. Throws Error{unsupported} where that layout can't hold an image.
+/// own. `part_size`, where it is not 0: in parts of so many bytes (archive/parts.hpp), for archives in files. Throws
+/// Error{unsupported} where that layout can't hold an image.
 std::unique_ptr<ImageOutput> open_image_output(OutputFormat format, bool uncompressed,
                                                const std::filesystem::path& path,
                                                const std::vector<ArchiveImage>& images,
-                                               const std::filesystem::path& blobs = {});
+                                               const std::filesystem::path& blobs = {}, std::uint64_t part_size = 0);
 
 /// The configs of the images in the tar at `path`, by digest, where it is just what open_image_output() would make of
 /// `images`: by its length, and by all that it says but the bytes of the layers, which are not read. Nothing where
 /// there is no such tar, and for other outputs.
 std::optional<std::map<Digest, std::string>> configs_of_same_output(OutputFormat format, bool uncompressed,
                                                                     const std::filesystem::path& path,
-                                                                    const std::vector<ArchiveImage>& images);
+                                                                    const std::vector<ArchiveImage>& images,
+                                                                    std::uint64_t part_size = 0);
 
 /// Throws what open_image_output() would throw where the images can't be written, or have no room, and writes nothing.
 void check_image_output(OutputFormat format, bool uncompressed, const std::filesystem::path& path,
-                        const std::vector<ArchiveImage>& images, const std::filesystem::path& blobs = {});
+                        const std::vector<ArchiveImage>& images, const std::filesystem::path& blobs = {},
+                        std::uint64_t part_size = 0);
 
 }  // namespace hawser

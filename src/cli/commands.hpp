@@ -57,4 +57,9 @@ Outcome run_import_command(const Command& command);
 /// What came of one tar in words: some lines, the last one ended too.
 std::string import_summary(const std::string& file, const ImportReport& report);
 
+/// Puts the parts of an archive together, or with --check only reads them; tells what each file is on standard error.
+/// Ends in `integrity` where parts are missing or damaged, and the archive is not written then. Throws what
+/// find_parts() and join_parts() do.
+Outcome run_join_command(const Command& command, const Environment& environment);
+
 }  // namespace hawser

@@ -173,7 +173,7 @@ namespace {
 
 using enum CommandName;
 
-constexpr std::array<CommandInfo, 14> commands{{
+constexpr std::array<CommandInfo, 15> commands{{
     {pull, "pull", "IMAGE...", "Pull images into tars that docker load takes (the default command)"},
     {inspect, "inspect", "IMAGE", "Show an image's manifest, index or config without pulling it"},
     {manifest, "manifest", "IMAGE", "Print an image's manifest or index byte for byte as the registry has it"},
@@ -185,6 +185,7 @@ constexpr std::array<CommandInfo, 14> commands{{
     {bench, "bench", "IMAGE", "Find out how many connections pull an image the fastest over this link"},
     {cache, "cache", "ls|du|verify|prune", "List, check or clean the layer cache"},
     {import, "import", "FILE...", "Take the layers of existing image tars into the cache"},
+    {join, "join", "PART...", "Put an archive together that --split has written in parts, each of them checked"},
     {login, "login", "[REGISTRY]", "Check a login with the registry and keep it where docker login would"},
     {logout, "logout", "[REGISTRY]", "Remove a login that is kept"},
     {help, "help", "[COMMAND]", "Show help on hawser or on one command"},
@@ -198,7 +199,7 @@ constexpr unsigned on_platform =
 constexpr unsigned on_registry = on_platform | command_bit(tags) | command_bit(ratelimit) | command_bit(config);
 constexpr unsigned on_access = on_registry | command_bit(login);
 constexpr unsigned on_cache = on_pull | command_bit(cache) | command_bit(import);
-constexpr unsigned on_work = on_registry | on_cache;
+constexpr unsigned on_work = on_registry | on_cache | command_bit(join);
 constexpr unsigned on_any_work = on_work | command_bit(login) | command_bit(logout);
 constexpr unsigned on_all = on_any_work | command_bit(help) | command_bit(version);
 
@@ -266,14 +267,19 @@ constexpr auto options = std::to_array<OptionInfo>({
     {"html", 0, "FILE", false, output_group, on_bench,
      "Write a page with charts to FILE, too, which needs no network to be looked at",
      [](auto& to, auto& value) { to.html = value.non_empty(); }},
-    {"output", 'o', "PATH", false, output_group, on_pull,
-     "File or directory to write to; - is standard output. One file takes all images of the call",
+    {"output", 'o', "PATH", false, output_group, on_pull | command_bit(join),
+     "File or directory to write to; with pull, - is standard output, and one file takes all images of the call",
      [](auto& to, auto& value) { to.output = value.non_empty(); }},
     {"output-template", 0, "TEMPLATE", false, output_group, on_pull,
      "Names of the files, such as '{repository}_{tag}_{arch}.tar'; also {registry}, {name} and {os}",
      [](auto& to, auto& value) { to.output_template = value.non_empty(); }},
     {"force", 0, "", false, output_group, on_pull, "Write a tar again that is there already with the same images",
      [](auto& to, auto&) { to.force = true; }},
+    {"split", 0, "SIZE", false, output_group, on_pull,
+     "Write each archive in parts of SIZE, 64K to 1024T, NAME.001 and so on, for hawser join",
+     [](auto& to, auto& value) { to.split = value.size("64K", "1024T"); }},
+    {"check", 0, "", false, output_group, command_bit(join), "Only check the parts; write nothing",
+     [](auto& to, auto&) { to.check = true; }},
     {"lock", 0, "FILE", false, output_group, on_pull, "Write to FILE which digests the tags stand for, for --locked",
      [](auto& to, auto& value) { to.lock = value.non_empty(); }},
     {"failed-file", 0, "FILE", false, output_group, on_pull,
@@ -392,7 +398,7 @@ struct Exclusion {
   std::string hint = "see hawser --help";
 };
 
-const std::array<Exclusion, 15> exclusions{{
+const std::array<Exclusion, 16> exclusions{{
     {"json", "csv"},
     {"json", "markdown"},
     {"csv", "markdown"},
@@ -408,6 +414,7 @@ const std::array<Exclusion, 15> exclusions{{
     {"offline", "no-origin", "--offline asks neither mirrors nor registries"},
     {"dry-run", "import-tar"},
     {"raw", "json"},
+    {"check", "output"},
 }};
 
 template <typename Rows>
@@ -538,6 +545,7 @@ void check_pull(Command& pull) {
     throw usage("--uncompressed is for --format docker-archive only", "OCI formats keep the registry's own layers");
   if (to_stdout && pull.format == OutputFormat::oci_dir)
     throw usage("a directory can't be written to standard output", "use --format oci-archive");
+  check_split(pull);
   if (to_stdout && pull.json) throw usage("--output - and --json both want standard output");
   if (stdin_lists > 1) throw usage("--from-file - is given more than once");
   if (stdin_lists > 0 && pull.password_stdin)
@@ -611,6 +619,13 @@ void check_words(Command& command, const Arguments& arguments) {
     case import:
       check_count(words, 1, SIZE_MAX, "import takes the tars to import");
       for (const std::string& file : words) tar_file(file, "the file's name");
+      return;
+    case join:
+      check_count(words, 1, SIZE_MAX, "join takes the parts of an archive, or their list");
+      if (command.output == "-")
+        throw usage("join checks the parts before it gives the archive its name, so it writes no standard output",
+                    "hawser join --check, then cat the parts");
+      for (const std::string& file : words) non_empty(file, "the file's name");
       return;
     case login:
     case logout:

@@ -31,6 +31,7 @@ enum class CommandName : std::uint8_t {
   bench,
   cache,
   import,
+  join,
   login,
   logout,
   help,
@@ -82,7 +83,8 @@ struct Command : PullRequest {
   Command() { cache_directory = "./docker_images_cache"; }
 
   CommandName name = CommandName::pull;
-  /// Images to pull, an image, a repository, "ls", "du", "verify" or "prune", tars to import, or what help is asked on.
+  /// Images to pull, an image, a repository, "ls", "du", "verify" or "prune", tars to import, parts to join, or what
+  /// help is asked on.
   std::vector<std::string> words;
 
   std::vector<std::string> lists;        ///< files with a reference a line, or YAML; "-" is stdin
@@ -93,6 +95,7 @@ struct Command : PullRequest {
   Shard shard;                           ///< the part of the images that is pulled
   std::vector<std::string> import_tars;  ///< taken into the cache before the pull
   bool dry_run = false;
+  bool check = false;  ///< join reads the parts and writes nothing
   bool use_cache = true;
   PruneLimits prune;  ///< for cache prune
 

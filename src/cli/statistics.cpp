@@ -1,5 +1,6 @@
 #include "cli/statistics.hpp"
 
+#include "archive/parts.hpp"
 #include "cli/output.hpp"
 #include "cli/progress.hpp"
 #include "util/text.hpp"
@@ -64,6 +65,13 @@ std::string outcome_of(const ImageResult& image, bool dry_run) {
   return dry_run ? "to be pulled" : "saved";
 }
 
+/// How an output in parts is called: "app.tar.001 to app.tar.003".
+std::string parts_text(const ImageResult& image) {
+  const PartList list{image.output, 0, 0, {}};
+  if (image.parts == 0) return image.output;
+  return list.name_of(0) + (image.parts > 1 ? " to " + list.name_of(image.parts - 1) : "");
+}
+
 /// A line for each image. Why one failed is said below, where it was not said before.
 void append_table(std::string& out, const PullStatistics& statistics) {
   std::vector<std::vector<std::string>> rows{{"IMAGE", "PLATFORM", ">LAYERS", ">SIZE", "RESULT", "OUTPUT"}};
@@ -73,7 +81,7 @@ void append_table(std::string& out, const PullStatistics& statistics) {
     if (image.platforms.size() > 1) platform = counted(image.platforms.size(), "platform");
     rows.push_back({image.reference, platform, image.error ? "" : std::to_string(sums.layers),
                     image.error ? "" : format_bytes(sums.bytes), outcome_of(image, statistics.dry_run),
-                    image.error || image.output == "-" ? "" : image.output});
+                    image.error || image.output == "-" ? "" : parts_text(image)});
   }
   out += table(std::move(rows));
   for (const ImageResult& image : statistics.images)
@@ -161,7 +169,11 @@ void append_outputs(std::string& out, const PullStatistics& statistics) {
   for (const ImageResult* image : saved) {
     const std::string& path = image->output;
     if (!told.insert(path).second) continue;
-    out += (image->up_to_date ? "up to date: " : "saved to ") + printable(path, 4096) + "\n";
+    out += (image->up_to_date ? "up to date: " : "saved to ") + printable(parts_text(*image), 4096) + "\n";
+    if (image->parts > 0) {
+      out += "  hawser join " + shell_quoted(part_list_path(path).native()) + "\n";
+      continue;
+    }
     const auto images = static_cast<std::size_t>(std::ranges::count(saved, path, &ImageResult::output));
     if (const std::string load = load_command(statistics.format, path, images, image->alone); !load.empty())
       out += "  " + load + "\n";
@@ -179,6 +191,7 @@ json::object to_json(const ImageResult& image) {
           {"platforms", json::array(image.platforms.begin(), image.platforms.end())},
           {"digest", image.digest ? json::value(image.digest->to_string()) : json::value(nullptr)},
           {"output", text_or_null(image.output)},
+          {"parts", image.parts},
           {"up_to_date", image.up_to_date},
           {"layers", sums.layers},
           {"cached_layers", sums.cached_layers},

@@ -252,6 +252,16 @@ std::optional<std::size_t> Output::first_blamed() const {
   return std::nullopt;
 }
 
+void check_split(const PullRequest& request) {
+  if (request.split == 0) return;
+  if (request.format == OutputFormat::oci_dir)
+    throw Error(Errc::usage, "--split is for archives, and --format oci-dir writes a directory",
+                "use --format oci-archive");
+  if (request.output == "-")
+    throw Error(Errc::usage, "--split writes files, but --output - is standard output",
+                "name a file, or pipe the archive into split");
+}
+
 std::optional<std::string> shared_output(const PullRequest& request) {
   namespace fs = std::filesystem;
   if (request.format == OutputFormat::nothing) return "";
@@ -273,6 +283,7 @@ std::optional<std::string> shared_output(const PullRequest& request) {
 std::vector<Output> plan_outputs(const PullRequest& request) {
   namespace fs = std::filesystem;
   const std::size_t count = request.references.size();
+  check_split(request);
   std::vector<Output> outputs;
   if (const auto path = shared_output(request)) {
     std::vector<std::size_t> all(count);

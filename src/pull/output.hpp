@@ -90,9 +90,13 @@ std::vector<std::string> output_names(const PullRequest& request);
 /// Error{usage} where images have files of their own, by template or by name, but the path names one for all.
 std::optional<std::string> shared_output(const PullRequest& request);
 
+/// Throws Error{usage} where the request wants parts of what is no archive in files.
+void check_split(const PullRequest& request);
+
 /// The outputs of a request: without a path a file for each image under its own name, the template's or its default
 /// name, in the working directory or in the directory that the path names; with a file or "-" one for all. Throws
-/// what shared_output() does, and Error{usage} where two images would get one file that have not asked for the same.
+/// what shared_output() and check_split() do, and Error{usage} where two images would get one file that have not asked
+/// for the same.
 std::vector<Output> plan_outputs(const PullRequest& request);
 
 }  // namespace hawser

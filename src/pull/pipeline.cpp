@@ -1,5 +1,6 @@
 #include "pull/pipeline.hpp"
 
+#include "archive/parts.hpp"
 #include "pull/image_resolver.hpp"
 #include "util/text.hpp"
 
@@ -160,8 +161,11 @@ void Pipeline::describe(const Output& output) {
 asio::awaitable<bool> Pipeline::is_up_to_date(Output& output) {
   if (request_.force) co_return false;
   std::optional<Configs> configs;
+  std::size_t parts = 0;
   auto look = [&] {
-    configs = configs_of_same_output(request_.format, request_.uncompressed, output.path, output.archive);
+    configs =
+        configs_of_same_output(request_.format, request_.uncompressed, output.path, output.archive, request_.split);
+    if (configs) parts = parts_of_archive(output.path, request_.split);
   };
   co_await run_on(pool_, look);
   if (!configs) co_return false;
@@ -170,14 +174,15 @@ asio::awaitable<bool> Pipeline::is_up_to_date(Output& output) {
       if (has_image_config(manifest))
         accept_config(output, position, manifest, configs->at(manifest.manifest.config.digest));
     results_[output.numbers[position]].up_to_date = true;
+    results_[output.numbers[position]].parts = parts;
   }
   co_return true;
 }
 
 asio::awaitable<void> Pipeline::check(Output& output) {
   auto check_place = [&] {
-    check_image_output(request_.format, request_.uncompressed, output.path, output.archive,
-                       storage_.arrivals_directory);
+    check_image_output(request_.format, request_.uncompressed, output.path, output.archive, storage_.arrivals_directory,
+                       request_.split);
   };
   co_await run_on(pool_, check_place);
   for (std::size_t position = 0; position < output.images.size(); ++position) {
@@ -212,7 +217,7 @@ asio::awaitable<void> Pipeline::write(Output& output) {
   auto open = [&] {
     if (!configs_first) check_space();
     file = open_image_output(request_.format, request_.uncompressed, output.path, output.archive,
-                             storage_.arrivals_directory);
+                             storage_.arrivals_directory, request_.split);
   };
   co_await run_on(pool_, open);
   Configs configs;
@@ -236,6 +241,7 @@ asio::awaitable<void> Pipeline::write(Output& output) {
   for (const std::size_t number : output.numbers) {
     results_[number].alone = alone;
     results_[number].held = file->held();
+    results_[number].parts = file->parts();
   }
   // The archive is complete; only the next pull and other tools miss the entry.
   for (const Error& error : unrecorded)

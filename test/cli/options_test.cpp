@@ -65,6 +65,29 @@ TEST(Options, PullIsTheDefaultCommand) {
   EXPECT_THAT(parse({"-o", "inspect", "nginx"}).words, ElementsAre("nginx"));
 }
 
+TEST(Options, PartsAreOfArchivesInFiles) {
+  EXPECT_EQ(parse({"nginx"}).split, 0U);
+  EXPECT_EQ(parse({"--split", "4G", "nginx"}).split, std::uint64_t{4} << 30);
+  EXPECT_EQ(parse({"--split", "64K", "--format", "oci-archive", "-o", "out/", "nginx"}).split, 65536U);
+  EXPECT_THAT(refusal({"--split", "1K", "nginx"}), HasSubstr("64K"));
+  EXPECT_THAT(refusal({"--split", "0", "nginx"}), HasSubstr("64K"));
+  EXPECT_THAT(refusal({"--split", "4G", "--format", "oci-dir", "nginx"}), HasSubstr("oci-archive"));
+  EXPECT_THAT(refusal({"--split", "4G", "-o", "-", "nginx"}), HasSubstr("standard output"));
+}
+
+TEST(Options, JoinTakesPartsAndSaysWhatItDoesNotDo) {
+  const Command join = parse({"join", "--check", "a.tar.001", "a.tar.parts"});
+  EXPECT_EQ(join.name, CommandName::join);
+  EXPECT_TRUE(join.check);
+  EXPECT_THAT(join.words, ElementsAre("a.tar.001", "a.tar.parts"));
+  EXPECT_EQ(parse({"join", "-o", "x.tar", "a.tar.parts"}).output, "x.tar");
+  EXPECT_THAT(refusal({"join"}), HasSubstr("parts"));
+  EXPECT_THAT(refusal({"join", ""}), HasSubstr("empty"));
+  EXPECT_THAT(refusal({"join", "-o", "-", "a.tar.parts"}), HasSubstr("cat"));
+  EXPECT_THAT(refusal({"join", "--check", "-o", "x.tar", "a.tar.parts"}), HasSubstr("exclude each other"));
+  EXPECT_THAT(refusal({"--check", "nginx"}), HasSubstr("no option of hawser pull"));
+}
+
 TEST(Options, PullDefaults) {
   const auto pull = parse({"nginx"});
   EXPECT_FALSE(pull.platform);

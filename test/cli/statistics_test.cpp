@@ -32,6 +32,22 @@ PullStatistics sample() {
   return statistics;
 }
 
+TEST(Statistics, AnOutputInPartsIsNamedByThemAndJoined) {
+  PullStatistics statistics = sample();
+  statistics.images[0].parts = 12;
+  std::string text = format_statistics(statistics);
+  EXPECT_THAT(text, HasSubstr("saved to my images/nginx.tar.001 to my images/nginx.tar.012\n"
+                              "  hawser join 'my images/nginx.tar.parts'\n"));
+  EXPECT_THAT(text, Not(HasSubstr("docker load")));
+  EXPECT_EQ(boost::json::parse(statistics_json(statistics)).at("images").at(0).at("parts").as_int64(), 12);
+  statistics.images[0].parts = 1;
+  EXPECT_THAT(format_statistics(statistics), HasSubstr("saved to my images/nginx.tar.001\n"));
+  statistics.images.push_back(statistics.images[0]);
+  statistics.images[1].output = "other.tar";
+  statistics.images[1].parts = 2;
+  EXPECT_THAT(format_statistics(statistics), HasSubstr("  other.tar.001 to other.tar.002\n"));
+}
+
 TEST(Statistics, TextSaysHitsPercentAndWhatWasSaved) {
   const std::string text = format_statistics(sample());
   EXPECT_THAT(text, HasSubstr("nginx:1.21 (linux/amd64): 3 layers, 56.0 MB, " + Digest::of("manifest").to_string()));

@@ -54,6 +54,17 @@ def test_the_archive_takes_no_room_beside_the_cache(hawser, registry, image, mou
     assert after_cached - after_fresh < 0.2 * sum(LAYERS)
 
 
+@pytest.mark.parametrize("size,shared", [(1 << 20, True), (1_000_003, False)])
+def test_parts_that_begin_at_blocks_take_no_room_either(hawser, registry, image, mounted, size, shared):
+    hawser.cache = mounted / "cache"
+    hawser.pull(registry, image, output="elsewhere.tar")
+    before = used(mounted)
+    hawser.pull(registry, "--split", size, image, output=mounted / "image.tar")
+    assert (used(mounted) - before < 0.3 * sum(LAYERS)) == shared
+    parts = sorted(mounted.glob("image.tar.[0-9][0-9][0-9]"))
+    assert b"".join(part.read_bytes() for part in parts) == (hawser.directory / "elsewhere.tar").read_bytes()
+
+
 def test_what_is_shared_needs_no_room(hawser, registry, image, mounted):
     hawser.cache = mounted / "cache"
     hawser.pull(registry, image, output=mounted / "fresh.tar")

@@ -1,8 +1,11 @@
-// The store's own files, as a power cut or another program may leave them: what is taken is within bounds, and what
-// is written is taken again.
+// The store's own files, and lists of parts, as a power cut or another program may leave them: what is taken is within
+// bounds, and what is written is taken again.
+#include "archive/parts.hpp"
 #include "check.hpp"
 #include "image/image_layout.hpp"
 #include "store/journal.hpp"
+
+#include <hawser/util/error.hpp>
 
 #include <cstdint>
 
@@ -62,6 +65,20 @@ void edit_index(std::string_view text) {
   for (const LayoutIndex::Entry& entry : index->entries()) HAWSER_CHECK(entry.digest != image.digest);
 }
 
+void read_part_list(std::string_view text) {
+  try {
+    const PartList list = PartList::parse(text);
+    HAWSER_CHECK(list.digests.size() == PartList::count(list.size, list.part_size));
+    std::uint64_t size = 0;
+    for (std::size_t part = 0; part < list.digests.size(); ++part) size += list.size_of(part);
+    HAWSER_CHECK(size == list.size);
+    HAWSER_CHECK(list.name_of(0).find('/') == std::string::npos);
+    HAWSER_CHECK(PartList::parse(list.text()) == list);
+  } catch (const Error& error) {
+    HAWSER_CHECK(error.code() == Errc::malformed);
+  }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -76,6 +93,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       break;
     case 2:
       edit_index(text);
+      break;
+    case 3:
+      read_part_list(text);
       break;
     default:
       (void)parse_boot_id(text);

@@ -279,5 +279,19 @@ TEST(PlanOutputs, FilesOfTheirOwnNeedADirectory) {
   EXPECT_THAT(paths_of(plan_outputs(request)), ElementsAre("out/a", "out/library_b_latest"));
 }
 
+TEST(PlanOutputs, PartsAreOfArchivesInFiles) {
+  PullRequest request;
+  request.references = {Reference::parse("nginx")};
+  request.split = 1 << 20;
+  EXPECT_EQ(plan_outputs(request).size(), 1U);
+  request.output = "-";
+  EXPECT_THROW(plan_outputs(request), Error);
+  request.output = "out.tar";
+  request.format = OutputFormat::oci_archive;
+  EXPECT_EQ(plan_outputs(request).size(), 1U);
+  request.format = OutputFormat::oci_dir;
+  EXPECT_THROW(plan_outputs(request), Error);
+}
+
 }  // namespace
 }  // namespace hawser

@@ -94,6 +94,7 @@ struct PullRequest {
   bool force = false;  ///< an archive that is there and holds just these images is written again
   OutputFormat format = OutputFormat::docker_archive;
   bool uncompressed = false;  ///< layers as plain tars, for a docker_archive
+  std::uint64_t split = 0;    ///< bytes of the parts that archives in files are written as; 0: they are written whole
 
   std::string cache_directory;  ///< empty: no cache
   bool verify_cache = false;    ///< hash every blob that comes from the cache
@@ -134,6 +135,7 @@ struct ImageResult {
   std::optional<Digest> pinned = {};   ///< what its name stood for: of the index where there is one
   bool up_to_date = false;             ///< its output was there and is left as it was; nothing was fetched for it
   std::string output;                  ///< the file or directory it goes to, "-" for standard output; empty: none
+  std::size_t parts = 0;               ///< of its output; 0: it is not in parts
   std::vector<PlannedLayer> layers;    ///< each once, in the manifest's order
   std::optional<Error> error = {};     ///< why it failed; does not name the reference
   bool told = false;                   ///< whether the log was told why
