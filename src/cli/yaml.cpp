@@ -56,7 +56,10 @@ class YamlFile::Builder final : public YAML::EventHandler {
     const auto found = anchors_.find(anchor);
     const auto is_open = [&](const Open& open) { return open.node == found->second; };
     if (found == anchors_.end() || std::ranges::any_of(open_, is_open)) refuse(mark, "an alias is of what contains it");
+    // What an alias stands for may itself be deep.
+    if (open_.size() + found->second->height > max_depth) refuse_depth(mark);
     put(mark, found->second);
+    raise(*found->second);
   }
   void OnScalar(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor, const std::string& value) override {
     add(mark, anchor, YamlNode::Kind::text).text = value;
@@ -65,12 +68,12 @@ class YamlFile::Builder final : public YAML::EventHandler {
                        YAML::EmitterStyle::value) override {
     begin(mark, anchor, YamlNode::Kind::list);
   }
-  void OnSequenceEnd() override { open_.pop_back(); }
+  void OnSequenceEnd() override { end(); }
   void OnMapStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor,
                   YAML::EmitterStyle::value) override {
     begin(mark, anchor, YamlNode::Kind::map);
   }
-  void OnMapEnd() override { open_.pop_back(); }
+  void OnMapEnd() override { end(); }
 
  private:
   /// A list or a map that has not ended yet.
@@ -81,6 +84,10 @@ class YamlFile::Builder final : public YAML::EventHandler {
 
   [[noreturn]] void refuse(const YAML::Mark& mark, const std::string& why, Errc code = Errc::usage) const {
     throw Error(code, name_ + ":" + std::to_string(mark.line + 1) + ": " + why);
+  }
+
+  [[noreturn]] void refuse_depth(const YAML::Mark& mark) const {
+    refuse(mark, "it is nested too deep", Errc::too_large);
   }
 
   YamlNode& add(const YAML::Mark& mark, YAML::anchor_t anchor, YamlNode::Kind kind) {
@@ -95,9 +102,23 @@ class YamlFile::Builder final : public YAML::EventHandler {
   }
 
   void begin(const YAML::Mark& mark, YAML::anchor_t anchor, YamlNode::Kind kind) {
-    if (open_.size() >= max_depth) refuse(mark, "it is nested too deep", Errc::too_large);
+    if (open_.size() >= max_depth) refuse_depth(mark);
     YamlNode& node = add(mark, anchor, kind);
+    node.height = 1;
     open_.push_back({&node});
+  }
+
+  void end() {
+    const YamlNode& node = *open_.back().node;
+    open_.pop_back();
+    raise(node);
+  }
+
+  /// What is open is higher than what it has in it.
+  void raise(const YamlNode& node) {
+    if (open_.empty()) return;
+    std::size_t& height = open_.back().node->height;
+    height = std::max(height, node.height + 1);
   }
 
   /// Puts a node where the next one belongs. Aliases are counted, too: each takes room in what it is put into.

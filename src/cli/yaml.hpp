@@ -16,6 +16,7 @@ struct YamlNode {
 
   Kind kind = Kind::nothing;
   unsigned line = 0;
+  std::size_t height = 0;                                        ///< of a list or a map: levels of these in it
   std::string text;                                              ///< a number's or a truth's, too
   std::vector<const YamlNode*> items;                            ///< of a list
   std::vector<std::pair<std::string, const YamlNode*>> members;  ///< of a map, in its order; keys that are texts

@@ -68,6 +68,18 @@ TEST(Yaml, DepthNodesAndSizeAreBounded) {
   EXPECT_EQ(failure_of([&] { YamlFile("f", many + "]"); }).code, Errc::too_large);
 }
 
+TEST(Yaml, WhatAliasesNestCountsAsDepth) {
+  const auto nested = [](std::size_t levels) {
+    std::string text = "all: [&a0 [x]";
+    for (std::size_t i = 1; i < levels; ++i) text += ", &a" + std::to_string(i) + " [*a" + std::to_string(i - 1) + "]";
+    return text + "]\nlast: *a" + std::to_string(levels - 1) + "\n";
+  };
+  EXPECT_EQ(YamlFile("f", nested(60)).documents()[0]->height, 62U);
+  const test::Failure failure = failure_of([&] { YamlFile("f", nested(40'000)); });
+  EXPECT_EQ(failure.code, Errc::too_large);
+  EXPECT_EQ(failure.text, "f:1: it is nested too deep");
+}
+
 TEST(Yaml, WhatContainsItselfIsRefusedAndManyAliasesTakeNoMemory) {
   const test::Failure failure = failure_of([] { YamlFile("f", "a: &x\n  b: [*x]\n"); });
   EXPECT_EQ(failure.code, Errc::usage);
