@@ -18,6 +18,7 @@ namespace hawser {
 namespace {
 
 constexpr std::size_t longest_list = 16 * 1024 * 1024;  // bytes
+constexpr std::size_t most_images = 100'000;
 
 std::string_view without_comment(std::string_view line) {
   for (std::size_t at = line.find('#'); at != std::string_view::npos; at = line.find('#', at + 1))
@@ -143,6 +144,9 @@ std::vector<ListedImage> parse_image_list(std::string_view text, std::string_vie
     const std::string_view line = trim(without_comment(take_line(text)));
     if (line.empty()) continue;
     try {
+      if (images.size() == most_images)
+        throw Error(Errc::too_large, "there are more than " + std::to_string(most_images) + " images",
+                    "split the list, and pull its parts one after the other");
       images.push_back(parse_line(line, resolve));
     } catch (const Error& error) {
       throw error.in(printable(name) + ":" + std::to_string(number));

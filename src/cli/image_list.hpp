@@ -20,8 +20,9 @@ namespace hawser {
 
 /// The images in `text`, one a line: a reference or a pattern of tags, and after it, apart by blanks, platform=,
 /// output= and tag-as=. A byte order mark and blank lines are skipped, and from a "#" at the beginning of a line or
-/// after white space on, the rest of the line. Throws Error{bad_reference} or Error{usage} that begins with "name:line:
-/// "; an output is a path below the directory of outputs, since lists come from elsewhere.
+/// after white space on, the rest of the line. Throws Error{bad_reference}, Error{usage} or, beyond 100,000 images,
+/// Error{too_large} that begins with "name:line: "; an output is a path below the directory of outputs, since lists
+/// come from elsewhere.
 std::vector<ListedImage> parse_image_list(std::string_view text, std::string_view name, const ImageNames& resolve);
 
 /// Such a line, without its end, that says all that `image` does.

@@ -59,7 +59,9 @@ std::optional<TagPattern> tag_pattern(std::string_view name) {
   const auto may_be_there = [](char c) {
     return is_ascii_alnum(c) || std::string_view("_.-*?").find(c) != std::string_view::npos;
   };
-  if (tags.find_first_of("*?") == std::string_view::npos || !std::ranges::all_of(tags, may_be_there))
+  constexpr std::size_t longest = 128;  // as a tag
+  if (tags.size() > longest || tags.find_first_of("*?") == std::string_view::npos ||
+      !std::ranges::all_of(tags, may_be_there))
     return std::nullopt;
   return TagPattern{std::string(name.substr(0, colon)), std::string(tags)};
 }

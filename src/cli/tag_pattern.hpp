@@ -19,7 +19,7 @@ struct TagPattern {
   std::string tags;        ///< "1.27.*"
 };
 
-/// `name` taken apart, where its tag has a * or ? in it and else what may be in a tag.
+/// `name` taken apart, where its tag has a * or ? in it, else what may be in a tag, and is no longer than one may be.
 std::optional<TagPattern> tag_pattern(std::string_view name);
 
 /// Whether the pattern stands for `tag`, as a whole.

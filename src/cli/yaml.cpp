@@ -19,24 +19,31 @@ namespace {
 /// How far `<<` is followed.
 constexpr int max_merges = 8;
 
-const YamlNode* find_in(const YamlNode& node, std::string_view name, int depth) {
+}  // namespace
+
+void YamlFile::count_look(const YamlNode& node) const {
+  if (++looks_ > max_looks)
+    throw Error(Errc::too_large, name_ + ":" + std::to_string(node.line) + ": its aliases make it too large");
+}
+
+const YamlNode* YamlFile::find_in(const YamlNode& node, std::string_view name, int depth) const {
+  count_look(node);
   if (node.kind != YamlNode::Kind::map || depth > max_merges) return nullptr;
-  const auto own = std::ranges::find(node.members, name, [](const auto& member) { return member.first; });
-  if (own != node.members.end()) return own->second;
+  for (const auto& [key, member] : node.members) {
+    count_look(node);
+    if (key == name) return member;
+  }
   for (const auto& [key, merged] : node.members) {
     if (key != "<<") continue;
     if (merged->kind == YamlNode::Kind::map) return find_in(*merged, name, depth + 1);
     for (const YamlNode* each : merged->items)
-      if (each->kind == YamlNode::Kind::map)
-        if (const YamlNode* found = find_in(*each, name, max_merges)) return found;
+      if (const YamlNode* found = find_in(*each, name, max_merges)) return found;
   }
   return nullptr;
 }
 
-}  // namespace
-
 const YamlNode* YamlNode::find(std::string_view name) const {
-  return find_in(*this, name, 0);
+  return file->find_in(*this, name, 0);
 }
 
 std::string YamlNode::text_of(std::string_view name) const {
@@ -47,7 +54,7 @@ std::string YamlNode::text_of(std::string_view name) const {
 /// Makes nodes of yaml-cpp's events. Its own trees know no bounds.
 class YamlFile::Builder final : public YAML::EventHandler {
  public:
-  Builder(YamlFile& file, const std::string& name) : file_(file), name_(name) {}
+  explicit Builder(YamlFile& file) : file_(file) {}
 
   void OnDocumentStart(const YAML::Mark&) override { anchors_.clear(); }
   void OnDocumentEnd() override {}
@@ -83,7 +90,7 @@ class YamlFile::Builder final : public YAML::EventHandler {
   };
 
   [[noreturn]] void refuse(const YAML::Mark& mark, const std::string& why, Errc code = Errc::usage) const {
-    throw Error(code, name_ + ":" + std::to_string(mark.line + 1) + ": " + why);
+    throw Error(code, file_.name_ + ":" + std::to_string(mark.line + 1) + ": " + why);
   }
 
   [[noreturn]] void refuse_depth(const YAML::Mark& mark) const {
@@ -94,6 +101,7 @@ class YamlFile::Builder final : public YAML::EventHandler {
     if (file_.nodes_.size() >= max_nodes)
       refuse(mark, "there are more than " + std::to_string(max_nodes) + " values", Errc::too_large);
     YamlNode& node = file_.nodes_.emplace_back();
+    node.file = &file_;
     node.kind = kind;
     node.line = static_cast<unsigned>(mark.line + 1);
     if (anchor != YAML::NullAnchor) anchors_[anchor] = &node;
@@ -140,20 +148,19 @@ class YamlFile::Builder final : public YAML::EventHandler {
   }
 
   YamlFile& file_;
-  const std::string& name_;
   std::map<YAML::anchor_t, const YamlNode*> anchors_;
   std::vector<Open> open_;
   std::size_t puts_ = 0;
 };
 
-YamlFile::YamlFile(const std::string& name, std::string_view text) {
+YamlFile::YamlFile(const std::string& name, std::string_view text) : name_(name) {
   if (text.size() > max_size)
     throw Error(Errc::too_large, name + " is longer than " + format_bytes(max_size) + ", which is too much for YAML");
   std::istringstream input{std::string(text)};
   std::optional<Error> failure;
   try {
     YAML::Parser parser(input);
-    Builder builder(*this, name);
+    Builder builder(*this);
     while (parser.HandleNextDocument(builder)) {
     }
   } catch (const YAML::Exception& error) {

@@ -106,6 +106,14 @@ TEST(ImageList, WhatALineMayNotSay) {
     EXPECT_EQ(code_of_line(std::string("a output=") + path), Errc::usage) << path;
 }
 
+TEST(ImageList, AListWithoutEndIsRefused) {
+  std::string text;
+  for (int i = 0; i <= 100'000; ++i) text += "a\n";
+  const test::Failure failure = test::failure_of([&] { parse_image_list(text, "f", as_docker); });
+  EXPECT_EQ(failure.code, Errc::too_large);
+  EXPECT_THAT(failure.text, testing::StartsWith("f:100001: there are more than 100000 images"));
+}
+
 TEST(ImageList, OneImageInTwoWaysIsTwo) {
   Command pull;
   pull.lists = {"-"};

@@ -19,6 +19,8 @@ TEST(TagPattern, IsANameWithAStarOrAQuestionMarkInItsTag) {
   EXPECT_EQ(pattern->repository, "localhost:5000/a/b");
   EXPECT_EQ(pattern->tags, "1.*");
   EXPECT_TRUE(tag_pattern("nginx:1.2?"));
+  EXPECT_TRUE(tag_pattern("a:" + std::string(128, '*')));
+  EXPECT_FALSE(tag_pattern("a:" + std::string(129, '*')));
   for (const char* plain : {"nginx", "nginx:1", "localhost:5000/a", "ngin*", "a*/b", "nginx:1*@sha256:00", "", "a:b:*",
                             "a:*\x01", "a:* b", "a:\xC3\xA4*"})
     EXPECT_FALSE(tag_pattern(plain)) << plain;

@@ -129,6 +129,14 @@ TEST(YamlImages, AliasesThatMultiplyEnd) {
   EXPECT_THAT(failure_of([&] { found_in(bomb); }).text, HasSubstr("its aliases make it too large"));
 }
 
+TEST(YamlImages, ServicesThatShareALargeMapEnd) {
+  std::string text = "x: &b {";
+  for (int i = 0; i < 10'000; ++i) text += "k" + std::to_string(i) + ": ,";
+  text += "}\nservices:\n";
+  for (int i = 0; i < 10'000; ++i) text += "  s" + std::to_string(i) + ": *b\n";
+  EXPECT_EQ(failure_of([&] { found_in(text); }).code, Errc::too_large);
+}
+
 TEST(YamlImages, VariablesAsComposeReadsThem) {
   const Variables with = variables({{"A", "a"}, {"EMPTY", ""}, {"B_2", "b"}});
   const std::vector<std::pair<std::string, std::string>> cases{

@@ -80,6 +80,17 @@ TEST(Yaml, WhatAliasesNestCountsAsDepth) {
   EXPECT_EQ(failure.text, "f:1: it is nested too deep");
 }
 
+TEST(Yaml, QuestionsThatAliasesMultiplyEnd) {
+  std::string keys;
+  for (int i = 0; i < 10'000; ++i) keys += "k" + std::to_string(i) + ": ,";
+  std::string merged = "<<: [";
+  for (int i = 0; i < 10'000; ++i) merged += "*b,";
+  const YamlFile file("f", "base: &b {" + keys + "}\nall: {" + merged + "]}\n");
+  const test::Failure failure = failure_of([&] { file.documents()[0]->find("all")->find("image"); });
+  EXPECT_EQ(failure.code, Errc::too_large);
+  EXPECT_EQ(failure.text, "f:1: its aliases make it too large");
+}
+
 TEST(Yaml, WhatContainsItselfIsRefusedAndManyAliasesTakeNoMemory) {
   const test::Failure failure = failure_of([] { YamlFile("f", "a: &x\n  b: [*x]\n"); });
   EXPECT_EQ(failure.code, Errc::usage);
