@@ -68,6 +68,17 @@ std::optional<std::map<Digest, std::string>> configs_of_same_output(OutputFormat
   return configs;
 }
 
+bool is_image_archive(const std::filesystem::path& path) {
+  const std::optional<File> file = open_if_there(path);
+  if (!file) return false;
+  try {
+    // Each of them begins with one of its documents.
+    return has_at(*file, 0, std::string("oci-layout\0", 11)) || has_at(*file, 0, std::string("manifest.json\0", 14));
+  } catch (const Error&) {
+    return false;
+  }
+}
+
 std::vector<Digest> ImageOutput::missing() const {
   const std::lock_guard lock(mutex_);
   std::vector<Digest> result;
@@ -100,7 +111,7 @@ void check_image_output(OutputFormat format, bool uncompressed, const std::files
   const ArchiveLayout layout(format, images);
   if (path == "-") return;
   if (part_size > 0) (void)PartList::count(layout.total_size(), part_size);
-  const std::filesystem::path place = directory_of(resolved_output(path.has_filename() ? path : path.parent_path()));
+  const std::filesystem::path place = directory_of(path.has_filename() ? path : path.parent_path());
   if (is_directory || blobs.empty() || !can_share_blocks(blobs, place)) require_space(place, layout.total_size());
 }
 

@@ -79,7 +79,8 @@ std::unique_ptr<ImageOutput> open_tar_stream(File stream, ArchiveLayout layout);
 
 /// The image layout at `path` (OCI image-spec, "Image Layout"). A new directory grows under a temporary name and is
 /// renamed in the end; in an existing layout blobs are added one by one, and index.json is replaced last, so that it is
-/// valid at every moment. Throws Error{disk} where `path` exists and is no image layout, or can't be created;
+/// valid at every moment. Throws Error{disk} where `path` exists and is no image layout or a symbolic link, where a
+/// directory of the layout is a link, or where it can't be created;
 /// Error{disk_full} where the images will not fit.
 std::unique_ptr<ImageOutput> open_layout_directory(const std::filesystem::path& path,
                                                    const std::vector<ArchiveImage>& images);
@@ -108,6 +109,9 @@ std::optional<std::map<Digest, std::string>> configs_of_same_output(OutputFormat
                                                                     const std::filesystem::path& path,
                                                                     const std::vector<ArchiveImage>& images,
                                                                     std::uint64_t part_size = 0);
+
+/// Whether the file at `path` begins as the tars of open_image_output() do.
+bool is_image_archive(const std::filesystem::path& path);
 
 /// Throws what open_image_output() would throw where the images can't be written, or have no room, and writes nothing.
 void check_image_output(OutputFormat format, bool uncompressed, const std::filesystem::path& path,

@@ -31,9 +31,18 @@ std::optional<Platform> platform_in_layout(const fs::path& layout, const Digest&
   }
 }
 
+void refuse_link(fs::path directory) {
+  if (!directory.has_filename()) directory = directory.parent_path();  // with a slash it would be what it leads to
+  std::error_code ignored;
+  if (!fs::is_symlink(fs::symlink_status(directory, ignored))) return;
+  throw Error(Errc::disk, "cannot write into " + directory.native() + ": it is a symbolic link",
+              "name the directory that it leads to with --output");
+}
+
 /// Whether `path` holds an image layout; false where there is nothing. Throws where something else is there.
 bool is_layout(const fs::path& path) {
   std::error_code error;
+  refuse_link(path);
   const fs::file_status status = fs::status(path, error);
   if (status.type() == fs::file_type::not_found) return false;
   if (status.type() == fs::file_type::none) throw disk_error(error.value(), "look at", path.native());
@@ -50,6 +59,7 @@ bool is_layout(const fs::path& path) {
 /// Whether the directory had to be made.
 bool make_directory(const fs::path& path) {
   std::error_code error;
+  refuse_link(path);
   const bool made = fs::create_directory(path, error);
   if (error) throw disk_error(error.value(), "create", path.native());
   return made;
@@ -66,7 +76,7 @@ class LayoutDirectory final : public ImageOutput {
  public:
   LayoutDirectory(const fs::path& path, std::vector<ArchiveImage> images, ArchiveLayout layout)
       : ImageOutput(layout.blobs()),
-        path_(resolved_output(path.has_filename() ? path : path.parent_path())),
+        path_(path.has_filename() ? path : path.parent_path()),
         images_(std::move(images)),
         layout_(std::move(layout)) {
     if (is_layout(path_)) {

@@ -71,20 +71,35 @@ fs::path resolved_output(fs::path path) {
   return path;
 }
 
-fs::path check_output(const fs::path& named) {
-  fs::path path = resolved_output(named);
+fs::path check_output(const fs::path& path) {
   const auto refuse = [&] [[noreturn]] (const std::string& reason, const std::string& hint = {}) {
     throw Error(Errc::disk, "cannot write " + path.native() + ": " + reason, hint);
   };
   if (!path.has_filename()) throw Error(Errc::disk, "cannot write \"" + path.native() + "\": it names no file");
   const fs::path directory = directory_of(path);
-  const fs::file_status parent = status_of(directory), status = status_of(path);
+  const fs::file_status parent = status_of(directory);
   if (!fs::exists(parent)) refuse("there is no directory " + directory.native(), "create it with mkdir -p");
   if (!fs::is_directory(parent)) refuse(directory.native() + " is not a directory");
+  std::error_code ignored;
+  const fs::file_status status = fs::symlink_status(path, ignored);
   if (fs::is_directory(status)) refuse("it is a directory", "name a file in it with --output");
-  if (fs::exists(status) && !fs::is_regular_file(status)) refuse("it is not a regular file", stream_hint);
+  if (fs::exists(status) && !fs::is_regular_file(status) && !fs::is_symlink(status))
+    refuse("it is not a regular file", stream_hint);
   if (::access(directory.c_str(), W_OK | X_OK) != 0) throw disk_error(errno, "write into", directory.native());
   return path;
+}
+
+fs::path real_path(const fs::path& path) {
+  std::error_code error;
+  // With a name at its end "x/" and "x/." are "x".
+  const fs::path absolute = fs::absolute(path / "name");
+  fs::path real = fs::weakly_canonical(absolute, error);
+  if (error) real = absolute.lexically_normal();
+  return real.parent_path();
+}
+
+bool is_within(const fs::path& path, const fs::path& directory) {
+  return std::ranges::mismatch(directory, path).in1 == directory.end();
 }
 
 void write_stream(const File& output, std::span<const std::byte> data) {

@@ -14,10 +14,16 @@ namespace hawser {
 /// Error{disk} where that is an open file of a process, such as /dev/stdout.
 std::filesystem::path resolved_output(std::filesystem::path path);
 
-/// resolved_output(), checked that a file can come to be there: throws Error{disk} where the directory is missing, is
-/// no directory or can't be written, or where a directory or a special file is there. An AtomicFile at what it returns
-/// replaces what is at `path`, or where that is a symbolic link at its target.
+/// `path`, checked that a file can come to be there: throws Error{disk} where the directory is missing, is no directory
+/// or can't be written, or where a directory or a special file is there. An AtomicFile at it replaces what is there; of
+/// a symbolic link the link itself, so for a path that the user has named see resolved_output().
 std::filesystem::path check_output(const std::filesystem::path& path);
+
+/// Where `path` really is, absolute: without the links in it, as far as it exists. "" is the working directory.
+std::filesystem::path real_path(const std::filesystem::path& path);
+
+/// Whether `path` is `directory` or lies below it; both are real_path()s.
+bool is_within(const std::filesystem::path& path, const std::filesystem::path& directory);
 
 /// Writes all of `data` to a pipe, socket or file, waiting where it is non-blocking and full. SIGPIPE must be ignored
 /// by the process; a reader that has gone away is then Error{disk} that says so.

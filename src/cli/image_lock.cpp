@@ -60,7 +60,7 @@ std::string ImageLock::text() const {
 }
 
 void ImageLock::write(const std::filesystem::path& file) const {
-  AtomicFile written(check_output(file));
+  AtomicFile written(check_output(resolved_output(file)));
   written.file().write(as_bytes(text()));
   written.commit();
 }

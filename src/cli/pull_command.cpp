@@ -65,7 +65,7 @@ void import_tars(const Command& command, Progress& progress) {
 /// The files that a pull writes beside its outputs: told before it begins where they can't be.
 void check_files(const Command& command) {
   for (const std::string* file : {&command.lock, &command.failed_file})
-    if (!file->empty()) check_output(*file);
+    if (!file->empty()) check_output(resolved_output(*file));
 }
 
 /// Says something when the pull, and with it its progress, is over.
@@ -120,7 +120,7 @@ class FailedFile {
 
   void write(const std::string& text) const {
     if (path_.empty()) return;
-    AtomicFile file(check_output(path_));
+    AtomicFile file(check_output(resolved_output(path_)));
     file.file().write(as_bytes(text));
     file.commit();
   }

@@ -1,5 +1,7 @@
 #include "pull/output.hpp"
 
+#include "archive/image_output.hpp"
+#include "archive/output_file.hpp"
 #include "net/origin.hpp"
 #include "util/text.hpp"
 
@@ -164,12 +166,32 @@ std::vector<std::string> output_names(const PullRequest& request) {
   return request.output_template.empty() ? default_names(request) : template_names(request);
 }
 
-Output::Output(const PullRequest& request_, std::string path_, std::vector<std::size_t> numbers_)
+Output::Output(const PullRequest& request_, std::string path_, std::vector<std::size_t> numbers_,
+               std::optional<std::string> directory_)
     : request(request_),
       path(std::move(path_)),
+      directory(std::move(directory_)),
       numbers(std::move(numbers_)),
       images(numbers.size()),
       failures(numbers.size()) {}
+
+std::filesystem::path Output::place() const {
+  const std::filesystem::path named = path;
+  if (path.empty() || path == "-") return named;
+  if (!directory) return resolved_output(named.has_filename() ? named : named.parent_path());
+  if (!is_within(real_path(directory_of(named)), real_path(*directory)))
+    throw Error(Errc::disk,
+                "cannot write " + path + ": a symbolic link on its way leads out of the outputs' directory");
+  const bool listed =
+      std::ranges::any_of(numbers, [&](auto number) { return !request.references[number].output.empty(); });
+  std::error_code ignored;
+  const bool is_there =
+      std::filesystem::is_regular_file(named, ignored) && std::filesystem::file_size(named, ignored) > 0;
+  if (listed && is_there && !request.force && !is_image_archive(named))
+    throw Error(Errc::disk, "cannot write " + path + ": there is a file that is no archive of images",
+                "--force replaces it; or name another one by output=");
+  return named;
+}
 
 void Output::collect() {
   check_foreign_layers();
@@ -291,7 +313,7 @@ std::vector<Output> plan_outputs(const PullRequest& request) {
     outputs.emplace_back(request, *path, std::move(all));
     return outputs;
   }
-  const fs::path directory = request.output.value_or("");
+  const std::string directory = request.output.value_or("");
   const std::vector<std::string> names = output_names(request);
   std::map<std::string, std::vector<std::size_t>> shared;  // images by the file that they ask for
   for (std::size_t i = 0; i < count; ++i)
@@ -310,7 +332,8 @@ std::vector<Output> plan_outputs(const PullRequest& request) {
                       " would both be written to " + name.string(),
                   "give one of them another output=");
     if (!added && !asked.empty()) continue;
-    outputs.emplace_back(request, (directory / name).string(), asked.empty() ? std::vector{i} : shared.at(asked));
+    outputs.emplace_back(request, (fs::path(directory) / name).string(),
+                         asked.empty() ? std::vector{i} : shared.at(asked), directory);
   }
   return outputs;
 }

@@ -1,4 +1,5 @@
-// One output of a request: which images go into it, what they consist of, and what is wrong with which. No I/O.
+// One output of a request: which images go into it, what they consist of, and what is wrong with which. Place() alone
+// looks at the disk.
 #pragma once
 
 #include "archive/archive_layout.hpp"
@@ -9,6 +10,7 @@
 #include <hawser/util/error.hpp>
 
 #include <cstddef>
+#include <filesystem>
 #include <map>
 #include <optional>
 #include <set>
@@ -35,8 +37,9 @@ inline bool has_image_config(const ArchiveManifest& manifest) {
 
 /// An output on its way.
 struct Output {
-  /// `numbers_`: of its images among the references of `request_`, which must outlive this.
-  Output(const PullRequest& request_, std::string path_, std::vector<std::size_t> numbers_);
+  /// `numbers_`: of its images among the references of `request_`, which must outlive this. `directory_`: see there.
+  Output(const PullRequest& request_, std::string path_, std::vector<std::size_t> numbers_,
+         std::optional<std::string> directory_ = {});
 
   const RequestedImage& image(std::size_t position) const { return request.references[numbers[position]]; }
   const Reference& reference(std::size_t position) const { return image(position).reference; }
@@ -44,6 +47,10 @@ struct Output {
   const std::optional<Platform>& platform(std::size_t position) const {
     return image(position).platform ? image(position).platform : request.platform;
   }
+  /// The path that is written: what the user has named may be a symbolic link to it; other links are replaced and lead
+  /// nowhere. Throws Error{disk} where one leads out of the directory, and where a list names (output=) what is there
+  /// and is no archive of images, unless that is forced.
+  std::filesystem::path place() const;
   /// All images are resolved: finds out what they consist of. Throws Error{unsupported} for foreign layers that are
   /// not allowed, Error{usage} where two images have one name, Error{malformed} where a blob has two sizes.
   void collect();
@@ -58,8 +65,9 @@ struct Output {
   std::optional<std::size_t> first_blamed() const;
 
   const PullRequest& request;
-  std::string path;                  // "-" is standard output
-  std::vector<std::size_t> numbers;  // its images among the references; other members go by position here
+  std::string path;                      // "-" is standard output
+  std::optional<std::string> directory;  // that its name was made in; nothing: the user has named it
+  std::vector<std::size_t> numbers;      // its images among the references; other members go by position here
   std::vector<std::optional<ResolvedImage>> images;  // nothing until they are resolved
   std::vector<std::optional<Error>> failures;        // of single images
   std::vector<ArchiveImage> archive;                 // the images, those with the same manifest made one

@@ -181,8 +181,8 @@ asio::awaitable<bool> Pipeline::is_up_to_date(Output& output) {
 
 asio::awaitable<void> Pipeline::check(Output& output) {
   auto check_place = [&] {
-    check_image_output(request_.format, request_.uncompressed, output.path, output.archive, storage_.arrivals_directory,
-                       request_.split);
+    check_image_output(request_.format, request_.uncompressed, output.place(), output.archive,
+                       storage_.arrivals_directory, request_.split);
   };
   co_await run_on(pool_, check_place);
   for (std::size_t position = 0; position < output.images.size(); ++position) {
@@ -216,7 +216,7 @@ asio::awaitable<void> Pipeline::write(Output& output) {
   };
   auto open = [&] {
     if (!configs_first) check_space();
-    file = open_image_output(request_.format, request_.uncompressed, output.path, output.archive,
+    file = open_image_output(request_.format, request_.uncompressed, output.place(), output.archive,
                              storage_.arrivals_directory, request_.split);
   };
   co_await run_on(pool_, open);

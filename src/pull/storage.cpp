@@ -1,5 +1,6 @@
 #include "pull/storage.hpp"
 
+#include "archive/output_file.hpp"
 #include "util/file.hpp"
 
 #include <hawser/util/error.hpp>
@@ -41,13 +42,13 @@ fs::path check_new_cache(const fs::path& directory) {
   return there;
 }
 
-/// An image layout is written into, and the cache is one, but with rules of its own.
-void refuse_cache_as_output(const PullRequest& request, const std::vector<Output>& outputs) {
-  const auto inside = [](const fs::path& directory) { return fs::weakly_canonical(directory / "oci-layout"); };
+/// What is in the cache has rules of its own.
+void refuse_outputs_in_cache(const PullRequest& request, const std::vector<Output>& outputs) {
+  const fs::path cache = real_path(request.cache_directory);
   for (const Output& output : outputs)
-    if (request.format == OutputFormat::oci_dir && inside(output.path) == inside(request.cache_directory))
-      throw Error(Errc::usage, "the output " + output.path + " is the cache itself",
-                  "name another directory with --output, or another cache with --cache-dir");
+    if (!output.path.empty() && output.path != "-" && is_within(real_path(output.path), cache))
+      throw Error(Errc::usage, "the output " + output.path + " is the cache itself, or lies in it",
+                  "name another place with --output, or another cache with --cache-dir");
 }
 
 /// One that can be read but not written still saves what it has.
@@ -83,7 +84,7 @@ void open_cache(Storage& storage, const PullRequest& request, StorageUse use) {
 Storage open_storage(const PullRequest& request, const std::vector<Output>& outputs, StorageUse use) {
   Storage storage;
   if (!request.cache_directory.empty()) {
-    refuse_cache_as_output(request, outputs);
+    refuse_outputs_in_cache(request, outputs);
     open_cache(storage, request, use);
   }
   if (!storage.arrivals_directory.empty()) return storage;

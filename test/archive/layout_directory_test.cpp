@@ -131,12 +131,19 @@ TEST(LayoutDirectory, ATagThatAnotherImageHasIsMadeTheFullName) {
   EXPECT_THAT(tags_in(scratch / "other"), ElementsAre("1", "docker.io/b/multi:1"));
 }
 
-TEST(LayoutDirectory, ALinkStaysAndTheLayoutComesToBeWhereItPoints) {
+TEST(LayoutDirectory, ALinkIsNotFollowed) {
   const TempDir scratch;
-  fs::create_symlink("target", scratch / "link");
-  write(scratch / "link", sample_image({"nginx:1"}, {noise(1000, 1)}));
-  EXPECT_TRUE(fs::is_symlink(scratch / "link"));
-  EXPECT_THAT(names_in(scratch / "target"), ElementsAre("docker.io/library/nginx:1"));
+  const SampleImage sample = sample_image({"nginx:1"}, {noise(1000, 1)});
+  for (const char* target : {"nothing", "target"}) {
+    fs::create_symlink(target, scratch / "link");
+    EXPECT_EQ(code_of([&] { write(scratch / "link", sample); }), Errc::disk);
+    EXPECT_EQ(code_of([&] { check_layout_directory(scratch / "link"); }), Errc::disk);
+    fs::remove(scratch / "link");
+    write(scratch / "target", sample);
+  }
+  fs::rename(scratch / "target/blobs", scratch / "elsewhere");
+  fs::create_directory_symlink("../elsewhere", scratch / "target/blobs");
+  EXPECT_EQ(code_of([&] { write(scratch / "target", sample_image({"nginx:2"}, {noise(900, 2)})); }), Errc::disk);
 }
 
 TEST(LayoutDirectory, AnOldOneIsAsItWasWhereTheNewImageIsNotComplete) {

@@ -20,7 +20,7 @@ using testing::HasSubstr;
 
 std::string message_of(const std::filesystem::path& path) {
   try {
-    const AtomicFile output(check_output(path));
+    const AtomicFile output(check_output(resolved_output(path)));
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), Errc::disk);
     return error.what();
@@ -84,7 +84,7 @@ TEST(OutputFile, SaysWhyAPathWillNotDo) {
   EXPECT_THAT(message_of(""), HasSubstr("names no file"));
 }
 
-TEST(OutputFile, ALinkStaysAndItsTargetIsReplaced) {
+TEST(OutputFile, ALinkThatTheUserNamesStaysAndItsTargetIsReplaced) {
   const TempDir scratch;
   std::filesystem::create_directory(scratch / "there");
   test::file_with(scratch / "there/target.tar", "old");
@@ -92,13 +92,47 @@ TEST(OutputFile, ALinkStaysAndItsTargetIsReplaced) {
   std::filesystem::create_symlink(scratch / "middle.tar", scratch / "link.tar");
   std::filesystem::create_symlink("there/new.tar", scratch / "dangling.tar");
   for (const char* name : {"link.tar", "dangling.tar"}) {
-    AtomicFile output(check_output(scratch / name));
+    AtomicFile output(check_output(resolved_output(scratch / name)));
     output.file().write(as_bytes("new"));
     output.commit();
     EXPECT_TRUE(std::filesystem::is_symlink(scratch / name));
     EXPECT_EQ(read_text(scratch / name), "new");
   }
   EXPECT_FALSE(std::filesystem::is_symlink(scratch / "there/target.tar"));
+}
+
+TEST(OutputFile, OtherLinksAreReplaced) {
+  const TempDir scratch;
+  test::file_with(scratch / "victim", "old");
+  std::filesystem::create_directory(scratch / "directory");
+  for (const char* target : {"victim", "directory", "nothing"}) {
+    std::filesystem::create_symlink(target, scratch / "link.tar");
+    AtomicFile output(check_output(scratch / "link.tar"));
+    output.commit();
+    EXPECT_TRUE(std::filesystem::is_regular_file(std::filesystem::symlink_status(scratch / "link.tar"))) << target;
+    std::filesystem::remove(scratch / "link.tar");
+  }
+  EXPECT_EQ(read_text(scratch / "victim"), "old");
+  EXPECT_FALSE(std::filesystem::exists(scratch / "nothing"));
+}
+
+TEST(OutputFile, APathIsComparedWithoutItsLinks) {
+  const TempDir scratch;
+  std::filesystem::create_directory(scratch / "directory");
+  test::file_with(scratch / "directory/file", "");
+  std::filesystem::create_symlink("directory", scratch / "link");
+  std::filesystem::create_symlink("round", scratch / "round");
+  const auto real = real_path(scratch / "directory");
+  for (const char* same : {"directory/", "directory/.", "link", "link/", "nowhere/../directory"})
+    EXPECT_EQ(real_path(scratch / same), real) << same;
+  EXPECT_EQ(real_path(""), std::filesystem::current_path());
+  EXPECT_EQ(real_path(scratch / "link/file"), real / "file");
+  EXPECT_EQ(real_path(scratch / "link/new/file"), real / "new/file");
+  EXPECT_EQ(real_path(scratch / "round").filename(), "round");
+  EXPECT_TRUE(is_within(real, real));
+  EXPECT_TRUE(is_within(real / "a/b", real));
+  EXPECT_FALSE(is_within(real, real / "a"));
+  EXPECT_FALSE(is_within(real.native() + "-other", real));
 }
 
 TEST(OutputFile, OpenFilesOfProcessesAreNoOutputs) {

@@ -1,11 +1,13 @@
 // Which outputs a request has, and under which names.
 #include "pull/output.hpp"
 
+#include "support/failure.hpp"
 #include "support/temp_dir.hpp"
 
 #include <hawser/util/error.hpp>
 
 #include <algorithm>
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
@@ -291,6 +293,56 @@ TEST(PlanOutputs, PartsAreOfArchivesInFiles) {
   EXPECT_EQ(plan_outputs(request).size(), 1U);
   request.format = OutputFormat::oci_dir;
   EXPECT_THROW(plan_outputs(request), Error);
+}
+
+/// Where the only output of a request for `image` with this output= goes, below `directory`.
+std::filesystem::path place_in(const test::TempDir& directory, const std::string& output, bool force = false) {
+  PullRequest request;
+  request.references = {Reference::parse("a/b:1")};
+  request.references[0].output = output;
+  request.output = directory.path().string();
+  request.force = force;
+  return plan_outputs(request).at(0).place();
+}
+
+Errc code_of_place(const test::TempDir& directory, const std::string& output) {
+  return test::code_of([&] { place_in(directory, output); });
+}
+
+TEST(OutputPlace, OnlyALinkThatTheUserNamesIsFollowed) {
+  const test::TempDir scratch;
+  std::filesystem::create_symlink("target.tar", scratch / "a_b_1.tar");
+  PullRequest request;
+  request.references = {Reference::parse("a/b:1")};
+  request.output = (scratch / "a_b_1.tar").string();
+  EXPECT_EQ(plan_outputs(request).at(0).place(), scratch / "target.tar");
+  request.output.reset();
+  EXPECT_EQ(plan_outputs(request).at(0).place(), "a_b_1.tar");
+  EXPECT_EQ(place_in(scratch, ""), scratch / "a_b_1.tar");
+  EXPECT_EQ(place_in(scratch, "a_b_1.tar"), scratch / "a_b_1.tar");
+}
+
+TEST(OutputPlace, AttackADirectoryOfAListIsNoLinkThatLeadsOut) {
+  const test::TempDir scratch, victim;
+  std::filesystem::create_directory(scratch / "real");
+  std::filesystem::create_directory_symlink("real", scratch / "inside");
+  std::filesystem::create_directory_symlink(victim.path(), scratch / "outside");
+  EXPECT_EQ(place_in(scratch, "inside/x.tar"), scratch / "inside/x.tar");
+  EXPECT_EQ(code_of_place(scratch, "outside/x.tar"), Errc::disk);
+  EXPECT_EQ(code_of_place(scratch, "inside/../outside/x.tar"), Errc::disk);
+}
+
+TEST(OutputPlace, AttackAListReplacesNothingButArchives) {
+  const test::TempDir scratch;
+  test::write_text(scratch / "Makefile", "all:");
+  test::write_text(scratch / "empty", "");
+  test::write_text(scratch / "old.tar", std::string("oci-layout\0", 11) + std::string(600, '\0'));
+  std::filesystem::create_symlink("Makefile", scratch / "link");
+  for (const char* file : {"new", "empty", "old.tar"}) EXPECT_EQ(code_of_place(scratch, file), Errc{}) << file;
+  for (const char* file : {"Makefile", "link"}) {
+    EXPECT_EQ(code_of_place(scratch, file), Errc::disk) << file;
+    EXPECT_EQ(place_in(scratch, file, true), scratch / file);
+  }
 }
 
 }  // namespace

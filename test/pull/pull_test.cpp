@@ -151,6 +151,34 @@ TEST_F(PullTest, TheCacheItselfIsNoOutput) {
   EXPECT_EQ(failure().code, Errc{});
 }
 
+TEST_F(PullTest, AttackNoListWritesIntoTheCache) {
+  request.output = directory.path().string();
+  EXPECT_EQ(failure().code, Errc{});
+  const std::string blob = "blobs/sha256/" + image.manifest_digest().hex();
+  for (const std::string& file : {std::string("oci-layout"), std::string("index.json"), blob}) {
+    const std::string before = read_text(directory / "cache" / file);
+    request.force = true;
+    request.references[0].output = "cache/" + file;
+    EXPECT_EQ(failure().code, Errc::usage) << file;
+    EXPECT_EQ(read_text(directory / "cache" / file), before);
+  }
+}
+
+TEST_F(PullTest, AttackLinksInTheOutputDirectoryAreReplaced) {
+  std::filesystem::create_directory(directory / "shared");
+  write_text(directory / "victim", "precious");
+  request.output = (directory / "shared").string();
+  const std::string name = pull(request, counter).at(0).output;
+  for (const OutputFormat format : {OutputFormat::docker_archive, OutputFormat::oci_archive}) {
+    std::filesystem::remove(name);
+    std::filesystem::create_symlink("../victim", name);
+    request.format = format;
+    EXPECT_FALSE(pull(request, counter).at(0).error);
+    EXPECT_TRUE(std::filesystem::is_regular_file(std::filesystem::symlink_status(name)));
+  }
+  EXPECT_EQ(read_text(directory / "victim"), "precious");
+}
+
 TEST_F(PullTest, ACacheThatCannotBeMadeIsAnError) {
   write_text(directory / "file", "");
   request.cache_directory = (directory / "file/cache").string();
