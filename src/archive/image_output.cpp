@@ -69,7 +69,7 @@ std::optional<std::map<Digest, std::string>> configs_of_same_output(OutputFormat
 }
 
 bool is_image_archive(const std::filesystem::path& path) {
-  const std::optional<File> file = open_if_there(path);
+  const std::optional<ArchiveReader> file = ArchiveReader::open(path, 0);
   if (!file) return false;
   try {
     // Each of them begins with one of its documents.
