@@ -116,11 +116,7 @@ Variables variables_beside(const std::filesystem::path& directory, const Variabl
   const std::filesystem::path file = directory / ".env";
   std::error_code ignored;
   if (!std::filesystem::is_regular_file(file, ignored)) return environment;
-  try {
-    return variables_of(read_file(file, longest), environment);
-  } catch (const Error& error) {
-    throw error.in(file.string());
-  }
+  return variables_of(read_file(file, longest), printable(file.string()), environment);
 }
 
 std::vector<ListedImage> read_list(const std::string& list, const ListSurroundings& surroundings) {

@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <utility>
+#include <variant>
 
 namespace hawser {
 namespace {
@@ -199,19 +200,21 @@ class Finder {
 };
 
 /// A value as an .env file has it: in single quotes as it is, in double quotes with backslashes, else up to a comment.
+/// A dollar behind a backslash is one.
 std::string env_value(std::string_view text, const Variables& variables) {
   text = trim(text);
   if (text.size() > 1 && text.front() == '\'' && text.find('\'', 1) != std::string_view::npos)
     return std::string(text.substr(1, text.find('\'', 1) - 1));
+  const bool quoted = text.starts_with('"');
+  if (quoted)
+    text.remove_prefix(1);
+  else
+    text = trim(text.substr(0, std::min(text.find(" #"), text.size())));
   std::string value;
-  if (text.starts_with('"')) {
-    for (std::size_t at = 1; at < text.size() && text[at] != '"'; ++at) {
-      if (text[at] == '\\' && at + 1 < text.size()) ++at;
-      value += text[at];
-    }
-  } else {
-    std::size_t end = text.find(" #");
-    value = trim(text.substr(0, std::min(end, text.size())));
+  for (std::size_t at = 0; at < text.size() && !(quoted && text[at] == '"'); ++at) {
+    const bool escaped = text[at] == '\\' && at + 1 < text.size() && (quoted || text[at + 1] == '$');
+    if (escaped && text[++at] == '$') value += '$';
+    value += text[at];
   }
   return interpolated(value, variables);
 }
@@ -243,21 +246,33 @@ std::string interpolated(std::string_view text, const Variables& variables) {
   return Interpolation(text, variables).run(0);
 }
 
-Variables variables_of(std::string_view env_file, Variables outer) {
-  const auto values = std::make_shared<std::map<std::string, std::string>>();
-  Variables all = [values, outer = std::move(outer)](const std::string& name) -> std::optional<std::string> {
-    if (auto value = outer(name)) return value;
-    const auto found = values->find(name);
-    return found == values->end() ? std::nullopt : std::optional(found->second);
+Variables variables_of(std::string_view text, const std::string& name, Variables outer) {
+  const auto values = std::make_shared<std::map<std::string, std::variant<std::string, Error>>>();
+  Variables all = [values, outer = std::move(outer)](const std::string& wanted) -> std::optional<std::string> {
+    if (auto value = outer(wanted)) return value;
+    const auto found = values->find(wanted);
+    if (found == values->end()) return std::nullopt;
+    if (const auto* const error = std::get_if<Error>(&found->second)) throw *error;
+    return std::get<std::string>(found->second);
   };
-  while (!env_file.empty()) {
-    std::string_view line = trim(take_line(env_file));
+  for (std::size_t number = 1; !text.empty(); ++number) {
+    std::string_view line = trim(take_line(text));
     if (line.starts_with("export ")) line = trim(line.substr(7));
     const std::size_t equals = line.find('=');
     if (line.starts_with('#') || equals == std::string_view::npos) continue;
-    const std::string_view name = trim(line.substr(0, equals));
-    if (name.empty() || !std::ranges::all_of(name, is_word)) continue;
-    (*values)[std::string(name)] = env_value(line.substr(equals + 1), all);
+    const std::string key(trim(line.substr(0, equals)));
+    if (key.empty() || !std::ranges::all_of(key, is_word)) continue;
+    std::variant<std::string, Error> value;
+    try {
+      value = env_value(line.substr(equals + 1), all);
+    } catch (const Error&) {
+      // Its text may be a secret, and so may what looks like a variable in it.
+      value = Error(Errc::usage,
+                    name + ":" + std::to_string(number) + ": " + printable(key, 100) +
+                        ": a $ in its value is not understood, or of what is not set",
+                    "in single quotes a $ is a $");
+    }
+    values->insert_or_assign(key, std::move(value));
   }
   return all;
 }

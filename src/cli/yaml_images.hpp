@@ -40,8 +40,9 @@ YamlImages images_in_yaml(const std::string& name, std::string_view text, const 
 /// it, and $$ for a dollar. Throws Error{usage} that names the variable where it is not set and has no default.
 std::string interpolated(std::string_view text, const Variables& variables);
 
-/// The variables of an .env file; where one is set twice, the last counts. What is no assignment is passed over.
-/// `outer` are those that its values may refer to, and that go before it.
-Variables variables_of(std::string_view env_file, Variables outer);
+/// The variables of the .env file `text`, which errors call `name`; where one is set twice, the last counts. What is no
+/// assignment is passed over. `outer` are those that its values may refer to, and that go before it. What is wrong with
+/// a value is an error of who asks for it, Error{usage} "name:line: NAME: ..." that shows nothing of the value.
+Variables variables_of(std::string_view text, const std::string& name, Variables outer);
 
 }  // namespace hawser

@@ -139,8 +139,13 @@ TEST(ImageList, AComposeFileIsAListThatIsTold) {
               ElementsAre(HasSubstr("compose.yaml:2: service web: nginx:1.25"), HasSubstr("service own is built")));
   test::write_text(directory / ".env", "TAG=A B\n");
   EXPECT_THAT(test::failure_of([&] { collect(pull, none); }).text, HasSubstr("compose.yaml:2: "));
-  test::write_text(directory / ".env", "TAG=$\n");
-  EXPECT_THAT(test::failure_of([&] { collect(pull, none); }).text, HasSubstr(".env: "));
+  test::write_text(directory / ".env", "\nTAG=$\n");
+  EXPECT_THAT(test::failure_of([&] { collect(pull, none); }).text,
+              testing::AllOf(HasSubstr("compose.yaml:2: service web: "), HasSubstr(".env:2: TAG: ")));
+  test::write_text(directory / ".env", "TAG=1\nSECRET=$\n");
+  EXPECT_THAT(familiar(collect(pull, none)), ElementsAre("nginx:1"));
+  test::write_text(directory / ".env", std::string(1024 * 1024 + 1, '#'));
+  EXPECT_THAT(test::failure_of([&] { collect(pull, none); }).text, HasSubstr(".env"));
 }
 
 TEST(ImageList, KubernetesManifestsComeFromStandardInput) {

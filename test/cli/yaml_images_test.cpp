@@ -170,15 +170,32 @@ TEST(YamlImages, VariablesThatCannotBeResolvedAreTold) {
 }
 
 TEST(YamlImages, AnEnvFileGivesWhatTheEnvironmentDoesNot) {
-  const Variables all =
-      variables_of("# x\nA=file\r\nexport B = 'b $A'\nC=\"c \\\"$A\"\nD=d # comment\nno line\nE=\nD=e\n",
-                   variables({{"A", "outer"}}));
+  const Variables all = variables_of(
+      "# x\nA=file\r\nexport B = 'b $A'\nC=\"c \\\"$A\"\nD=d # comment\nno line\nE=\nD=e\n"
+      "F=\\$A\\n\nG=\"\\$A\\\\\"\n",
+      ".env", variables({{"A", "outer"}}));
   EXPECT_EQ(all("A"), "outer");
   EXPECT_EQ(all("B"), "b $A");
   EXPECT_EQ(all("C"), "c \"outer");
   EXPECT_EQ(all("D"), "e");
   EXPECT_EQ(all("E"), "");
-  EXPECT_EQ(all("F"), std::nullopt);
+  EXPECT_EQ(all("F"), "$A\\n");
+  EXPECT_EQ(all("G"), "$A\\");
+  EXPECT_EQ(all("H"), std::nullopt);
+}
+
+TEST(YamlImages, AttackAnEnvFileShowsNothingOfItsValues) {
+  const Variables all = variables_of("GOOD=1\nPASSWORD=abc$S3cretTail\nASK=${Y:?hunter2}\nODD=a$5b\nUSES=x$PASSWORD\n",
+                                     "d/.env", variables({}));
+  EXPECT_EQ(all("GOOD"), "1");
+  for (const auto& [name, place] : std::map<std::string, std::string>{{"PASSWORD", "d/.env:2: PASSWORD"},
+                                                                      {"ASK", "d/.env:3: ASK"},
+                                                                      {"ODD", "d/.env:4: ODD"},
+                                                                      {"USES", "d/.env:5: USES"}}) {
+    const test::Failure failure = failure_of([&] { all(name); });
+    EXPECT_EQ(failure.code, Errc::usage);
+    EXPECT_EQ(failure.text, place + ": a $ in its value is not understood, or of what is not set");
+  }
 }
 
 }  // namespace

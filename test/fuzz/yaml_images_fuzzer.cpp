@@ -28,7 +28,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     HAWSER_CHECK(std::string_view(error.what()).starts_with("f"));
   }
   try {
-    const Variables all = variables_of(text, none);
+    const Variables all = variables_of(text, "f", none);
     (void)interpolated(text, all);
   } catch (const Error& error) {
     HAWSER_CHECK(error.code() == Errc::usage);
