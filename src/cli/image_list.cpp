@@ -81,6 +81,7 @@ ListedImage listed(std::string_view name, const ImageNames& resolve) {
   } else {
     image.name = resolve(name);
   }
+  image.word = name;
   return image;
 }
 
@@ -101,6 +102,7 @@ std::vector<ListedImage> parse_yaml_list(std::string_view text, const std::strin
     try {
       ListedImage& image = images.emplace_back();
       image.name = surroundings.resolve(each.image);
+      image.word = each.image;
       if (!each.platform.empty()) image.platform = Platform::parse(each.platform);
     } catch (const Error& error) {
       throw error.in(each.place);
@@ -154,6 +156,7 @@ std::vector<ListedImage> parse_image_list(std::string_view text, std::string_vie
 std::string image_list_line(const ListedImage& image) {
   const Reference& first = image.name.candidates.front();
   std::string line = image.tags.empty() ? first.to_string() : first.domain + "/" + first.path + ":" + image.tags;
+  if (image.name.candidates.size() > 1) line = image.word;  // which of them it is has yet to be found out
   if (image.platform) line += " platform=" + image.platform->to_string();
   if (!image.output.empty()) line += " output=" + image.output;
   if (image.tag_as) line += " tag-as=" + image.tag_as->to_string();

@@ -148,7 +148,8 @@ ImageResult result_of(const UnknownImage& unknown, Progress& progress) {
   const auto& [listed, error] = unknown;
   const Reference& name = listed.name.candidates.front();
   ImageResult result;
-  result.reference = listed.tags.empty() ? name.familiar() : image_list_line(ListedImage{listed.name, listed.tags});
+  result.reference =
+      listed.tags.empty() ? name.familiar() : image_list_line(ListedImage{listed.name, listed.tags, listed.word});
   result.error = error;
   result.told = true;
   // An error that names several places has a line for each.

@@ -133,7 +133,8 @@ std::vector<Answer> answers_of_lock(const std::vector<ListedImage>& names, const
         answers[i].images.push_back(*lock.find(image));
       }
     }
-    if (answers[i].images.empty()) missing += "\n  " + image_list_line(ListedImage{names[i].name, names[i].tags});
+    if (answers[i].images.empty())
+      missing += "\n  " + image_list_line(ListedImage{names[i].name, names[i].tags, names[i].word});
   }
   if (missing.empty()) return answers;
   throw Error(Errc::usage, "images are missing in the lock " + printable(command.locked) + ":" + missing,

@@ -33,6 +33,7 @@ ImageNames image_names(std::shared_ptr<const Registries> registries, Progress& p
 struct ListedImage {
   ResolvedName name;  ///< with `tags`, of the repository
   std::string tags;   ///< a pattern, see tag_pattern(); empty: it is one image
+  std::string word;   ///< as it was given
   std::optional<Platform> platform = {};
   std::optional<Reference> tag_as = {};
   std::string output = {};

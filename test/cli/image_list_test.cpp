@@ -93,6 +93,18 @@ TEST(ImageList, ALineSaysWhatHoldsForItsImage) {
   EXPECT_EQ(image_list_line(images[1]), "docker.io/library/b:1.* output=b.tar");
 }
 
+TEST(ImageList, AShortNameStaysOneUntilItIsKnownWhoHasIt) {
+  const ImageNames resolve = [](std::string_view name) {
+    const std::string image(name);
+    return ResolvedName{{Reference::parse("one.test/" + image), Reference::parse("two.test/" + image)}, "a file"};
+  };
+  auto images = parse_image_list("t/six:1 output=x\nt/six:1.*", "f", resolve);
+  EXPECT_EQ(image_list_line(images[0]), "t/six:1 output=x");
+  EXPECT_EQ(image_list_line(images[1]), "t/six:1.*");
+  images[0].name.candidates.erase(images[0].name.candidates.begin());
+  EXPECT_EQ(image_list_line(images[0]), "two.test/t/six:1 output=x");
+}
+
 TEST(ImageList, WhatALineMayNotSay) {
   for (const char* line : {"a b", "a x=1", "a platform", "a platform=", "a output=x output=y",
                            "a tag-as=x:1 tag-as=x:1", "a platform=arm64 platform=arm64", "a:1.* tag-as=x:1"})

@@ -235,7 +235,7 @@ TEST_F(ShortNameTest, ANameThatNobodyHasStopsNoOtherButThoseOfItsFile) {
   EXPECT_EQ(run_pull_command(pull, environment), ExitCode::not_found);
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(directory / "out"), {}), 1);
   const std::string failed = read_text(directory / "failed");
-  EXPECT_THAT(failed, AllOf(HasSubstr(first.host() + "/a/c:1  # exit code 4: "), Not(HasSubstr("a/b"))));
+  EXPECT_THAT(failed, AllOf(testing::StartsWith("a/c:1  # exit code 4: "), Not(HasSubstr("a/b"))));
 }
 
 TEST_F(RegistryCommandTest, ALockSaysWhatATagStoodFor) {
