@@ -162,8 +162,9 @@ std::vector<Answer> answers_of_cache(const std::vector<ListedImage>& names, cons
       const bool here = std::ranges::find(tags, candidate.tag.value_or("")) != tags.end();
       if (!answers[i].images.empty() || (names[i].tags.empty() ? !here : tags.empty())) continue;
       try {
-        answers[i].images = {candidate};
-        if (!names[i].tags.empty()) answers[i].images = images_of(candidate, tags, names[i], command);
+        std::vector<Reference> images{candidate};
+        if (!names[i].tags.empty()) images = images_of(candidate, tags, names[i], command);
+        answers[i] = {std::move(images), {}};
       } catch (const Error& error) {
         answers[i] = {{}, error};
       }

@@ -336,6 +336,15 @@ TEST_F(RegistryCommandTest, FilesBesideTheOutputsAreTriedBeforeAnythingIsFetched
   EXPECT_EQ(registry.count("GET", "/*"), 0U);
 }
 
+TEST_F(ShortNameTest, OfflineAPatternIsLookedForAtAllRegistriesToSearch) {
+  add_image(first.content(), "a/b", "1.0", image);
+  pull.words = {first.host() + "/a/b:1.0", registry.host() + "/a/b:latest"};
+  EXPECT_EQ(run_pull_command(pull, environment), ExitCode::done);
+  pull.words = {"a/b:l*"};
+  pull.access.offline = true;
+  EXPECT_EQ(run_pull_command(pull, environment), ExitCode::done);
+}
+
 TEST_F(ShortNameTest, APasswordIsShownToNoRegistryThatWasNotNamed) {
   pull.username = "me";
   const Failure failure = failure_of([&] { run_pull_command(pull, environment); });
