@@ -3,6 +3,7 @@
 #include "cli/image_list.hpp"
 #include "cli/image_lock.hpp"
 #include "cli/login.hpp"
+#include "cli/named_files.hpp"
 #include "cli/registries.hpp"
 #include "cli/runtime.hpp"
 #include "cli/statistics.hpp"
@@ -18,13 +19,16 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <iostream>
 #include <optional>
 #include <sstream>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
+#include <fcntl.h>
 #include <unistd.h>
 
 namespace hawser {
@@ -62,15 +66,21 @@ void import_tars(const Command& command, Progress& progress) {
   }
 }
 
-/// The files that a pull writes beside its outputs: told before it begins where they can't be.
-void check_files(const Command& command) {
-  for (const std::string* file : {&command.lock, &command.failed_file})
-    if (!file->empty()) check_output(resolved_output(*file));
-}
-
 /// Says something when the pull, and with it its progress, is over.
 void warn(const Command& command, const std::string& text) {
   if (!command.quiet) std::fputs(("warning: " + printable(text, 2000) + "\n").c_str(), stderr);
+}
+
+/// Throws where --lock can't be written, or what is there is no lock and was meant for something else.
+void check_lock(const Command& command) {
+  std::error_code ignored;
+  if (command.lock.empty() || !std::filesystem::exists(check_output(resolved_output(command.lock)), ignored)) return;
+  try {
+    (void)ImageLock::read(command.lock);
+  } catch (const Error&) {
+    throw Error(Errc::usage, "--lock " + printable(command.lock) + ": there is a file that is no lock",
+                "name another file, or remove it");
+  }
 }
 
 void write_lock(const Command& command, const std::vector<RequestedImage>& images,
@@ -96,10 +106,23 @@ class FailedFile {
  public:
   explicit FailedFile(const Command& command) : path_(command.failed_file) {}
 
+  /// Throws where it can't be written, or what is there is no such list and was meant for something else.
+  void check() const {
+    constexpr std::size_t longest_line = 64 * 1024;
+    std::error_code ignored;
+    if (path_.empty() || !std::filesystem::exists(check_output(resolved_output(path_)), ignored)) return;
+    const std::string text = File(path_, O_RDONLY).read_text(longest_line);
+    const std::string_view first = std::string_view(text).substr(0, text.find('\n'));
+    const auto says = [&](const char* why) { return first.find(std::string(comment) + why) != std::string_view::npos; };
+    if (!text.empty() && !says(not_finished) && !says(exit_code_is))
+      throw Error(Errc::usage, "--failed-file " + printable(path_) + ": there is a file that is no list of what failed",
+                  "name another file, or remove it");
+  }
+
   /// Before the pull: everything has yet to be done, whatever ends the process.
   void begin(const std::vector<ListedImage>& images) const {
     std::string text;
-    for (const ListedImage& image : images) text += line(image, "not finished");
+    for (const ListedImage& image : images) text += line(image, not_finished);
     write(text);
   }
 
@@ -108,14 +131,16 @@ class FailedFile {
     for (std::size_t i = 0; i < images.size(); ++i)
       if (const auto& error = results[i].error)
         text +=
-            line(images[i], "exit code " + std::to_string(static_cast<int>(exit_code(*error))) + ": " + error->what());
+            line(images[i], exit_code_is + std::to_string(static_cast<int>(exit_code(*error))) + ": " + error->what());
     write(text);
   }
 
  private:
+  static constexpr const char *comment = "  # ", *not_finished = "not finished", *exit_code_is = "exit code ";
+
   static std::string line(const ListedImage& image, std::string why) {
     std::ranges::replace(why, '\n', ' ');
-    return image_list_line(image) + "  # " + printable(why) + "\n";
+    return image_list_line(image) + comment + printable(why) + "\n";
   }
 
   void write(const std::string& text) const {
@@ -172,6 +197,15 @@ ListedImage listed_again(const RequestedImage& image) {
   return listed;
 }
 
+/// Those images whose outputs' names are known before a registry was asked what they are.
+std::vector<RequestedImage> images_of_known_outputs(const std::vector<ListedImage>& names) {
+  std::vector<RequestedImage> images;
+  for (const ListedImage& listed : names)
+    if (!listed.output.empty() || (listed.tags.empty() && listed.name.candidates.size() == 1))
+      images.push_back(listed.request(listed.name.candidates.front()));
+  return images;
+}
+
 /// Where the names are, for credentials: those of short names are not known yet, and are shown no password.
 std::vector<Reference> known_places(const std::vector<ListedImage>& names, const Command& command) {
   std::vector<Reference> references;
@@ -223,7 +257,9 @@ std::optional<std::string> environment_variable(const std::string& name) {
 ExitCode run_pull_command(const Command& command, const Environment& environment) {
   const auto begin = std::chrono::steady_clock::now();
   refuse_a_terminal(command);
-  check_files(command);
+  const FailedFile failed(command);
+  failed.check();
+  check_lock(command);
   PullRequest request = command;
   if (!command.use_cache) request.cache_directory.clear();
   Runtime runtime(command, environment);
@@ -232,13 +268,14 @@ ExitCode run_pull_command(const Command& command, const Environment& environment
   const ImageNames resolve = image_names(registries, progress);
   const auto names = collect_images(
       command, {std::cin, environment_variable, resolve, [&](const std::string& line) { progress.message(line); }});
+  check_named_files(command, images_of_known_outputs(names));
   if (names.empty()) return pull_nothing(command, progress);
-  const FailedFile failed(command);
   failed.begin(names);
   request.access = registry_access(command, known_places(names, command), environment, registries, progress);
   ChosenImages chosen = choose_images(names, command, environment, request.access, progress);
   if (chosen.signal != 0) return exit_code_of_signal(chosen.signal);
   if (chosen.images.empty() && chosen.unknown.empty()) return pull_nothing(command, progress);
+  check_named_files(command, chosen.images);
   leave_out_incomplete(chosen, request);
   request.references = chosen.images;
   import_tars(command, progress);

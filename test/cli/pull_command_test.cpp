@@ -3,6 +3,7 @@
 #include "registry/registry_fixture.hpp"
 #include "support/temp_dir.hpp"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
@@ -334,6 +335,38 @@ TEST_F(RegistryCommandTest, FilesBesideTheOutputsAreTriedBeforeAnythingIsFetched
   pull.failed_file = (directory / "nowhere/failed").string();
   EXPECT_EQ(pull_failure().code, Errc::disk);
   EXPECT_EQ(registry.count("GET", "/*"), 0U);
+}
+
+TEST_F(RegistryCommandTest, FilesThatAreSomethingElseAreNotReplaced) {
+  write_text(directory / "list", registry.host() + "/a/b  # not mine\n");
+  pull.lists = {(directory / "list").string()};
+  for (std::string* option : {&pull.lock, &pull.failed_file}) {
+    for (const char* name : {"list", "both.tar"}) {
+      write_text(directory / "both.tar", "precious");
+      *option = (directory / name).string();
+      EXPECT_EQ(pull_failure().code, Errc::usage) << name;
+      std::filesystem::remove(directory / "both.tar");
+    }
+    pull.output = *option = (directory / "both.tar").string();
+    EXPECT_EQ(pull_failure().code, Errc::usage);
+    option->clear();
+  }
+  EXPECT_THAT(directory.names(), ElementsAre("list"));
+  EXPECT_EQ(registry.count("GET", "/*"), 0U);
+  // Of a pattern it is known later where its images go; the list of what failed is there by then.
+  std::filesystem::create_directory(directory / "out");
+  pull.output = (directory / "out").string();
+  pull.failed_file = pull.lists[0] = (directory / "failed").string();
+  write_text(directory / "failed", registry.host() + "/a/b:l*  # exit code 4: not found\n");
+  EXPECT_EQ(run_pull_command(pull, {}), ExitCode::done);
+  EXPECT_EQ(read_text(directory / "failed"), "");
+  std::string name = registry.host() + "_a_b_latest_amd64.tar";
+  std::ranges::replace(name, ':', '_');
+  std::filesystem::remove(directory / "out" / name);
+  pull.failed_file = (directory / "out" / name).string();
+  pull.lists.clear();
+  pull.words = {registry.host() + "/a/b:l*"};
+  EXPECT_EQ(pull_failure().code, Errc::usage);
 }
 
 TEST_F(ShortNameTest, OfflineAPatternIsLookedForAtAllRegistriesToSearch) {
