@@ -411,6 +411,7 @@ const std::array<Exclusion, 16> exclusions{{
     {"no-cache", "import-tar"},
     {"no-cache", "offline", "--offline takes everything from the cache"},
     {"lock", "locked"},
+    {"lock", "offline", "the cache has images for one platform, not the index that a tag stands for"},
     {"offline", "no-origin", "--offline asks neither mirrors nor registries"},
     {"dry-run", "import-tar"},
     {"raw", "json"},

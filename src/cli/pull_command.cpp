@@ -71,33 +71,43 @@ void warn(const Command& command, const std::string& text) {
   if (!command.quiet) std::fputs(("warning: " + printable(text, 2000) + "\n").c_str(), stderr);
 }
 
-/// Throws where --lock can't be written, or what is there is no lock and was meant for something else.
-void check_lock(const Command& command) {
+/// The lock that an earlier call has left; none where there is nothing. Throws where it can't be replaced: what is no
+/// lock was meant for something else.
+ImageLock earlier_lock(const Command& command) {
   std::error_code ignored;
-  if (command.lock.empty() || !std::filesystem::exists(check_output(resolved_output(command.lock)), ignored)) return;
+  if (command.lock.empty() || !std::filesystem::exists(check_output(resolved_output(command.lock)), ignored)) return {};
   try {
-    (void)ImageLock::read(command.lock);
+    return ImageLock::read(command.lock);
   } catch (const Error&) {
     throw Error(Errc::usage, "--lock " + printable(command.lock) + ": there is a file that is no lock",
                 "name another file, or remove it");
   }
 }
 
-void write_lock(const Command& command, const std::vector<RequestedImage>& images,
+/// What the tags stood for; of what failed it keeps what the earlier one has.
+void write_lock(const Command& command, const ImageLock& earlier, const std::vector<ListedImage>& images,
                 const std::vector<ImageResult>& results) {
   if (command.lock.empty()) return;
   ImageLock lock;
-  std::size_t missing = 0;
   for (std::size_t i = 0; i < images.size(); ++i) {
-    const Reference& reference = images[i].reference;
-    const std::optional<Digest>& pinned = results[i].pinned;
-    if (!pinned)
-      ++missing;
-    else if (!lock.add(reference, *pinned))
+    const Reference& reference = images[i].name.candidates.front();
+    if (results[i].pinned && !lock.add(reference, *results[i].pinned))
       warn(command, reference.name_with_tag() + " has moved during the pull: the lock has what it stood for first");
   }
+  std::size_t kept = 0, missing = 0;
+  for (std::size_t i = 0; i < images.size(); ++i) {
+    if (results[i].pinned) continue;
+    std::vector<Reference> before;
+    if (!images[i].name.candidates.front().digest) before = images_in_lock(earlier, images[i], command.latest);
+    for (const Reference& each : before) lock.add(each, *each.digest);
+    ++(before.empty() ? missing : kept);
+  }
   lock.write(command.lock);
-  if (missing > 0) warn(command, "the lock " + command.lock + " lacks " + counted(missing, "image") + " that failed");
+  const auto tell = [&](std::size_t count, const std::string& what) {
+    if (count > 0) warn(command, "the lock " + command.lock + what + counted(count, "image") + " that failed");
+  };
+  tell(kept, " has what it had before of ");
+  tell(missing, " lacks ");
 }
 
 /// The list of what failed, a line and a reason for each image. Where nothing has, it is empty: an older one would be
@@ -259,7 +269,7 @@ ExitCode run_pull_command(const Command& command, const Environment& environment
   refuse_a_terminal(command);
   const FailedFile failed(command);
   failed.check();
-  check_lock(command);
+  const ImageLock earlier = earlier_lock(command);
   PullRequest request = command;
   if (!command.use_cache) request.cache_directory.clear();
   Runtime runtime(command, environment);
@@ -291,11 +301,11 @@ ExitCode run_pull_command(const Command& command, const Environment& environment
     if (image.error) image.error = progress.masked(*image.error);
   std::vector<ListedImage> listed;
   for (const RequestedImage& image : chosen.images) listed.push_back(listed_again(image));
-  if (signal == 0) write_lock(command, chosen.images, statistics.images);
   for (const UnknownImage& unknown : chosen.unknown) {
     statistics.images.push_back(result_of(unknown, progress));
     listed.push_back(unknown.first);
   }
+  if (signal == 0) write_lock(command, earlier, listed, statistics.images);
   failed.end(listed, statistics.images);
   statistics.sources = pull.sources();
   for (SourceResult& source : statistics.sources) source.trouble = progress.masked(source.trouble);

@@ -1,7 +1,6 @@
 #include "cli/registries.hpp"
 
 #include "cli/image_list.hpp"
-#include "cli/image_lock.hpp"
 #include "cli/runtime.hpp"
 #include "cli/tag_pattern.hpp"
 #include "pull/session.hpp"
@@ -121,18 +120,7 @@ std::vector<Answer> answers_of_lock(const std::vector<ListedImage>& names, const
   std::vector<Answer> answers(names.size());
   std::string missing;
   for (std::size_t i = 0; i < names.size(); ++i) {
-    for (const Reference& candidate : names[i].name.candidates) {
-      if (!answers[i].images.empty()) break;
-      if (names[i].tags.empty()) {
-        if (const auto locked = lock.find(candidate)) answers[i].images = {*locked};
-        continue;
-      }
-      for (const std::string& tag : matching_tags(lock.tags_of(candidate), names[i].tags, command.latest)) {
-        Reference image = candidate;
-        image.tag = tag;
-        answers[i].images.push_back(*lock.find(image));
-      }
-    }
+    answers[i].images = images_in_lock(lock, names[i], command.latest);
     if (answers[i].images.empty())
       missing += "\n  " + image_list_line(ListedImage{names[i].name, names[i].tags, names[i].word});
   }
@@ -195,6 +183,24 @@ ImageNames image_names(std::shared_ptr<const Registries> registries, Progress& p
                                             " by " + resolved.configured_at);
     return resolved;
   };
+}
+
+std::vector<Reference> images_in_lock(const ImageLock& lock, const ListedImage& listed,
+                                      std::optional<std::size_t> latest) {
+  std::vector<Reference> images;
+  for (const Reference& candidate : listed.name.candidates) {
+    if (!images.empty()) break;
+    if (listed.tags.empty()) {
+      if (const auto locked = lock.find(candidate)) images = {*locked};
+      continue;
+    }
+    for (const std::string& tag : matching_tags(lock.tags_of(candidate), listed.tags, latest)) {
+      Reference image = candidate;
+      image.tag = tag;
+      images.push_back(*lock.find(image));
+    }
+  }
+  return images;
 }
 
 Error none_has_it(const std::vector<std::pair<Reference, Error>>& failures) {

@@ -1,6 +1,7 @@
 // From the options and the machine's files to where images come from, and to what their names stand for.
 #pragma once
 
+#include "cli/image_lock.hpp"
 #include "cli/options.hpp"
 #include "cli/process.hpp"
 #include "cli/progress.hpp"
@@ -41,6 +42,11 @@ struct ListedImage {
   /// It, once it is known which one.
   RequestedImage request(Reference reference) const;
 };
+
+/// What a name stands for by a lock: of its candidates the first that is in it, of a pattern the newest `latest` that
+/// match; none where there are none.
+std::vector<Reference> images_in_lock(const ImageLock& lock, const ListedImage& listed,
+                                      std::optional<std::size_t> latest);
 
 /// A name of which it could not be found out what it stands for, and why.
 using UnknownImage = std::pair<ListedImage, Error>;

@@ -391,6 +391,7 @@ TEST(Options, CombinationsThatMakeNoSense) {
       {{"--lock", "-", "nginx"}, "take files, not -"},
       {{"--lock", "a", "--locked", "b", "nginx"}, "exclude each other"},
       {{"--offline", "--no-cache", "nginx"}, "exclude each other"},
+      {{"--offline", "--lock", "a", "nginx"}, "exclude each other"},
       {{"import"}, "tars to import"},
   };
   for (const auto& [arguments, words] : cases)

@@ -369,6 +369,25 @@ TEST_F(RegistryCommandTest, FilesThatAreSomethingElseAreNotReplaced) {
   EXPECT_EQ(pull_failure().code, Errc::usage);
 }
 
+TEST_F(RegistryCommandTest, ALockKeepsWhatItHadOfWhatFails) {
+  std::filesystem::create_directory(directory / "out");
+  pull.output = (directory / "out").string();
+  pull.lock = (directory / "lock").string();
+  const std::string digest = "@" + Digest::of("x").to_string(), host = registry.host();
+  const std::string kept = host + "/a/b:nothing" + digest + "\n" + host + "/a/c:1.2" + digest + "\n";
+  write_text(directory / "lock", host + "/a/b:latest" + digest + "\n" + kept + host + "/a/z:1" + digest + "\n");
+  pull.words = {host + "/a/b", host + "/a/b:nothing", host + "/a/c:1.*", host + "/a/d:1.*", host + "/a/e:1" + digest};
+  pull.quiet = false;
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(run_pull_command(pull, {}), ExitCode::not_found);
+  const std::string told = testing::internal::GetCapturedStderr();
+  EXPECT_THAT(told, AllOf(HasSubstr("has what it had before of 2 images that failed"),
+                          HasSubstr("lacks 2 images that failed")));
+  const std::string text = read_text(directory / "lock");
+  EXPECT_THAT(text,
+              testing::EndsWith("\n" + host + "/a/b:latest@" + image.manifest_digest().to_string() + "\n" + kept));
+}
+
 TEST_F(ShortNameTest, OfflineAPatternIsLookedForAtAllRegistriesToSearch) {
   add_image(first.content(), "a/b", "1.0", image);
   pull.words = {first.host() + "/a/b:1.0", registry.host() + "/a/b:latest"};
