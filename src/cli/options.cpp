@@ -398,7 +398,7 @@ struct Exclusion {
   std::string hint = "see hawser --help";
 };
 
-const std::array<Exclusion, 16> exclusions{{
+const auto exclusions = std::to_array<Exclusion>({
     {"json", "csv"},
     {"json", "markdown"},
     {"csv", "markdown"},
@@ -416,7 +416,7 @@ const std::array<Exclusion, 16> exclusions{{
     {"dry-run", "import-tar"},
     {"raw", "json"},
     {"check", "output"},
-}};
+});
 
 template <typename Rows>
 auto find_by_name(const Rows& rows, std::string_view name) {
