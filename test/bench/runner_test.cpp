@@ -141,8 +141,8 @@ TEST_F(BenchTest, ItEndsWhereTheRegistryWantsFewerRequests) {
 
 TEST_F(BenchTest, ItEndsWhenItsTimeIsOver) {
   options.runs = 1000;
-  options.max_time = std::chrono::seconds(2);
-  run();
+  options.max_time = std::chrono::seconds(1);
+  (void)failure_of([&] { run(); });  // a slow machine measures nothing in that time
   EXPECT_THAT(result.ended, HasSubstr("--max-time"));
   EXPECT_FALSE(bench->failure());
 }
