@@ -109,14 +109,14 @@ fs::path part_list_path(const fs::path& archive) {
 }
 
 fs::path check_archive_output(const fs::path& path, std::uint64_t part_size) {
-  fs::path resolved = check_output(path);
-  if (part_size == 0) return resolved;
-  if (!can_be_listed(resolved.filename().native()))
-    throw Error(Errc::usage, "an archive in parts can't be called " + printable(resolved.filename().native()),
+  check_output(path);
+  if (part_size == 0) return path;
+  if (!can_be_listed(path.filename().native()))
+    throw Error(Errc::usage, "an archive in parts can't be called " + printable(path.filename().native()),
                 "its list is a text: name it without control characters and backslashes");
-  check_output(part_path(resolved, 0));
-  check_output(part_list_path(resolved));
-  return resolved;
+  check_output(part_path(path, 0));
+  check_output(part_list_path(path));
+  return path;
 }
 
 namespace {

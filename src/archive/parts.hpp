@@ -49,7 +49,7 @@ struct PartList {
 std::filesystem::path part_list_path(const std::filesystem::path& archive);
 
 /// check_output() for an archive at `path`, in parts of `part_size` where that is not 0; then Error{usage}, too, for a
-/// name that could not be listed. Returns the path that its links lead to.
+/// name that could not be listed. Returns `path`.
 std::filesystem::path check_archive_output(const std::filesystem::path& path, std::uint64_t part_size);
 
 /// An archive that is there: one file, or parts with their list, whose sizes are as they should be. What the parts hold

@@ -85,7 +85,7 @@ std::string text_of(const Command& command, const BenchResult& result, const Ben
 /// Where that fails, what was measured is still told.
 ExitCode write_page(const std::string& path, const BenchResult& result, const BenchSummary& summary) {
   try {
-    AtomicFile file(check_output(path));
+    AtomicFile file(check_output(resolved_output(path)));
     file.file().write(as_bytes(report_page(bench_json(result, summary))));
     file.commit();
     return ExitCode::done;
@@ -97,7 +97,7 @@ ExitCode write_page(const std::string& path, const BenchResult& result, const Be
 }  // namespace
 
 Outcome run_bench_command(const Command& command, const Environment& environment) {
-  if (!command.html.empty()) check_output(command.html);  // before the work, not after it
+  if (!command.html.empty()) check_output(resolved_output(command.html));  // before the work, not after it
   Runtime runtime(command, environment);
   Progress& progress = runtime.progress();
   const auto registries = read_registries(command, environment, progress);

@@ -1,3 +1,4 @@
+#include "archive/output_file.hpp"
 #include "archive/parts.hpp"
 #include "cli/commands.hpp"
 #include "cli/runtime.hpp"
@@ -25,7 +26,7 @@ fs::path archive_path(const Command& command, const GivenParts& given) {
   if (!command.output) return name;
   std::error_code ignored;
   const bool is_directory = command.output->ends_with('/') || fs::is_directory(*command.output, ignored);
-  return is_directory ? fs::path(*command.output) / name : fs::path(*command.output);
+  return is_directory ? fs::path(*command.output) / name : resolved_output(*command.output);
 }
 
 /// "app.tar.002, app.tar.004".

@@ -52,6 +52,19 @@ TEST_F(JoinCommand, SaysWhatEachFileIsAndWhereTheArchiveIs) {
   EXPECT_THAT(told, AllOf(HasSubstr("app.tar.001: part 1 of 3, sound\n"), HasSubstr("app.tar.003: part 3 of 3")));
 }
 
+TEST_F(JoinCommand, ALinkThatTheUserNamesIsFollowedAndOneInADirectoryIsNot) {
+  std::filesystem::create_directory(scratch / "out");
+  test::write_text(scratch / "victim", "precious");
+  std::filesystem::create_symlink("target.tar", scratch / "out.tar");
+  std::filesystem::create_symlink("../victim", scratch / "out/app.tar");
+  EXPECT_EQ(run().exit, ExitCode::done);
+  EXPECT_EQ(read_text(scratch / "target.tar"), text);
+  command.output = (scratch / "out/").string();
+  EXPECT_EQ(run().exit, ExitCode::done);
+  EXPECT_EQ(read_text(scratch / "out/app.tar"), text);
+  EXPECT_EQ(read_text(scratch / "victim"), "precious");
+}
+
 TEST_F(JoinCommand, ADirectoryTakesTheArchiveUnderItsListsName) {
   std::filesystem::create_directory(scratch / "out");
   command.output = (scratch / "out").string();

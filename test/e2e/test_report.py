@@ -294,7 +294,9 @@ def test_it_can_be_read_aloud(browser, bench):
 
 
 def test_it_is_written_when_the_bench_ends_early(browser, hawser, image):
+    (hawser.directory / "page.html").symlink_to("target.html")
     result = hawser.run("bench", "--runs", "1000", "--max-time", "1s", "--connections", "2", "--json", "--html", "page.html", image)
+    assert (hawser.directory / "page.html").is_symlink() and (hawser.directory / "target.html").is_file()
     assert result.code == OK
     browser.show_as()
     assert "Ended early: " in shows(browser, hawser.directory / "page.html")
