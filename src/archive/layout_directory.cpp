@@ -18,17 +18,10 @@ namespace hawser {
 namespace fs = std::filesystem;
 namespace {
 
-/// What the config of the image says, read from the blobs of the layout in the directory `layout`; nothing for an
-/// index, an artifact, and what can't be read.
+/// What the config of the image says, read from the blobs of the layout in the directory `layout`.
 std::optional<Platform> platform_in_layout(const fs::path& layout, const Digest& image) {
-  try {
-    const auto document = parse_manifest(read_file(layout / blob_path(image), max_manifest_size), "");
-    const auto* const manifest = std::get_if<Manifest>(&document);
-    if (!manifest || !has_image_config(*manifest)) return std::nullopt;
-    return parse_config(read_file(layout / blob_path(manifest->config.digest), max_manifest_size)).platform;
-  } catch (const Error&) {
-    return std::nullopt;
-  }
+  const auto read = [&](const Digest& document) { return read_file(layout / blob_path(document), max_manifest_size); };
+  return platform_of_image(image, read);
 }
 
 void refuse_link(fs::path directory) {

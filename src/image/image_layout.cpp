@@ -89,6 +89,17 @@ void choose_ref_name(Descriptor& image, std::set<std::string>& taken) {
 
 }  // namespace
 
+std::optional<Platform> platform_of_image(const Digest& image, const DocumentReader& read) {
+  try {
+    const auto document = parse_manifest(read(image).value_or(""), "");
+    const auto* const manifest = std::get_if<Manifest>(&document);
+    if (!manifest || !has_image_config(*manifest)) return std::nullopt;
+    return parse_config(read(manifest->config.digest).value_or("")).platform;
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
 std::string_view oci_layout_document() {
   return R"({"imageLayoutVersion":"1.0.0"})";
 }
@@ -168,13 +179,32 @@ std::vector<Descriptor> LayoutIndex::images_named(std::string_view name) const {
   return result;
 }
 
-void LayoutIndex::put(const std::vector<Descriptor>& images, const PlatformLookup& look_up, bool in_place) {
+void LayoutIndex::put(const std::vector<Descriptor>& images, const PlatformLookup& look_up) {
   const Replaced replaced(images, look_up);
+  add(
+      images, [&](const json::value& old) { return replaced.contains(old); }, false);
+}
+
+void LayoutIndex::put_newest(const Descriptor& image, const std::optional<Digest>& top, const PlatformLookup& look_up) {
+  const std::vector<Descriptor> images{image};
+  const Replaced replaced(images, look_up);
+  const std::string name = annotation_of(image, annotation::image_name);
+  const auto makes_way = [&](const json::value& old) {
+    if (replaced.contains(old)) return true;
+    if (name.empty() || annotation_of(old, annotation::image_name) != name) return false;
+    if (top && json_text(old, "digest") == top->to_string()) return false;
+    return !image.platform || !platform_of(old, look_up);
+  };
+  add(images, makes_way, true);
+}
+
+void LayoutIndex::add(const std::vector<Descriptor>& images, const std::function<bool(const json::value&)>& makes_way,
+                      bool in_place) {
   json::array entries;
   std::optional<std::size_t> place;
   std::set<std::string> ref_names;
   for (const json::value& old : *json_array(document_, "manifests")) {
-    if (replaced.contains(old)) {
+    if (makes_way(old)) {
       if (in_place && !place) place = entries.size();
     } else {
       ref_names.insert(annotation_of(old, annotation::ref_name));

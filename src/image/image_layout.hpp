@@ -42,6 +42,12 @@ boost::json::object descriptor_json(const Descriptor& descriptor);
 
 inline constexpr std::size_t max_layout_index = 16 * 1024 * 1024;  ///< bytes; a longer index.json is not read
 
+/// The document of a digest; nothing where it can't be read.
+using DocumentReader = std::function<std::optional<std::string>(const Digest& document)>;
+/// What the config of the image `image` says, by its documents as `read` gives them; nothing for an index, an artifact,
+/// and what can't be read.
+std::optional<Platform> platform_of_image(const Digest& image, const DocumentReader& read);
+
 /// What an image of a layout runs on where its entry doesn't say it; nothing where that can't be told.
 using PlatformLookup = std::function<std::optional<Platform>(const Digest& image)>;
 
@@ -65,8 +71,12 @@ class LayoutIndex {
   /// and digest; a tag alone is no name, since other tools give one to several images. Where another entry has an
   /// image's ref.name, the image gets its full name for it; where that has gone, too, the full name with @ and its
   /// platform, or at last its digest: tools that choose an image by its ref.name need it to be the only one.
-  /// They go to the end, or `in_place` to where the first that they replace was.
-  void put(const std::vector<Descriptor>& images, const PlatformLookup& look_up = {}, bool in_place = false);
+  /// They go to the end.
+  void put(const std::vector<Descriptor>& images, const PlatformLookup& look_up = {});
+  /// put() for a cache, where a name is what was pulled of it last: what has no platform, as an index, makes way for
+  /// any image of its name, and all of the name for an image without one. The entry of `top`, the index that `image`
+  /// was chosen from, stays. The image goes to where the first that it replaces was.
+  void put_newest(const Descriptor& image, const std::optional<Digest>& top, const PlatformLookup& look_up = {});
   /// Removes the entries of these digests.
   void remove(const std::set<Digest>& digests);
 
@@ -75,6 +85,8 @@ class LayoutIndex {
   std::optional<std::string> text() const;
 
  private:
+  void add(const std::vector<Descriptor>& images, const std::function<bool(const boost::json::value&)>& makes_way,
+           bool in_place);
   void replace(boost::json::array entries);
 
   boost::json::object document_;

@@ -232,7 +232,8 @@ std::vector<Error> BlobSupply::record(const Output& output) {
     try {
       for (const auto& [digest, bytes] : image->fetched) storage_.cache->put(digest, bytes);
       if (!image->reference.tag) continue;
-      storage_.cache->record_image(image->archive.root(), image->reference.name_with_tag(), *image->reference.tag);
+      storage_.cache->record_image(image->archive.root(), image->reference.name_with_tag(), *image->reference.tag,
+                                   image->top);
     } catch (const Error& error) {
       failures.push_back(error);
     }

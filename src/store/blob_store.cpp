@@ -143,11 +143,19 @@ std::filesystem::path BlobStore::quarantine(const StoredBlob& blob) {
   return quarantine(blob.digest, &blob.file);
 }
 
-void BlobStore::record_image(const Descriptor& manifest, const std::string& name, const std::string& tag) {
+void BlobStore::record_image(const Descriptor& manifest, const std::string& name, const std::string& tag,
+                             const std::optional<Digest>& top) {
   Descriptor image = manifest;
   image.annotations[annotation::image_name] = name;
   if (!tag.empty()) image.annotations[annotation::ref_name] = tag;
-  edit_image_index(layout_, [&](LayoutIndex& index) { index.put({image}, {}, true); });
+  edit_image_index(layout_, [&](LayoutIndex& index) {
+    const BlobStore reader(directory(), false);  // to be looked at is no use
+    const auto look_up = [&](const Digest& each) {
+      return platform_of_image(each, [&](const Digest& document) { return reader.get(document); });
+    };
+    if (!image.platform) image.platform = look_up(image.digest);
+    index.put_newest(image, top, look_up);
+  });
 }
 
 namespace {

@@ -91,8 +91,10 @@ class BlobStore {
   std::filesystem::path quarantine(const StoredBlob& blob);
 
   /// Enters an image into index.json under its full name (io.containerd.image.name and
-  /// org.opencontainers.image.ref.name), in place of an entry of the same name and platform. For pool threads.
-  void record_image(const Descriptor& manifest, const std::string& name, const std::string& tag);
+  /// org.opencontainers.image.ref.name), as LayoutIndex::put_newest() does: with the platform that its config says
+  /// where `manifest` says none. `top`: the index that it was chosen from. For pool threads.
+  void record_image(const Descriptor& manifest, const std::string& name, const std::string& tag,
+                    const std::optional<Digest>& top = {});
 
   /// A text of at most 64 KiB under a name (1 to 200 lower-case letters, digits, ".", "-", "_"; no dot first), for what
   /// a later run may find useful but can do without, such as how a registry authenticates. Failures are ignored.

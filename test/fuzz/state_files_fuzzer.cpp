@@ -54,12 +54,12 @@ void edit_index(std::string_view text) {
   image.annotations = {{annotation::image_name, "docker.io/library/sample:1"}, {annotation::ref_name, "1"}};
   auto index = LayoutIndex::parse(text);
   if (!index) return;
-  index->put({image}, {}, true);
+  index->put_newest(image, {});
   const auto once = index->text();
   if (!once) return;
   index = LayoutIndex::parse(*once);
   HAWSER_CHECK(index.has_value());
-  index->put({image}, {}, true);
+  index->put_newest(image, {});
   HAWSER_CHECK(index->text() == once);
   index->remove({image.digest});
   for (const LayoutIndex::Entry& entry : index->entries()) HAWSER_CHECK(entry.digest != image.digest);

@@ -90,10 +90,17 @@ std::string index_of(const std::string& entries) {
 }
 
 /// The text of `index` after put().
-std::string with(const std::string& index, const std::vector<Descriptor>& images, const PlatformLookup& look_up = {},
-                 bool in_place = false) {
+std::string with(const std::string& index, const std::vector<Descriptor>& images, const PlatformLookup& look_up = {}) {
   auto document = LayoutIndex::parse(index);
-  document.value().put(images, look_up, in_place);
+  document.value().put(images, look_up);
+  return document->text().value();
+}
+
+/// The text of `index` after put_newest().
+std::string with_newest(const std::string& index, const Descriptor& image, const std::optional<Digest>& top = {},
+                        const PlatformLookup& look_up = {}) {
+  auto document = LayoutIndex::parse(index);
+  document.value().put_newest(image, top, look_up);
   return document->text().value();
 }
 
@@ -168,15 +175,38 @@ TEST(LayoutIndex, AnImageMayComeToWhereTheOldOneWas) {
   std::string index = index_of("");
   for (const Descriptor& each : {entry("a", "x:1", "1", "linux/arm64"), entry("b", "x:1", "1"),
                                  entry("c", "x:2", "2", "linux/arm64"), entry("d", "x:1", "1", "linux/arm64")})
-    index = with(index, {each}, {}, true);
+    index = with_newest(index, each);
   EXPECT_THAT(entries_in(index, {"b", "c", "d"}), ElementsAre("d 1", "b x:1", "c 2"));
+}
+
+TEST(LayoutIndex, TheNewestMakesWayForAllThatANewerImageMayStandFor) {
+  std::string index = index_of("");
+  for (const Descriptor& each :
+       {entry("amd64", "x:1", "1"), entry("arm64", "x:1", "1", "linux/arm64"), entry("other", "x:2", "2", "")})
+    index = with_newest(index, each);
+  const std::vector<std::string> contents{"amd64", "arm64", "other", "index", "newer", "plain"};
+  index = with_newest(index, entry("index", "x:1", "1", ""), Digest::of("index"));
+  EXPECT_THAT(entries_in(index, contents), ElementsAre("index 1", "other 2"));
+  // Of the same index one image more is pulled, and then what the tag has moved to.
+  EXPECT_THAT(entries_in(with_newest(index, entry("amd64", "x:1", "1"), Digest::of("index")), contents),
+              ElementsAre("index 1", "other 2", "amd64 x:1"));
+  EXPECT_THAT(entries_in(with_newest(index, entry("newer", "x:1", "1"), Digest::of("newer")), contents),
+              ElementsAre("newer 1", "other 2"));
+  // Entries of old do not say their platform.
+  const auto look_up = [](const Digest& image) -> std::optional<Platform> {
+    if (image == Digest::of("plain")) return Platform::parse("linux/arm64");
+    return std::nullopt;
+  };
+  const std::string old = index_of(foreign("plain", "x:1", "1") + "," + foreign("index", "x:1", "1"));
+  EXPECT_THAT(entries_in(with_newest(old, entry("amd64", "x:1", "1"), {}, look_up), contents),
+              ElementsAre("plain 1", "amd64 x:1"));
 }
 
 TEST(LayoutIndex, ATagThatAnotherImageHasIsMadeTheFullName) {
   std::string index = index_of("");
   for (const Descriptor& each :
        {entry("a", "x/a:1", "1"), entry("b", "x/b:1", "1"), entry("c", "x/a:1", "1"), entry("d", "x/b:1", "1")})
-    index = with(index, {each}, {}, true);
+    index = with_newest(index, each);
   EXPECT_THAT(entries_in(index, {"c", "d"}), ElementsAre("c 1", "d x/b:1"));
 }
 

@@ -404,6 +404,32 @@ TEST_F(PipelineTest, OfflineAllThatIsMissingIsNamed) {
   EXPECT_EQ(requests_for(image), asked);
 }
 
+TEST_F(PipelineTest, OfflineATagIsWhatWasPulledOfItLast) {
+  ask_for("latest");
+  request.format = OutputFormat::oci_archive;
+  // What was pulled first names its platform, as index or as an image of one; what came later does not.
+  std::uint64_t seed = 0;
+  for (const bool all : {false, true}) {
+    for (const bool indexed : {true, all, false}) {
+      const TestImage image = make_image(++seed, {1000});
+      const Digest manifest = add_image(registry.content(), "a/b", "latest", image);
+      if (indexed)
+        registry.content().add_manifest(
+            "a/b", "latest",
+            R"({"schemaVersion":2,"manifests":[{"mediaType":")" + std::string(media_type::oci_manifest) +
+                R"(","digest":")" + manifest.to_string() + R"(","size":)" + std::to_string(image.manifest.size()) +
+                R"(,"platform":{"os":"linux","architecture":"amd64"}}]})",
+            std::string(media_type::oci_index));
+      for (const bool offline : {false, true}) {
+        request.access.offline = offline;
+        request.all_platforms = all && indexed && !offline;
+        EXPECT_EQ(code_of(pull_through_cache()), Errc{});
+        expect_holds(*request.output, image);
+      }
+    }
+  }
+}
+
 TEST_F(PipelineTest, TwoImagesOfOneNameAreRefusedInOneOutput) {
   const TestImage one = add(1, "one");
   const TestImage two = make_image(2, {500});
