@@ -279,7 +279,7 @@ class Pruner {
     look_at_ingests();
     for (const auto algorithm : algorithms) look_at_blobs(algorithm);
     remove_oldest();
-    if (!removed_.empty()) edit_image_index(layout_, [&](LayoutIndex& index) { index.remove(removed_); });
+    if (!removed_.empty()) edit_image_index(layout_, [&](LayoutIndex& index) { remove_from(index); });
     prune_records();
     if (age_ < never) prune_files(Part::notes, age_, StoreLayout::is_note);
     return {freed_, left_};
@@ -409,9 +409,19 @@ class Pruner {
     if (!known) return;
     for (const std::string& name : known->names()) {
       const auto digest = StoreLayout::digest_of(name, "");
-      const auto blobs = digest ? layout_.find(StoreLayout::blobs_of(digest->algorithm())) : std::nullopt;
-      if (digest && (!blobs || !blobs->status(digest->hex()))) remove(*known, name);
+      if (digest && !is_there(*digest)) remove(*known, name);
     }
+  }
+
+  // But for what a pull has fetched again meanwhile.
+  void remove_from(LayoutIndex& index) {
+    std::erase_if(removed_, [&](const Digest& digest) { return is_there(digest); });
+    index.remove(removed_);
+  }
+
+  bool is_there(const Digest& digest) const {
+    const auto blobs = layout_.find(StoreLayout::blobs_of(digest.algorithm()));
+    return blobs && blobs->status(digest.hex());
   }
 
   // What was in a blob's place may be anything, so it goes with all it contains.

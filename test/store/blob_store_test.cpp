@@ -1,8 +1,10 @@
 #include "store/blob_store.hpp"
 
+#include "store/image_index.hpp"
 #include "store_fixture.hpp"
 
 #include <csignal>
+#include <thread>
 
 #include <gmock/gmock.h>
 
@@ -562,6 +564,24 @@ TEST_F(MaintenanceTest, PruneKeepsWhatTheLivingHold) {
   store.prune({.age = std::chrono::seconds(0)});
   EXPECT_FALSE(std::filesystem::exists(blob_path(digest)));
   EXPECT_EQ(store.resumable_bytes(other_digest, other.size()), 0U);
+}
+
+TEST_F(MaintenanceTest, PruneLeavesInTheIndexWhatCameBackMeanwhile) {
+  for (const std::string& each : {content, other}) {
+    BlobStore store(cache());
+    store.put(Digest::of(each), each);
+    store.record_image({"m", Digest::of(each), each.size()}, "x:" + std::to_string(each.size()), "1");
+  }
+  std::optional<LockFile> lock = lock_index(cache());
+  std::thread pruning([&] { BlobStore(cache()).prune({.age = std::chrono::seconds(0)}); });
+  while (std::filesystem::exists(blob_path(digest)) || std::filesystem::exists(blob_path(other_digest)))
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  BlobStore(cache()).put(digest, content);
+  lock.reset();
+  pruning.join();
+  const std::string index = read_text(cache() / "index.json");
+  EXPECT_NE(index.find(digest.to_string()), std::string::npos);
+  EXPECT_EQ(index.find(other_digest.to_string()), std::string::npos);
 }
 
 TEST_F(MaintenanceTest, PruneKeepsARecentIngest) {
