@@ -19,12 +19,29 @@ namespace hawser {
 
 using Part = StoreLayout::Part;
 
-BlobStore::BlobStore(std::filesystem::path directory, bool writable) : layout_(std::move(directory), writable) {
+namespace {
+
+/// Where that can't be opened, as on a full disk, the store does without.
+BlobsInUse blobs_in_use(const StoreLayout& layout) {
+  try {
+    const auto root = layout.find(Part::root);
+    auto file = root ? root->open_file("in-use.lock", layout.writable() ? O_RDWR | O_CREAT : O_RDONLY) : std::nullopt;
+    return file ? BlobsInUse(std::move(*file)) : BlobsInUse();
+  } catch (const Error&) {
+    return {};
+  }
+}
+
+}  // namespace
+
+BlobStore::BlobStore(std::filesystem::path directory, bool writable)
+    : layout_(std::move(directory), writable), in_use_(blobs_in_use(layout_)) {
   if (layout_.writable() && !layout_.make(Part::root).status("index.json"))
     edit_image_index(layout_, [](LayoutIndex&) {});
 }
 
 std::optional<File> BlobStore::open_blob(const Digest& digest) const {
+  in_use_.add(digest);  // first of all: what is there then stays
   const auto blobs = layout_.find(StoreLayout::blobs_of(digest.algorithm()));
   const auto found = blobs ? blobs->status(digest.hex()) : std::nullopt;
   if (!found) return std::nullopt;
@@ -32,9 +49,7 @@ std::optional<File> BlobStore::open_blob(const Digest& digest) const {
     quarantine(digest);
     return std::nullopt;
   }
-  auto file = blobs->open_file(digest.hex(), O_RDONLY);
-  if (file) mark_in_use(*file);
-  return file;
+  return blobs->open_file(digest.hex(), O_RDONLY);
 }
 
 std::filesystem::path BlobStore::quarantine(const Digest& digest, const File* file) const {
@@ -265,8 +280,9 @@ std::chrono::system_clock::time_point time_of(std::int64_t nanoseconds) {
 class Pruner {
  public:
   /// `referenced`: what is kept whatever its age.
-  Pruner(const StoreLayout& layout, const PruneLimits& limits, std::set<Digest> referenced)
+  Pruner(const StoreLayout& layout, const BlobsInUse& in_use, const PruneLimits& limits, std::set<Digest> referenced)
       : layout_(layout),
+        in_use_(in_use),
         now_(now_in_nanoseconds()),
         age_(age_of(limits)),
         max_bytes_(limits.max_bytes),
@@ -381,22 +397,13 @@ class Pruner {
   bool remove_blob(const Candidate& candidate) {
     const Digest& digest = candidate.digest;
     const auto blobs = layout_.find(StoreLayout::blobs_of(digest.algorithm()));
-    const auto status = blobs ? blobs->status(digest.hex()) : std::nullopt;
-    // Somebody may have used it since we looked.
-    if (!status || last_use(digest, *status) != candidate.last_use || is_held(*blobs, digest)) return false;
-    remove(*blobs, digest.hex());
-    removed_.insert(digest);
-    return true;
-  }
-
-  // A blob that can't be opened for writing, and so not be asked, is left too.
-  static bool is_held(const Directory& blobs, const Digest& digest) {
-    try {
-      const auto file = blobs.open_file(digest.hex(), O_RDWR);
-      return !file || is_in_use(*file);
-    } catch (const Error&) {
+    return blobs && in_use_.unless_used(digest, [&] {
+      const auto status = blobs->status(digest.hex());
+      if (!status || last_use(digest, *status) != candidate.last_use) return false;  // used since we looked
+      remove(*blobs, digest.hex());
+      removed_.insert(digest);
       return true;
-    }
+    });
   }
 
   std::int64_t last_use(const Digest& digest, const struct stat& blob) const {
@@ -433,6 +440,7 @@ class Pruner {
   }
 
   const StoreLayout& layout_;
+  const BlobsInUse& in_use_;
   std::int64_t now_;
   std::int64_t age_;  // `never`, or in nanoseconds
   std::optional<std::uint64_t> max_bytes_;
@@ -551,7 +559,7 @@ PruneReport BlobStore::prune(const PruneLimits& limits) {
     for (const Image& image : images())
       for (const auto& [blob, size] : reader.blobs_of_image(image.digest)) referenced.insert(blob);
   }
-  return Pruner(layout_, limits, std::move(referenced)).run();
+  return Pruner(layout_, in_use_, limits, std::move(referenced)).run();
 }
 
 }  // namespace hawser

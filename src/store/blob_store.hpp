@@ -3,6 +3,7 @@
 #pragma once
 
 #include "image/manifest.hpp"
+#include "store/lock_file.hpp"
 #include "store/partial_blob.hpp"
 #include "store/store_layout.hpp"
 #include "util/file.hpp"
@@ -56,7 +57,7 @@ struct PruneReport {
 };
 
 /// A content-addressed store of blobs. It keeps no state beside the disk: several threads and processes may use one
-/// directory at once.
+/// directory at once. What was asked for by digest is in use as long as the object lives: no other one prunes it.
 class BlobStore {
  public:
   /// Opens or creates the store at `directory`; with `writable` false nothing is ever written.
@@ -136,8 +137,8 @@ class BlobStore {
   /// The blobs that the image `digest` consists of, as far as its documents are there: a manifest or an index, and
   /// whatever that names, with the sizes that it gives; of itself what it has.
   std::map<Digest, std::uint64_t> blobs_of_image(const Digest& digest) const;
-  /// Removes blobs and ingests as `limits` says, quarantined files, and what dead processes left. What a living process
-  /// holds is kept, and what others have open stays readable for them.
+  /// Removes blobs and ingests as `limits` says, quarantined files, and what dead processes left. What another store of
+  /// a living process has asked for is kept.
   PruneReport prune(const PruneLimits& limits);
 
  private:
@@ -154,6 +155,7 @@ class BlobStore {
   std::filesystem::path quarantine(const Digest& digest, const File* file = nullptr) const;
 
   StoreLayout layout_;
+  BlobsInUse in_use_;
 };
 
 }  // namespace hawser

@@ -5,6 +5,7 @@
 #include <hawser/util/error.hpp>
 
 #include <cerrno>
+#include <charconv>
 #include <span>
 
 #include <fcntl.h>
@@ -19,11 +20,24 @@ bool is_taken(int error) {
   return error == EAGAIN || error == EACCES;
 }
 
-int set_lock(int fd, int type) {
+struct flock lock_of(int type) {
   struct flock lock {};
   lock.l_type = static_cast<short>(type);
   lock.l_whence = SEEK_SET;
-  return ::fcntl(fd, F_OFD_SETLK, &lock) == 0 ? 0 : errno;
+  return lock;
+}
+
+/// Of the byte that stands for the blob.
+struct flock lock_of(int type, const Digest& digest) {
+  constexpr int digits = 15, base = 16;  // 60 bits: the greatest offset has 63
+  struct flock lock = lock_of(type);
+  std::from_chars(digest.hex().data(), digest.hex().data() + digits, lock.l_start, base);
+  lock.l_len = 1;
+  return lock;
+}
+
+int set_lock(int fd, struct flock lock, int command = F_OFD_SETLK) {
+  return ::fcntl(fd, command, &lock) == 0 ? 0 : errno;
 }
 
 /// Leaves our number in the file, for those who have to wait.
@@ -47,17 +61,23 @@ Error lock_error(int error, const Directory& directory, const std::string& name)
 }  // namespace
 
 int lock_whole_file(int fd) {
-  return set_lock(fd, F_WRLCK);
+  return set_lock(fd, lock_of(F_WRLCK));
 }
 
-void mark_in_use(const File& file) noexcept {
-  (void)set_lock(file.fd(), F_RDLCK);
+void BlobsInUse::add(const Digest& digest) const noexcept {
+  if (file_) (void)set_lock(file_.fd(), lock_of(F_RDLCK, digest), F_OFD_SETLKW);
 }
 
-bool is_in_use(const File& file) noexcept {
-  const int error = set_lock(file.fd(), F_WRLCK);
-  if (error == 0) (void)set_lock(file.fd(), F_UNLCK);
-  return is_taken(error);
+bool BlobsInUse::others_have(const Digest& digest) const noexcept {
+  struct flock lock = lock_of(F_WRLCK, digest);
+  return file_ && ::fcntl(file_.fd(), F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+}
+
+bool BlobsInUse::unless_used(const Digest& digest, const std::function<bool()>& action) const {
+  if (file_ && is_taken(set_lock(file_.fd(), lock_of(F_WRLCK, digest)))) return false;
+  const bool result = action();
+  if (file_) (void)set_lock(file_.fd(), lock_of(F_UNLCK, digest));
+  return result;
 }
 
 std::string LockFile::holder(const Directory& directory, const std::string& name) {

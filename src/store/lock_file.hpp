@@ -3,8 +3,12 @@
 
 #include "store/directory.hpp"
 
+#include <hawser/image/digest.hpp>
+
+#include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 
 namespace hawser {
 
@@ -41,10 +45,25 @@ class LockFile {
   File file_;
 };
 
-/// Marks an open blob as in use until it is closed, so that prune() keeps it. Where that can't be done, the blob stays
-/// readable also when its name is gone.
-void mark_in_use(const File& file) noexcept;
-/// Whether another has the file marked. `file` must be open for writing.
-bool is_in_use(const File& file) noexcept;
+/// Which blobs are in use: for each a shared lock on the byte of one file that its digest gives. So any number of them
+/// takes one descriptor, and the locks end with the object or its process. Other objects are others, also within one
+/// process. Where there is no file or the filesystem has no locks, nothing is in use.
+class BlobsInUse {
+ public:
+  BlobsInUse() = default;
+  /// `file` is open for reading, and for unless_used() for writing.
+  explicit BlobsInUse(File file) : file_(std::move(file)) {}
+
+  /// Marks the blob as in use as long as this object lives. Waits for who is deleting it just now.
+  void add(const Digest& digest) const noexcept;
+  /// Whether another one has the blob in use.
+  bool others_have(const Digest& digest) const noexcept;
+  /// Does `action` while no other one can begin to use the blob; returns what that does, or false where another one has
+  /// the blob in use. This object does not have it in use any more.
+  bool unless_used(const Digest& digest, const std::function<bool()>& action) const;
+
+ private:
+  File file_;
+};
 
 }  // namespace hawser

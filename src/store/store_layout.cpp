@@ -22,7 +22,7 @@ constexpr const char* note_suffix = ".note";
 /// Whether the store may have left `name` in a directory that has lost its marker, or not got it yet, as where it was
 /// deleted while a pull was using it. Names that others use, too, are ours by what they hold.
 bool may_be_ours(const Directory& directory, const std::string& name) {
-  constexpr std::array<std::string_view, 5> ours{"blobs", "ingest", "known", "index.json", "index.lock"};
+  constexpr std::array<std::string_view, 6> ours{"blobs", "ingest", "known", "index.json", "index.lock", "in-use.lock"};
   if (is_temporary(name) || std::ranges::find(ours, name) != ours.end()) return true;
   if (name != "notes" && name != "quarantine") return false;
   if (const auto status = directory.status(name); status && !S_ISDIR(status->st_mode)) return false;

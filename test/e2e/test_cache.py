@@ -10,6 +10,7 @@ import pytest
 from support import images
 from support.archive import Archive
 from support.hawser import DISK, NOT_FOUND, OK
+from support.process import wait_until
 
 
 def test_second_pull_fetches_no_blob(hawser, registry):
@@ -263,3 +264,15 @@ def test_twenty_processes_on_one_cache(hawser, own_registry):
     assert crossed < 1.9 * (image.layer_bytes() + len(image.config.data))
     assert len({(hawser.directory / f"{n}.tar").read_bytes() for n in range(20)}) == 1
     Archive(hawser.directory / "0.tar").check_image(image)
+
+
+def test_a_prune_in_mid_pull_leaves_what_the_pull_has(hawser, registry):
+    image = images.Image([images.text_layer(1), images.random_layer(1, 3_000_000)])
+    reference = registry.push("cache/midst", image, "v1")
+    run = hawser.start(*hawser.pull_arguments(registry, "--limit-rate", "600K", reference))
+    first = hawser.cache / "blobs/sha256" / image.layers[0].digest.partition(":")[2]
+    wait_until(first.exists, 60, "the first layer to be there")
+    assert hawser.run("cache", "prune", "--max-size", "0", "--keep-referenced", "--cache-dir", hawser.cache).code == OK
+    assert run.wait().code == OK
+    hawser.pull(registry, "--offline", reference, output="again.tar")
+    Archive(hawser.directory / "again.tar").check_image(image)

@@ -2,8 +2,10 @@
 
 #include "store_fixture.hpp"
 
+#include <atomic>
 #include <cerrno>
 #include <csignal>
+#include <thread>
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
@@ -94,6 +96,52 @@ TEST_F(LockFileTest, OtherErrorsNameTheLock) {
   const auto failure = refused<EIO>();
   EXPECT_EQ(failure.code, Errc::disk);
   EXPECT_THAT(failure.text, ::testing::HasSubstr("blob.lock"));
+}
+
+TEST(BlobsInUseTest, WhatOneUsesAnotherDoesNotRemove) {
+  const test::TempDir directory;
+  const auto open = [&] { return BlobsInUse(File(directory / "in-use.lock", O_RDWR | O_CREAT)); };
+  const auto yes = [] { return true; };
+  const Digest blob = Digest::of("blob"), other = Digest::of("other", Digest::Algorithm::sha512);
+  std::optional<BlobsInUse> user(open());
+  const BlobsInUse pruner(open());
+  for (const Digest& each : {blob, other}) {
+    EXPECT_FALSE(pruner.others_have(each));
+    EXPECT_TRUE(pruner.unless_used(each, yes));
+    EXPECT_FALSE(pruner.unless_used(each, [] { return false; }));
+    user->add(each);
+    EXPECT_TRUE(pruner.others_have(each));
+    EXPECT_FALSE(pruner.unless_used(each, yes));
+    EXPECT_FALSE(user->others_have(each)) << "what it uses itself does not count";
+    EXPECT_FALSE(pruner.others_have(Digest::of("neither")));
+  }
+  user.reset();
+  EXPECT_TRUE(pruner.unless_used(blob, yes));
+}
+
+TEST(BlobsInUseTest, WhoBeginsToUseABlobWaitsUntilItIsRemoved) {
+  const test::TempDir directory;
+  const auto open = [&] { return BlobsInUse(File(directory / "in-use.lock", O_RDWR | O_CREAT)); };
+  const BlobsInUse user(open()), pruner(open());
+  const Digest blob = Digest::of("blob");
+  std::atomic<bool> removed = false;
+  std::thread using_it;
+  pruner.unless_used(blob, [&] {
+    using_it = std::thread([&] {
+      user.add(blob);
+      EXPECT_TRUE(removed);
+    });
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    return removed = true;
+  });
+  using_it.join();
+}
+
+TEST(BlobsInUseTest, WithoutAFileNothingIsInUse) {
+  const BlobsInUse none;
+  none.add(Digest::of("blob"));
+  EXPECT_FALSE(none.others_have(Digest::of("blob")));
+  EXPECT_TRUE(none.unless_used(Digest::of("blob"), [] { return true; }));
 }
 
 }  // namespace
