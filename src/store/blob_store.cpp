@@ -279,21 +279,28 @@ std::chrono::system_clock::time_point time_of(std::int64_t nanoseconds) {
 // One pruning: what it may remove, and what that has freed.
 class Pruner {
  public:
-  /// `referenced`: what is kept whatever its age.
-  Pruner(const StoreLayout& layout, const BlobsInUse& in_use, const PruneLimits& limits, std::set<Digest> referenced)
+  Pruner(const StoreLayout& layout, const BlobsInUse& in_use, const PruneLimits& limits)
       : layout_(layout),
         in_use_(in_use),
         now_(now_in_nanoseconds()),
         age_(age_of(limits)),
-        max_bytes_(limits.max_bytes),
-        referenced_(std::move(referenced)) {}
+        max_bytes_(limits.max_bytes) {}
+
+  /// Finds what there is and what is not in use. First of all.
+  void look() {
+    look_at_ingests();
+    for (const auto algorithm : algorithms) look_at_blobs(algorithm);
+  }
+
+  /// These blobs stay, whatever their age.
+  void keep(const std::set<Digest>& blobs) {
+    std::erase_if(candidates_, [&](const Candidate& each) { return !each.partial && blobs.contains(each.digest); });
+  }
 
   PruneReport run() {
     prune_quarantine();  // before an index.json that can't be read goes there
     for (const Part part : {Part::blobs_sha256, Part::blobs_sha512, Part::ingest, Part::known, Part::notes, Part::root})
       prune_files(part, temporary_nanoseconds, is_temporary);
-    look_at_ingests();
-    for (const auto algorithm : algorithms) look_at_blobs(algorithm);
     remove_oldest();
     if (!removed_.empty()) edit_image_index(layout_, [&](LayoutIndex& index) { remove_from(index); });
     prune_records();
@@ -370,7 +377,7 @@ class Pruner {
       if (!status || !S_ISREG(status->st_mode)) continue;
       const std::uint64_t bytes = allocated_bytes(*status);
       left_ += bytes;
-      if (!referenced_.contains(digest)) candidates_.push_back({digest, {}, last_use(digest, *status), bytes});
+      if (!in_use_.others_have(digest)) candidates_.push_back({digest, {}, last_use(digest, *status), bytes});
     }
   }
 
@@ -444,7 +451,6 @@ class Pruner {
   std::int64_t now_;
   std::int64_t age_;  // `never`, or in nanoseconds
   std::optional<std::uint64_t> max_bytes_;
-  std::set<Digest> referenced_;
   std::vector<Candidate> candidates_;
   std::uint64_t freed_ = 0;
   std::uint64_t left_ = 0;
@@ -523,11 +529,16 @@ namespace {
 
 constexpr int deepest_index = 4;
 
-/// Adds what the document consists of; `size` as whoever names it says.
-void add_blobs(const BlobStore& store, const Digest& digest, std::uint64_t size, std::map<Digest, std::uint64_t>& blobs,
-               int depth) {
-  const std::optional<std::string> bytes = depth < deepest_index ? store.get(digest) : std::nullopt;
-  if (!blobs.try_emplace(digest, bytes ? bytes->size() : size).second || !bytes) return;
+}  // namespace
+
+void BlobStore::add_blobs(const Digest& digest, std::uint64_t size, std::map<Digest, std::uint64_t>& blobs,
+                          std::vector<Digest>& unreadable, int depth) const {
+  const std::optional<std::string> bytes = depth < deepest_index ? get(digest) : std::nullopt;
+  if (!blobs.try_emplace(digest, bytes ? bytes->size() : size).second) return;
+  if (!bytes) {
+    if (open_blob(digest)) unreadable.push_back(digest);
+    return;
+  }
   try {
     const auto document = parse_manifest(*bytes, "");
     if (const auto* manifest = std::get_if<Manifest>(&document)) {
@@ -535,31 +546,44 @@ void add_blobs(const BlobStore& store, const Digest& digest, std::uint64_t size,
       for (const Descriptor& layer : manifest->layers) blobs.try_emplace(layer.digest, layer.size);
     } else {
       for (const Descriptor& entry : std::get<Index>(document).manifests)
-        add_blobs(store, entry.digest, entry.size, blobs, depth + 1);
+        add_blobs(entry.digest, entry.size, blobs, unreadable, depth + 1);
     }
   } catch (const Error&) {
-    // of another tool
+    unreadable.push_back(digest);  // of another tool
   }
 }
 
-}  // namespace
-
 std::map<Digest, std::uint64_t> BlobStore::blobs_of_image(const Digest& digest) const {
   std::map<Digest, std::uint64_t> blobs;
-  add_blobs(*this, digest, 0, blobs, 0);
+  std::vector<Digest> unreadable;
+  add_blobs(digest, 0, blobs, unreadable, 0);
   return blobs;
+}
+
+std::set<Digest> BlobStore::referenced_blobs() const {
+  std::set<Digest> referenced;
+  for (const Digest& image : read_indexed_digests(layout_)) {
+    std::map<Digest, std::uint64_t> blobs;
+    std::vector<Digest> unreadable;
+    add_blobs(image, 0, blobs, unreadable, 0);
+    if (!unreadable.empty())
+      throw Error(Errc::disk,
+                  "what the image " + image.to_string() + " consists of can't be told: " +
+                      unreadable.front().to_string() + " is damaged, or no document that hawser knows",
+                  "pull the image again, or prune without --keep-referenced");
+    for (const auto& blob : blobs) referenced.insert(blob.first);
+  }
+  return referenced;
 }
 
 PruneReport BlobStore::prune(const PruneLimits& limits) {
   if (!writable()) throw layout_.read_only_error();
-  std::set<Digest> referenced;
-  if (limits.keep_referenced) {
-    // Read without a trace: to be looked at is no use.
-    const BlobStore reader(directory(), false);
-    for (const Image& image : images())
-      for (const auto& [blob, size] : reader.blobs_of_image(image.digest)) referenced.insert(blob);
-  }
-  return Pruner(layout_, in_use_, limits, std::move(referenced)).run();
+  Pruner pruner(layout_, in_use_, limits);
+  pruner.look();
+  // What a pull has recorded since we looked is no candidate: it was in use, or has been used since. Read without a
+  // trace: to be looked at is no use.
+  if (limits.keep_referenced) pruner.keep(BlobStore(directory(), false).referenced_blobs());
+  return pruner.run();
 }
 
 }  // namespace hawser

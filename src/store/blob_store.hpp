@@ -17,6 +17,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -125,7 +126,7 @@ class BlobStore {
   };
   /// What index.json has under the full name `name`: several where there are several platforms.
   std::vector<Descriptor> images_named(const std::string& name) const;
-  /// The images by name; none where index.json can't be read.
+  /// The images by name. Throws Error{disk} where index.json can't be read, and so does images_named().
   std::vector<Image> images() const;
   struct VerifyReport {
     std::uint64_t blobs = 0, bytes = 0;
@@ -138,7 +139,8 @@ class BlobStore {
   /// whatever that names, with the sizes that it gives; of itself what it has.
   std::map<Digest, std::uint64_t> blobs_of_image(const Digest& digest) const;
   /// Removes blobs and ingests as `limits` says, quarantined files, and what dead processes left. What another store of
-  /// a living process has asked for is kept.
+  /// a living process has asked for is kept. Throws Error{disk} and removes nothing where the blobs of the images are
+  /// to be kept, but index.json or a document that it leads to can't be read.
   PruneReport prune(const PruneLimits& limits);
 
  private:
@@ -150,6 +152,12 @@ class BlobStore {
   std::optional<StoredBlob> find(const Digest& digest) const;
   /// Hashes the blob; one that is wrong or can't be read is quarantined. Nothing where there is none.
   std::optional<bool> verify(const Digest& digest) const;
+  /// Adds what the document consists of; `size` is what names it says. To `unreadable` goes what is there but can't be
+  /// read as a document.
+  void add_blobs(const Digest& digest, std::uint64_t size, std::map<Digest, std::uint64_t>& blobs,
+                 std::vector<Digest>& unreadable, int depth) const;
+  /// The blobs of all images that index.json leads to, named or not. Throws Error{disk} where that can't be told.
+  std::set<Digest> referenced_blobs() const;
   /// Quarantines what is under the blob's name, if the store is writable, and if it still is `file` where one is
   /// given; empty where there is nothing.
   std::filesystem::path quarantine(const Digest& digest, const File* file = nullptr) const;

@@ -1,5 +1,7 @@
 #include "store/image_index.hpp"
 
+#include "util/text.hpp"
+
 #include <hawser/util/error.hpp>
 
 #include <algorithm>
@@ -14,10 +16,15 @@ namespace {
 constexpr const char* index_name = "index.json";
 constexpr std::chrono::seconds max_wait{30};
 
-/// The index; nothing where it can't be read.
-std::optional<LayoutIndex> read_index(const StoreLayout& layout) {
+/// An empty one where there is none.
+LayoutIndex read_index(const StoreLayout& layout) {
   const auto root = layout.find(StoreLayout::Part::root);
-  return LayoutIndex::parse(root ? root->read(index_name, max_layout_index).value_or("") : "");
+  if (!root || !root->status(index_name)) return {};
+  auto index = LayoutIndex::parse(root->read(index_name, max_layout_index).value_or(""));
+  if (!index)
+    throw Error(Errc::disk, printable(root->path_of(index_name)) + " can't be read as an image index",
+                "mend it, or move it away: the next pull begins a new one");
+  return std::move(*index);
 }
 
 /// The text of the index after `edit`; nothing where it is no index or can't be written again.
@@ -41,20 +48,28 @@ LockFile lock_index(const std::filesystem::path& layout) {
 }
 
 std::vector<Descriptor> read_images_named(const StoreLayout& layout, const std::string& name) {
-  const auto index = read_index(layout);
-  return index ? index->images_named(name) : std::vector<Descriptor>();
+  return read_index(layout).images_named(name);
 }
 
 std::vector<BlobStore::Image> read_image_index(const StoreLayout& layout) {
   std::vector<BlobStore::Image> images;
-  const auto index = read_index(layout);
-  if (!index) return images;
-  for (const LayoutIndex::Entry& entry : index->entries()) {
+  for (const LayoutIndex::Entry& entry : read_index(layout).entries()) {
     const std::string& name = entry.name.empty() ? entry.ref_name : entry.name;
     if (entry.digest && !name.empty()) images.push_back({name, *entry.digest});
   }
   std::ranges::stable_sort(images, {}, &BlobStore::Image::name);
   return images;
+}
+
+std::set<Digest> read_indexed_digests(const StoreLayout& layout) {
+  std::set<Digest> digests;
+  for (const LayoutIndex::Entry& entry : read_index(layout).entries()) {
+    if (!entry.digest)
+      throw Error(Errc::disk, "index.json in " + printable(layout.root().native()) +
+                                  " has an entry without a digest of sha256 or sha512");
+    digests.insert(*entry.digest);
+  }
+  return digests;
 }
 
 void edit_image_index(const StoreLayout& layout, const std::function<void(LayoutIndex&)>& edit) {

@@ -440,6 +440,40 @@ TEST_F(MaintenanceTest, PruneKeepsWhatImagesConsistOf) {
   EXPECT_TRUE(store.images_named("x:2").empty());
 }
 
+TEST_F(MaintenanceTest, PruneThatCanNotTellWhatImagesConsistOfRefuses) {
+  const PruneLimits limits{.age = std::chrono::seconds(0), .max_bytes = 0, .keep_referenced = true};
+  const std::string manifest =
+      R"({"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":")" +
+      digest.to_string() + R"(","size":1},"layers":[]})";
+  const Digest root = Digest::of(manifest);
+  const auto index_of = [](const std::string& of) { return R"({"manifests":[{"digest":")" + of + R"("}]})"; };
+  BlobStore store(cache());
+  store.put(digest, content);
+  store.put(root, manifest);
+  const auto refused = [&](const std::string& index, const std::string& named) {
+    write_text(cache() / "index.json", index);
+    const auto failure = failure_of([&] { store.prune(limits); });
+    EXPECT_EQ(failure.code, Errc::disk) << index;
+    EXPECT_THAT(failure.text, ::testing::HasSubstr(named));
+    EXPECT_EQ(store.list().size(), 2U);
+  };
+  refused(R"({"manifests":[)", "index.json");
+  refused(index_of("sha384:00"), "index.json");
+  refused(index_of(digest.to_string()), digest.to_string());  // no document
+  std::string damaged = manifest;
+  damaged.back() = ' ';
+  write_text(blob_path(root), damaged);
+  refused(index_of(root.to_string()), root.to_string());
+  // An image needs no name, and what is not there keeps nothing else.
+  write_text(blob_path(root), manifest);
+  write_text(cache() / "index.json", index_of(root.to_string()));
+  store.prune(limits);
+  EXPECT_EQ(store.list().size(), 2U);
+  write_text(cache() / "index.json", index_of(Digest::of("gone").to_string()));
+  store.prune(limits);
+  EXPECT_TRUE(store.list().empty());
+}
+
 TEST_F(MaintenanceTest, PruneKeepsTheNoteOfALayerThatIsOfUse) {
   BlobStore store(cache());
   store.put(digest, content);

@@ -32,8 +32,19 @@ TEST_F(ImageIndexFileTest, NamesItsImagesAndPassesOverWhatHasNoNameOrDigest) {
   for (const BlobStore::Image& image : store.images()) names.push_back(image.name);
   EXPECT_EQ(names, (std::vector<std::string>{"latest", "x:1", "x:2"}));
   EXPECT_EQ(store.images()[1].digest, Digest::of("a"));
-  test::write_text(cache() / "index.json", "{}");
+  std::filesystem::remove(cache() / "index.json");
   EXPECT_TRUE(store.images().empty());
+}
+
+TEST_F(ImageIndexFileTest, ACorruptIndexIsNotOneWithoutImages) {
+  BlobStore store(cache());
+  test::write_text(cache() / "index.json", "{}");
+  for (const std::function<void()>& read :
+       {std::function<void()>([&] { (void)store.images(); }), {[&] { (void)store.images_named("x:1"); }}}) {
+    const auto failure = test::failure_of(read);
+    EXPECT_EQ(failure.code, Errc::disk);
+    EXPECT_NE(failure.text.find((cache() / "index.json").string()), std::string::npos);
+  }
 }
 
 TEST_F(ImageIndexFileTest, ACorruptIndexIsSetAside) {
