@@ -241,6 +241,13 @@ std::vector<Error> BlobSupply::record(const Output& output) {
   return failures;
 }
 
+std::vector<Error> BlobSupply::record_as_used(const Output& output) {
+  bool whole = storage_.fills_cache();
+  for (const auto& entry : output.blobs)
+    if (storage_.fills_cache() && !find(*storage_.cache, entry.second)) whole = false;
+  return whole ? record(output) : std::vector<Error>();
+}
+
 asio::awaitable<void> BlobSupply::deliver(BlobDelivery delivery) {
   const Descriptor& descriptor = delivery.blob.descriptor;
   if (delivery.bytes && descriptor.size > max_manifest_size)

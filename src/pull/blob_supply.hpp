@@ -57,6 +57,9 @@ class BlobSupply {
   /// Puts the images' documents into the cache and the images into its index, so that other tools find them there.
   /// Returns what failed. On a pool thread.
   std::vector<Error> record(const Output& output);
+  /// For an output that need not be written: what the cache has of it was of use, and is recorded where it is all
+  /// there. On a pool thread.
+  std::vector<Error> record_as_used(const Output& output);
 
   /// Ends the deliveries of a group: one of them has failed.
   void abandon(std::size_t group) { fetcher_.abandon(group); }

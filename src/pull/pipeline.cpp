@@ -176,6 +176,10 @@ asio::awaitable<bool> Pipeline::is_up_to_date(Output& output) {
     results_[output.numbers[position]].up_to_date = true;
     results_[output.numbers[position]].parts = parts;
   }
+  std::vector<Error> unrecorded;
+  auto record = [&] { unrecorded = supply_->record_as_used(output); };
+  co_await run_on(pool_, record);
+  tell_unrecorded(unrecorded);
   co_return true;
 }
 
@@ -243,8 +247,12 @@ asio::awaitable<void> Pipeline::write(Output& output) {
     results_[number].held = file->held();
     results_[number].parts = file->parts();
   }
-  // The archive is complete; only the next pull and other tools miss the entry.
-  for (const Error& error : unrecorded)
+  tell_unrecorded(unrecorded);
+}
+
+/// The archive is complete; only the next pull and other tools miss the entry.
+void Pipeline::tell_unrecorded(const std::vector<Error>& errors) const {
+  for (const Error& error : errors)
     tell(Importance::warning, std::string("the cache could not take the image's documents: ") + error.what());
 }
 

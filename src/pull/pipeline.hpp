@@ -60,6 +60,7 @@ class Pipeline {
                             const std::string& bytes);
   void failed(const Output& output, const Error& error);
   void tell(Importance importance, const std::string& text) const;
+  void tell_unrecorded(const std::vector<Error>& errors) const;
 
   asio::any_io_executor executor_;
   asio::thread_pool& pool_;

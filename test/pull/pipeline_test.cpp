@@ -212,6 +212,28 @@ TEST_F(PipelineTest, ALayoutTellsWhetherItHasImagesOfEarlierCalls) {
   EXPECT_FALSE(is_alone());
 }
 
+TEST_F(PipelineTest, WhatATarThatIsLeftAloneConsistsOfWasOfUse) {
+  const TestImage image = add(1);
+  request.force = false;
+  EXPECT_FALSE(pull_through_cache().up_to_date);
+  const auto prune = [&] {
+    for (const auto& record : std::filesystem::directory_iterator(directory / "cache" / "known"))
+      std::filesystem::last_write_time(record.path(), record.last_write_time() - std::chrono::hours(2));
+    EXPECT_TRUE(pull_through_cache().up_to_date);
+    BlobStore(directory / "cache").prune({.age = std::chrono::hours(1)});
+  };
+  prune();
+  const BlobStore cache(directory / "cache", false);
+  EXPECT_EQ(cache.list().size(), 5U);
+  EXPECT_EQ(cache.images().size(), 1U);
+  // What the cache lacks is not fetched for a tar that is there, nor is an image recorded that is not whole.
+  std::filesystem::remove(cached(image.layers[0]));
+  std::filesystem::remove(cached(image.manifest));
+  prune();
+  EXPECT_EQ(cache.list().size(), 3U);
+  EXPECT_THAT(requests_for(image), ElementsAre(1, 1, 1));
+}
+
 TEST_F(PipelineTest, AnImageThatIsNotThereDoesNotStopTheOthers) {
   const TestImage image = add(1);
   ask_for("nothing");
