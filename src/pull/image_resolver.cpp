@@ -115,7 +115,7 @@ class Resolver {
     bytes_ += bytes;
     if (++documents_ > max_documents || bytes_ > max_document_bytes)
       throw Error(Errc::too_large, "its indexes name more than " + std::to_string(max_documents) +
-                                       " manifests, or ones of more than " + format_bytes(max_document_bytes));
+                                       " documents, or ones of more than " + format_bytes(max_document_bytes));
   }
 
   asio::awaitable<void> take(Document document, int depth) {
@@ -170,12 +170,22 @@ class Resolver {
       if (!manifest && offers(std::get<Index>(document.content))) co_return candidates[i];
       if (!manifest) continue;
       if (!has_image_config(*manifest)) continue;
-      Descriptor wanted = manifest->config;
-      const std::string bytes = co_await session_.get_blob(result_.reference, std::move(wanted));
+      const std::string bytes = co_await config_of(*manifest);
       const std::optional<Platform> platform = parse_config(bytes).platform;
       if (platform && platform_rank(*platform, wanted_)) co_return candidates[i];
     }
     co_return candidates.back();
+  }
+
+  /// The config, from the cache where it is there; kept, since who pulls the same again needs it for the same choice.
+  asio::awaitable<std::string> config_of(const Manifest& manifest) {
+    Descriptor wanted = manifest.config;
+    std::optional<std::string> cached = store_ ? store_->get(wanted.digest) : std::nullopt;
+    if (cached) co_return std::move(*cached);
+    std::string bytes = co_await session_.get_blob(result_.reference, std::move(wanted));
+    count(bytes.size());
+    result_.fetched.emplace(manifest.config.digest, bytes);
+    co_return bytes;
   }
 
   /// Whether it is a manifest or an index, or says nothing of what it is.

@@ -3,6 +3,7 @@
 
 #include "image/manifest.hpp"
 #include "registry/registry_fixture.hpp"
+#include "support/temp_dir.hpp"
 
 namespace hawser::test {
 namespace {
@@ -16,11 +17,11 @@ class ImageResolverTest : public testing::Test {
     access.max_connections = 1;
   }
 
-  ResolvedImage resolve(bool all, const std::string& tag = "latest") {
+  ResolvedImage resolve(bool all, const std::string& tag = "latest", BlobStore* store = nullptr) {
     TransferObserver nobody;
     Session session(context.get_executor(), pool, access, nobody);
     const Reference reference = Reference::parse(registry.host() + "/a/b:" + tag);
-    return run_coroutine(context, resolve_image(session, nullptr, reference, Platform::parse("linux/amd64"), all));
+    return run_coroutine(context, resolve_image(session, store, reference, Platform::parse("linux/amd64"), all));
   }
   Failure failure(bool all, const std::string& tag = "latest") {
     return failure_of([&] { resolve(all, tag); });
@@ -86,6 +87,14 @@ TEST_F(ImageResolverTest, WhereNoEntryNamesAPlatformTheConfigsDo) {
   ASSERT_EQ(found.archive.manifests.size(), 1U);
   EXPECT_TRUE(found.archive.manifests.front().bytes.ends_with("}  "));
   EXPECT_EQ(found.archive.manifests.front().descriptor.platform, std::nullopt);
+  // What the choice took is enough for the next one.
+  const TempDir directory;
+  BlobStore store(directory / "cache");
+  for (const auto& [digest, bytes] : found.fetched) store.put(digest, bytes);
+  const std::size_t asked = registry.count("GET", "/v2/a/b/blobs/*");
+  EXPECT_EQ(asked, 2U);
+  EXPECT_EQ(resolve(false, "latest", &store).archive.root().digest, found.archive.root().digest);
+  EXPECT_EQ(registry.count("GET", "/v2/a/b/blobs/*"), asked);
 
   add_index("latest", add(1, "s390x") + "," + add(3, "arm64"));
   const ResolvedImage none = resolve(false);  // for check_config() to refuse
