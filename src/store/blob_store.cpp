@@ -261,8 +261,7 @@ std::int64_t now_in_nanoseconds() {
 }
 
 std::int64_t last_access(const struct stat& status) {
-  const auto access = std::int64_t{status.st_atim.tv_sec} * 1'000'000'000 + status.st_atim.tv_nsec;
-  return std::max(access, modification_time(status));
+  return std::max(nanoseconds_of(status.st_atim), modification_time(status));
 }
 
 std::int64_t last_use_of(const StoreLayout& layout, const Digest& digest, const struct stat& blob) {
@@ -317,7 +316,7 @@ class Pruner {
     std::uint64_t bytes = 0;  // on the disk
   };
 
-  bool is_old(std::int64_t time, std::int64_t age) const { return now_ - time >= age; }
+  bool is_old(std::int64_t time, std::int64_t age) const { return time <= now_ - age; }
 
   void remove(const Directory& directory, const std::string& name) {
     const auto status = directory.status(name);
@@ -385,7 +384,7 @@ class Pruner {
   void remove_oldest() {
     std::ranges::stable_sort(candidates_, {}, &Candidate::last_use);
     for (const Candidate& candidate : candidates_) {
-      const bool too_large = max_bytes_ && left_ > *max_bytes_, useless = candidate.last_use == 0;
+      const bool too_large = max_bytes_ && left_ > *max_bytes_, useless = candidate.partial && candidate.last_use == 0;
       if (!too_large && !useless && !(age_ < never && is_old(candidate.last_use, age_))) continue;
       if (candidate.partial ? remove_ingest(candidate) : remove_blob(candidate)) left_ -= candidate.bytes;
     }

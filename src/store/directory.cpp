@@ -3,8 +3,10 @@
 
 #include <hawser/util/error.hpp>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <limits>
 #include <memory>
 #include <system_error>
 
@@ -124,8 +126,13 @@ std::vector<std::string> Directory::names() const {
   return result;
 }
 
+std::int64_t nanoseconds_of(const struct timespec& time) {
+  constexpr std::int64_t second = 1'000'000'000, last = std::numeric_limits<std::int64_t>::max() / second - 1;
+  return std::clamp<std::int64_t>(time.tv_sec, -last, last) * second + time.tv_nsec;
+}
+
 std::int64_t modification_time(const struct stat& status) {
-  return std::int64_t{status.st_mtim.tv_sec} * 1'000'000'000 + status.st_mtim.tv_nsec;
+  return nanoseconds_of(status.st_mtim);
 }
 
 struct stat status_of(const File& file) {

@@ -62,6 +62,8 @@ class Directory {
   File handle_;
 };
 
+/// A time of a file in nanoseconds since 1970; one that these can't hold is the last or first second that they can.
+std::int64_t nanoseconds_of(const struct timespec& time);
 /// Modification time in nanoseconds since 1970.
 std::int64_t modification_time(const struct stat& status);
 

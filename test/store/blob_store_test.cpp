@@ -6,6 +6,7 @@
 #include <csignal>
 #include <thread>
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 
 namespace hawser {
@@ -419,6 +420,23 @@ TEST_F(MaintenanceTest, PruneToASizeRemovesWhatWasUnusedTheLongest) {
   EXPECT_EQ(store.list().size(), 1U);
   EXPECT_TRUE(std::filesystem::exists(blob_path(other_digest)));
   EXPECT_FALSE(std::filesystem::exists(blob_path(third_digest)));
+}
+
+TEST_F(MaintenanceTest, PruneTakesTimesOfFilesAsTheyAre) {
+  BlobStore store(cache());
+  const auto write = [&](const std::string& text, std::int64_t seconds) {
+    const struct timespec time[] = {{seconds, 0}, {seconds, 0}};
+    write_text(blob_path(Digest::of(text)), text);
+    ASSERT_EQ(::utimensat(AT_FDCWD, blob_path(Digest::of(text)).c_str(), time, 0), 0);
+  };
+  // As tar --mtime=@0 leaves it, and of the year 2400, which nanoseconds since 1970 do not reach in 64 bits.
+  write(content, 0);
+  write(other, 13'569'465'600);
+  store.prune({.max_bytes = std::uint64_t{1} << 40});
+  EXPECT_EQ(store.list().size(), 2U);
+  store.prune({.age = std::chrono::hours(1)});
+  ASSERT_EQ(store.list().size(), 1U);
+  EXPECT_EQ(store.list()[0].digest, other_digest);
 }
 
 TEST_F(MaintenanceTest, PruneKeepsWhatImagesConsistOf) {

@@ -49,5 +49,12 @@ TEST_F(DirectoryTest, WritingIntoADeletedOneIsAnError) {
   EXPECT_EQ(gone.open_file("file", O_RDONLY).has_value(), false);
 }
 
+TEST(NanosecondsOf, StaysWithin64Bits) {
+  EXPECT_EQ(nanoseconds_of({1, 5}), 1'000'000'005);
+  constexpr std::time_t far = std::numeric_limits<std::time_t>::max();
+  EXPECT_GT(nanoseconds_of({far, 999'999'999}), 9'200'000'000'000'000'000);
+  EXPECT_LT(nanoseconds_of({-far, 0}), -9'200'000'000'000'000'000);
+}
+
 }  // namespace
 }  // namespace hawser
