@@ -52,11 +52,9 @@ std::optional<Digest> claimed_digest(const HttpHead& head, const std::string& se
 
 /// A path, perhaps with a query, that names the registry which is stood in for, where there is one.
 std::string with_ns(std::string target, const std::string& ns) {
-  const std::size_t mark = std::min(target.find('?'), target.size());
-  std::string query = target.substr(mark);
-  std::ranges::replace(query, '?', '&');
-  if (ns.empty() || query.find("&ns=") != std::string::npos) return target;
-  return target + (query.empty() ? "?ns=" : "&ns=") + boost::urls::encode(ns, boost::urls::unreserved_chars);
+  const auto has = [&](std::string_view part) { return target.find(part) != std::string::npos; };
+  if (ns.empty() || has("?ns=") || has("&ns=")) return target;
+  return target + (has("?") ? "&ns=" : "?ns=") + boost::urls::encode(ns, boost::urls::unreserved_chars);
 }
 
 /// The page after `page`, to which a Link header's target leads; hosts need not name the registry in it that they stand
