@@ -20,6 +20,8 @@ namespace {
 namespace fs = std::filesystem;
 namespace json = boost::json;
 
+constexpr const char* missing_hint = "        bring these again from where they were written; nothing was joined\n";
+
 /// Where the archive goes: by default under the list's name, without its ending, into the working directory.
 fs::path archive_path(const Command& command, const GivenParts& given) {
   const fs::path name = given.list_file.stem();
@@ -82,7 +84,7 @@ Outcome run_join_command(const Command& command, const Environment& environment)
   if (!whole) {
     const std::string missing = printable(missing_parts(given, report), 2000);
     if (sound && !command.quiet) std::fputs((missing + ": not given, of " + parts + "\n").c_str(), stderr);
-    if (!sound) std::fputs(("hawser: " + missing + ": missing, of " + parts + "\n").c_str(), stderr);
+    if (!sound) std::fputs(("hawser: " + missing + ": missing, of " + parts + "\n" + missing_hint).c_str(), stderr);
   }
   if (command.json)
     outcome.text = to_json(given, report, written ? std::optional(output) : std::nullopt);

@@ -91,7 +91,8 @@ TEST_F(JoinCommand, QuietSaysWhatIsWrongAlone) {
   test::write_text(scratch / "app.tar.002", "x");
   EXPECT_EQ(run().exit, ExitCode::integrity);
   EXPECT_EQ(told, "hawser: " + (scratch / "app.tar.002").string() +
-                      ": cut short: 1 of 1000 bytes\nhawser: app.tar.002: missing, of 3 parts\n");
+                      ": cut short: 1 of 1000 bytes\nhawser: app.tar.002: missing, of 3 parts\n"
+                      "        bring these again from where they were written; nothing was joined\n");
 }
 
 TEST_F(JoinCommand, ACheckIsOfThePartsThatAreGiven) {
