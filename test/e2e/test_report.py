@@ -209,7 +209,7 @@ def test_a_pull_can_be_looked_into_by_mouse_and_keys(browser, bench):
     shown["exchanges"][1].pop("first_byte")
     shown["exchanges"].append({"method": "GET", "url": "https://registry.example/v2/", "began": 1, "ended": 2, "error": "refused"})
     text = shows(browser, with_document(page, shown))
-    assert "3.10 s" in text and "1.0 MB" in text and "2 failures" in text
+    assert "3.10 s" in text and "1.0 MB" in text and "2 failed or given up" in text
     items = "document.querySelectorAll('.item')"
     assert browser.run(f"{items}.length") == 3 + 3 * 4 + 1
     assert browser.run("document.querySelectorAll('svg .item .cross').length") == 2
@@ -251,6 +251,9 @@ def test_an_empty_pull(browser, bench):
                                                "connections": [], "exchanges": [], "arrivals": []}))
     assert "No byte of a blob arrived." in text and "There was no connection." in text and "exit code 5" in text
     assert not re.search("undefined|NaN|null|Infinity", text)
+    killed = pull()
+    del killed["exit_code"]
+    assert "It was killed before it had ended." in shows(browser, with_document(page, killed))
 
 
 @pytest.mark.parametrize("kind", ["bench", "timeline"])
