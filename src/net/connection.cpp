@@ -71,6 +71,7 @@ Connection::Connection(asio::ip::tcp::socket socket, Origin origin, std::chrono:
 }
 
 Connection::~Connection() {
+  note_end(trace, socket_);
   watchdog_->socket = nullptr;
   watchdog_->timer.cancel();
 }

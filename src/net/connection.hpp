@@ -4,6 +4,7 @@
 #include "net/http_client.hpp"
 #include "net/origin.hpp"
 #include "net/tls_context.hpp"
+#include "net/traffic.hpp"
 
 #include <hawser/util/error.hpp>
 
@@ -64,6 +65,8 @@ class Connection {
   std::optional<std::chrono::steady_clock::time_point> idle_since() const { return idle_since_; }
   /// A request that was sent before the answer to the one before had come to its end; empty: none was.
   std::string sent_ahead;
+  ExchangeTrace ahead;    ///< of that
+  ConnectionTrace trace;  ///< of this connection
 
   /// What is sent from here on is to be acknowledged by the other side's kernel within `time`, else the connection is
   /// lost. A slow server acknowledges at once. Zero: however long it takes.

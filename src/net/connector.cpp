@@ -400,7 +400,20 @@ asio::awaitable<Connector::Won> Connector::race(const Endpoints& endpoints, cons
 
 asio::awaitable<std::unique_ptr<Connection>> Connector::open(
     Origin origin, std::function<void(std::chrono::microseconds)> on_connected) {
-  const std::optional<Proxy> proxy = proxy_for(origin, options_.proxies);
+  std::optional<Proxy> proxy = proxy_for(origin, options_.proxies);
+  const ConnectionTrace trace = begin_connection(options_.traffic, origin, proxy ? proxy->url() : "");
+  try {
+    auto connection = co_await open(std::move(origin), std::move(proxy), trace, std::move(on_connected));
+    co_return connection;
+  } catch (const Error& error) {
+    note_failure(trace, error.what());
+    throw;
+  }
+}
+
+asio::awaitable<std::unique_ptr<Connection>> Connector::open(
+    Origin origin, std::optional<Proxy> proxy, ConnectionTrace trace,
+    std::function<void(std::chrono::microseconds)> on_connected) {
   const std::string where = proxy ? proxy->to_string() + " for " + origin.to_string() : origin.to_string();
   Contexts tls;
   if (origin.tls) tls.origin = &tls_->with(tls_of(origin));
@@ -411,14 +424,18 @@ asio::awaitable<std::unique_ptr<Connection>> Connector::open(
   } else {
     endpoints = co_await resolve(origin);
   }
+  if (trace) trace->resolved = steady_clock::now();
   // By the time this runs the first SYN is on its way.
   if (tls.origin) asio::post(executor_, [all = tls_, context = tls.origin] { context->trust_system(); });
   const char* const hint = proxy ? "check what HTTPS_PROXY, HTTP_PROXY or ALL_PROXY says, and that the proxy is up"
                                  : "check the address and port, and whether a proxy is needed (HTTPS_PROXY)";
   Won won = co_await race(endpoints, where, hint);
+  note_connected(trace, won.socket);
   auto connection = std::make_unique<Connection>(std::move(won.socket), origin, options_.stall_timeout);
+  connection->trace = trace;
   if (on_connected) on_connected(won.took);
   co_await finish_opening(*connection, proxy, tls, where);
+  if (trace && origin.tls) trace->secured = steady_clock::now();
   co_return connection;
 }
 

@@ -90,6 +90,8 @@ class Connector {
   /// For one family apart from the usual question, or the usual one.
   void ask_name_service(const std::string& host, const std::shared_ptr<Host>& known,
                         std::optional<NetworkSettings::Family> apart = std::nullopt);
+  asio::awaitable<std::unique_ptr<Connection>> open(Origin origin, std::optional<Proxy> proxy, ConnectionTrace trace,
+                                                    std::function<void(std::chrono::microseconds)> on_connected);
   /// The addresses of an origin itself, as opposed to those of its proxy.
   asio::awaitable<Endpoints> resolve(Origin origin);
   /// A socket that is connected, and how long its own handshake took.

@@ -4,6 +4,7 @@
 #include "net/connector.hpp"
 #include "net/proxy.hpp"
 #include "net/response_decoder.hpp"
+#include "net/traffic.hpp"
 #include "util/async.hpp"
 #include "util/decompressor.hpp"
 #include "util/text.hpp"
@@ -404,12 +405,14 @@ struct HttpResponse::Impl {
       if (n == 0)
         throw Error(Errc::connection_lost, url.origin.to_string() + " closed the connection without an answer");
       answered = true;
+      trace.answer();
       input.append(chunk.data(), n);
       decode([&] { decoder.feed_head(input); });
     }
     small_since.reset();
     lease->lift_limit();
     head = decoder.head();
+    trace.head(head);
     remaining = is_bodiless ? 0 : decoder.content_length();
     finish_if_done();
   }
@@ -426,6 +429,7 @@ struct HttpResponse::Impl {
     const bool done = remaining ? *remaining == 0 : decoder.body_done();
     if (!done || finished) return;
     finished = true;
+    trace.end("");
     if (decoder.keep_alive() && input.empty()) {
       lease.give_back();
     } else {
@@ -489,6 +493,7 @@ struct HttpResponse::Impl {
   std::optional<std::uint64_t> remaining;  // of a body of known length
   bool is_bodiless = false;                // the answer to HEAD, whatever length its head tells
   bool finished = false;
+  ExchangeTrace trace;
 };
 
 HttpResponse::HttpResponse(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -511,11 +516,18 @@ asio::awaitable<std::size_t> HttpResponse::read_some(std::span<std::byte> buffer
   Impl& impl = *impl_;
   if (impl.finished || buffer.empty()) co_return 0;
   std::size_t n = 0;
-  if (impl.remaining) {
-    n = co_await impl.read_counted(buffer);
-  } else {
-    n = co_await impl.read_decoded(buffer);
+  try {
+    if (impl.remaining) {
+      n = co_await impl.read_counted(buffer);
+    } else {
+      n = co_await impl.read_decoded(buffer);
+    }
+  } catch (const Error& error) {
+    impl.trace.end(error.what());
+    throw;
   }
+  impl.trace.receive(n);
+  if (n == 0) impl.trace.end("");
   co_return n;
 }
 
@@ -566,19 +578,26 @@ asio::awaitable<HttpResponse> HttpClient::send(HttpRequest request) {
   const std::string text = serialise(request, options, proxy);
   const auto begin = std::chrono::steady_clock::now();
   for (bool fresh = false;; fresh = true) {
-    HttpClient::Pool::Lease lease = co_await pool->acquire(request.url.origin, text, fresh);
-    const bool reused = lease->idle_since().has_value();  // it may have been closed by the server meanwhile
-    const bool is_sent = !std::exchange(lease->sent_ahead, {}).empty();
-    auto response = std::make_unique<HttpResponse::Impl>(std::move(lease), request.url, options);
-    response->is_bodiless = request.method == "HEAD";
-    bool answered = false;
+    const auto wanted = std::chrono::steady_clock::now();
+    bool reused = false;  // it may have been closed by the server meanwhile
+    bool is_sent = false, answered = false;
+    std::unique_ptr<HttpResponse::Impl> response;
     try {
+      HttpClient::Pool::Lease lease = co_await pool->acquire(request.url.origin, text, fresh);
+      reused = lease->idle_since().has_value();
+      is_sent = !std::exchange(lease->sent_ahead, {}).empty();
+      response = std::make_unique<HttpResponse::Impl>(std::move(lease), request.url, options);
+      response->is_bodiless = request.method == "HEAD";
       if (is_sent) {
+        response->trace = std::move(response->lease->ahead);
         const auto round_trip = pool->entries[request.url.origin].round_trip.value_or(0us);
         response->begins_within = std::chrono::ceil<std::chrono::milliseconds>(
             std::max<std::chrono::microseconds>(patience_ahead, 6 * round_trip));
       } else {
+        response->trace = ExchangeTrace(options.traffic, request, wanted);
+        response->trace.ask(response->lease->trace, text, false);
         co_await response->lease->write(text);
+        response->trace.sent();
       }
       co_await response->read_head(answered);
       if (is_sent && !may_answer(response->head, request))
@@ -588,6 +607,10 @@ asio::awaitable<HttpResponse> HttpClient::send(HttpRequest request) {
       response->refuse_without_client_certificate();
       co_return HttpResponse(std::move(response));
     } catch (const Error& error) {
+      if (response)
+        response->trace.end(error.what());
+      else
+        ExchangeTrace(options.traffic, request, wanted).end(error.what());
       // A pooled connection that the server closed while it was idle: the request was not processed
       // (RFC 9112, section 9.3.1). Anything else is the caller's to judge.
       const bool was_idle = reused && !fresh && !answered && error.code() == Errc::connection_lost;
@@ -611,6 +634,9 @@ asio::awaitable<void> HttpClient::send_ahead(HttpRequest request, ResponseBody& 
   if (!can_follow || entry.is_short() || entry.loses_requests || !impl.lease->sent_ahead.empty()) co_return;
   if (pool->connector.absolute_form_proxy(request.url.origin)) co_return;
   impl.lease->sent_ahead = serialise(request, pool->options, std::nullopt);
+  impl.lease->ahead = ExchangeTrace(pool->options.traffic, request, std::chrono::steady_clock::now());
+  impl.lease->ahead.ask(impl.lease->trace, impl.lease->sent_ahead, true);
+  impl.lease->ahead.sent();
   co_await impl.lease->write(impl.lease->sent_ahead);
 }
 

@@ -6,6 +6,7 @@
 #include <hawser/net/network_settings.hpp>
 #include <hawser/net/proxy_settings.hpp>
 #include <hawser/net/tls_settings.hpp>
+#include <hawser/net/traffic.hpp>
 #include <hawser/util/error.hpp>
 
 #include <chrono>
@@ -82,6 +83,7 @@ struct NetOptions {
   std::function<std::size_t(std::chrono::microseconds)> connections_for_round_trip;
   /// Told a line about each response: method, URL without its query, status, time. Empty: nobody is told.
   std::function<void(const std::string&)> trace;
+  std::shared_ptr<TrafficRecord> traffic;  ///< takes down what happens; null: nobody does
 };
 
 /// Names and values, in order.
@@ -95,6 +97,7 @@ struct HttpRequest {
   Url url;
   Headers headers;
   std::string body;
+  Purpose purpose = Purpose::other;
 };
 
 /// The head of a response.

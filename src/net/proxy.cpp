@@ -296,6 +296,10 @@ std::string Proxy::address() const {
   return (name.find(':') == std::string::npos ? name : "[" + name + "]") + ":" + std::to_string(port);
 }
 
+std::string Proxy::url() const {
+  return (kind == Kind::socks5 ? "socks5://" : tls ? "https://" : "http://") + address();
+}
+
 asio::awaitable<void> open_tunnel(Connection& connection, const Proxy& proxy, std::string host, std::uint16_t port) {
   return proxy.kind == Proxy::Kind::http ? open_http_tunnel(connection, proxy, std::move(host), port)
                                          : open_socks_tunnel(connection, proxy, std::move(host), port);

@@ -32,6 +32,8 @@ struct Proxy {
   /// "the proxy host:port".
   std::string to_string() const { return "the proxy " + address(); }
   Origin origin() const { return {tls, host, port}; }
+  /// "http://host:port": its URL without user info.
+  std::string url() const;
 };
 
 /// The proxy for `origin`: that of its scheme, else all_proxy, less what no_proxy excludes, in the forms of

@@ -317,6 +317,8 @@ asio::awaitable<std::vector<RankedSource>> BlobSupply::sources_of(const BlobDeli
   if (media_type::is_foreign_layer(delivery.blob.descriptor.media_type))
     for (auto& source : foreign_sources(session_.http(), delivery.blob.descriptor.urls))
       sources.push_back({std::move(source), static_cast<unsigned>(sources.size() + 1)});
+  if (delivery.bytes)
+    for (const RankedSource& each : sources) each.source->note_config(delivery.blob.descriptor.digest);
   co_return sources;
 }
 

@@ -33,6 +33,7 @@ NetOptions net_options(const RegistryAccess& access) {
   options.connect_timeout = access.connect_timeout;
   options.stall_timeout = access.stall_timeout;
   options.proxies = access.proxies;
+  options.traffic = access.traffic;
   options.user_agent = std::string("hawser/") + version;
   // One more than downloads use, so that a token or a manifest need not wait for the end of a layer.
   options.max_connections_per_origin = access.max_connections.value_or(max_auto_connections + 1);

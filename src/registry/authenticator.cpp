@@ -380,6 +380,7 @@ asio::awaitable<void> Authenticator::renew(Entry& entry, std::string repository)
     if (entry.scope.empty()) entry.scope = choose_scope(std::nullopt, repository);
     co_await find_logins();
     HttpRequest request = make_token_request(service, entry.scope, login_of(repository));
+    request.purpose = Purpose::token;
     RedirectChain chain(request.url);
     HttpResponse response = co_await send_along(http_, chain, std::move(request));
     const HttpHead head = response.head();

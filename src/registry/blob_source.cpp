@@ -46,6 +46,7 @@ class ForeignUrl final : public BlobSource {
                   "a foreign layer is said to be at a link-local or cloud metadata address: " + start.to_display());
     HttpRequest request("GET", start);
     request.headers = range_headers(range);
+    request.purpose = Purpose::layer;
     RedirectChain chain(std::move(start));
     HttpResponse response = co_await send_along(http_, chain, std::move(request));
     redirected_ = chain.current();

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -61,12 +62,20 @@ class BlobSource {
   /// this: may ask for it already.
   virtual asio::awaitable<void> ask_ahead(Digest, std::optional<Interval>, ResponseBody& /*current*/) { co_return; }
 
+  /// The blob is a config, and no layer: for the record of the traffic.
+  void note_config(const Digest& digest) { configs_.insert(digest); }
   /// Counts bytes of blobs that came from here and were new.
   void count(std::uint64_t bytes) { brought_ += bytes; }
   std::uint64_t brought() const { return brought_; }
 
+ protected:
+  Purpose purpose_of(const Digest& digest) const {
+    return configs_.contains(digest) ? Purpose::config : Purpose::layer;
+  }
+
  private:
   std::uint64_t brought_ = 0;
+  std::set<Digest> configs_;
 };
 
 /// The sources of a foreign layer, one for each of its descriptor's `urls` that may be asked: without credentials, and

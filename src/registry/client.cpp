@@ -153,8 +153,9 @@ Headers RegistryClient::headers_of_home(const std::string& authorization) const 
   return headers;
 }
 
-asio::awaitable<HttpResponse> RegistryClient::get(RedirectChain& chain, Headers headers, std::string repository,
-                                                  std::string what, const char* method, Redirects redirects) {
+asio::awaitable<HttpResponse> RegistryClient::get(RedirectChain& chain, Purpose purpose, Headers headers,
+                                                  std::string repository, std::string what, const char* method,
+                                                  Redirects redirects) {
   std::string authorization = co_await authenticator_.authorization(repository);
   bool renewed = false;
   for (bool answered = false;; answered = true) {
@@ -163,6 +164,7 @@ asio::awaitable<HttpResponse> RegistryClient::get(RedirectChain& chain, Headers 
     {
       HttpRequest request(method, chain.current());
       request.headers = headers;
+      request.purpose = purpose;
       Headers of_home = headers_of_home(authorization);
       const bool without_body = request.method == "HEAD";
       HttpResponse response = co_await send_along(http_, chain, std::move(request), std::move(of_home), redirects);
@@ -193,6 +195,7 @@ asio::awaitable<HttpResponse> RegistryClient::get(RedirectChain& chain, Headers 
 asio::awaitable<std::vector<Challenge>> RegistryClient::base_challenges() {
   RedirectChain chain(url_of("/"));
   HttpRequest request("GET", chain.current());
+  request.purpose = Purpose::greeting;
   Headers of_home = form_.headers;
   HttpResponse response = co_await send_along(http_, chain, std::move(request), std::move(of_home));
   std::vector<Challenge> challenges;
@@ -230,7 +233,7 @@ asio::awaitable<FetchedManifest> RegistryClient::get_manifest(std::string reposi
   RedirectChain chain(url_of("/" + repository + "/manifests/" + selector));
   Headers headers;
   headers.emplace_back("Accept", std::string(media_type::accept_manifests()));
-  HttpResponse response = co_await get(chain, std::move(headers), repository, what);
+  HttpResponse response = co_await get(chain, Purpose::manifest, std::move(headers), repository, what);
   const HttpHead head = response.head();
   std::string bytes = co_await response.read_all(max_manifest_size);
   check_document(head, bytes, what);
@@ -252,7 +255,7 @@ asio::awaitable<ManifestHead> RegistryClient::head_manifest(std::string reposito
   RedirectChain chain(url_of("/" + repository + "/manifests/" + selector));
   Headers headers;
   headers.emplace_back("Accept", std::string(media_type::accept_manifests()));
-  HttpResponse response = co_await get(chain, std::move(headers), repository, what, "HEAD");
+  HttpResponse response = co_await get(chain, Purpose::manifest, std::move(headers), repository, what, "HEAD");
   const HttpHead& head = response.head();
   ManifestHead result{std::nullopt, read_rate_limit(head)};
   if (head.status == 405 || head.status == 501 || (head.status == 429 && result.rate_limit)) co_return result;
@@ -264,7 +267,7 @@ asio::awaitable<ManifestHead> RegistryClient::head_manifest(std::string reposito
 asio::awaitable<void> RegistryClient::check_login() {
   const std::string what = "login at " + registry_name(origin_);
   RedirectChain chain(url_of("/"));
-  HttpResponse response = co_await get(chain, Headers(), std::string(), what);
+  HttpResponse response = co_await get(chain, Purpose::greeting, Headers(), std::string(), what);
   const HttpHead head = response.head();
   const std::string body = co_await read_error_body(response);
   // A portal says 200 to everything.
@@ -280,7 +283,7 @@ asio::awaitable<std::vector<std::string>> RegistryClient::list_tags(std::string 
   Url page = url_of("/" + repository + "/tags/list", "n=1000");
   for (std::size_t pages = 0; pages < max_tag_pages; ++pages) {
     RedirectChain chain(page);
-    HttpResponse response = co_await get(chain, Headers(), repository, what);
+    HttpResponse response = co_await get(chain, Purpose::tags, Headers(), repository, what);
     const HttpHead head = response.head();
     const std::string body = co_await response.read_all(max_tag_page);
     check_document(head, body, what);
@@ -389,7 +392,8 @@ asio::awaitable<void> RegistryClient::Repository::locate(Digest digest) {
   });
   RedirectChain chain(url_of(digest));
   std::string what = "blob " + digest.short_string() + " of " + name();
-  HttpResponse response = co_await client_.get(chain, Headers(), name_, std::move(what), "GET", Redirects::return_it);
+  HttpResponse response =
+      co_await client_.get(chain, purpose_of(digest), Headers(), name_, std::move(what), "GET", Redirects::return_it);
   if (is_redirect(response.status())) chain.follow(response.head().header("Location"));
   found(digest, chain.current());
   if (chain.redirected()) co_await discard_body(response);
@@ -413,6 +417,7 @@ asio::awaitable<void> RegistryClient::Repository::ask_ahead(Digest digest, std::
   const auto self = shared_from_this();
   HttpRequest request("GET", url_of(digest));
   request.headers = range_headers(range);
+  request.purpose = purpose_of(digest);
   if (is_known(digest)) {
     request.url = targets_.at(digest).url;
   } else {
@@ -438,6 +443,7 @@ asio::awaitable<std::optional<BlobStream>> RegistryClient::Repository::open_at_t
   try {
     HttpRequest request("GET", target);  // without credentials: the redirect led away from the registry
     request.headers = range_headers(range);
+    request.purpose = purpose_of(digest);
     RedirectChain chain(target);
     HttpResponse response = co_await send_along(client_.http_, chain, std::move(request));
     if (!is_spent(response.status())) {
@@ -460,7 +466,7 @@ asio::awaitable<BlobStream> RegistryClient::Repository::open_afresh(Digest diges
                                                                     std::string what) {
   RedirectChain chain(url_of(digest));
   Headers headers = range_headers(range);
-  HttpResponse response = co_await client_.get(chain, std::move(headers), name_, what);
+  HttpResponse response = co_await client_.get(chain, purpose_of(digest), std::move(headers), name_, what);
   const int status = response.status();
   if (status == 200 || status == 206) found(digest, chain.current());
   Scrub words = client_.scrub();
@@ -485,6 +491,7 @@ asio::awaitable<std::string> RegistryClient::get_blob(std::string repository, De
   const std::string what = "blob " + descriptor.digest.short_string() + " of " + blobs->name();
   if (descriptor.size > max_manifest_size)
     throw Error(Errc::too_large, what + " is said to be " + std::to_string(descriptor.size) + " bytes long");
+  blobs->note_config(descriptor.digest);
   BlobStream stream = co_await blobs->open(descriptor.digest, std::nullopt);
   std::string content = co_await stream.body->read_all(max_manifest_size);
   const bool is_right =

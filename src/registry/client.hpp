@@ -112,8 +112,9 @@ class RegistryClient {
   /// GET, or another `method`, with authentication and redirects; `chain` tells afterwards where the answer came from.
   /// Throws what a status of 400 or more stands for; of HEAD's, which has no body to say why, only that of a 401.
   /// `what` is what is asked for.
-  asio::awaitable<HttpResponse> get(RedirectChain& chain, Headers headers, std::string repository, std::string what,
-                                    const char* method = "GET", Redirects redirects = Redirects::follow);
+  asio::awaitable<HttpResponse> get(RedirectChain& chain, Purpose purpose, Headers headers, std::string repository,
+                                    std::string what, const char* method = "GET",
+                                    Redirects redirects = Redirects::follow);
   asio::awaitable<std::vector<Challenge>> base_challenges();
   /// Opens connections for the blobs at `origin`.
   void warm_up(const Origin& origin);

@@ -218,6 +218,18 @@ std::string format_local_time(std::chrono::system_clock::time_point time) {
   return text;
 }
 
+std::string format_utc(std::chrono::system_clock::time_point time) {
+  const auto since = std::chrono::floor<std::chrono::milliseconds>(time).time_since_epoch();
+  const auto whole = std::chrono::floor<std::chrono::seconds>(since);
+  const auto seconds = static_cast<std::time_t>(whole.count());
+  std::tm parts{};
+  ::gmtime_r(&seconds, &parts);
+  std::array<char, 40> text{};
+  const std::size_t length = std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%S", &parts);
+  std::snprintf(text.data() + length, text.size() - length, ".%03dZ", static_cast<int>((since - whole).count()));
+  return text.data();
+}
+
 std::chrono::milliseconds parse_duration(std::string_view text, std::string_view option) {
   const std::string expected = "a duration, such as 15s, 500ms or 2m";
   const auto number = leading_number(text);

@@ -37,6 +37,9 @@ std::string format_duration(std::chrono::milliseconds duration);
 /// A point in time for people, in their time zone: "2026-11-29 04:12".
 std::string format_local_time(std::chrono::system_clock::time_point time);
 
+/// A point in time as in ISO 8601, in UTC: "2026-11-29T04:12:00.250Z".
+std::string format_utc(std::chrono::system_clock::time_point time);
+
 /// Parses a size such as "4M", "512KiB", "1.5g" or "65536"; K, M, G and T are powers of 1024.
 /// Throws Error{usage} naming `option` where it can't.
 std::uint64_t parse_size(std::string_view text, std::string_view option);

@@ -257,5 +257,13 @@ TEST(Base64, RefusesWhatIsNotBase64) {
   EXPECT_FALSE(base64_decode("Zm 9v"));
 }
 
+TEST(FormatUtc, HasMilliseconds) {
+  using namespace std::chrono_literals;
+  const std::chrono::system_clock::time_point epoch;
+  EXPECT_EQ(format_utc(epoch), "1970-01-01T00:00:00.000Z");
+  EXPECT_EQ(format_utc(epoch + 1'795'953'600s + 7ms + 999us), "2026-11-29T12:00:00.007Z");
+  EXPECT_EQ(format_utc(epoch - 1ms), "1969-12-31T23:59:59.999Z");
+}
+
 }  // namespace
 }  // namespace hawser

@@ -8,6 +8,7 @@
 #include <hawser/net/network_settings.hpp>
 #include <hawser/net/proxy_settings.hpp>
 #include <hawser/net/tls_settings.hpp>
+#include <hawser/net/traffic.hpp>
 #include <hawser/registry/credentials.hpp>
 #include <hawser/registry/endpoint.hpp>
 #include <hawser/transfer/observer.hpp>
@@ -58,6 +59,8 @@ struct RegistryAccess {
   /// Asked when a registry wants authentication, on a thread of the pool, by the name that the reference has for it;
   /// empty: all access is anonymous. docker_config_logins() makes one.
   CredentialLookup credentials;
+  /// Takes down what goes over the network; null: nobody does.
+  std::shared_ptr<TrafficRecord> traffic;
   /// Takes a line for people. Called on the network thread.
   std::function<void(Importance, const std::string&)> log;
 };
