@@ -8,7 +8,6 @@
 #include <array>
 #include <cmath>
 #include <cstdio>
-#include <ctime>
 #include <utility>
 
 #include <boost/json/array.hpp>
@@ -244,15 +243,6 @@ std::string csv_cell(std::string text) {
   return quoted + "\"";
 }
 
-std::string utc(std::chrono::system_clock::time_point time) {
-  const std::time_t seconds = std::chrono::system_clock::to_time_t(time);
-  std::tm parts{};
-  ::gmtime_r(&seconds, &parts);
-  std::array<char, 32> text{};
-  std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &parts);
-  return text.data();
-}
-
 /// The phases by their names.
 std::vector<std::pair<std::string_view, std::optional<double>>> named(const BenchPhases& phases) {
   return {{"resolve", phases.resolve}, {"connect", phases.connect},   {"tls", phases.tls},
@@ -278,6 +268,19 @@ json::object to_json(const BenchSample& sample) {
   return object;
 }
 
+/// Those of `samples` whose traffic is kept, the nearest to their median first.
+std::vector<std::size_t> by_distance(const std::vector<BenchSample>& samples) {
+  std::vector<double> times;
+  std::vector<std::size_t> sorted;
+  for (const BenchSample& sample : samples) {
+    if (sample.traffic) sorted.push_back(times.size());
+    times.push_back(sample.seconds);
+  }
+  const double middle = times.empty() ? 0 : median(times);
+  std::ranges::stable_sort(sorted, std::ranges::less{}, [&](std::size_t i) { return std::abs(times[i] - middle); });
+  return sorted;
+}
+
 json::object to_json(const BenchSetting& setting, const std::vector<BenchSample>& samples,
                      const std::optional<SettingSummary>& summary) {
   json::array list;
@@ -298,6 +301,11 @@ json::object to_json(const BenchSetting& setting, const std::vector<BenchSample>
   object["ratio_interval"] = json::array{summary->ratio_range.low, summary->ratio_range.high};
   object["apart"] = summary->apart;
   object["p"] = summary->p;
+  if (const auto nearest = by_distance(samples); !nearest.empty()) {
+    json::object timeline = to_json(*samples[nearest.front()].traffic);
+    timeline["elapsed"] = samples[nearest.front()].seconds;
+    object["timeline"] = std::move(timeline);
+  }
   return object;
 }
 
@@ -312,6 +320,12 @@ json::object to_json(const BenchLink& link, std::uint64_t bytes) {
 }
 
 }  // namespace
+
+void forget_most_traffic(std::vector<BenchSample>& samples) {
+  constexpr std::size_t most_kept = 9;  // the median moves with each sample
+  const std::vector<std::size_t> sorted = by_distance(samples);
+  for (std::size_t i = most_kept; i < sorted.size(); ++i) samples[sorted[i]].traffic.reset();
+}
 
 double steady_rate(const std::vector<Arrival>& arrivals) {
   if (arrivals.empty() || arrivals.back().bytes == 0) return 0;
@@ -418,7 +432,7 @@ json::object bench_json(const BenchResult& result, const BenchSummary& summary) 
     settings.emplace_back(to_json(result.settings[i], result.samples[i], summary.settings[i]));
   json::object object{{"kind", "bench"},
                       {"hawser", hawser::version},
-                      {"began", utc(result.began)},
+                      {"began", format_utc(result.began)},
                       {"image", result.image},
                       {"digest", result.digest},
                       {"layers", result.layers},

@@ -4,9 +4,12 @@
 #include "bench/schedule.hpp"
 #include "bench/statistics.hpp"
 
+#include <hawser/net/traffic.hpp>
+
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -31,13 +34,17 @@ struct BenchSample {
   double rate = 0;                   ///< bytes a second, as steady_rate() has it
   BenchPhases phases;
   std::size_t retries = 0;
-  std::size_t connections = 0;            ///< in use at once, at most
-  std::optional<std::uint64_t> wasted;    ///< bytes of answers that were of no use
-  double cpu = 0;                         ///< seconds, user and system
-  std::uint64_t memory = 0;               ///< bytes, at most: resident, and what waited for the hash
-  std::vector<std::string> storage = {};  ///< addresses that layers came from
-  std::size_t counted_pulls = 0;          ///< requests that registries count against their limits
+  std::size_t connections = 0;                        ///< in use at once, at most
+  std::optional<std::uint64_t> wasted;                ///< bytes of answers that were of no use
+  double cpu = 0;                                     ///< seconds, user and system
+  std::uint64_t memory = 0;                           ///< bytes, at most: resident, and what waited for the hash
+  std::vector<std::string> storage = {};              ///< addresses that layers came from
+  std::size_t counted_pulls = 0;                      ///< requests that registries count against their limits
+  std::shared_ptr<const TrafficRecord> traffic = {};  ///< what it sent and got; null: that is not kept
 };
+
+/// Forgets the traffic of those that took much more or less time than the others: of one near the median it is shown.
+void forget_most_traffic(std::vector<BenchSample>& samples);
 
 /// What had arrived by then.
 struct Arrival {

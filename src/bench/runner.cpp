@@ -1,6 +1,6 @@
 #include "bench/runner.hpp"
 
-#include "bench/socket_figures.hpp"
+#include "bench/phases.hpp"
 #include "pull/session.hpp"
 #include "pull/state_directory.hpp"
 #include "util/text.hpp"
@@ -94,7 +94,6 @@ class BenchRecorder : public TransferObserver {
     const double now = elapsed();
     received_ += bytes;
     if (now >= next_memory_) {
-      sockets_.look();
       memory_ = std::max(memory_, resident_bytes());
       next_memory_ = now + memory_step;
     }
@@ -119,12 +118,8 @@ class BenchRecorder : public TransferObserver {
   std::uint64_t received() const { return received_; }
   const std::vector<Arrival>& arrivals() const { return arrivals_; }
 
-  /// What came over its connections, as of the last look.
-  const SocketFigures& sockets() const { return sockets_; }
-
-  /// The pull is over, its connections still there.
-  BenchSample sample() {
-    sockets_.look();
+  /// The pull is over.
+  BenchSample sample() const {
     BenchSample sample;
     sample.seconds = elapsed();
     sample.bytes = received_;
@@ -133,10 +128,7 @@ class BenchRecorder : public TransferObserver {
     sample.connections = connections_;
     sample.cpu = cpu_seconds() - cpu_before_;
     sample.memory = std::max(memory_, resident_bytes());
-    if (!arrivals_.empty()) {
-      sample.first_byte = arrivals_.front().time;
-      sample.phases.layers = sample.seconds - arrivals_.front().time;
-    }
+    if (!arrivals_.empty()) sample.first_byte = arrivals_.front().time;
     return sample;
   }
 
@@ -151,7 +143,6 @@ class BenchRecorder : public TransferObserver {
   std::vector<Arrival> arrivals_;
   std::size_t retries_ = 0, connections_ = 0;
   std::uint64_t memory_ = 0;
-  SocketFigures sockets_;
   double next_memory_ = 0, next_status_ = 0;
 };
 
@@ -284,6 +275,7 @@ asio::awaitable<void> Bench::run() {
       sample->round = round;
       watcher_.message(what + ": " + duration(sample->seconds));
       result_.samples[setting].push_back(std::move(*sample));
+      forget_most_traffic(result_.samples[setting]);
     }
   }
   timer.cancel();
@@ -301,6 +293,8 @@ bool Bench::has_samples() const {
 asio::awaitable<std::optional<BenchSample>> Bench::pull_once(const BenchSetting& setting, const std::string& what) {
   PullRequest request = request_;
   setting.apply(request);
+  const auto traffic = std::make_shared<TrafficRecord>();
+  request.access.traffic = traffic;
   BenchRecorder record(layers_);
   record.on_rate_limit = [this](const Error& why) {
     end(std::string("the registry wants fewer requests: ") + why.what(), why);
@@ -320,9 +314,12 @@ asio::awaitable<std::optional<BenchSample>> Bench::pull_once(const BenchSetting&
     sample->memory += image.held;
     sample->counted_pulls = 1;
   }
+  traffic->close();
+  add_traffic(*sample, *traffic);
+  sample->traffic = traffic;
   result_.downloaded += record.received();
   ++result_.counted_pulls;
-  learn_of_link(record);
+  learn_of_link(record, *traffic);
   if (!failure) {
     image_bytes_ = std::max(image_bytes_, sample->bytes);  // with the config, whose size no plan tells
     co_return sample;
@@ -352,14 +349,15 @@ void Bench::learn_of_origins(const std::vector<SourceResult>& sources) {
   result_.link.round_trips = (is_plain ? 3 : 4) + (is_index_ ? 1 : 0);
 }
 
-void Bench::learn_of_link(const BenchRecorder& record) {
+void Bench::learn_of_link(const BenchRecorder& record, const TrafficRecord& traffic) {
   BenchLink& link = result_.link;
   const double rate = best_rate(record.arrivals(), bandwidth_window);
   if (rate > link.bandwidth.value_or(0)) link.bandwidth = rate;
-  if (const auto round_trip = record.sockets().round_trip())
-    link.round_trip = std::min(*round_trip, link.round_trip.value_or(*round_trip));
-  segments_ += record.sockets().segments();
-  out_of_order_ += record.sockets().out_of_order();
+  const LinkFigures figures = link_figures(traffic);
+  if (figures.round_trip)
+    link.round_trip = std::min(*figures.round_trip, link.round_trip.value_or(*figures.round_trip));
+  segments_ += figures.segments;
+  out_of_order_ += figures.out_of_order;
   if (segments_ > 0) link.loss = static_cast<double>(out_of_order_) / static_cast<double>(segments_);
   link.measured_by =
       "round_trip: the least of the connection that brought the most, its handshake included (TCP_INFO). "

@@ -66,7 +66,7 @@ class Bench {
  private:
   boost::asio::awaitable<std::optional<BenchSample>> pull_once(const BenchSetting& setting, const std::string& what);
   void learn_of_origins(const std::vector<SourceResult>& sources);
-  void learn_of_link(const BenchRecorder& record);
+  void learn_of_link(const BenchRecorder& record, const TrafficRecord& traffic);
   std::string status(const BenchRecorder& record) const;
   boost::asio::awaitable<void> ask_for_limit();
   bool may_go_on();

@@ -143,5 +143,37 @@ TEST(BenchReport, JsonHasEverySampleAndWhatIsKnown) {
   EXPECT_THAT(json, Not(HasSubstr("bandwidth\"")));
 }
 
+TEST(BenchReport, TheTimelineIsThatOfThePullNearestTheMedian) {
+  BenchResult result = bench_of({{1, {5, 1, 3.1, 9, 3}}});
+  for (BenchSample& sample : result.samples[0]) {
+    const auto traffic = std::make_shared<TrafficRecord>();
+    traffic->add_connection(std::chrono::steady_clock::now())->origin = std::to_string(sample.round);
+    sample.traffic = traffic;
+  }
+  const auto origin = [&] {
+    const auto document = bench_json(result, summarize(result));
+    return std::string(document.at("settings").at(0).at("timeline").at("connections").at(0).at("origin").as_string());
+  };
+  EXPECT_EQ(origin(), "3");
+  EXPECT_EQ(bench_json(result, summarize(result)).at("settings").at(0).at("timeline").at("elapsed").as_double(), 3.1);
+  result.samples[0][2].traffic.reset();
+  EXPECT_EQ(origin(), "5");
+  for (BenchSample& sample : result.samples[0]) sample.traffic.reset();
+  EXPECT_FALSE(bench_json(result, summarize(result)).at("settings").at(0).as_object().contains("timeline"));
+}
+
+TEST(BenchReport, TheTrafficOfAFewPullsIsKept) {
+  BenchResult result = bench_of({{1, std::vector<double>(30, 5.0)}});
+  std::vector<BenchSample>& samples = result.samples[0];
+  for (BenchSample& sample : samples) {
+    sample.seconds = static_cast<double>(sample.round);
+    sample.traffic = std::make_shared<TrafficRecord>();
+  }
+  forget_most_traffic(samples);
+  EXPECT_EQ(std::ranges::count_if(samples, [](const BenchSample& sample) { return sample.traffic != nullptr; }), 9);
+  EXPECT_TRUE(samples[14].traffic && samples[15].traffic);
+  EXPECT_FALSE(samples[0].traffic || samples[29].traffic);
+}
+
 }  // namespace
 }  // namespace hawser

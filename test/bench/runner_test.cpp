@@ -14,6 +14,7 @@ namespace hawser::test {
 namespace {
 
 using testing::AllOf;
+using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
@@ -90,6 +91,12 @@ TEST_F(BenchTest, EachRoundPullsWithEachSetting) {
   EXPECT_EQ(result.counted_pulls, 6U);
   EXPECT_EQ(result.ended, "");
   EXPECT_EQ(result.samples[0][0].connections, 1U);
+  const BenchSample& sample = result.samples[1][0];
+  EXPECT_TRUE(sample.phases.resolve && sample.phases.connect && sample.phases.manifest && sample.phases.layers);
+  EXPECT_FALSE(sample.phases.tls || sample.phases.token || sample.phases.redirect);
+  EXPECT_EQ(result.samples[0][0].wasted, 0U) << "one connection asks for nothing twice";
+  EXPECT_THAT(sample.storage, ElementsAre(registry.host()));
+  EXPECT_TRUE(result.link.round_trip && result.link.loss);
   EXPECT_THAT(said, AllOf(HasSubstr("round 1 of 2, 4: "), HasSubstr("round 2 of 2, 1: ")));
 }
 
