@@ -28,7 +28,7 @@ _hawser() {
       compopt -o filenames
       COMPREPLY=($(compgen -d -- "$current"))
       return ;;
-    -o | --output | --from-file | --lock | --locked | --failed-file | --html | --ca-cert | --client-cert | --client-key | --import-tar)
+    -o | --output | --from-file | --lock | --locked | --failed-file | --timeline | --trace-http | --html | --ca-cert | --client-cert | --client-key | --import-tar)
       compopt -o filenames
       COMPREPLY=($(compgen -f -- "$current"))
       return ;;
@@ -54,7 +54,7 @@ _hawser() {
         --chunk-size | --limit-rate | --retries | --max-wait | --connect-timeout | --stall-timeout | -u | --username | \
         --password | --mirror | --insecure-registry | --ca-cert | --cert-dir | --client-cert | --client-key | --tls-min | --resolve | \
         --interface | --cache-dir | --import-tar | --older-than | --max-size | --shard | --latest | --output-template | \
-        --lock | --locked | --failed-file | --html | --split | --connections | --layers | --runs | --max-bytes | --max-time) value=1 ;;
+        --lock | --locked | --failed-file | --timeline | --trace-http | --html | --split | --connections | --layers | --runs | --max-bytes | --max-time) value=1 ;;
       -*) ;;
       inspect | manifest | digest | tags | ratelimit | config | bench | cache | import | join | login | logout | help | version)
         command=$word
@@ -72,7 +72,7 @@ _hawser() {
     local options
     case $command in
       pull) options="--platform --all-platforms --from-file --latest --locked --shard --allow-foreign-layers --dry-run --output
-        --output-template --split --force --lock --failed-file --offline
+        --output-template --split --force --lock --failed-file --timeline --trace-http --offline
         --format --uncompressed --max-concurrent-downloads --max-connections --chunk-size --limit-rate --cache-dir --no-cache
         --verify-cache --import-tar $mirrors $access $general" ;;
       inspect) options="--platform --config --raw $mirrors $access $general" ;;

@@ -21,7 +21,7 @@ function __hawser_command --description "The command on the command line; pull w
                 set value 1
             case --connections --layers --runs --max-bytes --max-time
                 set value 1
-            case --latest --split --lock --locked --failed-file --html --output-template --max-size
+            case --latest --split --lock --locked --failed-file --timeline --trace-http --html --output-template --max-size
                 set value 1
             case "-*"
                 continue
@@ -63,6 +63,8 @@ complete -c hawser -n 'contains (__hawser_command) pull' -l split -x -d 'write a
 complete -c hawser -n 'contains (__hawser_command) join' -l check -d 'only check the parts'
 complete -c hawser -n 'contains (__hawser_command) pull' -l lock -r -F -d 'write what the tags stand for'
 complete -c hawser -n 'contains (__hawser_command) pull' -l failed-file -r -F -d 'write a list of what failed'
+complete -c hawser -n 'contains (__hawser_command) pull' -l timeline -r -F -d 'write where the time went'
+complete -c hawser -n 'contains (__hawser_command) pull' -l trace-http -r -F -d 'write all requests and answers as HAR'
 complete -c hawser -n 'contains (__hawser_command) pull' -l output-template -x -d 'names of the files'
 complete -c hawser -n 'contains (__hawser_command) pull' -l force -d 'write a tar again that is up to date'
 complete -c hawser -n 'contains (__hawser_command) pull' -l offline -d 'take everything from the cache'

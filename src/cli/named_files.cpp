@@ -43,6 +43,8 @@ std::vector<NamedFile> files_beside(const Command& command) {
   };
   add("--lock", command.lock);
   add(failed_file, command.failed_file);
+  add("--timeline", command.timeline);
+  add("--trace-http", command.trace_http);
   return files;
 }
 

@@ -52,6 +52,12 @@ struct OptionValue {
     return text;
   }
 
+  std::string timeline() const {
+    if (!text.ends_with(".json") && !text.ends_with(".html"))
+      throw usage(option + " takes a file whose name ends in .html or .json");
+    return text;
+  }
+
   std::string tar() const { return tar_file(text, option); }
 
   std::string user() const {
@@ -285,6 +291,12 @@ constexpr auto options = std::to_array<OptionInfo>({
     {"failed-file", 0, "FILE", false, output_group, on_pull,
      "Write to FILE a list of the images that failed, for --from-file",
      [](auto& to, auto& value) { to.failed_file = value.non_empty(); }},
+    {"timeline", 0, "FILE.html|.json", false, output_group, on_pull,
+     "Write what went over each connection when, as a page or as JSON: where the time went",
+     [](auto& to, auto& value) { to.timeline = value.timeline(); }},
+    {"trace-http", 0, "FILE.har", false, output_group, on_pull,
+     "Write to FILE.har all requests and answers, without secrets, for the developer tools of a browser (HAR 1.2)",
+     [](auto& to, auto& value) { to.trace_http = value.non_empty(); }},
     {"format", 0, "FORMAT", false, output_group, on_pull, "docker-archive (default), oci-archive or oci-dir",
      [](auto& to, auto& value) { to.format = value.format(); }},
     {"uncompressed", 0, "", false, output_group, on_pull,
@@ -555,8 +567,8 @@ void check_pull(Command& pull) {
     check_output_template(pull.output_template, pull.all_platforms);
     if (to_stdout) throw usage("--output-template names files, but --output - is standard output");
   }
-  for (const std::string* file : {&pull.lock, &pull.locked, &pull.failed_file})
-    if (*file == "-") throw usage("--lock, --locked and --failed-file take files, not -");
+  for (const std::string* file : {&pull.lock, &pull.locked, &pull.failed_file, &pull.trace_http})
+    if (*file == "-") throw usage("--lock, --locked, --failed-file and --trace-http take files, not -");
   if (!pull.words.empty() || !pull.lists.empty()) return;
   if (pull.import_tars.empty()) throw usage("which image?", "hawser nginx:latest pulls one; see hawser --help");
   pull.name = import;

@@ -92,6 +92,7 @@ struct Command : PullRequest {
   std::string locked;                    ///< a lock that says what tags stand for; empty: the registries do
   std::string lock;                      ///< where a lock is written to; empty: nowhere
   std::string failed_file;               ///< where a list of what failed is written to; empty: nowhere
+  std::string timeline, trace_http;      ///< where TrafficFiles writes to; empty: nowhere
   Shard shard;                           ///< the part of the images that is pulled
   std::vector<std::string> import_tars;  ///< taken into the cache before the pull
   bool dry_run = false;

@@ -7,6 +7,7 @@
 #include "cli/registries.hpp"
 #include "cli/runtime.hpp"
 #include "cli/statistics.hpp"
+#include "cli/traffic_files.hpp"
 #include "pull/output.hpp"
 #include "util/atomic_file.hpp"
 #include "util/file.hpp"
@@ -262,30 +263,42 @@ std::optional<std::string> environment_variable(const std::string& name) {
   return value == nullptr ? std::nullopt : std::optional<std::string>(value);
 }
 
-}  // namespace
+std::vector<std::string> names_of(const std::vector<ListedImage>& listed) {
+  std::vector<std::string> names;
+  for (const ListedImage& each : listed) names.push_back(image_list_line(ListedImage{each.name, each.tags, each.word}));
+  return names;
+}
 
-ExitCode run_pull_command(const Command& command, const Environment& environment) {
+/// All of a pull but what is written of its traffic when it is over. `images` is then what was to be pulled, as far as
+/// it was found out.
+ExitCode pull_images(const Command& command, const Environment& environment, Runtime& runtime, TrafficFiles& files,
+                     std::vector<std::string>& images) {
   const auto begin = std::chrono::steady_clock::now();
-  refuse_a_terminal(command);
   const FailedFile failed(command);
   failed.check();
   const ImageLock earlier = earlier_lock(command);
   PullRequest request = command;
   if (!command.use_cache) request.cache_directory.clear();
-  Runtime runtime(command, environment);
   Progress& progress = runtime.progress();
   const auto registries = read_registries(command, environment, progress);
   const ImageNames resolve = image_names(registries, progress);
   const auto names = collect_images(
       command, {std::cin, environment_variable, resolve, [&](const std::string& line) { progress.message(line); }});
-  check_named_files(command, images_of_known_outputs(names));
+  const auto check_files = [&](const std::vector<RequestedImage>& of) {
+    files.allow(false);
+    check_named_files(command, of);
+    files.allow(true);
+  };
+  check_files(images_of_known_outputs(names));
   if (names.empty()) return pull_nothing(command, progress);
+  images = names_of(names);
   failed.begin(names);
   request.access = registry_access(command, known_places(names, command), environment, registries, progress);
+  request.access.traffic = files.record();
   ChosenImages chosen = choose_images(names, command, environment, request.access, progress);
   if (chosen.signal != 0) return exit_code_of_signal(chosen.signal);
   if (chosen.images.empty() && chosen.unknown.empty()) return pull_nothing(command, progress);
-  check_named_files(command, chosen.images);
+  check_files(chosen.images);
   leave_out_incomplete(chosen, request);
   request.references = chosen.images;
   import_tars(command, progress);
@@ -293,7 +306,15 @@ ExitCode run_pull_command(const Command& command, const Environment& environment
   if (nothing) request.output.reset();  // to be told of, not to be written
   Pull pull(runtime.executor(), runtime.pool(), std::move(request), progress);
   int signal = 0;
-  if (!nothing) signal = runtime.run(command.dry_run ? pull.plan() : pull.run(), [&] { pull.stop(); });
+  const auto stop = [&] {
+    pull.stop();
+    try {
+      files.write(images, std::nullopt, progress);  // it may not end in the time that is left
+    } catch (const std::exception&) {
+      // Told where it does.
+    }
+  };
+  if (!nothing) signal = runtime.run(command.dry_run ? pull.plan() : pull.run(), stop);
 
   PullStatistics statistics;
   statistics.images = pull.results();
@@ -306,6 +327,7 @@ ExitCode run_pull_command(const Command& command, const Environment& environment
     listed.push_back(unknown.first);
   }
   if (signal == 0) write_lock(command, earlier, listed, statistics.images);
+  images = names_of(listed);
   failed.end(listed, statistics.images);
   statistics.sources = pull.sources();
   for (SourceResult& source : statistics.sources) source.trouble = progress.masked(source.trouble);
@@ -326,6 +348,28 @@ ExitCode run_pull_command(const Command& command, const Environment& environment
   }
   say(command, statistics);
   return statistics.exit();
+}
+
+}  // namespace
+
+ExitCode run_pull_command(const Command& command, const Environment& environment) {
+  refuse_a_terminal(command);
+  TrafficFiles files(command);
+  Runtime runtime(command, environment);
+  std::vector<std::string> images;
+  ExitCode exit = ExitCode::done;
+  try {
+    exit = pull_images(command, environment, runtime, files, images);
+  } catch (const std::exception& failure) {
+    try {
+      files.write(images, exit_code(failure), runtime.progress());
+    } catch (const std::exception& unwritten) {
+      warn(command, unwritten.what());
+    }
+    throw;
+  }
+  files.write(images, exit, runtime.progress());
+  return exit;
 }
 
 }  // namespace hawser

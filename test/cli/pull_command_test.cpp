@@ -185,6 +185,137 @@ TEST_F(RegistryCommandTest, AttackAnEchoedSecretIsShownByNoErrorAndNoResult) {
   }
 }
 
+/// What a pull writes of its traffic.
+class PullTrafficTest : public RegistryCommandTest {
+ protected:
+  PullTrafficTest() {
+    pull.timeline = (directory / "pull.json").string();
+    pull.trace_http = (directory / "pull.har").string();
+  }
+
+  boost::json::value timeline() const { return boost::json::parse(read_text(pull.timeline)); }
+  boost::json::array entries() const {
+    return boost::json::parse(read_text(pull.trace_http)).at("log").at("entries").as_array();
+  }
+  /// How often something was asked for with such a status.
+  std::ptrdiff_t count(const boost::json::value& document, std::string_view purpose, int status) const {
+    return std::ranges::count_if(document.at("exchanges").as_array(), [&](const boost::json::value& exchange) {
+      const auto* const is = exchange.as_object().if_contains("purpose");
+      const auto* const got = exchange.as_object().if_contains("status");
+      return is && is->as_string() == purpose && got && got->to_number<int>() == status;
+    });
+  }
+};
+
+TEST_F(PullTrafficTest, ATimelineSaysWhatWasAskedForAndWhatCame) {
+  registry.auth().require_token(registry.url("/token"));
+  EXPECT_EQ(run_pull_command(pull, {}), ExitCode::done);
+  const auto document = timeline();
+  EXPECT_EQ(document.at("kind").as_string(), "timeline");
+  EXPECT_EQ(document.at("images").at(0).as_string(), registry.host() + "/a/b:latest");
+  EXPECT_EQ(document.at("exit_code").to_number<int>(), 0);
+  EXPECT_EQ(count(document, "token", 200), 1);
+  EXPECT_EQ(count(document, "manifest", 200), 1);
+  EXPECT_EQ(count(document, "config", 200), 1);
+  EXPECT_GE(count(document, "layer", 200) + count(document, "layer", 206), 2);
+  const auto& arrivals = document.at("arrivals").as_array();
+  EXPECT_GE(arrivals.back().at(1).to_number<std::size_t>(),
+            image.config.size() + image.layers[0].size() + image.layers[1].size());
+  const double elapsed = document.at("elapsed").to_number<double>();
+  for (const auto& exchange : document.at("exchanges").as_array())
+    EXPECT_LE(exchange.at("ended").to_number<double>(), elapsed + 1e-6);
+  for (const auto& connection : document.at("connections").as_array())
+    EXPECT_TRUE(connection.as_object().contains("ended"));
+  EXPECT_EQ(entries().size(), document.at("exchanges").as_array().size());
+}
+
+TEST_F(PullTrafficTest, BothAreWrittenOfAPullThatFails) {
+  pull.words = {registry.host() + "/a/b:nothing"};
+  EXPECT_EQ(run_pull_command(pull, {}), ExitCode::not_found);
+  EXPECT_EQ(timeline().at("exit_code").to_number<int>(), 4);
+  EXPECT_EQ(timeline().at("images").at(0).as_string(), registry.host() + "/a/b:nothing");
+  EXPECT_EQ(count(timeline(), "manifest", 404), 1);
+  EXPECT_FALSE(entries().empty());
+  EXPECT_THAT(directory.names(), Not(testing::Contains(HasSubstr("partial"))));
+}
+
+TEST_F(PullTrafficTest, BothAreWrittenOfAPullThatCannotBegin) {
+  pull.access.tls.ca_files = {(directory / "nowhere").string()};
+  EXPECT_EQ(pull_failure().code, Errc::usage);
+  EXPECT_EQ(timeline().at("exit_code").to_number<int>(), 2);
+  EXPECT_TRUE(entries().empty());
+}
+
+TEST_F(PullTrafficTest, AFileThatIsAnotherOneOfThePullIsRefusedAndLeftAlone) {
+  pull.lists = {(directory / "list").string()};
+  write_text(pull.lists[0], registry.host() + "/a/b\n");
+  const std::string list = read_text(pull.lists[0]);
+  for (std::string* path : {&pull.timeline, &pull.trace_http}) {
+    const std::string before = std::exchange(*path, pull.lists[0]);
+    EXPECT_EQ(pull_failure().code, Errc::usage);
+    EXPECT_EQ(read_text(pull.lists[0]), list);
+    *path = before;
+  }
+  pull.trace_http = pull.timeline;
+  EXPECT_EQ(pull_failure().code, Errc::usage);
+  pull.trace_http = *pull.output;
+  write_text(*pull.output, "something");
+  EXPECT_EQ(pull_failure().code, Errc::usage);
+  EXPECT_EQ(read_text(*pull.output), "something");
+  EXPECT_EQ(registry.requests().size(), 0U);
+}
+
+TEST_F(PullTrafficTest, APageHasTheTimelineInIt) {
+  pull.timeline = (directory / "pull.html").string();
+  EXPECT_EQ(run_pull_command(pull, {}), ExitCode::done);
+  EXPECT_THAT(read_text(pull.timeline), AllOf(HasSubstr("<!DOCTYPE html>"), HasSubstr("\"kind\":\"timeline\""),
+                                              HasSubstr("\"purpose\":\"layer\"")));
+}
+
+TEST_F(PullTrafficTest, QuestionsAboutTagsAreAPartOfIt) {
+  pull.words = {registry.host() + "/a/b:l*"};
+  EXPECT_EQ(run_pull_command(pull, {}), ExitCode::done);
+  EXPECT_EQ(count(timeline(), "tags", 200), 1);
+  EXPECT_EQ(timeline().at("images").at(0).as_string(), registry.host() + "/a/b:latest");
+}
+
+TEST_F(PullTrafficTest, ATimelineAloneKeepsNoHeaders) {
+  pull.trace_http.clear();
+  EXPECT_EQ(run_pull_command(pull, {}), ExitCode::done);
+  EXPECT_EQ(timeline().at("kind").as_string(), "timeline");
+  EXPECT_THAT(directory.names(), ElementsAre("cache", "image.tar", "pull.json"));
+}
+
+TEST_F(RegistryCommandTest, AttackNoSecretIsInWhatIsWrittenOfTheTraffic) {
+  const std::string password = "hush99";
+  pull.username = "me";
+  pull.timeline = (directory / "pull.json").string();
+  pull.trace_http = (directory / "pull.har").string();
+  // A hostile registry repeats what it was sent, in the headers that are shown.
+  registry.on("GET", "/v2/a/b/manifests/*").with_fault([&](Reply& reply) {
+    if (reply.status != 200) return;  // it has been sent nothing yet
+    reply.headers.emplace_back("Server", "hush99");
+    reply.headers.emplace_back("ETag", "bWU6aHVzaDk5");
+    reply.headers.emplace_back("Location", "/x?hush99");
+  });
+  for (const bool tokens : {false, true}) {
+    if (tokens)
+      registry.auth().require_token(registry.url("/token"), "me", password);
+    else
+      registry.auth().require_basic("me", password);
+    pull.force = true;
+    EXPECT_EQ(run_pull_command(pull, {password}), ExitCode::done);
+    const std::string all = read_text(pull.timeline) + read_text(pull.trace_http);
+    EXPECT_THAT(all, AllOf(HasSubstr("\"Authorization\",\"value\":\"***\""), Not(HasSubstr(password)),
+                           Not(HasSubstr("bWU6aHVzaDk5"))));
+    for (const ScriptedRequest& request : registry.requests()) {
+      const std::string sent = request.header("Authorization");
+      if (sent.empty()) continue;
+      EXPECT_THAT(all, Not(HasSubstr(sent.substr(sent.find(' ') + 1))));
+    }
+  }
+}
+
 /// A machine whose registries.conf names two registries for short names; the image is at the second.
 class ShortNameTest : public RegistryCommandTest {
  protected:
@@ -333,6 +464,12 @@ TEST_F(RegistryCommandTest, FilesBesideTheOutputsAreTriedBeforeAnythingIsFetched
   EXPECT_EQ(pull_failure().code, Errc::disk);
   pull.lock.clear();
   pull.failed_file = (directory / "nowhere/failed").string();
+  EXPECT_EQ(pull_failure().code, Errc::disk);
+  pull.failed_file.clear();
+  pull.timeline = (directory / "nowhere/t.json").string();
+  EXPECT_EQ(pull_failure().code, Errc::disk);
+  pull.timeline.clear();
+  pull.trace_http = (directory / "nowhere/t.har").string();
   EXPECT_EQ(pull_failure().code, Errc::disk);
   EXPECT_EQ(registry.count("GET", "/*"), 0U);
 }
