@@ -305,6 +305,34 @@ def test_it_is_written_when_the_bench_ends_early(browser, hawser, image):
     assert "Ended early: " in shows(browser, hawser.directory / "page.html")
 
 
+def test_a_pull_writes_where_its_time_went(browser, hawser, image):
+    result = hawser.run("pull", "--no-cache", "--timeline", "pull.html", "-o", "image.tar", image)
+    assert result.code == OK, result.err
+    browser.show_as()
+    text = shows(browser, hawser.directory / "pull.html")
+    document = json.loads(browser.run("document.getElementById('document').textContent"))
+    assert document["images"] == [image] and image in text and f"{document['elapsed']:.2f} s" in text
+    assert browser.run("document.querySelectorAll('.item .receive').length") > 0
+    browser.run("document.querySelectorAll('details').forEach(each => { each.open = true; })")
+    browser.settle()
+    received = browser.run("""[...document.querySelectorAll('details')[1].querySelectorAll('tbody tr')].map(
+        row => Number([...row.querySelectorAll('data')].at(-1).value))""")
+    assert received == [exchange["received"] for exchange in document["exchanges"]]
+
+
+def test_a_bench_shows_the_timeline_of_each_setting(browser, bench):
+    page, document = bench
+    browser.show_as()
+    shows(browser, page)
+    for i, setting in enumerate(document["settings"]):
+        browser.run(f"(s => {{ s.value = {i}; s.dispatchEvent(new Event('change')); }})(document.getElementById('setting'))")
+        browser.settle()
+        shown = browser.run("[...document.querySelectorAll('details summary')].map(each => each.textContent)")
+        timeline = setting["timeline"]
+        assert shown[-2:] == [f"Connections ({len(timeline['connections'])})", f"Requests ({len(timeline['exchanges'])})"]
+    assert browser.complaints == []
+
+
 def test_where_it_cant_be_written(hawser, registry, image):
     """Known before anything is asked for; or else what was measured is told nevertheless."""
     for path, code in (("missing/page.html", DISK), (".", DISK), ("-", USAGE)):
