@@ -28,7 +28,7 @@ _hawser() {
       compopt -o filenames
       COMPREPLY=($(compgen -d -- "$current"))
       return ;;
-    -o | --output | --from-file | --lock | --locked | --failed-file | --timeline | --trace-http | --html | --ca-cert | --client-cert | --client-key | --import-tar)
+    -o | --output | --from-file | --lock | --locked | --failed-file | --timeline | --trace-http | --html | --ca-cert | --client-cert | --client-key | --import-tar | --without | --with)
       compopt -o filenames
       COMPREPLY=($(compgen -f -- "$current"))
       return ;;
@@ -40,7 +40,7 @@ _hawser() {
       return ;;
   esac
 
-  local commands="pull inspect manifest digest tags ratelimit config bench cache import join login logout help version"
+  local commands="pull inspect manifest digest tags ratelimit config bench cache import apply join login logout help version"
   command=pull
   local value=
   for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
@@ -53,10 +53,10 @@ _hawser() {
       --platform | --from-file | -o | --output | --format | --max-concurrent-downloads | --max-connections | \
         --chunk-size | --limit-rate | --retries | --max-wait | --connect-timeout | --stall-timeout | -u | --username | \
         --password | --mirror | --insecure-registry | --ca-cert | --cert-dir | --client-cert | --client-key | --tls-min | --resolve | \
-        --interface | --cache-dir | --import-tar | --older-than | --max-size | --shard | --latest | --output-template | \
+        --interface | --cache-dir | --import-tar | --without | --with | --older-than | --max-size | --shard | --latest | --output-template | \
         --lock | --locked | --failed-file | --timeline | --trace-http | --html | --split | --connections | --layers | --runs | --max-bytes | --max-time) value=1 ;;
       -*) ;;
-      inspect | manifest | digest | tags | ratelimit | config | bench | cache | import | join | login | logout | help | version)
+      inspect | manifest | digest | tags | ratelimit | config | bench | cache | import | apply | join | login | logout | help | version)
         command=$word
         break ;;
       *) break ;;
@@ -72,7 +72,7 @@ _hawser() {
     local options
     case $command in
       pull) options="--platform --all-platforms --from-file --latest --locked --shard --allow-foreign-layers --dry-run --output
-        --output-template --split --force --lock --failed-file --timeline --trace-http --offline
+        --output-template --split --force --lock --failed-file --timeline --trace-http --offline --without
         --format --uncompressed --max-concurrent-downloads --max-connections --chunk-size --limit-rate --cache-dir --no-cache
         --verify-cache --import-tar $mirrors $access $general" ;;
       inspect) options="--platform --config --raw $mirrors $access $general" ;;
@@ -84,6 +84,8 @@ _hawser() {
       config) options="$mirrors $access $general" ;;
       cache) options="--cache-dir --older-than --max-size --keep-referenced $general" ;;
       import) options="--cache-dir $general" ;;
+      apply) options="--with --output --output-template --split --force --format --uncompressed --cache-dir --no-cache --verify-cache
+        $general" ;;
       join) options="--output --check $general" ;;
       login) options="$access ${general#--json }" ;;
       logout) options="${general#--json }" ;;
@@ -95,7 +97,7 @@ _hawser() {
 
   case $command in
     cache) COMPREPLY=($(compgen -W "ls du verify prune" -- "$current")) ;;
-    import | join)
+    import | apply | join)
       compopt -o filenames
       COMPREPLY=($(compgen -f -- "$current")) ;;
     help) COMPREPLY=($(compgen -W "$commands" -- "$current")) ;;

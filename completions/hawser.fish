@@ -17,7 +17,7 @@ function __hawser_command --description "The command on the command line; pull w
                 set value 1
             case --cert-dir --client-cert --client-key --tls-min --resolve --interface
                 set value 1
-            case --mirror --insecure-registry --cache-dir --import-tar --older-than --shard
+            case --mirror --insecure-registry --cache-dir --import-tar --without --with --older-than --shard
                 set value 1
             case --connections --layers --runs --max-bytes --max-time
                 set value 1
@@ -25,7 +25,7 @@ function __hawser_command --description "The command on the command line; pull w
                 set value 1
             case "-*"
                 continue
-            case inspect manifest digest tags ratelimit config bench cache import join login logout help version
+            case inspect manifest digest tags ratelimit config bench cache import apply join login logout help version
                 echo $word
                 return
             case "*"
@@ -45,28 +45,31 @@ complete -c hawser -n '__fish_is_first_token' -a config -d 'show where an image 
 complete -c hawser -n '__fish_is_first_token' -a bench -d 'find out how many connections are the fastest'
 complete -c hawser -n '__fish_is_first_token' -a cache -d 'look after the layer cache'
 complete -c hawser -n '__fish_is_first_token' -a import -d 'take the layers of image tars into the cache'
+complete -c hawser -n '__fish_is_first_token' -a apply -d 'make a whole archive of a delta'
 complete -c hawser -n '__fish_is_first_token' -a join -d 'put an archive in parts together'
 complete -c hawser -n '__fish_is_first_token' -a login -d 'check a login and keep it'
 complete -c hawser -n '__fish_is_first_token' -a logout -d 'remove a login that is kept'
 complete -c hawser -n '__fish_is_first_token' -a help -d 'show help'
 complete -c hawser -n '__fish_is_first_token' -a version -d 'show the version'
 complete -c hawser -n 'test (__hawser_command) = cache' -a 'ls du verify prune'
-complete -c hawser -n 'contains (__hawser_command) import join' -F
-complete -c hawser -n 'test (__hawser_command) = help' -a 'pull inspect manifest digest tags ratelimit config bench cache import join login logout help version'
+complete -c hawser -n 'contains (__hawser_command) import apply join' -F
+complete -c hawser -n 'test (__hawser_command) = help' -a 'pull inspect manifest digest tags ratelimit config bench cache import apply join login logout help version'
 
 complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest bench' -l platform -x -a 'linux/amd64 linux/arm64 linux/arm/v7 linux/386 linux/ppc64le linux/riscv64 linux/s390x' -d 'platform to pull'
 complete -c hawser -n 'contains (__hawser_command) pull' -l all-platforms -d 'every platform of the image'
 complete -c hawser -n 'contains (__hawser_command) pull' -l from-file -r -F -d 'pull the images named in a list'
 complete -c hawser -n 'contains (__hawser_command) pull' -l latest -x -d 'the newest tags of a pattern'
 complete -c hawser -n 'contains (__hawser_command) pull' -l locked -r -F -d 'pull what the tags stood for in a lock'
-complete -c hawser -n 'contains (__hawser_command) pull' -l split -x -d 'write archives in parts of that size'
+complete -c hawser -n 'contains (__hawser_command) pull apply' -l split -x -d 'write archives in parts of that size'
 complete -c hawser -n 'contains (__hawser_command) join' -l check -d 'only check the parts'
 complete -c hawser -n 'contains (__hawser_command) pull' -l lock -r -F -d 'write what the tags stand for'
 complete -c hawser -n 'contains (__hawser_command) pull' -l failed-file -r -F -d 'write a list of what failed'
 complete -c hawser -n 'contains (__hawser_command) pull' -l timeline -r -F -d 'write where the time went'
 complete -c hawser -n 'contains (__hawser_command) pull' -l trace-http -r -F -d 'write all requests and answers as HAR'
-complete -c hawser -n 'contains (__hawser_command) pull' -l output-template -x -d 'names of the files'
-complete -c hawser -n 'contains (__hawser_command) pull' -l force -d 'write a tar again that is up to date'
+complete -c hawser -n 'contains (__hawser_command) pull apply' -l output-template -x -d 'names of the files'
+complete -c hawser -n 'contains (__hawser_command) pull apply' -l force -d 'write a tar again that is up to date'
+complete -c hawser -n 'contains (__hawser_command) pull' -l without -r -F -d 'leave out the layers that a file tells of'
+complete -c hawser -n 'contains (__hawser_command) apply' -l with -r -F -d 'what has the layers that the delta lacks'
 complete -c hawser -n 'contains (__hawser_command) pull' -l offline -d 'take everything from the cache'
 complete -c hawser -n 'contains (__hawser_command) pull' -l shard -x -d 'pull the I-th and every N-th image after it'
 complete -c hawser -n 'contains (__hawser_command) pull' -l allow-foreign-layers -d 'fetch layers from the URLs in the manifest'
@@ -84,10 +87,10 @@ complete -c hawser -n 'contains (__hawser_command) bench' -l markdown -d 'the ta
 complete -c hawser -n 'contains (__hawser_command) bench' -l html -r -F -d 'write a page with charts, too'
 complete -c hawser -n 'contains (__hawser_command) inspect' -l config -d 'show the config'
 complete -c hawser -n 'contains (__hawser_command) inspect' -l raw -d 'print the document byte for byte'
-complete -c hawser -n 'contains (__hawser_command) pull join' -l output -s o -r -F -d 'file or directory to write to'
+complete -c hawser -n 'contains (__hawser_command) pull apply join' -l output -s o -r -F -d 'file or directory to write to'
 complete -c hawser -n 'contains (__hawser_command) pull' -l format -x -a 'docker-archive oci-archive oci-dir' -d 'format of the output'
 complete -c hawser -n 'contains (__hawser_command) pull' -l uncompressed -d 'layers as plain tars'
-complete -c hawser -n 'contains (__hawser_command) pull inspect digest tags ratelimit config bench cache import join' -l json -d 'result as JSON'
+complete -c hawser -n 'contains (__hawser_command) pull inspect digest tags ratelimit config bench cache import apply join' -l json -d 'result as JSON'
 complete -c hawser -n 'contains (__hawser_command) pull' -l max-concurrent-downloads -x -a auto -d 'layers downloaded at once'
 complete -c hawser -n 'contains (__hawser_command) pull' -l max-connections -x -a auto -d 'connections to one origin'
 complete -c hawser -n 'contains (__hawser_command) pull bench' -l chunk-size -x -d 'bytes of one range'
@@ -114,14 +117,14 @@ complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest 
 complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest tags ratelimit config bench login' -l ipv6 -s 6 -d 'IPv6 addresses alone'
 complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest tags ratelimit config bench login' -l resolve -x -d 'address of a host and port'
 complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest tags ratelimit config bench login' -l interface -x -d 'interface or address to go out by'
-complete -c hawser -n 'contains (__hawser_command) pull cache import' -l cache-dir -x -a '(__fish_complete_directories)' -d 'layer cache'
-complete -c hawser -n 'contains (__hawser_command) pull' -l no-cache -d 'do without the cache'
-complete -c hawser -n 'contains (__hawser_command) pull' -l verify-cache -d 'hash cached layers before use'
+complete -c hawser -n 'contains (__hawser_command) pull cache import apply' -l cache-dir -x -a '(__fish_complete_directories)' -d 'layer cache'
+complete -c hawser -n 'contains (__hawser_command) pull apply' -l no-cache -d 'do without the cache'
+complete -c hawser -n 'contains (__hawser_command) pull apply' -l verify-cache -d 'hash cached layers before use'
 complete -c hawser -n 'contains (__hawser_command) pull' -l import-tar -r -F -d 'take layers of an image tar into the cache'
 complete -c hawser -n 'contains (__hawser_command) cache' -l max-size -x -d 'size that the cache is pruned to'
 complete -c hawser -n 'contains (__hawser_command) cache' -l keep-referenced -d 'keep what images consist of'
 complete -c hawser -n 'contains (__hawser_command) cache' -l older-than -x -d 'age of what is pruned'
-complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest tags ratelimit config bench cache import join login logout' -l quiet -s q -d 'show errors only'
-complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest tags ratelimit config bench cache import join login logout' -l verbose -s v -d 'show what is being done'
+complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest tags ratelimit config bench cache import apply join login logout' -l quiet -s q -d 'show errors only'
+complete -c hawser -n 'contains (__hawser_command) pull inspect manifest digest tags ratelimit config bench cache import apply join login logout' -l verbose -s v -d 'show what is being done'
 complete -c hawser -l help -s h -d 'show help'
 complete -c hawser -l version -d 'show the version'

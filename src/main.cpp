@@ -13,6 +13,8 @@ Outcome run(const Command& command, const Environment& environment) {
   switch (command.name) {
     case CommandName::pull:
       return {"", run_pull_command(command, environment)};
+    case CommandName::apply:
+      return {"", run_apply_command(command, environment)};
     case CommandName::inspect:
     case CommandName::manifest:
       return run_inspect_command(command, environment);

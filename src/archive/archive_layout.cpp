@@ -68,7 +68,8 @@ std::string ArchiveEntry::header() const {
   return tar_file_header(path, size);
 }
 
-ArchiveLayout::ArchiveLayout(OutputFormat format, const std::vector<ArchiveImage>& images) {
+ArchiveLayout::ArchiveLayout(OutputFormat format, const std::vector<ArchiveImage>& images,
+                             const std::optional<Delta>& delta) {
   const bool for_docker = format == OutputFormat::docker_archive;
   if (for_docker && std::ranges::any_of(images, [](const ArchiveImage& image) { return !image.indexes.empty(); }))
     throw Error(Errc::usage, "the docker-archive format holds one platform of an image",
@@ -76,9 +77,12 @@ ArchiveLayout::ArchiveLayout(OutputFormat format, const std::vector<ArchiveImage
   add("oci-layout", std::string(oci_layout_document()));
   LayoutIndex index;
   index.put(layout_descriptors(images));
+  if (delta) index.annotate(delta_annotation, delta_file);
   add("index.json", index.text().value());
   if (for_docker) add("manifest.json", docker_manifest(images));
-  const std::vector<Blob> blobs = blobs_of(images);
+  if (delta) add(std::string(delta_file), delta->text());
+  std::vector<Blob> blobs = blobs_of(images);
+  if (delta) std::erase_if(blobs, [&](const Blob& blob) { return delta->left_out.contains(blob.digest); });
   std::set<std::string> directories{"blobs/"};
   for (const Blob& blob : blobs) directories.insert("blobs/" + std::string(blob.digest.algorithm_name()) + "/");
   for (const std::string& directory : directories) add(directory, ArchiveEntry::Directory{});

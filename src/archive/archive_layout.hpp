@@ -2,6 +2,7 @@
 // All of it follows from the manifests, so the tar's layout is known before the first layer arrives.
 #pragma once
 
+#include "archive/delta.hpp"
 #include "image/image_layout.hpp"
 #include "image/manifest.hpp"
 
@@ -12,6 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -60,8 +62,9 @@ struct ArchiveEntry {
 /// as a stream meets them early; layers follow in the order of the manifests. A digest is there once.
 class ArchiveLayout {
  public:
-  /// Lays the images out, of which no two have the same root. Throws Error{usage} where the format can't hold an index.
-  ArchiveLayout(OutputFormat format, const std::vector<ArchiveImage>& images);
+  /// Lays the images out, of which no two have the same root; without the layers that `delta` leaves out, and with the
+  /// file that says so. Throws Error{usage} where the format can't hold an index.
+  ArchiveLayout(OutputFormat format, const std::vector<ArchiveImage>& images, const std::optional<Delta>& delta = {});
 
   const std::vector<ArchiveEntry>& entries() const noexcept { return entries_; }
   /// Bytes of the whole tar.

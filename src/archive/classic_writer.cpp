@@ -40,7 +40,10 @@ Digest chain_id(const Digest& below, const Digest& diff_id) {
   return Digest::of(below.to_string() + " " + diff_id.to_string());
 }
 
-ClassicLayout::ClassicLayout(const std::vector<ArchiveImage>& images, const ClassicConfigs& configs) {
+ClassicLayout::ClassicLayout(const std::vector<ArchiveImage>& images, const ClassicConfigs& configs,
+                             const std::optional<Delta>& delta) {
+  std::vector<ClassicLayer> all;
+  std::map<Digest, std::size_t> in_all;  // by diff ID
   json::array manifest_json;
   json::object repositories;
   std::set<std::string> config_paths;
@@ -58,10 +61,10 @@ ClassicLayout::ClassicLayout(const std::vector<ArchiveImage>& images, const Clas
       if (diff_ids.emplace(blob, diff_id).first->second != diff_id)
         throw Error(Errc::malformed, "the image configs give layer " + blob.short_string() + " two diff IDs");
       chain = chain ? chain_id(*chain, diff_id) : diff_id;
-      const auto [place, fresh] = places_.emplace(diff_id, layers.size());
-      if (fresh) layers.push_back({blob, chain->hex(), parent});
-      parent = layers[place->second].id;
-      paths.push_back(json::value(layers[place->second].layer_path()));
+      const auto [place, fresh] = in_all.emplace(diff_id, all.size());
+      if (fresh) all.push_back({blob, chain->hex(), parent});
+      parent = all[place->second].id;
+      paths.push_back(json::value(all[place->second].layer_path()));
     }
     const std::string config_path = manifest.config.digest.hex() + ".json";
     if (config_paths.insert(config_path).second) config_documents.push_back({config_path, config_bytes});
@@ -74,13 +77,19 @@ ClassicLayout::ClassicLayout(const std::vector<ArchiveImage>& images, const Clas
   documents.push_back({"manifest.json", json::serialize(manifest_json)});
   if (!repositories.empty()) documents.push_back({"repositories", json::serialize(repositories)});
   documents.insert(documents.end(), config_documents.begin(), config_documents.end());
+  if (delta) documents.push_back({std::string(delta_file), delta->text()});
+  for (ClassicLayer& layer : all) {
+    if (delta && delta->left_out.contains(layer.blob)) continue;
+    places_.emplace(diff_ids.at(layer.blob), layers.size());
+    layers.push_back(std::move(layer));
+  }
 }
 
 std::optional<std::size_t> ClassicLayout::index_of(const Digest& blob) const {
   const auto diff_id = diff_ids.find(blob);
   if (diff_id == diff_ids.end()) return std::nullopt;
-  const std::size_t place = places_.at(diff_id->second);
-  return layers[place].blob == blob ? std::optional(place) : std::nullopt;
+  const auto place = places_.find(diff_id->second);
+  return place != places_.end() && layers[place->second].blob == blob ? std::optional(place->second) : std::nullopt;
 }
 
 std::string ClassicLayout::preamble(const ClassicLayer& layer) {
@@ -159,9 +168,10 @@ bool is_of(const ArchiveReader& file, const ClassicLayout& layout) {
 }  // namespace
 
 std::optional<std::map<Digest, std::string>> configs_of_same_classic_tar(const ArchiveReader& file,
-                                                                         const std::vector<ArchiveImage>& images) {
+                                                                         const std::vector<ArchiveImage>& images,
+                                                                         const std::optional<Delta>& delta) {
   const std::optional<ClassicConfigs> configs = configs_in(file, images);
-  if (!configs || !is_of(file, ClassicLayout(images, *configs))) return std::nullopt;
+  if (!configs || !is_of(file, ClassicLayout(images, *configs, delta))) return std::nullopt;
   std::map<Digest, std::string> result;
   for (const ArchiveImage& image : images)
     result.emplace(image.manifests.front().manifest.config.digest, configs->at(image.root().digest).second);
@@ -336,16 +346,20 @@ class ClassicWriter::Layer final : public BlobConsumer {
   LayerInflater inflater_;  // ends first, since it writes
 };
 
-ClassicWriter::ClassicWriter(const fs::path& path, std::vector<ArchiveImage> images, std::uint64_t part_size)
-    : ImageOutput(ArchiveLayout(OutputFormat::docker_archive, images).blobs()),
+ClassicWriter::ClassicWriter(const fs::path& path, std::vector<ArchiveImage> images, std::uint64_t part_size,
+                             std::optional<Delta> delta)
+    : ImageOutput(ArchiveLayout(OutputFormat::docker_archive, images, delta).blobs()),
       images_(std::move(images)),
+      delta_(std::move(delta)),
       layers_(layers_of(images_)),
       output_(std::in_place, path, part_size),
       directory_(directory_of(output_->path())) {}
 
-ClassicWriter::ClassicWriter(File stream, fs::path directory, std::vector<ArchiveImage> images)
-    : ImageOutput(ArchiveLayout(OutputFormat::docker_archive, images).blobs()),
+ClassicWriter::ClassicWriter(File stream, fs::path directory, std::vector<ArchiveImage> images,
+                             std::optional<Delta> delta)
+    : ImageOutput(ArchiveLayout(OutputFormat::docker_archive, images, delta).blobs()),
       images_(std::move(images)),
+      delta_(std::move(delta)),
       layers_(layers_of(images_)),
       stream_(std::move(stream)),
       directory_(std::move(directory)) {}
@@ -371,7 +385,7 @@ void ClassicWriter::config_known(const ArchiveManifest& manifest, const ImageCon
   if (arranged_) return;
   configs_.insert_or_assign(manifest.descriptor.digest, std::pair(config, bytes));
   if (configs_.size() < images_.size()) return;
-  layout_.emplace(images_, configs_);
+  layout_.emplace(images_, configs_, delta_);
   // Without the lock, since a reader of a stream may be slow; nobody else writes before.
   for (const ClassicLayout::Document& document : layout_->documents) append(tar_file(document.path, document.text));
   std::map<Digest, Waiting> ended;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "archive/archive_layout.hpp"
+#include "archive/delta.hpp"
 #include "archive/image_output.hpp"
 #include "archive/parts.hpp"
 #include "image/manifest.hpp"
@@ -53,14 +54,16 @@ struct ClassicLayout {
   };
 
   /// Lays out images of one manifest each, whose configs have as many diff IDs as their manifests have layers; a diff
-  /// ID that occurs twice is one layer. Throws Error{malformed} where a blob is said to have two diff IDs.
-  ClassicLayout(const std::vector<ArchiveImage>& images, const ClassicConfigs& configs);
+  /// ID that occurs twice is one layer. What `delta` leaves out has its path in manifest.json and nothing there. Throws
+  /// Error{malformed} where a blob is said to have two diff IDs.
+  ClassicLayout(const std::vector<ArchiveImage>& images, const ClassicConfigs& configs,
+                const std::optional<Delta>& delta = {});
 
-  std::vector<Document> documents;    ///< manifest.json, repositories, the configs
+  std::vector<Document> documents;    ///< manifest.json, repositories, the configs, what a delta lacks
   std::vector<ClassicLayer> layers;   ///< in order of first appearance
   std::map<Digest, Digest> diff_ids;  ///< of every layer of every image, by the blob's digest
 
-  /// The blob's place among the layers; nothing where another blob has the same diff ID.
+  /// The blob's place among the layers; nothing where another blob has the same diff ID, or it is left out.
   std::optional<std::size_t> index_of(const Digest& blob) const;
   /// What comes before the layer's tar: its directory, VERSION and json, as a run of tar entries.
   static std::string preamble(const ClassicLayer& layer);
@@ -73,7 +76,8 @@ struct ClassicLayout {
 /// `images`: by its length, and by all that it says but the bytes of the layers, which are not read; else nothing.
 /// Throws Error{disk}.
 std::optional<std::map<Digest, std::string>> configs_of_same_classic_tar(const ArchiveReader& file,
-                                                                         const std::vector<ArchiveImage>& images);
+                                                                         const std::vector<ArchiveImage>& images,
+                                                                         const std::optional<Delta>& delta = {});
 
 /// The chain ID of a stack of layers, bottom first (OCI image-spec, "Layer ChainID").
 Digest chain_id(const Digest& below, const Digest& diff_id);
@@ -121,9 +125,11 @@ class ClassicWriter final : public ImageOutput {
  public:
   /// A tar at `path`, in parts of `part_size` where that is not 0, under temporary names until finish(). Throws as
   /// ArchiveFile does, and Error{usage} for an image of several platforms.
-  ClassicWriter(const std::filesystem::path& path, std::vector<ArchiveImage> images, std::uint64_t part_size = 0);
+  ClassicWriter(const std::filesystem::path& path, std::vector<ArchiveImage> images, std::uint64_t part_size = 0,
+                std::optional<Delta> delta = {});
   /// The same tar to `stream`; layers wait in unlinked files in `directory`.
-  ClassicWriter(File stream, std::filesystem::path directory, std::vector<ArchiveImage> images);
+  ClassicWriter(File stream, std::filesystem::path directory, std::vector<ArchiveImage> images,
+                std::optional<Delta> delta = {});
 
   /// One who inflates the layer; null for a config. Its done() throws Error{malformed} where the layer is truncated or
   /// broken, Error{digest_mismatch} where it is not what its diff ID says; before all configs are known it is
@@ -155,6 +161,7 @@ class ClassicWriter final : public ImageOutput {
   void assemble();
 
   const std::vector<ArchiveImage> images_;
+  const std::optional<Delta> delta_;
   const std::set<Digest> layers_;
   std::optional<ArchiveFile> output_;
   const File stream_;  // not open where there is `output_`

@@ -41,14 +41,15 @@ std::optional<std::string> config_at(const ArchiveReader& file, const ArchiveEnt
 std::optional<std::map<Digest, std::string>> configs_of_same_output(OutputFormat format, bool uncompressed,
                                                                     const std::filesystem::path& path,
                                                                     const std::vector<ArchiveImage>& images,
-                                                                    std::uint64_t part_size) {
+                                                                    std::uint64_t part_size,
+                                                                    const std::optional<Delta>& delta) {
   if (format == OutputFormat::oci_dir || format == OutputFormat::nothing || path == "-") return std::nullopt;
   const std::optional<ArchiveReader> file = ArchiveReader::open(path, part_size);
   if (!file) return std::nullopt;
   std::map<Digest, std::string> configs;
   try {
-    if (uncompressed) return configs_of_same_classic_tar(*file, images);
-    const ArchiveLayout layout(format, images);
+    if (uncompressed) return configs_of_same_classic_tar(*file, images, delta);
+    const ArchiveLayout layout(format, images, delta);
     if (file->size() != layout.total_size()) return std::nullopt;
     for (const ArchiveEntry& entry : layout.entries()) {
       const auto* const text = std::get_if<std::string>(&entry.content);
@@ -99,16 +100,16 @@ void ImageOutput::finish() {
 
 void check_image_output(OutputFormat format, bool uncompressed, const std::filesystem::path& path,
                         const std::vector<ArchiveImage>& images, const std::filesystem::path& blobs,
-                        std::uint64_t part_size) {
+                        std::uint64_t part_size, const std::optional<Delta>& delta) {
   if (format == OutputFormat::nothing) return;
   const bool is_directory = format == OutputFormat::oci_dir;
   if (uncompressed) check_uncompressed(images);
   if (is_directory)
-    check_layout_directory(path);
+    check_layout_directory(path, delta.has_value());
   else if (path != "-")
     check_archive_output(path, part_size);
   if (uncompressed) return;  // how long it will be is in none of its documents
-  const ArchiveLayout layout(format, images);
+  const ArchiveLayout layout(format, images, delta);
   if (path == "-") return;
   if (part_size > 0) (void)PartList::count(layout.total_size(), part_size);
   const std::filesystem::path place = directory_of(path.has_filename() ? path : path.parent_path());
@@ -118,18 +119,19 @@ void check_image_output(OutputFormat format, bool uncompressed, const std::files
 std::unique_ptr<ImageOutput> open_image_output(OutputFormat format, bool uncompressed,
                                                const std::filesystem::path& path,
                                                const std::vector<ArchiveImage>& images,
-                                               const std::filesystem::path& blobs, std::uint64_t part_size) {
+                                               const std::filesystem::path& blobs, std::uint64_t part_size,
+                                               const std::optional<Delta>& delta) {
   if (uncompressed) check_uncompressed(images);
   if (format == OutputFormat::nothing) return open_nothing(images);
-  if (format == OutputFormat::oci_dir) return open_layout_directory(path, images);
+  if (format == OutputFormat::oci_dir) return open_layout_directory(path, images, delta);
   if (path != "-") {
-    if (uncompressed) return std::make_unique<ClassicWriter>(path, images, part_size);
-    return open_tar(path, ArchiveLayout(format, images), blobs, part_size);
+    if (uncompressed) return std::make_unique<ClassicWriter>(path, images, part_size, delta);
+    return open_tar(path, ArchiveLayout(format, images, delta), blobs, part_size);
   }
   File stream = File::duplicate(STDOUT_FILENO, "standard output");
   if (uncompressed)
-    return std::make_unique<ClassicWriter>(std::move(stream), std::filesystem::temp_directory_path(), images);
-  return open_tar_stream(std::move(stream), ArchiveLayout(format, images));
+    return std::make_unique<ClassicWriter>(std::move(stream), std::filesystem::temp_directory_path(), images, delta);
+  return open_tar_stream(std::move(stream), ArchiveLayout(format, images, delta));
 }
 
 }  // namespace hawser

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "archive/archive_layout.hpp"
+#include "archive/delta.hpp"
 #include "image/manifest.hpp"
 #include "store/blob_destination.hpp"
 #include "util/file.hpp"
@@ -81,11 +82,12 @@ std::unique_ptr<ImageOutput> open_tar_stream(File stream, ArchiveLayout layout);
 /// renamed in the end; in an existing layout blobs are added one by one, and index.json is replaced last, so that it is
 /// valid at every moment. Throws Error{disk} where `path` exists and is no image layout or a symbolic link, where a
 /// directory of the layout is a link, or where it can't be created;
-/// Error{disk_full} where the images will not fit.
+/// Error{disk_full} where the images will not fit; Error{usage} where a delta would be added to what is there.
 std::unique_ptr<ImageOutput> open_layout_directory(const std::filesystem::path& path,
-                                                   const std::vector<ArchiveImage>& images);
+                                                   const std::vector<ArchiveImage>& images,
+                                                   const std::optional<Delta>& delta = {});
 /// Throws what open_layout_directory() does where `path` can't become one or be added to.
-void check_layout_directory(const std::filesystem::path& path);
+void check_layout_directory(const std::filesystem::path& path, bool is_delta = false);
 /// How many images the index.json of an image layout names; 0 where it can't be read.
 std::size_t images_in_layout(const std::filesystem::path& path);
 
@@ -95,12 +97,13 @@ std::unique_ptr<ImageOutput> open_nothing(const std::vector<ArchiveImage>& image
 /// Opens the output at `path` ("-" is stdout) for `images`: in `format` with the registry's own bytes, or, where
 /// `uncompressed`, in the classic layout of `docker save`. `blobs` is the directory of the store, if any, whose files
 /// fill() will be given: a tar that can share blocks with them has no consumers, and its layers take no room of their
-/// own. `part_size`, where it is not 0: in parts of so many bytes (archive/parts.hpp), for archives in files. Throws
-/// Error{unsupported} where that layout can't hold an image.
+/// own. `part_size`, where it is not 0: in parts of so many bytes (archive/parts.hpp), for archives in files. `delta`
+/// says which layers are left out. Throws Error{unsupported} where that layout can't hold an image.
 std::unique_ptr<ImageOutput> open_image_output(OutputFormat format, bool uncompressed,
                                                const std::filesystem::path& path,
                                                const std::vector<ArchiveImage>& images,
-                                               const std::filesystem::path& blobs = {}, std::uint64_t part_size = 0);
+                                               const std::filesystem::path& blobs = {}, std::uint64_t part_size = 0,
+                                               const std::optional<Delta>& delta = {});
 
 /// The configs of the images in the tar at `path`, by digest, where it is just what open_image_output() would make of
 /// `images`: by its length, and by all that it says but the bytes of the layers, which are not read. Nothing where
@@ -108,7 +111,8 @@ std::unique_ptr<ImageOutput> open_image_output(OutputFormat format, bool uncompr
 std::optional<std::map<Digest, std::string>> configs_of_same_output(OutputFormat format, bool uncompressed,
                                                                     const std::filesystem::path& path,
                                                                     const std::vector<ArchiveImage>& images,
-                                                                    std::uint64_t part_size = 0);
+                                                                    std::uint64_t part_size = 0,
+                                                                    const std::optional<Delta>& delta = {});
 
 /// Whether the file at `path` begins as the tars of open_image_output() do.
 bool is_image_archive(const std::filesystem::path& path);
@@ -116,6 +120,6 @@ bool is_image_archive(const std::filesystem::path& path);
 /// Throws what open_image_output() would throw where the images can't be written, or have no room, and writes nothing.
 void check_image_output(OutputFormat format, bool uncompressed, const std::filesystem::path& path,
                         const std::vector<ArchiveImage>& images, const std::filesystem::path& blobs = {},
-                        std::uint64_t part_size = 0);
+                        std::uint64_t part_size = 0, const std::optional<Delta>& delta = {});
 
 }  // namespace hawser

@@ -64,15 +64,23 @@ void write_document(const fs::path& path, std::string_view content) {
   output.commit();
 }
 
+/// A layout says of itself as a whole whether it is a delta.
+[[noreturn]] void refuse_to_add(const fs::path& path) {
+  throw Error(Errc::usage, printable(path.native()) + " is an image layout already, and a delta is not added to one",
+              "name a new directory with --output");
+}
+
 /// fill() may be called from several threads at once, each for its own blob.
 class LayoutDirectory final : public ImageOutput {
  public:
-  LayoutDirectory(const fs::path& path, std::vector<ArchiveImage> images, ArchiveLayout layout)
+  LayoutDirectory(const fs::path& path, std::vector<ArchiveImage> images, ArchiveLayout layout, bool is_delta)
       : ImageOutput(layout.blobs()),
         path_(path.has_filename() ? path : path.parent_path()),
         images_(std::move(images)),
-        layout_(std::move(layout)) {
+        layout_(std::move(layout)),
+        is_delta_(is_delta) {
     if (is_layout(path_)) {
+      if (is_delta_) refuse_to_add(path_);
       work_ = path_;
     } else {
       check_output(path_);
@@ -120,6 +128,7 @@ class LayoutDirectory final : public ImageOutput {
     std::optional<LayoutIndex> index = LayoutIndex();
     if (fs::exists(path, ignored)) index = LayoutIndex::parse(read_file(path, max_layout_index));
     if (!index) throw Error(Errc::malformed, printable(path.native()) + " is not an image index");
+    if (is_delta_) index->annotate(delta_annotation, delta_file);
     index->put(index_entries(), [this](const Digest& image) { return platform_in_layout(work_, image); });
     const std::optional<std::string> text = index->text();
     if (!text)
@@ -144,19 +153,25 @@ class LayoutDirectory final : public ImageOutput {
   const fs::path path_;
   const std::vector<ArchiveImage> images_;
   const ArchiveLayout layout_;
+  const bool is_delta_;
   std::optional<Temporary> temporary_;  // where a new layout grows
   fs::path work_;                       // where it is written: `path_` itself, or the temporary
 };
 
 }  // namespace
 
-void check_layout_directory(const fs::path& path) {
+void check_layout_directory(const fs::path& path, bool is_delta) {
   const fs::path named = path.has_filename() ? path : path.parent_path();
-  if (!is_layout(named)) check_output(named);
+  if (!is_layout(named))
+    check_output(named);
+  else if (is_delta)
+    refuse_to_add(named);
 }
 
-std::unique_ptr<ImageOutput> open_layout_directory(const fs::path& path, const std::vector<ArchiveImage>& images) {
-  return std::make_unique<LayoutDirectory>(path, images, ArchiveLayout(OutputFormat::oci_dir, images));
+std::unique_ptr<ImageOutput> open_layout_directory(const fs::path& path, const std::vector<ArchiveImage>& images,
+                                                   const std::optional<Delta>& delta) {
+  return std::make_unique<LayoutDirectory>(path, images, ArchiveLayout(OutputFormat::oci_dir, images, delta),
+                                           delta.has_value());
 }
 
 std::size_t images_in_layout(const fs::path& path) {

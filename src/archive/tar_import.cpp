@@ -108,6 +108,13 @@ std::size_t TarEntry::read(std::span<std::byte> buffer) {
 
 std::size_t TarEntry::read_on(std::span<std::byte> buffer) {
   if (buffer.empty() || done_ == size_) return 0;
+  if (file_) {
+    const auto piece = buffer.first(static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), size_ - done_)));
+    const std::size_t got = file_->read_at(done_, piece);
+    if (got == 0) throw Error(Errc::malformed, "the file " + printable(name_) + " was cut while it was read");
+    done_ += got;
+    return got;
+  }
   auto* reader = static_cast<archive*>(reader_);
   const la_ssize_t count = archive_read_data(reader, buffer.data(), buffer.size());
   if (count < 0) fail(reader, tar_, "the entry " + printable(name_) + " of the tar can't be read");
@@ -120,8 +127,50 @@ std::size_t TarEntry::read_on(std::span<std::byte> buffer) {
   return static_cast<std::size_t>(count);
 }
 
+namespace {
+
+/// The number of a file of a layout among all that it could have, so that it stays the same while others come and go.
+std::size_t number_of(const Digest& digest) {
+  constexpr std::size_t digits = 15, reserved = 1024;
+  return static_cast<std::size_t>(std::stoull(digest.hex().substr(0, digits), nullptr, 16)) + reserved;
+}
+
+}  // namespace
+
+/// each_in_tar() for an image layout in a directory. Links are followed: whoever keeps layouts may share their blobs
+/// so, and what they lead to is checked as any blob is.
+void each_in_layout(const std::filesystem::path& path, const ImportLimits& limits,
+                    const std::function<bool(TarEntry&)>& visit) {
+  namespace fs = std::filesystem;
+  const std::string shown = printable(path.native());
+  std::error_code failure;
+  const auto go_on = [&](const std::string& name, std::size_t number) {
+    if (!fs::is_regular_file(path / name, failure)) return true;
+    const File file(path / name, O_RDONLY | O_NONBLOCK);
+    TarEntry current(nullptr, shown, TarEntry::Kind::file, name, "", number);
+    current.file_ = &file;
+    current.size_ = file.size();
+    return visit(current);
+  };
+  std::size_t number = 0;
+  for (const std::string_view name : {std::string_view("index.json"), std::string_view("manifest.json"), delta_file})
+    if (!go_on(std::string(name), ++number)) return;
+  std::size_t count = 0;
+  for (const char* const algorithm : {"sha256", "sha512"}) {
+    const fs::path directory = path / "blobs" / algorithm;
+    if (!fs::is_directory(directory, failure)) continue;
+    for (const fs::directory_entry& entry : fs::directory_iterator(directory)) {
+      if (++count > limits.max_entries)
+        throw Error(Errc::too_large, shown + " has more than " + std::to_string(limits.max_entries) + " blobs");
+      const std::string name = std::string("blobs/") + algorithm + "/" + entry.path().filename().string();
+      if (const auto digest = digest_of_blob_path(name); digest && !go_on(name, number_of(*digest))) return;
+    }
+  }
+}
+
 void each_in_tar(const std::filesystem::path& path, const ImportLimits& limits,
                  const std::function<bool(TarEntry&)>& visit) {
+  if (std::error_code ignored; std::filesystem::is_directory(path, ignored)) return each_in_layout(path, limits, visit);
   const File file(path, O_RDONLY);  // outlives the reader
   const std::unique_ptr<archive, decltype(&archive_read_free)> reader(archive_read_new(), archive_read_free);
   if (!reader) throw std::bad_alloc();
@@ -270,12 +319,14 @@ class ImportScan {
   void follow_documents() {
     std::set<std::size_t> roots;
     const auto index_json = document_at("index.json"), manifest_json = document_at("manifest.json");
-    for (const auto& number : {index_json, manifest_json})
+    const auto delta = document_at(delta_file);
+    for (const auto& number : {index_json, manifest_json, delta})
       if (number) roots.insert(*number);
-    if (roots.empty())
+    if (!index_json && !manifest_json)
       throw Error(Errc::malformed,
                   printable(path_.native()) + " is no saved image: it has no manifest.json and no index.json");
     load(roots);
+    if (delta) result_.delta = Delta::parse(documents_.at(*delta));
     if (index_json) follow_index(documents_.at(*index_json));
     if (manifest_json) follow_manifest_json(documents_.at(*manifest_json));
     if (images_ == 0 && senseless_) throw *senseless_;
@@ -407,6 +458,14 @@ class ImportScan {
       names.push_back(std::move(name));
   }
 
+  /// Layers of manifest.json that the tar lacks are known by their diff IDs at times.
+  bool is_left_out(const Digest& digest) const {
+    if (!result_.delta) return false;
+    return result_.delta->left_out.contains(digest) ||
+           std::ranges::any_of(result_.delta->left_out,
+                               [&](const auto& layer) { return layer.second.diff_id == digest; });
+  }
+
   /// What is wanted and there, in the order of the tar; and what is wanted and not there.
   void collect() {
     std::set<Digest> named, nameless;
@@ -414,7 +473,7 @@ class ImportScan {
       if ((blob.kind == Kind::nameless_layer ? nameless : named).insert(blob.digest).second)
         result_.blobs.push_back(std::move(blob));
     for (const Digest& digest : absent_) {
-      if (named.contains(digest) || nameless.contains(digest)) continue;
+      if (named.contains(digest) || nameless.contains(digest) || is_left_out(digest)) continue;
       result_.missing.push_back(digest);
       if (whole_.contains(digest)) result_.lacking.push_back(digest);
     }
@@ -478,8 +537,9 @@ Digest hash_entry(TarEntry& entry, Digest::Algorithm algorithm,
 /// One tar on its way into the cache.
 class Import {
  public:
-  Import(BlobStore& store, const std::function<void(std::string_view)>& progress)
-      : store_(store), progress_(progress) {}
+  Import(BlobStore& store, const std::function<void(std::string_view)>& progress,
+         const std::function<bool(const ImportedBlob&)>& wanted)
+      : store_(store), progress_(progress), wanted_(wanted) {}
 
   ImportReport run(const std::filesystem::path& path) {
     TarImport tar = read_saved_images(path);
@@ -488,7 +548,9 @@ class Import {
     report_.lacking = tar.lacking.size();
     report_.lost_links = std::move(tar.lost_links);
     try {
+      if (wanted_) std::erase_if(tar.blobs, [this](const ImportedBlob& blob) { return !wanted_(blob); });
       take_blobs(path, tar.blobs);
+      if (tar.delta) note_left_out(*tar.delta);
       if (tar.cut) throw *tar.cut;
     } catch (const Error& error) {
       const Error& cause = tar.cut ? *tar.cut : error;
@@ -504,6 +566,11 @@ class Import {
     read_blobs(path, blobs, [&](const ImportedBlob& blob, TarEntry& entry) { take(blob, entry, false); });
     read_blobs(path, doubted_, [&](const ImportedBlob& blob, TarEntry& entry) { identify(blob, entry); });
     read_blobs(path, proven_, [&](const ImportedBlob& blob, TarEntry& entry) { take(blob, entry, true); });
+  }
+
+  void note_left_out(const Delta& delta) {
+    for (const auto& [digest, layer] : delta.left_out)
+      if (!is_there(store_, digest, layer)) report_.left_out.emplace(digest, layer);
   }
 
   /// An interrupted pull has left some of the blob, which is not given up on the word of a tar.
@@ -598,6 +665,7 @@ class Import {
 
   BlobStore& store_;
   const std::function<void(std::string_view)>& progress_;
+  const std::function<bool(const ImportedBlob&)>& wanted_;
   std::vector<ImportedBlob> doubted_;  // compressed layers that are not what their names say
   std::vector<ImportedBlob> proven_;   // what the tar does have of what the cache has a part of, or what was identified
   ImportReport report_;
@@ -605,9 +673,19 @@ class Import {
 
 }  // namespace
 
+bool is_there(const BlobStore& store, const Digest& digest, const LeftOutLayer& layer) {
+  try {
+    return store.find(digest, layer.size).has_value();
+  } catch (const Error& error) {
+    if (error.code() != Errc::size_mismatch) throw;
+    return false;
+  }
+}
+
 ImportReport import_tar(BlobStore& store, const std::filesystem::path& path,
-                        const std::function<void(std::string_view)>& progress) {
-  return Import(store, progress).run(path);
+                        const std::function<void(std::string_view)>& progress,
+                        const std::function<bool(const ImportedBlob&)>& wanted) {
+  return Import(store, progress, wanted).run(path);
 }
 
 }  // namespace hawser

@@ -1,10 +1,13 @@
-// Blobs out of image tars that are there already, into the cache: which of a tar's files are blobs, of which digests,
-// and how the images are named, each proven by its digest on the way. Everything in a tar that others wrote is hostile:
-// names are only compared, never used on the disk, and nothing is believed before its digest is checked.
+// Blobs out of image tars and layouts that are there already, into the cache: which of a tar's files are blobs, of
+// which digests, and how the images are named, each proven by its digest on the way. Everything in a tar that others
+// wrote is hostile: names are only compared, never used on the disk, and nothing is believed before its digest is
+// checked.
 #pragma once
 
+#include "archive/delta.hpp"
 #include "image/manifest.hpp"
 #include "store/blob_store.hpp"
+#include "util/file.hpp"
 
 #include <hawser/image/digest.hpp>
 #include <hawser/util/error.hpp>
@@ -13,6 +16,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -50,12 +54,14 @@ class TarEntry {
 
  private:
   friend void each_in_tar(const std::filesystem::path&, const ImportLimits&, const std::function<bool(TarEntry&)>&);
+  friend void each_in_layout(const std::filesystem::path&, const ImportLimits&, const std::function<bool(TarEntry&)>&);
   TarEntry(void* reader, std::string_view tar, Kind kind, std::string name, std::string target, std::size_t number)
       : reader_(reader), tar_(tar), kind_(kind), name_(std::move(name)), target_(std::move(target)), number_(number) {}
   std::size_t read_on(std::span<std::byte> buffer);
 
-  void* reader_;
-  std::string_view tar_;  // the tar's path as errors show it
+  void* reader_;                // null: it is `file_`
+  const File* file_ = nullptr;  // a file of a layout
+  std::string_view tar_;        // the tar's path as errors show it
   Kind kind_;
   std::string name_, target_;
   std::size_t number_;
@@ -65,7 +71,8 @@ class TarEntry {
 
 /// Goes through a tar (plain, or compressed with gzip, zstd, bzip2 or xz). Calls `visit` for each regular file and each
 /// link, in order, until it returns false. Devices and directories are passed over. Throws Error{malformed} where it is
-/// no tar or has a sparse file, Error{too_large} past a limit, Error{disk} where the file can't be opened or read.
+/// no tar or has a sparse file, Error{too_large} past a limit, Error{disk} where the file can't be opened or read. Of
+/// an image layout in a directory it goes through the files that such a layout has, and their numbers stay the same.
 void each_in_tar(const std::filesystem::path& path, const ImportLimits& limits,
                  const std::function<bool(TarEntry&)>& visit);
 
@@ -96,6 +103,7 @@ struct TarImport {
   /// short; index.json may well name platforms that are elsewhere.
   std::vector<Digest> lacking;
   std::vector<std::string> lost_links;  ///< paths that are links to no file of the tar, and why; may be shown
+  std::optional<Delta> delta;           ///< what it lacks on purpose; that counts neither as missing nor as lacking
   std::optional<Error> cut;             ///< why the tar could not be read to its end
 };
 
@@ -110,29 +118,34 @@ TarImport read_saved_images(const std::filesystem::path& path, const ImportLimit
 void read_blobs(const std::filesystem::path& path, const std::vector<ImportedBlob>& blobs,
                 const std::function<void(const ImportedBlob&, TarEntry&)>& take, const ImportLimits& limits = {});
 
+/// Whether the store has a layer that a delta lacks, of the size that the delta gives it.
+bool is_there(const BlobStore& store, const Digest& digest, const LeftOutLayer& layer);
+
 /// What came of one tar.
 struct ImportReport {
-  std::vector<std::string> names;       ///< of the images, as they stand in the tar
-  std::size_t layers = 0;               ///< taken into the cache, those that are uncompressed included
-  std::size_t uncompressed = 0;         ///< of these, plain tars, known by their diff ID
-  std::uint64_t bytes = 0;              ///< of the layers taken
-  std::size_t documents = 0;            ///< manifests and configs taken
-  std::size_t known = 0;                ///< blobs that the cache had already
-  std::size_t busy = 0;                 ///< blobs that another process is fetching, or that were damaged in the cache
-  std::vector<Digest> wrong;            ///< blobs whose bytes are not what the tar says; not taken
-  std::size_t missing = 0;              ///< blobs that the tar's documents name and the tar lacks
-  std::size_t lacking = 0;              ///< of these, blobs of images that the tar should have whole: it was cut short
+  std::vector<std::string> names;  ///< of the images, as they stand in the tar
+  std::size_t layers = 0;          ///< taken into the cache, those that are uncompressed included
+  std::size_t uncompressed = 0;    ///< of these, plain tars, known by their diff ID
+  std::uint64_t bytes = 0;         ///< of the layers taken
+  std::size_t documents = 0;       ///< manifests and configs taken
+  std::size_t known = 0;           ///< blobs that the cache had already
+  std::size_t busy = 0;            ///< blobs that another process is fetching, or that were damaged in the cache
+  std::vector<Digest> wrong;       ///< blobs whose bytes are not what the tar says; not taken
+  std::size_t missing = 0;         ///< blobs that the tar's documents name and the tar lacks
+  std::size_t lacking = 0;         ///< of these, blobs of images that the tar should have whole: it was cut short
+  std::map<Digest, LeftOutLayer> left_out = {};  ///< what a delta lacks, and the cache, too
   std::vector<std::string> lost_links;  ///< paths of blobs that are links to no file of the tar, and why; may be shown
 
   /// Whether the tar is what it should be.
-  bool is_sound() const noexcept { return wrong.empty() && lacking == 0 && lost_links.empty(); }
+  bool is_sound() const noexcept { return wrong.empty() && lacking == 0 && lost_links.empty() && left_out.empty(); }
 };
 
 /// Takes the blobs of the image tar at `path` into `store`, each under the digest that its bytes have. A compressed
 /// layer that its name does not tell the digest of is told by its diff ID, and kept under the digest of what is in the
-/// tar. `progress` is told each layer, in words. Throws Error{malformed}, Error{too_large}, Error{disk} or
-/// Error{disk_full}; blobs taken until then stay.
+/// tar. `progress` is told each layer, in words; `wanted` says which blobs are taken (empty: all). Throws
+/// Error{malformed}, Error{too_large}, Error{disk} or Error{disk_full}; blobs taken until then stay.
 ImportReport import_tar(BlobStore& store, const std::filesystem::path& path,
-                        const std::function<void(std::string_view)>& progress = {});
+                        const std::function<void(std::string_view)>& progress = {},
+                        const std::function<bool(const ImportedBlob&)>& wanted = {});
 
 }  // namespace hawser

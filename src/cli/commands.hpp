@@ -15,6 +15,11 @@ namespace hawser {
 /// stderr. Throws Error where nothing could even begin.
 ExitCode run_pull_command(const Command& command, const Environment& environment);
 
+/// Makes the whole archive of a delta, the last word, out of it, of the words before it, of what --with names and of
+/// the cache, as a pull would write it. Throws Error: usage where the last word is no delta, not_found that names the
+/// layers that are nowhere, digest_mismatch where the delta is damaged, and what import_tar() and Pull throw.
+ExitCode run_apply_command(const Command& command, const Environment& environment);
+
 /// What the registry has under the reference: a table for people, JSON, or the bytes. Without --platform an index is
 /// shown as such; with it, or with --config, the manifest for the platform (the host's by default). Throws what
 /// resolve_image(), Session::get_manifest() and check_config() throw.

@@ -53,6 +53,12 @@ std::vector<std::string> ImageLock::tags_of(const Reference& image) const {
   return tags;
 }
 
+std::vector<Reference> ImageLock::images() const {
+  std::vector<Reference> images;
+  for (const auto& [name, locked] : images_) images.push_back(locked);
+  return images;
+}
+
 std::string ImageLock::text() const {
   std::string text = "# What tags stood for: hawser --locked takes it, and --from-file, too.\n";
   for (const auto& [name, locked] : images_) text += locked.to_string() + "\n";

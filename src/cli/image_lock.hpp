@@ -31,6 +31,9 @@ class ImageLock {
   /// The tags of the repository of `image`.
   std::vector<std::string> tags_of(const Reference& image) const;
 
+  /// All that is in it, by name.
+  std::vector<Reference> images() const;
+
   std::string text() const;
   /// Puts it in the place of the file, as a whole. Throws Error{disk}.
   void write(const std::filesystem::path& file) const;

@@ -20,7 +20,8 @@ std::string wrong_blobs(const std::string& prefix, const ImportReport& report) {
 }
 
 json::object to_json(const std::string& file, const ImportReport& report) {
-  json::array names, wrong, lost_links;
+  json::array names, wrong, lost_links, left_out;
+  for (const auto& [digest, layer] : report.left_out) left_out.emplace_back(digest.to_string());
   for (const std::string& name : report.names) names.emplace_back(name);
   for (const Digest& digest : report.wrong) wrong.emplace_back(digest.to_string());
   for (const std::string& link : report.lost_links) lost_links.emplace_back(link);
@@ -33,6 +34,7 @@ json::object to_json(const std::string& file, const ImportReport& report) {
           {"known", report.known},
           {"busy", report.busy},
           {"missing", report.missing},
+          {"left_out", std::move(left_out)},
           {"lost_links", std::move(lost_links)},
           {"wrong", std::move(wrong)}};
 }
@@ -51,6 +53,9 @@ std::string import_summary(const std::string& file, const ImportReport& report) 
         "  the tar is not whole: it lacks " + counted(report.lacking, "blob") + " of the images in its manifest.json\n";
   else if (report.missing > 0)
     text += "  " + counted(report.missing, "blob") + " that it names are not in it\n";
+  if (!report.left_out.empty())
+    text += "  it is a delta, and lacks " + counted(report.left_out.size(), "layer") + " that the cache lacks, too:\n" +
+            describe_layers(report.left_out, "    ");
   for (const std::string& link : report.lost_links) text += "  " + link + "\n";
   if (report.busy > 0)
     text += "  " + counted(report.busy, "blob") + " left out (being fetched, or damaged in the cache): run it again\n";

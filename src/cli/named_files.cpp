@@ -32,6 +32,7 @@ std::vector<NamedFile> files_read(const Command& command) {
   for (const std::string& each : command.lists)
     if (each != "-") files.push_back({list, each});
   if (!command.locked.empty()) files.push_back({"--locked", command.locked});
+  for (const std::string& each : command.haves) files.push_back({"--without", each});
   return files;
 }
 
@@ -79,6 +80,7 @@ void check_named_files(const Command& command, const std::vector<RequestedImage>
   for (const NamedFile& file : files_beside(command)) files.write(file, real_path(resolved_output(file.path)));
   PullRequest request = command;
   request.references = images;
+  if (!command.haves.empty()) request.without.resize(1);  // outputs are called otherwise then
   for (const Output& each : plan_outputs(request)) {
     if (each.path.empty() || each.path == "-") continue;
     const fs::path path = each.path;

@@ -179,7 +179,7 @@ namespace {
 
 using enum CommandName;
 
-constexpr std::array<CommandInfo, 15> commands{{
+constexpr std::array<CommandInfo, 16> commands{{
     {pull, "pull", "IMAGE...", "Pull images into tars that docker load takes (the default command)"},
     {inspect, "inspect", "IMAGE", "Show an image's manifest, index or config without pulling it"},
     {manifest, "manifest", "IMAGE", "Print an image's manifest or index byte for byte as the registry has it"},
@@ -191,6 +191,7 @@ constexpr std::array<CommandInfo, 15> commands{{
     {bench, "bench", "IMAGE", "Find out how many connections pull an image the fastest over this link"},
     {cache, "cache", "ls|du|verify|prune", "List, check or clean the layer cache"},
     {import, "import", "FILE...", "Take the layers of existing image tars into the cache"},
+    {apply, "apply", "DELTA...", "Make a whole archive of what pull --without wrote, and of what is there already"},
     {join, "join", "PART...", "Put an archive together that --split has written in parts, each of them checked"},
     {login, "login", "[REGISTRY]", "Check a login with the registry and keep it where docker login would"},
     {logout, "logout", "[REGISTRY]", "Remove a login that is kept"},
@@ -199,12 +200,13 @@ constexpr std::array<CommandInfo, 15> commands{{
 }};
 
 constexpr unsigned on_pull = command_bit(pull);
+constexpr unsigned on_apply = command_bit(apply);
 constexpr unsigned on_bench = command_bit(bench);
 constexpr unsigned on_platform =
     on_pull | on_bench | command_bit(inspect) | command_bit(manifest) | command_bit(digest);
 constexpr unsigned on_registry = on_platform | command_bit(tags) | command_bit(ratelimit) | command_bit(config);
 constexpr unsigned on_access = on_registry | command_bit(login);
-constexpr unsigned on_cache = on_pull | command_bit(cache) | command_bit(import);
+constexpr unsigned on_cache = on_pull | on_apply | command_bit(cache) | command_bit(import);
 constexpr unsigned on_work = on_registry | on_cache | command_bit(join);
 constexpr unsigned on_any_work = on_work | command_bit(login) | command_bit(logout);
 constexpr unsigned on_all = on_any_work | command_bit(help) | command_bit(version);
@@ -273,15 +275,16 @@ constexpr auto options = std::to_array<OptionInfo>({
     {"html", 0, "FILE", false, output_group, on_bench,
      "Write a page with charts to FILE, too, which needs no network to be looked at",
      [](auto& to, auto& value) { to.html = value.non_empty(); }},
-    {"output", 'o', "PATH", false, output_group, on_pull | command_bit(join),
-     "File or directory to write to; with pull, - is standard output, and one file takes all images of the call",
+    {"output", 'o', "PATH", false, output_group, on_pull | on_apply | command_bit(join),
+     "File or directory to write to; with pull and apply, - is standard output, and one file takes all images of the "
+     "call",
      [](auto& to, auto& value) { to.output = value.non_empty(); }},
-    {"output-template", 0, "TEMPLATE", false, output_group, on_pull,
+    {"output-template", 0, "TEMPLATE", false, output_group, on_pull | on_apply,
      "Names of the files, such as '{repository}_{tag}_{arch}.tar'; also {registry}, {name} and {os}",
      [](auto& to, auto& value) { to.output_template = value.non_empty(); }},
-    {"force", 0, "", false, output_group, on_pull, "Write a tar again that is there already with the same images",
-     [](auto& to, auto&) { to.force = true; }},
-    {"split", 0, "SIZE", false, output_group, on_pull,
+    {"force", 0, "", false, output_group, on_pull | on_apply,
+     "Write a tar again that is there already with the same images", [](auto& to, auto&) { to.force = true; }},
+    {"split", 0, "SIZE", false, output_group, on_pull | on_apply,
      "Write each archive in parts of SIZE, 64K to 1024T, NAME.001 and so on, for hawser join",
      [](auto& to, auto& value) { to.split = value.size("64K", "1024T"); }},
     {"check", 0, "", false, output_group, command_bit(join), "Only check the parts; write nothing",
@@ -297,9 +300,16 @@ constexpr auto options = std::to_array<OptionInfo>({
     {"trace-http", 0, "FILE.har", false, output_group, on_pull,
      "Write to FILE.har all requests and answers, without secrets, for the developer tools of a browser (HAR 1.2)",
      [](auto& to, auto& value) { to.trace_http = value.non_empty(); }},
-    {"format", 0, "FORMAT", false, output_group, on_pull, "docker-archive (default), oci-archive or oci-dir",
+    {"format", 0, "FORMAT", false, output_group, on_pull | on_apply, "docker-archive (default), oci-archive or oci-dir",
      [](auto& to, auto& value) { to.format = value.format(); }},
-    {"uncompressed", 0, "", false, output_group, on_pull,
+    {"without", 0, "HAVE", true, output_group, on_pull,
+     "Write a delta: leave out, and do not fetch, the layers of HAVE, an image tar or layout, a lock, or what docker "
+     "image inspect, ctr image ls or ctr content ls print where it is for",
+     [](auto& to, auto& value) { to.haves.push_back(value.non_empty()); }},
+    {"with", 0, "HAVE", true, output_group, on_apply,
+     "Take the layers that the delta lacks from HAVE, an image tar or layout; the cache is looked into, too",
+     [](auto& to, auto& value) { to.haves.push_back(value.tar()); }},
+    {"uncompressed", 0, "", false, output_group, on_pull | on_apply,
      "Write layers as plain tars in the classic docker save layout, for old engines",
      [](auto& to, auto&) { to.uncompressed = true; }},
     {"json", 0, "", false, output_group, on_work & ~command_bit(manifest),
@@ -379,11 +389,11 @@ constexpr auto options = std::to_array<OptionInfo>({
      [](auto& to, auto& value) { to.access.network.interface = value.non_empty(); }},
     {"cache-dir", 0, "DIR", false, cache_group, on_cache, "Layer cache (default: ./docker_images_cache)",
      [](auto& to, auto& value) { to.cache_directory = value.non_empty(); }},
-    {"no-cache", 0, "", false, cache_group, on_pull, "Do without the cache: nothing is kept, nothing is resumed",
-     [](auto& to, auto&) { to.use_cache = false; }},
+    {"no-cache", 0, "", false, cache_group, on_pull | on_apply,
+     "Do without the cache: nothing is kept, nothing is resumed", [](auto& to, auto&) { to.use_cache = false; }},
     {"offline", 0, "", false, cache_group, on_pull, "Take everything from the cache, and connect to nobody",
      [](auto& to, auto&) { to.access.offline = true; }},
-    {"verify-cache", 0, "", false, cache_group, on_pull, "Hash cached layers before they are used",
+    {"verify-cache", 0, "", false, cache_group, on_pull | on_apply, "Hash cached layers before they are used",
      [](auto& to, auto&) { to.verify_cache = true; }},
     {"import-tar", 0, "FILE", true, cache_group, on_pull,
      "Take the layers of an existing image tar into the cache first; without an image, do only that",
@@ -548,25 +558,29 @@ void take_options(Command& command, const std::string& name, const Arguments& ar
     if (arguments.has(password) && !command.username) throw usage("--" + std::string(password) + " needs --username");
 }
 
+/// What holds for every command that writes archives.
+void check_archive(const Command& command) {
+  const bool to_stdout = command.output == "-";
+  if (command.uncompressed && command.format != OutputFormat::docker_archive)
+    throw usage("--uncompressed is for --format docker-archive only", "OCI formats keep the registry's own layers");
+  if (to_stdout && command.format == OutputFormat::oci_dir)
+    throw usage("a directory can't be written to standard output", "use --format oci-archive");
+  check_split(command);
+  if (to_stdout && command.json) throw usage("--output - and --json both want standard output");
+  if (command.output_template.empty()) return;
+  check_output_template(command.output_template, command.all_platforms);
+  if (to_stdout) throw usage("--output-template names files, but --output - is standard output");
+}
+
 void check_pull(Command& pull) {
   for (const auto& image : pull.words) non_empty(image, "an image's name");
-  const bool to_stdout = pull.output == "-";
   const auto stdin_lists = std::ranges::count(pull.lists, "-");
   if (pull.all_platforms && pull.format == OutputFormat::docker_archive)
     throw usage("--all-platforms needs --format oci-archive or oci-dir", "a docker-archive holds one platform");
-  if (pull.uncompressed && pull.format != OutputFormat::docker_archive)
-    throw usage("--uncompressed is for --format docker-archive only", "OCI formats keep the registry's own layers");
-  if (to_stdout && pull.format == OutputFormat::oci_dir)
-    throw usage("a directory can't be written to standard output", "use --format oci-archive");
-  check_split(pull);
-  if (to_stdout && pull.json) throw usage("--output - and --json both want standard output");
+  check_archive(pull);
   if (stdin_lists > 1) throw usage("--from-file - is given more than once");
   if (stdin_lists > 0 && pull.password_stdin)
     throw usage("--from-file - and --password-stdin both want standard input");
-  if (!pull.output_template.empty()) {
-    check_output_template(pull.output_template, pull.all_platforms);
-    if (to_stdout) throw usage("--output-template names files, but --output - is standard output");
-  }
   for (const std::string* file : {&pull.lock, &pull.locked, &pull.failed_file, &pull.trace_http})
     if (*file == "-") throw usage("--lock, --locked, --failed-file and --trace-http take files, not -");
   if (!pull.words.empty() || !pull.lists.empty()) return;
@@ -640,6 +654,10 @@ void check_words(Command& command, const Arguments& arguments) {
                     "hawser join --check, then cat the parts");
       for (const std::string& file : words) non_empty(file, "the file's name");
       return;
+    case apply:
+      check_count(words, 1, SIZE_MAX, "apply takes the deltas to apply");
+      for (const std::string& file : words) tar_file(file, "the file's name");
+      return check_archive(command);
     case login:
     case logout:
       return check_count(words, 0, 1, "login and logout take one registry");

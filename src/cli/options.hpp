@@ -31,6 +31,7 @@ enum class CommandName : std::uint8_t {
   bench,
   cache,
   import,
+  apply,
   join,
   login,
   logout,
@@ -83,8 +84,8 @@ struct Command : PullRequest {
   Command() { cache_directory = "./docker_images_cache"; }
 
   CommandName name = CommandName::pull;
-  /// Images to pull, an image, a repository, "ls", "du", "verify" or "prune", tars to import, parts to join, or what
-  /// help is asked on.
+  /// Images to pull, an image, a repository, "ls", "du", "verify" or "prune", tars to import, deltas, parts to join, or
+  /// what help is asked on.
   std::vector<std::string> words;
 
   std::vector<std::string> lists;        ///< files with a reference a line, or YAML; "-" is stdin
@@ -94,6 +95,7 @@ struct Command : PullRequest {
   std::string failed_file;               ///< where a list of what failed is written to; empty: nowhere
   std::string timeline, trace_http;      ///< where TrafficFiles writes to; empty: nowhere
   Shard shard;                           ///< the part of the images that is pulled
+  std::vector<std::string> haves;        ///< what a delta can do without, or where apply finds that
   std::vector<std::string> import_tars;  ///< taken into the cache before the pull
   bool dry_run = false;
   bool check = false;  ///< join reads the parts and writes nothing

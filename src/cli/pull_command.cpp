@@ -1,12 +1,13 @@
 #include "archive/output_file.hpp"
 #include "cli/commands.hpp"
+#include "cli/have.hpp"
 #include "cli/image_list.hpp"
 #include "cli/image_lock.hpp"
 #include "cli/login.hpp"
 #include "cli/named_files.hpp"
+#include "cli/pull_run.hpp"
 #include "cli/registries.hpp"
 #include "cli/runtime.hpp"
-#include "cli/statistics.hpp"
 #include "cli/traffic_files.hpp"
 #include "pull/output.hpp"
 #include "util/atomic_file.hpp"
@@ -30,27 +31,9 @@
 #include <vector>
 
 #include <fcntl.h>
-#include <unistd.h>
 
 namespace hawser {
 namespace {
-
-/// Layers hold bytes of all kinds, sequences that steer a terminal among them.
-void refuse_a_terminal(const Command& command) {
-  if (command.output != "-" || ::isatty(STDOUT_FILENO) != 1) return;
-  throw Error(Errc::usage, "--output -: standard output is a terminal, and a tar does not go to one",
-              "redirect it to a file, or pipe it into docker load");
-}
-
-/// Tells the result on standard output, or where that is the archive's on standard error.
-void say(const Command& command, const PullStatistics& statistics) {
-  if (command.quiet && !command.json) return;
-  const std::string text = command.json ? statistics_json(statistics) : format_statistics(statistics);
-  if (command.output == "-")
-    std::fputs(text.c_str(), stderr);
-  else
-    write_out(text);
-}
 
 /// --import-tar: what is in the tars need not be fetched.
 void import_tars(const Command& command, Progress& progress) {
@@ -278,6 +261,7 @@ ExitCode pull_images(const Command& command, const Environment& environment, Run
   failed.check();
   const ImageLock earlier = earlier_lock(command);
   PullRequest request = command;
+  for (const std::string& file : command.haves) request.without.push_back(read_have(file));
   if (!command.use_cache) request.cache_directory.clear();
   Progress& progress = runtime.progress();
   const auto registries = read_registries(command, environment, progress);
@@ -316,10 +300,7 @@ ExitCode pull_images(const Command& command, const Environment& environment, Run
   };
   if (!nothing) signal = runtime.run(command.dry_run ? pull.plan() : pull.run(), stop);
 
-  PullStatistics statistics;
-  statistics.images = pull.results();
-  for (ImageResult& image : statistics.images)
-    if (image.error) image.error = progress.masked(*image.error);
+  PullStatistics statistics = statistics_of(command, pull, progress, begin);
   std::vector<ListedImage> listed;
   for (const RequestedImage& image : chosen.images) listed.push_back(listed_again(image));
   for (const UnknownImage& unknown : chosen.unknown) {
@@ -329,23 +310,7 @@ ExitCode pull_images(const Command& command, const Environment& environment, Run
   if (signal == 0) write_lock(command, earlier, listed, statistics.images);
   images = names_of(listed);
   failed.end(listed, statistics.images);
-  statistics.sources = pull.sources();
-  for (SourceResult& source : statistics.sources) source.trouble = progress.masked(source.trouble);
-  statistics.verbose = command.verbose;
-  statistics.received = progress.received();
-  statistics.resumed = progress.totals().resumed_bytes;
-  statistics.retries = progress.retries();
-  statistics.elapsed = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin);
-  statistics.dry_run = command.dry_run;
-  statistics.format = command.format;
-  if (signal != 0) {
-    if (!command.quiet)
-      std::fputs(pull.fills_cache()
-                     ? "stopped; what has arrived is kept in the cache, and the same command goes on from there\n"
-                     : "stopped\n",
-                 stderr);
-    return exit_code_of_signal(signal);
-  }
+  if (signal != 0) return stopped(command, pull, signal);
   say(command, statistics);
   return statistics.exit();
 }

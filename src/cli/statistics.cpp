@@ -9,7 +9,9 @@
 #include <hawser/util/error.hpp>
 
 #include <algorithm>
+#include <map>
 #include <set>
+#include <utility>
 
 #include <boost/json.hpp>
 
@@ -42,6 +44,7 @@ std::string describe(const ImageResult& image) {
 }
 
 std::string describe(const PlannedLayer& layer, bool listed) {
+  if (layer.left_out) return "left out";
   if (layer.complete) return "cached";
   if (listed) return "as above";
   return layer.there > 0 ? format_bytes(layer.there) + " there, to be resumed" : "to be fetched";
@@ -114,6 +117,17 @@ void append_cache(std::string& out, const LayerSums& sums) {
          " saved\n";
 }
 
+void append_left_out(std::string& out, const PullStatistics& statistics, const LayerSums& sums) {
+  if (!statistics.delta) return;
+  std::set<std::string> names;
+  for (const ImageResult& image : statistics.images)
+    if (!image.error) names.insert(image.left_out_for.begin(), image.left_out_for.end());
+  out += "left out: " + counted(sums.left_out_layers, "layer") + ", " + format_bytes(sums.left_out_bytes);
+  std::string_view between = ", there by ";
+  for (const std::string& name : names) (out += std::exchange(between, ", ")) += printable(name);
+  out += '\n';
+}
+
 void append_transfer(std::string& out, const PullStatistics& statistics) {
   out += "downloaded " + format_bytes(statistics.received) + " in " + format_duration(statistics.elapsed);
   if (statistics.received > 0) out += ", " + format_bytes(bytes_per_second(statistics)) + "/s";
@@ -158,6 +172,31 @@ std::string load_command(OutputFormat format, const std::string& path, std::size
   return can_be_a_name(path) ? "podman pull oci:" + path : "";
 }
 
+/// The engines that take a delta where the layers that it lacks are, in words; empty: none.
+std::string engines_for(const ImageResult& image, const PullStatistics& statistics) {
+  if (statistics.format == OutputFormat::oci_dir) return "";
+  const std::string docker = statistics.format == OutputFormat::docker_archive && image.for_docker ? "docker load" : "";
+  if (statistics.uncompressed) return docker;
+  return docker + (docker.empty() ? "" : ", ") + "podman load and ctr image import";
+}
+
+/// A whole archive's name beside that of a delta.
+std::string whole_name(std::string path, OutputFormat format) {
+  const std::string end = format == OutputFormat::oci_dir ? "" : ".tar", delta_end = ".delta" + end;
+  if (path.size() > delta_end.size() && path.ends_with(delta_end))
+    return path.substr(0, path.size() - delta_end.size()) + end;
+  return "whole" + end;
+}
+
+/// How a delta becomes whole (one of plain tars does not), and who takes it as it is.
+void append_delta(std::string& out, const ImageResult& image, const PullStatistics& statistics) {
+  if (printable(image.output, 4096) == image.output && !statistics.uncompressed)
+    out += "  hawser apply " + shell_quoted(image.output) + " --with HAVE -o " +
+           shell_quoted(whole_name(image.output, statistics.format)) + "\n";
+  if (const std::string engines = engines_for(image, statistics); !engines.empty())
+    out += "  taken as it is, where the layers left out are, by " + engines + "\n";
+}
+
 /// Each output of images that succeeded once, in order.
 void append_outputs(std::string& out, const PullStatistics& statistics) {
   std::vector<const ImageResult*> saved;
@@ -170,10 +209,9 @@ void append_outputs(std::string& out, const PullStatistics& statistics) {
     const std::string& path = image->output;
     if (!told.insert(path).second) continue;
     out += (image->up_to_date ? "up to date: " : "saved to ") + printable(parts_text(*image), 4096) + "\n";
-    if (image->parts > 0) {
-      out += "  hawser join " + shell_quoted(part_list_path(path).native()) + "\n";
-      continue;
-    }
+    if (image->parts > 0) out += "  hawser join " + shell_quoted(part_list_path(path).native()) + "\n";
+    if (statistics.delta) append_delta(out, *image, statistics);
+    if (image->parts > 0 || statistics.delta) continue;
     const auto images = static_cast<std::size_t>(std::ranges::count(saved, path, &ImageResult::output));
     if (const std::string load = load_command(statistics.format, path, images, image->alone); !load.empty())
       out += "  " + load + "\n";
@@ -197,6 +235,8 @@ json::object to_json(const ImageResult& image) {
           {"cached_layers", sums.cached_layers},
           {"bytes", sums.bytes},
           {"cached_bytes", sums.cached_bytes},
+          {"left_out_layers", sums.left_out_layers},
+          {"left_out_bytes", sums.left_out_bytes},
           {"exit_code", static_cast<int>(exit_code_of(image))},
           {"error", text_or_null(image.error ? image.error->what() : "")},
           {"hint", text_or_null(image.error ? image.error->hint() : "")}};
@@ -214,12 +254,15 @@ json::object to_json(const SourceResult& source) {
 
 LayerSums PullStatistics::sums() const {
   LayerSums sums;
-  std::set<Digest> counted;
+  std::map<Digest, PlannedLayer> layers;
   for (const ImageResult& image : images) {
     if (image.error || image.up_to_date) continue;
     for (const PlannedLayer& layer : image.layers)
-      if (counted.insert(layer.digest).second) sums.add(layer);
+      // One output may do without a layer that another one needs.
+      if (const auto [known, fresh] = layers.try_emplace(layer.digest, layer); !fresh && known->second.left_out)
+        known->second = layer;
   }
+  for (const auto& [digest, layer] : layers) sums.add(layer);
   return sums;
 }
 
@@ -234,13 +277,14 @@ std::string format_statistics(const PullStatistics& statistics) {
   const std::size_t failed = failures(statistics), all = statistics.images.size();
   std::string out;
   append_images(out, statistics);
-  append_cache(out, sums);
+  if (!statistics.applied) append_cache(out, sums);
+  append_left_out(out, statistics, sums);
   if (statistics.dry_run) {
     if (failed < all) out += "to download: " + format_bytes(sums.to_fetch());
     if (sums.resumable_bytes > 0) out += ", " + format_bytes(sums.resumable_bytes) + " are left by an earlier run";
     if (failed < all) out += '\n';
   } else {
-    if (failed < all || statistics.received > 0) append_transfer(out, statistics);
+    if (!statistics.applied && (failed < all || statistics.received > 0)) append_transfer(out, statistics);
     if (statistics.verbose) append_sources(out, statistics);
     append_outputs(out, statistics);
   }
@@ -262,6 +306,8 @@ std::string statistics_json(const PullStatistics& statistics) {
                                 {"cached_layers", sums.cached_layers},
                                 {"bytes", sums.bytes},
                                 {"cached_bytes", sums.cached_bytes},
+                                {"left_out_layers", sums.left_out_layers},
+                                {"left_out_bytes", sums.left_out_bytes},
                                 {"to_fetch_bytes", sums.to_fetch()},
                                 {"received_bytes", statistics.received},
                                 {"resumed_bytes", statistics.dry_run ? sums.resumable_bytes : statistics.resumed},

@@ -24,6 +24,9 @@ struct PullStatistics {
   bool dry_run = false;
   bool verbose = false;                                ///< for people: what came from where, too
   OutputFormat format = OutputFormat::docker_archive;  ///< decides how the outputs are loaded
+  bool uncompressed = false;                           ///< so does this
+  bool applied = false;                                ///< it was put together from files, and nothing was asked for
+  bool delta = false;                                  ///< layers may have been left out
 
   /// Of all images; a layer that several share counts once.
   LayerSums sums() const;

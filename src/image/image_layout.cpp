@@ -221,6 +221,13 @@ void LayoutIndex::add(const std::vector<Descriptor>& images, const std::function
   replace(std::move(entries));
 }
 
+void LayoutIndex::annotate(std::string_view key, std::string_view value) {
+  json::value& annotations = document_["annotations"];
+  if (!annotations.is_object()) annotations.emplace_object();
+  annotations.get_object()[key] = value;
+  original_.reset();
+}
+
 void LayoutIndex::remove(const std::set<Digest>& digests) {
   json::array entries;
   for (const json::value& entry : *json_array(document_, "manifests"))

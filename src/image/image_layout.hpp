@@ -77,6 +77,8 @@ class LayoutIndex {
   /// any image of its name, and all of the name for an image without one. The entry of `top`, the index that `image`
   /// was chosen from, stays. The image goes to where the first that it replaces was.
   void put_newest(const Descriptor& image, const std::optional<Digest>& top, const PlatformLookup& look_up = {});
+  /// Gives the index itself an annotation.
+  void annotate(std::string_view key, std::string_view value);
   /// Removes the entries of these digests.
   void remove(const std::set<Digest>& digests);
 

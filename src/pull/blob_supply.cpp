@@ -220,6 +220,11 @@ asio::awaitable<std::string> BlobSupply::get_config(const Reference& reference, 
   }
   Descriptor wanted = descriptor;
   std::string config = co_await session_.get_blob(reference, std::move(wanted));
+  // It is delivered later, too.
+  auto keep = [&] {
+    if (BlobStore* const arrivals = storage_.arrivals()) arrivals->put(descriptor.digest, config);
+  };
+  co_await run_on(pool_, keep);
   co_return config;
 }
 
@@ -231,7 +236,7 @@ std::vector<Error> BlobSupply::record(const Output& output) {
   for (const auto& image : output.images) {
     try {
       for (const auto& [digest, bytes] : image->fetched) storage_.cache->put(digest, bytes);
-      if (!image->reference.tag) continue;
+      if (!image->reference.tag || output.delta) continue;  // of a delta the cache lacks what is left out
       storage_.cache->record_image(image->archive.root(), image->reference.name_with_tag(), *image->reference.tag,
                                    image->top);
     } catch (const Error& error) {

@@ -14,10 +14,13 @@ namespace hawser {
 namespace {
 
 constexpr std::size_t max_length = 200;
-constexpr std::string_view extension = ".tar";
 
 bool is_safe(char c) {
   return is_ascii_alnum(c) || c == '.' || c == '-' || c == '_';
+}
+
+std::string_view extension_of(const PullRequest& request) {
+  return request.without.empty() ? ".tar" : ".delta.tar";
 }
 
 std::string safe(std::string_view text) {
@@ -62,6 +65,7 @@ std::string name_at(const PullRequest& request, const RequestedImage& image, int
   if (const auto& platform = image.platform ? image.platform : request.platform) stem += platform_part(*platform);
   stem = safe(stem);
   const std::string mark = level == 0 ? "" : level == 1 ? hash.substr(0, part) : hash;
+  const std::string_view extension = extension_of(request);
   const std::size_t room = max_length - extension.size() - mark.size();
   if (stem.size() > room) stem = stem.substr(0, room - part) + hash.substr(0, part);
   return stem + mark + std::string(extension);
@@ -254,14 +258,19 @@ ImageConfig Output::read_config(std::size_t position, const ArchiveManifest& man
     if (!request.all_platforms && !manifest.descriptor.platform) wanted = platform(position).value_or(Platform::host());
     check_config(config, manifest.manifest, wanted, "the image");
     for (std::size_t i = 0; i < config.diff_ids.size(); ++i) {
-      std::optional<Digest>& diff_id = blobs.at(manifest.manifest.layers[i].digest).diff_id;
-      if (!diff_id) diff_id = config.diff_ids[i];
+      const auto blob = blobs.find(manifest.manifest.layers[i].digest);
+      if (blob != blobs.end() && !blob->second.diff_id) blob->second.diff_id = config.diff_ids[i];
     }
     return config;
   } catch (const Error& error) {
     blame(position, error);
     throw;
   }
+}
+
+void Output::leave_out(Delta delta_) {
+  std::erase_if(blobs, [&](const auto& blob) { return delta_.left_out.contains(blob.first); });
+  delta = std::move(delta_);
 }
 
 void Output::blame(std::size_t position, const Error& error) {

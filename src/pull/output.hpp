@@ -3,6 +3,7 @@
 #pragma once
 
 #include "archive/archive_layout.hpp"
+#include "archive/delta.hpp"
 #include "image/manifest.hpp"
 #include "pull/image_resolver.hpp"
 
@@ -59,6 +60,9 @@ struct Output {
   /// asked for.
   ImageConfig read_config(std::size_t position, const ArchiveManifest& manifest, const std::string& bytes);
 
+  /// Makes it a delta: what that leaves out is no blob of it any more.
+  void leave_out(Delta delta_);
+
   /// Says that it is for this image that the output can't be made, unless the reason is on this side.
   void blame(std::size_t position, const Error& error);
   /// The position of the first image that was blamed.
@@ -73,6 +77,7 @@ struct Output {
   std::vector<ArchiveImage> archive;                 // the images, those with the same manifest made one
   std::map<Digest, OutputBlob> blobs;                // each digest once
   std::set<Digest> configs;                          // of these, the configs
+  std::optional<Delta> delta;                        // where the request is for one, once it is known
 
  private:
   void check_foreign_layers();
@@ -90,8 +95,8 @@ void check_output_template(const std::string& text, bool all_platforms);
 /// architecture). A reference by digest alone has "sha256-" and twelve digits for a tag. A name is one path component
 /// of at most 200 bytes out of letters, digits, "_", "." and "-", which begins with neither "." nor "-". Where
 /// different images would share a name (ignoring case, for filesystems that do), each of them gets a part of its own
-/// hash; equal ones share one. With a template the names follow it instead, and images that would share one, or have
-/// one of more than 200 bytes, are Error{usage}.
+/// hash; equal ones share one. Those of deltas end in ".delta.tar". With a template the names follow it instead, and
+/// images that would share one, or have one of more than 200 bytes, are Error{usage}.
 std::vector<std::string> output_names(const PullRequest& request);
 
 /// The file, layout or "-" that takes all images of the request; nothing where each has its own in a directory. Throws

@@ -1,6 +1,7 @@
 #include "pull/pipeline.hpp"
 
 #include "archive/parts.hpp"
+#include "pull/delta.hpp"
 #include "pull/image_resolver.hpp"
 #include "util/text.hpp"
 
@@ -58,6 +59,7 @@ Pipeline::Pipeline(asio::any_io_executor executor, asio::thread_pool& pool, Pull
       request_(std::move(request)),
       observer_(observer),
       outputs_(plan_outputs(request_)),
+      haves_(request_.without),
       output_places_(executor, outputs_at_once),
       blob_places_(executor, blobs_at_once),
       results_(request_.references.size()) {
@@ -80,12 +82,14 @@ asio::awaitable<void> Pipeline::each_output(Storage storage, Step last) {
   supply_.emplace(executor_, pool_, request_, storage_, *session_, observer_);
   if (stopped_) stop();
   for (const RequestedImage& image : request_.references) session_->prepare(image.reference);
+  co_await look_up_haves();
   TaskGroup group(executor_);
   for (Output& output : outputs_) group.start(make(output, last));
   co_await group.join();
   // What the cache seemed to have may have turned out to be damaged.
   for (ImageResult& result : results_)
-    for (PlannedLayer& layer : result.layers) layer = supply_->layer(layer.digest);
+    for (PlannedLayer& layer : result.layers)
+      if (!layer.left_out) layer = supply_->layer(layer.digest);
   co_await end_requests();
 }
 
@@ -108,6 +112,7 @@ asio::awaitable<void> Pipeline::make(Output& output, Step last) {
     if (const auto blamed = output.first_blamed()) throw *output.failures[*blamed];
     output.collect();
     describe(output);
+    if (!haves_.empty()) co_await leave_out(output);
     const bool up_to_date = co_await is_up_to_date(output);
     if (!up_to_date) co_await (this->*last)(output);
   } catch (const Error& error) {
@@ -156,6 +161,62 @@ void Pipeline::describe(const Output& output) {
   }
 }
 
+/// Finds out which layers the images consist of that are said to be there.
+asio::awaitable<void> Pipeline::look_up_haves() {
+  std::set<std::string> named;
+  std::vector<std::optional<Platform>> platforms;
+  for (const RequestedImage& image : request_.references) {
+    const std::optional<Platform>& platform = image.platform ? image.platform : request_.platform;
+    if (named.insert(platform ? platform->to_string() : "").second) platforms.push_back(platform);
+  }
+  TaskGroup group(executor_);
+  for (Have& have : haves_)
+    for (const Reference& image : have.images)
+      for (const std::optional<Platform>& platform : platforms) group.start(look_up(have, image, platform));
+  co_await group.join();
+}
+
+/// An image that can't be looked up is not counted on: what it has is in the delta then.
+asio::awaitable<void> Pipeline::look_up(Have& have, Reference image, std::optional<Platform> platform) {
+  co_await output_places_.enter();
+  std::optional<Error> failure;
+  try {
+    if (stopped_) throw Error(Errc::cancelled, "stopped");
+    const ResolvedImage found =
+        co_await resolve_image(*session_, storage_.source(), image, platform, request_.all_platforms);
+    for (const ArchiveManifest& manifest : found.archive.manifests)
+      for (const Descriptor& layer : manifest.manifest.layers) have.layers.insert(layer.digest);
+  } catch (const Error& error) {
+    failure = error;
+  }
+  output_places_.leave();
+  if (failure && failure->code() != Errc::cancelled)
+    tell(Importance::warning, printable(have.name) + ": " + failure->what() + "; its layers are not taken to be there");
+}
+
+/// Decides what the output lacks. The configs say the layers' diff IDs, so they are asked for first.
+asio::awaitable<void> Pipeline::leave_out(Output& output) {
+  std::map<Digest, ImageConfig> configs;
+  for (std::size_t position = 0; position < output.images.size(); ++position) {
+    const ResolvedImage& image = *output.images[position];
+    for (const ArchiveManifest& manifest : image.archive.manifests) {
+      if (!has_image_config(manifest) || configs.contains(manifest.descriptor.digest)) continue;
+      const std::string bytes = co_await config_of(output, position, manifest);
+      configs.emplace(manifest.descriptor.digest, output.read_config(position, manifest, bytes));
+    }
+  }
+  output.leave_out(make_delta(output, configs, haves_));
+  for (const std::string& line : check_delta(*output.delta, haves_, request_.format, request_.uncompressed))
+    tell(Importance::warning, line);
+  const bool for_docker = is_for_docker(*output.delta, output, request_.format);
+  for (const std::size_t number : output.numbers) {
+    ImageResult& result = results_[number];
+    result.left_out_for = output.delta->holders();
+    result.for_docker = for_docker;
+    for (PlannedLayer& layer : result.layers) layer.left_out = output.delta->left_out.contains(layer.digest);
+  }
+}
+
 /// Whether the output is there as write() would make it. An archive gets its name when it is whole, so its layers are
 /// taken for what its documents say.
 asio::awaitable<bool> Pipeline::is_up_to_date(Output& output) {
@@ -163,8 +224,8 @@ asio::awaitable<bool> Pipeline::is_up_to_date(Output& output) {
   std::optional<Configs> configs;
   std::size_t parts = 0;
   auto look = [&] {
-    configs =
-        configs_of_same_output(request_.format, request_.uncompressed, output.path, output.archive, request_.split);
+    configs = configs_of_same_output(request_.format, request_.uncompressed, output.path, output.archive,
+                                     request_.split, output.delta);
     if (configs) parts = parts_of_archive(output.path, request_.split);
   };
   co_await run_on(pool_, look);
@@ -183,23 +244,29 @@ asio::awaitable<bool> Pipeline::is_up_to_date(Output& output) {
   co_return true;
 }
 
+/// The bytes of a config, for one who wants to know it only.
+asio::awaitable<std::string> Pipeline::config_of(Output& output, std::size_t position,
+                                                 const ArchiveManifest& manifest) {
+  try {
+    std::string bytes = co_await supply_->get_config(output.images[position]->reference, manifest.manifest.config);
+    co_return bytes;
+  } catch (const Error& error) {
+    output.blame(position, error);
+    throw;
+  }
+}
+
 asio::awaitable<void> Pipeline::check(Output& output) {
   auto check_place = [&] {
     check_image_output(request_.format, request_.uncompressed, output.place(), output.archive,
-                       storage_.arrivals_directory, request_.split);
+                       storage_.arrivals_directory, request_.split, output.delta);
   };
   co_await run_on(pool_, check_place);
   for (std::size_t position = 0; position < output.images.size(); ++position) {
     const ResolvedImage& image = *output.images[position];
     for (const ArchiveManifest& manifest : image.archive.manifests) {
       if (!has_image_config(manifest)) continue;
-      std::string config;
-      try {
-        config = co_await supply_->get_config(image.reference, manifest.manifest.config);
-      } catch (const Error& error) {
-        output.blame(position, error);
-        throw;
-      }
+      const std::string config = co_await config_of(output, position, manifest);
       accept_config(output, position, manifest, config);
     }
   }
@@ -221,7 +288,7 @@ asio::awaitable<void> Pipeline::write(Output& output) {
   auto open = [&] {
     if (!configs_first) check_space();
     file = open_image_output(request_.format, request_.uncompressed, output.place(), output.archive,
-                             storage_.arrivals_directory, request_.split);
+                             storage_.arrivals_directory, request_.split, output.delta);
   };
   co_await run_on(pool_, open);
   Configs configs;
@@ -307,7 +374,7 @@ ImageConfig Pipeline::accept_config(Output& output, std::size_t position, const 
   ImageConfig config = output.read_config(position, manifest, bytes);
   ImageResult& result = results_[output.numbers[position]];
   const std::uint64_t saved = supply_->note_diff_ids(manifest.manifest, config);
-  if (saved > 0 && request_.format == OutputFormat::docker_archive)
+  if (saved > 0 && request_.format == OutputFormat::docker_archive && !output.delta)
     tell(Importance::warning, result.reference + ": --uncompressed would save " + format_bytes(saved) +
                                   ", since the cache has layers of it from an imported tar");
   const bool silent = !config.platform;

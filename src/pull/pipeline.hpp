@@ -49,6 +49,10 @@ class Pipeline {
   asio::awaitable<void> end_requests();
   asio::awaitable<void> make(Output& output, Step last);
   asio::awaitable<void> resolve(Output& output, std::size_t position);
+  asio::awaitable<void> look_up_haves();
+  asio::awaitable<void> look_up(Have& have, Reference image, std::optional<Platform> platform);
+  asio::awaitable<void> leave_out(Output& output);
+  asio::awaitable<std::string> config_of(Output& output, std::size_t position, const ArchiveManifest& manifest);
   asio::awaitable<bool> is_up_to_date(Output& output);
   asio::awaitable<void> check(Output& output);
   asio::awaitable<void> write(Output& output);
@@ -67,6 +71,7 @@ class Pipeline {
   const PullRequest request_;
   TransferObserver& observer_;
   std::vector<Output> outputs_;
+  std::vector<Have> haves_;  // the request's, with the layers of their images
   Storage storage_;
   std::optional<Session> session_;
   std::optional<BlobSupply> supply_;

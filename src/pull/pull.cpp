@@ -13,6 +13,11 @@
 namespace hawser {
 
 void LayerSums::add(const PlannedLayer& layer) {
+  if (layer.left_out) {
+    if (!layer.attestation) ++left_out_layers;
+    left_out_bytes += layer.size;
+    return;
+  }
   if (!layer.attestation) ++layers;
   bytes += layer.size;
   if (!layer.complete) {

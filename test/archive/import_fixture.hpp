@@ -11,6 +11,7 @@
 #include <hawser/util/error.hpp>
 
 #include <cstdio>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -95,6 +96,17 @@ class ImportTest : public testing::Test {
   std::string write(const std::string& bytes, const std::string& name = "image.tar") {
     write_text(directory / name, bytes);
     return (directory / name).string();
+  }
+  /// The image as a layout in the directory "layout".
+  void write_layout(const RealImage& image) {
+    for (const std::string& content : image.layers) write_blob(content);
+    write_blob(image.config);
+    write_blob(image.manifest);
+    write_text(directory / "layout/index.json", image.index_json());
+  }
+  void write_blob(const std::string& content) {
+    std::filesystem::create_directories(directory / "layout/blobs/sha256");
+    write_text(directory / "layout" / blob_path(Digest::of(content)), content);
   }
   BlobStore store() { return BlobStore(directory / "cache"); }
   ImportReport import(const std::string& bytes) {

@@ -9,6 +9,7 @@ using test::HostileTar;
 using test::ImportTest;
 using test::noise;
 using test::RealImage;
+using test::write_text;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
@@ -508,6 +509,85 @@ TEST_F(ImportTest, ATarCutShortIsRefusedWhereverItIsCut) {
   const std::string bytes = image.modern().end();
   for (std::size_t size = 0; size < bytes.size() - tar_trailer_size; size += 512)
     EXPECT_NE(failure_of([&] { import(bytes.substr(0, size + 100)); }).code, Errc{}) << size;
+}
+
+TEST_F(ImportTest, ALayoutInADirectoryIsTaken) {
+  const RealImage image({noise(7000, 1), noise(300, 2)});
+  write_layout(image);
+  write_text(directory / "layout/blobs/sha256/note", "no blob");
+  std::filesystem::create_directory(directory / "layout/blobs/sha512");
+  BlobStore into = store();
+  const ImportReport report = import_tar(into, directory / "layout");
+  EXPECT_EQ(report.layers, 2U);
+  EXPECT_TRUE(report.is_sound());
+  for (const std::string& content : {image.layers[0], image.layers[1], image.config, image.manifest})
+    EXPECT_TRUE(has(content));
+}
+
+TEST_F(ImportTest, AttackALayoutsLinksLeadToNothingThatIsNotWhatItClaims) {
+  const RealImage image({noise(7000, 1), noise(300, 2), noise(400, 3)});
+  write_layout(image);
+  const auto blob = [&](std::size_t i) { return directory / "layout" / blob_path(Digest::of(image.layers[i])); };
+  write_text(directory / "elsewhere", image.layers[0]);
+  write_text(directory / "secret", "the secret");
+  for (std::size_t i = 0; i < 3; ++i) std::filesystem::remove(blob(i));
+  std::filesystem::create_symlink(directory / "elsewhere", blob(0));
+  std::filesystem::create_symlink(directory / "secret", blob(1));
+  std::filesystem::create_symlink("/dev/zero", blob(2));
+  BlobStore into = store();
+  const ImportReport report = import_tar(into, directory / "layout");
+  EXPECT_EQ(report.layers, 1U);
+  EXPECT_THAT(report.wrong, ElementsAre(Digest::of(image.layers[1])));
+  EXPECT_EQ(report.missing, 1U);
+}
+
+TEST_F(ImportTest, AttackALayoutHasNoEndOfBlobs) {
+  const RealImage image({noise(700, 1), noise(300, 2)});
+  write_layout(image);
+  ImportLimits limits;
+  limits.max_entries = 3;
+  EXPECT_EQ(test::code_of([&] { read_saved_images(directory / "layout", limits); }), Errc::too_large);
+}
+
+TEST_F(ImportTest, WhatADeltaLacksIsNamedUntilTheCacheHasIt) {
+  const RealImage image({noise(7000, 1), noise(300, 2)});
+  const Digest first = Digest::of(image.layers[0]);
+  Delta delta;
+  delta.images.push_back({Reference::parse("nginx:1"), Digest::of(image.manifest)});
+  delta.left_out.emplace(first, LeftOutLayer{image.layers[0].size(), Digest::of(image.tars[0]), false, {"old.tar"}});
+  HostileTar tar;
+  for (const std::string& content : {image.config, image.manifest, image.layers[1]})
+    tar.file(blob_path(Digest::of(content)), content);
+  tar.file("index.json", image.index_json());
+  tar.file("manifest.json", RealImage::docker_manifest(blob_path(Digest::of(image.config)),
+                                                       {blob_path(first), blob_path(Digest::of(image.layers[1]))}));
+  tar.file("hawser-delta.json", delta.text());
+  const ImportReport report = import(tar.end());
+  EXPECT_FALSE(report.is_sound());
+  EXPECT_EQ(report.lacking, 0U);
+  EXPECT_EQ(report.missing, 0U);
+  ASSERT_TRUE(report.left_out.contains(first));
+  EXPECT_THAT(report.left_out.at(first).held_by, ElementsAre("old.tar"));
+  EXPECT_TRUE(has(image.layers[1]));
+  import(image.modern().end());
+  EXPECT_TRUE(import(tar.end()).is_sound());
+}
+
+TEST_F(ImportTest, ADeltaThatMakesNoSenseIsRefused) {
+  const RealImage image({noise(700, 1)});
+  expect_refused(image.modern().file("hawser-delta.json", "{}").end(), Errc::malformed);
+}
+
+TEST_F(ImportTest, OnlyWhatIsWantedIsTaken) {
+  const RealImage image({noise(7000, 1), noise(300, 2)});
+  BlobStore into = store();
+  const ImportReport report = import_tar(into, write(image.modern().end()), {}, [&](const ImportedBlob& blob) {
+    return blob.diff_id == Digest::of(image.tars[1]);
+  });
+  EXPECT_EQ(report.layers, 1U);
+  EXPECT_EQ(report.documents, 0U);
+  EXPECT_TRUE(has(image.layers[1]));
+  EXPECT_FALSE(has(image.layers[0]));
 }
 
 }  // namespace

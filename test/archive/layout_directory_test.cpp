@@ -254,5 +254,25 @@ TEST(LayoutDirectory, EachPlatformOfAnImageHasAnEntry) {
   EXPECT_THAT(tags_in(scratch / "layout"), ElementsAre("docker.io/library/nginx:1", "1"));
 }
 
+TEST(LayoutDirectory, ADeltaSaysSoAndIsAddedToNothing) {
+  const TempDir scratch;
+  const SampleImage sample = sample_image({"nginx:2"}, {noise(700, 1), noise(300, 2)});
+  Delta delta;
+  delta.images.push_back({Reference::parse("nginx:2"), sample.image.root().digest});
+  delta.left_out.emplace(sample.image.manifests.front().manifest.layers[0].digest, LeftOutLayer{700});
+  {
+    const auto directory = open_layout_directory(scratch / "layout", {sample.image}, delta);
+    for (const Digest& blob : directory->missing())
+      directory->fill(blob, file_with(scratch / "blob", sample.blobs.at(blob)));
+    directory->finish();
+  }
+  EXPECT_EQ(read_file(scratch / "layout/hawser-delta.json", 10'000), delta.text());
+  EXPECT_EQ(boost::json::parse(read_file(scratch / "layout/index.json", 10'000)).at("annotations"),
+            (boost::json::value{{"io.github.hawser.delta", "hawser-delta.json"}}));
+  EXPECT_EQ(code_of([&] { (void)open_layout_directory(scratch / "layout", {sample.image}, delta); }), Errc::usage);
+  EXPECT_EQ(code_of([&] { check_layout_directory(scratch / "layout", true); }), Errc::usage);
+  EXPECT_NO_THROW(check_layout_directory(scratch / "layout"));
+}
+
 }  // namespace
 }  // namespace hawser

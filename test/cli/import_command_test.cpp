@@ -18,7 +18,10 @@ TEST(ImportSummary, SaysWhatIsOddAboutATar) {
   report.wrong = {Digest::of("layer")};
   report.lacking = report.missing = 1;
   report.lost_links = {"a is a link to b, which is no file of the tar"};
+  report.left_out.emplace(Digest::of("x"), LeftOutLayer{700, {}, false, {"old.tar"}});
   const std::string text = import_summary("a.tar", report);
+  EXPECT_THAT(text, HasSubstr("it is a delta, and lacks 1 layer that the cache lacks, too:\n    " +
+                              Digest::of("x").to_string() + ", 700 B, in old.tar\n"));
   EXPECT_THAT(text, HasSubstr("1 layer of these uncompressed: a pull with --uncompressed uses them"));
   EXPECT_THAT(text, HasSubstr(Digest::of("layer").to_string()));
   EXPECT_THAT(text, HasSubstr("not whole: it lacks 1 blob"));

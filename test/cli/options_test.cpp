@@ -342,6 +342,14 @@ TEST(Options, NumbersOutOfRange) {
   EXPECT_THAT(refusal({"--format", "zip", "nginx"}), HasSubstr("oci-archive"));
 }
 
+TEST(Options, DeltasAndWhatIsThere) {
+  EXPECT_THAT(parse({"--without", "a.tar", "--without=b.json", "nginx"}).haves, ElementsAre("a.tar", "b.json"));
+  const Command apply = parse({"apply", "one.tar", "two.tar", "--with", "old.tar", "-o", "whole.tar"});
+  EXPECT_EQ(apply.name, CommandName::apply);
+  EXPECT_THAT(apply.words, ElementsAre("one.tar", "two.tar"));
+  EXPECT_THAT(apply.haves, ElementsAre("old.tar"));
+}
+
 TEST(Options, CombinationsThatMakeNoSense) {
   const std::vector<std::pair<Arguments, std::string>> cases{
       {{"--all-platforms", "nginx"}, "needs --format"},
@@ -396,6 +404,15 @@ TEST(Options, CombinationsThatMakeNoSense) {
       {{"--offline", "--no-cache", "nginx"}, "exclude each other"},
       {{"--offline", "--lock", "a", "nginx"}, "exclude each other"},
       {{"import"}, "tars to import"},
+      {{"apply"}, "deltas to apply"},
+      {{"apply", "-"}, "standard input"},
+      {{"apply", "a.tar", "--with", "-"}, "standard input"},
+      {{"apply", "a.tar", "--without", "b.tar"}, "no option of hawser apply"},
+      {{"apply", "a.tar", "--uncompressed", "--format", "oci-dir"}, "docker-archive only"},
+      {{"apply", "a.tar", "-o", "-", "--json"}, "both want standard output"},
+      {{"apply", "a.tar", "-o", "-", "--format", "oci-dir"}, "standard output"},
+      {{"apply", "a.tar", "-o", "-", "--output-template", "{name}.tar"}, "names files"},
+      {{"--with", "a.tar", "nginx"}, "no option of hawser pull"},
   };
   for (const auto& [arguments, words] : cases)
     EXPECT_THAT(refusal(arguments), HasSubstr(words)) << testing::PrintToString(arguments);

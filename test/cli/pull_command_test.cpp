@@ -157,6 +157,19 @@ TEST_F(RegistryCommandTest, TarsAreImportedIntoACacheAlone) {
   EXPECT_EQ(pull_failure().code, Errc::disk);
 }
 
+TEST_F(RegistryCommandTest, ADeltaDoesNotReplaceWhatItIsMadeAgainst) {
+  EXPECT_EQ(run_pull_command(pull, {}), ExitCode::done);
+  const std::string whole = read_text(*pull.output);
+  pull.haves = {*pull.output};
+  EXPECT_EQ(pull_failure().code, Errc::usage);
+  EXPECT_EQ(read_text(*pull.output), whole);
+  pull.output = (directory / "delta.tar").string();
+  EXPECT_EQ(run_pull_command(pull, {}), ExitCode::done);
+  EXPECT_LT(std::filesystem::file_size(*pull.output), whole.size() / 2);
+  pull.haves = {(directory / "nowhere").string()};
+  EXPECT_EQ(pull_failure().code, Errc::disk);
+}
+
 TEST_F(RegistryCommandTest, AnImageThatIsNotThereIsItsExitCode) {
   pull.words = {registry.host() + "/a/b:nothing"};
   EXPECT_EQ(run_pull_command(pull, {}), ExitCode::not_found);

@@ -56,6 +56,53 @@ TEST(Statistics, TextSaysHitsPercentAndWhatWasSaved) {
   EXPECT_THAT(text, HasSubstr("saved to my images/nginx.tar\n  docker load -i 'my images/nginx.tar'\n"));
 }
 
+TEST(Statistics, OfADeltaWhatWasLeftOut) {
+  PullStatistics statistics = sample();
+  statistics.delta = true;
+  ImageResult& image = statistics.images[0];
+  image.output = "app.delta.tar";
+  image.left_out_for = {"old.tar"};
+  image.layers[0].left_out = true;
+  EXPECT_EQ(statistics.sums().to_fetch(), 30'000'000U);
+  std::string text = format_statistics(statistics);
+  EXPECT_THAT(text, HasSubstr("2 layers, 31.0 MB"));
+  EXPECT_THAT(text, HasSubstr("left out: 1 layer, 25.0 MB, there by old.tar\n"));
+  EXPECT_THAT(text, HasSubstr("saved to app.delta.tar\n  hawser apply app.delta.tar --with HAVE -o app.tar\n"
+                              "  taken as it is, where the layers left out are, by docker load, podman load and ctr "
+                              "image import\n"));
+  EXPECT_THAT(text, Not(HasSubstr("docker load -i")));
+  image.for_docker = false;
+  EXPECT_THAT(format_statistics(statistics), HasSubstr(", by podman load and ctr image import\n"));
+  statistics.uncompressed = true;
+  EXPECT_THAT(format_statistics(statistics), Not(testing::AnyOf(HasSubstr("taken as it is"), HasSubstr("apply"))));
+  image.for_docker = true;
+  EXPECT_THAT(format_statistics(statistics), HasSubstr(", by docker load\n"));
+  statistics.uncompressed = false;
+  statistics.format = OutputFormat::oci_dir;
+  image.output = "delta";
+  EXPECT_THAT(format_statistics(statistics), HasSubstr("--with HAVE -o whole\n"));
+  statistics.dry_run = true;
+  EXPECT_THAT(format_statistics(statistics), HasSubstr("left out\n"));
+  const auto json = boost::json::parse(statistics_json(statistics));
+  EXPECT_EQ(json.at("left_out_bytes").to_number<int>(), 25'000'000);
+  EXPECT_EQ(json.at("images").at(0).at("left_out_layers").to_number<int>(), 1);
+}
+
+TEST(Statistics, ALayerThatOneOutputNeedsIsNotLeftOut) {
+  PullStatistics statistics = sample();
+  statistics.images.push_back(statistics.images[0]);
+  statistics.images[0].layers[2].left_out = true;
+  EXPECT_EQ(statistics.sums().left_out_layers, 0U);
+  std::swap(statistics.images[0], statistics.images[1]);
+  EXPECT_EQ(statistics.sums().left_out_layers, 0U);
+}
+
+TEST(Statistics, WhatWasAppliedWasNotDownloaded) {
+  PullStatistics statistics = sample();
+  statistics.applied = true;
+  EXPECT_THAT(format_statistics(statistics), Not(testing::AnyOf(HasSubstr("downloaded"), HasSubstr("cache:"))));
+}
+
 TEST(Statistics, WhatCameFromWhereIsToldToWhoWantsDetails) {
   PullStatistics statistics = sample();
   SourceResult registry;

@@ -156,8 +156,19 @@ def test_what_is_no_tar(hawser):
     assert hawser.run("import", "--cache-dir", hawser.cache, "nowhere.tar").code == DISK
 
 
-def test_a_directory_is_no_tar_and_can_not_be_read(hawser):
+def test_a_directory_that_is_no_image_layout(hawser):
     (hawser.directory / "saved").mkdir()
     done = hawser.run("import", "--cache-dir", hawser.cache, "saved")
-    assert done.code == DISK
-    assert "saved: Is a directory" in done.err
+    assert done.code == INTEGRITY
+    assert "saved is no saved image" in done.err
+
+
+def test_an_image_layout_in_a_directory(hawser, registry):
+    image = images.many_layers(3)
+    reference = registry.push("import/layout", image, "v1")
+    hawser.pull(registry, "--no-cache", "--format", "oci-dir", reference, output="layout")
+    done = hawser.run("import", "--cache-dir", hawser.cache, "layout")
+    assert done.code == 0 and b"3 layers taken" in done.out, done.err
+    since = registry.mark()
+    hawser.pull(registry, reference)
+    assert registry.blob_reads(since) == []

@@ -56,6 +56,15 @@ TEST(OutputName, FollowsThePattern) {
   }
 }
 
+TEST(OutputName, ADeltaIsNoWholeArchiveByItsNameEither) {
+  PullRequest request;
+  request.references = {Reference::parse("nginx:2")};
+  request.without = {Have{"old.tar"}};
+  EXPECT_EQ(output_names(request).front(), "library_nginx_2.delta.tar");
+  request.format = OutputFormat::oci_dir;
+  EXPECT_EQ(plan_outputs(request).front().path, "library_nginx_2.delta");
+}
+
 void expect_safe(const std::string& name) {
   EXPECT_LE(name.size(), 200U);
   EXPECT_TRUE(name.ends_with(".tar"));

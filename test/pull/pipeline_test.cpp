@@ -601,6 +601,90 @@ TEST_F(DiffIdTest, WhatIsThereByDiffIdNeedsNoRoom) {
   EXPECT_EQ(code_of(pull_through_cache()), Errc::disk_full);
 }
 
+/// A pull of an image whose first layer is where it is for.
+class DeltaPullTest : public PipelineTest {
+ protected:
+  DeltaPullTest() {
+    Have have{"old.tar"};
+    have.layers.insert(Digest::of(image.layers[0]));
+    request.without = {have};
+  }
+
+  const TestImage image = add(1);
+};
+
+TEST_F(DeltaPullTest, WhatIsThereIsNeitherFetchedNorWritten) {
+  for (const bool cached : {false, true}) {
+    const std::vector<std::size_t> before = requests_for(image);
+    const ImageResult result = cached ? pull_through_cache() : pull_one({});
+    ASSERT_FALSE(result.error) << result.error->what();
+    EXPECT_EQ(requests_for(image)[0], before[0]);
+    const std::string bytes = read_text(*request.output);
+    EXPECT_THAT(bytes, AllOf(Not(HasSubstr(image.layers[0])), HasSubstr(image.layers[1]), HasSubstr(image.config)));
+    const LayerSums sums = result.sums();
+    EXPECT_EQ(sums.left_out_layers, 1U);
+    EXPECT_EQ(sums.left_out_bytes, image.layers[0].size());
+    EXPECT_EQ(sums.layers, 2U);
+    EXPECT_THAT(result.left_out_for, ElementsAre("old.tar"));
+    EXPECT_TRUE(result.for_docker);
+  }
+}
+
+TEST_F(DeltaPullTest, TheConfigIsFetchedOnceIntoACache) {
+  ASSERT_FALSE(pull_through_cache().error);
+  EXPECT_EQ(registry.count("GET", "/v2/a/b/blobs/" + Digest::of(image.config).to_string()), 1U);
+}
+
+TEST_F(DeltaPullTest, TheCacheDoesNotCallItAnImageThatItHas) {
+  ASSERT_FALSE(pull_through_cache().error);
+  const BlobStore cache(directory / "cache");
+  EXPECT_THAT(cache.images(), IsEmpty());
+  EXPECT_TRUE(cache.get(Digest::of(image.manifest)));
+}
+
+TEST_F(DeltaPullTest, APlanSaysItAndWritesNothing) {
+  planning = true;
+  const ImageResult result = pull_one(with_temporary({}));
+  ASSERT_FALSE(result.error) << result.error->what();
+  EXPECT_EQ(result.sums().to_fetch(), image.layers[1].size() + image.layers[2].size());
+  EXPECT_EQ(requests_for(image), std::vector<std::size_t>(3, 0));
+}
+
+TEST_F(DeltaPullTest, ItIsUpToDateAsADeltaAlone) {
+  request.force = false;
+  for (const bool uncompressed : {false, true}) {
+    request.uncompressed = uncompressed;
+    EXPECT_FALSE(pull_through_cache().up_to_date);
+    EXPECT_TRUE(pull_through_cache().up_to_date);
+    const std::vector<Have> without = std::exchange(request.without, {});
+    EXPECT_FALSE(pull_through_cache().up_to_date);
+    EXPECT_THAT(read_text(*request.output), HasSubstr(image.layers[0]));
+    request.without = without;
+  }
+}
+
+TEST_F(DeltaPullTest, ImagesThatAreThereAreLookedUp) {
+  request.without = {Have{"old.lock"}};
+  Reference there = request.references[0].reference;
+  there.digest = image.manifest_digest();
+  Reference gone = there;
+  gone.digest = Digest::of("gone");
+  request.without[0].images = {there, gone};
+  ask_for("other");
+  TestImage other = image;
+  add_image(registry.content(), "a/b", "other", other);
+  const std::vector<ImageResult> results = pull({});
+  EXPECT_EQ(results[0].sums().left_out_layers, 3U);
+  EXPECT_THAT(told, Contains(AllOf(HasSubstr("old.lock"), HasSubstr("not taken to be there"))));
+}
+
+TEST_F(DeltaPullTest, WhatAnEngineWouldRefuseIsNotWritten) {
+  request.without[0].kind = Have::Kind::containerd;
+  request.uncompressed = true;
+  EXPECT_EQ(code_of(pull_through_cache()), Errc::usage);
+  EXPECT_FALSE(std::filesystem::exists(*request.output));
+}
+
 TEST_F(PipelineTest, AStoppedRunAsksForNothing) {
   add(1);
   const auto results = pull({}, true);

@@ -20,6 +20,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -81,6 +82,19 @@ struct RequestedImage {
   friend bool operator==(const RequestedImage&, const RequestedImage&) = default;
 };
 
+/// What a file says is already there where an output is for.
+struct Have {
+  /// What has the layers: files that hawser reads, or an engine, of which the file is a list.
+  enum class Kind { files, docker, podman, containerd };
+
+  std::string name;  ///< of the file; is written into the output
+  Kind kind = Kind::files;
+  std::set<Digest> layers = {};        ///< by the digests by which registries serve them
+  std::set<Digest> diff_ids = {};      ///< by those of the plain tars
+  std::set<Digest> chains = {};        ///< stacks of layers, by chain ID (OCI image-spec, "Layer ChainID")
+  std::vector<Reference> images = {};  ///< with digests: what their manifests name is there, too
+};
+
 /// What is to be pulled, from where and into what.
 struct PullRequest {
   std::vector<RequestedImage> references;
@@ -98,6 +112,8 @@ struct PullRequest {
   OutputFormat format = OutputFormat::docker_archive;
   bool uncompressed = false;  ///< layers as plain tars, for a docker_archive
   std::uint64_t split = 0;    ///< bytes of the parts that archives in files are written as; 0: they are written whole
+  /// Where it is not empty, each output is a delta: what these have is left out, and neither fetched.
+  std::vector<Have> without;
 
   std::string cache_directory;  ///< empty: no cache
   bool verify_cache = false;    ///< hash every blob that comes from the cache
@@ -116,15 +132,18 @@ struct PlannedLayer {
   std::uint64_t there = 0;   ///< bytes; less than the size: left by an interrupted call
   bool complete = false;     ///< whether it need not be fetched
   bool attestation = false;  ///< of a build attestation, which is no layer of the image
+  bool left_out = false;     ///< of a delta: neither fetched nor written
 };
 
-/// What layers add up to. Attestations count as bytes, but not as layers.
+/// What layers add up to. Attestations count as bytes, but not as layers. What is left out counts as that alone.
 struct LayerSums {
   std::size_t layers = 0;
   std::size_t cached_layers = 0;      ///< of these, complete in the cache from the start
   std::uint64_t bytes = 0;            ///< as the registry has them
   std::uint64_t cached_bytes = 0;     ///< of the complete ones
   std::uint64_t resumable_bytes = 0;  ///< of the others, what an interrupted call had left
+  std::size_t left_out_layers = 0;
+  std::uint64_t left_out_bytes = 0;
 
   void add(const PlannedLayer& layer);
   std::uint64_t to_fetch() const { return bytes - cached_bytes - resumable_bytes; }
@@ -143,7 +162,9 @@ struct ImageResult {
   std::optional<Error> error = {};     ///< why it failed; does not name the reference
   bool told = false;                   ///< whether the log was told why
   bool alone = true;                   ///< whether its output holds no images of earlier calls, as a layout may
-  std::uint64_t held = 0;              ///< with OutputFormat::nothing: bytes that waited for the hash, at most
+  std::vector<std::string> left_out_for = {};  ///< of a delta: what has the layers that it lacks, by name
+  bool for_docker = true;                      ///< whether docker load takes it where the layers that it lacks are
+  std::uint64_t held = 0;                      ///< with OutputFormat::nothing: bytes that waited for the hash, at most
 
   LayerSums sums() const;
 };

@@ -90,6 +90,10 @@ class Docker(_Engine):
         """docker login, which writes to the directory `config`."""
         self._docker("--config", config, "login", "--username", user, "--password", password, registry)
 
+    def do(self, *arguments) -> str:
+        """Any command of docker's; its output."""
+        return self._docker(*arguments)
+
     def _docker(self, *arguments) -> str:
         return self._run(self._client, "-H", self._host, *arguments)
 
@@ -129,6 +133,10 @@ class Containerd(_Engine):
     def fetch(self, name: str, hosts: pathlib.Path):
         """Pulls an image by the hosts.toml files below a directory."""
         self._ctr("images", "pull", "--hosts-dir", hosts, "--snapshotter", "native", name)
+
+    def do(self, *arguments) -> str:
+        """Any command of ctr's; its output."""
+        return self._ctr(*arguments)
 
     def _ctr(self, *arguments, check=True) -> str:
         return self._run("ctr", "--address", self._socket, "--namespace", "hawser", *arguments, check=check)

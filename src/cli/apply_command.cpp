@@ -1,0 +1,176 @@
+// Makes a whole archive of a delta and what the place has already: an import of what is needed, and a pull from it.
+#include "archive/tar_import.hpp"
+#include "cli/commands.hpp"
+#include "cli/pull_run.hpp"
+#include "cli/runtime.hpp"
+#include "pull/storage.hpp"
+#include "util/file.hpp"
+#include "util/text.hpp"
+
+#include <hawser/pull/pull.hpp>
+#include <hawser/util/error.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace hawser {
+namespace {
+
+/// What `file` says it lacks.
+Delta delta_in(const std::string& file) {
+  TarImport tar = read_saved_images(file);
+  if (tar.cut) throw *tar.cut;
+  if (!tar.delta)
+    throw Error(Errc::usage, "it is no delta: there is no " + std::string(delta_file) + " in it",
+                "what has layers for one is named by --with");
+  return *std::move(tar.delta);
+}
+
+/// The layers of a delta on their way into a store.
+class Gathering {
+ public:
+  Gathering(BlobStore& store, Delta delta, bool uncompressed, Progress& progress)
+      : store_(store), missing_(std::move(delta.left_out)), uncompressed_(uncompressed), progress_(progress) {
+    for (const auto& [digest, layer] : missing_)
+      if (layer.diff_id) diff_ids_.insert(*layer.diff_id);
+    look();
+  }
+
+  /// Takes all of the delta itself.
+  void take_delta(const std::string& file) {
+    const ImportReport report = import_tar(store_, file, tell());
+    if (!report.wrong.empty())
+      throw Error(Errc::digest_mismatch,
+                  "it is damaged: " + report.wrong.front().to_string() + " is not what it claims to be",
+                  "copy it again from where it was made");
+    look();
+  }
+
+  /// Takes what is missing still out of an archive or a layout.
+  void take(const std::string& file) {
+    if (missing_.empty()) return;
+    const auto wanted = [this](const ImportedBlob& blob) {
+      return missing_.contains(blob.digest) || diff_ids_.contains(blob.digest) ||
+             (blob.diff_id && diff_ids_.contains(*blob.diff_id));
+    };
+    const ImportReport report = import_tar(store_, file, tell(), wanted);
+    for (const Digest& digest : report.wrong)
+      progress_.tell(Importance::warning,
+                     printable(file) + ": " + digest.to_string() + " in it is not what it claims to be");
+    look();
+  }
+
+  /// Throws Error{not_found} where layers are nowhere.
+  void check() const {
+    if (missing_.empty()) return;
+    const bool plain = !uncompressed_ && std::ranges::all_of(missing_, [this](const auto& entry) {
+      return entry.second.diff_id && store_.find_layer(*entry.second.diff_id);
+    });
+    throw Error(Errc::not_found,
+                counted(missing_.size(), "layer") + (missing_.size() == 1 ? " is" : " are") +
+                    (plain ? " there in other bytes than the registry's alone, as plain tars or compressed anew:\n"
+                           : " neither in the delta, nor in what --with names, nor in the cache:\n") +
+                    describe_layers(missing_, "  "),
+                plain ? "--uncompressed makes an archive of the plain tars, whose diff IDs hold"
+                      : "name what has them with --with");
+  }
+
+ private:
+  std::function<void(std::string_view)> tell() {
+    return [this](std::string_view line) { progress_.message(line); };
+  }
+
+  /// Finds out what is not missing any more.
+  void look() {
+    std::erase_if(missing_, [this](const auto& entry) {
+      const auto& [digest, layer] = entry;
+      return is_there(store_, digest, layer) || (uncompressed_ && layer.diff_id && store_.find_layer(*layer.diff_id));
+    });
+  }
+
+  BlobStore& store_;
+  std::map<Digest, LeftOutLayer> missing_;
+  std::set<Digest> diff_ids_;
+  const bool uncompressed_;
+  Progress& progress_;
+};
+
+/// A pull of the delta's images by their digests, under the names that they have in it.
+PullRequest request_for(const Command& command, const Delta& delta, Progress& progress) {
+  PullRequest request = command;
+  request.all_platforms = delta.all_platforms;
+  for (const DeltaImage& image : delta.images) {
+    Reference by_digest = image.reference;
+    by_digest.digest = image.digest;
+    RequestedImage& wanted = request.references.emplace_back(std::move(by_digest));
+    wanted.tag_as = image.reference;
+    if (!delta.all_platforms && image.platform && !platform_rank(*image.platform, Platform::host()))
+      wanted.platform = image.platform;
+  }
+  request.access.offline = true;
+  request.access.log = [&progress](Importance importance, const std::string& text) { progress.tell(importance, text); };
+  return request;
+}
+
+/// Where blobs are gathered: the cache, or a place that goes with the command.
+std::unique_ptr<TemporaryStore> temporary_store(const Command& command) {
+  namespace fs = std::filesystem;
+  if (command.use_cache) return nullptr;
+  const std::string path = command.output.value_or("");
+  if (path == "-") return std::make_unique<TemporaryStore>(fs::temp_directory_path());
+  return std::make_unique<TemporaryStore>(fs::is_directory(path) ? fs::path(path) : directory_of(path));
+}
+
+}  // namespace
+
+ExitCode run_apply_command(const Command& command, const Environment& environment) {
+  const auto begin = std::chrono::steady_clock::now();
+  refuse_a_terminal(command);
+  Runtime runtime(command, environment);
+  Progress& progress = runtime.progress();
+  const auto in_file = [](const std::string& file, auto work) {
+    try {
+      return work();
+    } catch (const Error& error) {
+      throw error.in(printable(file, 4096));
+    }
+  };
+  const std::string& last = command.words.back();
+  const Delta delta = in_file(last, [&] { return delta_in(last); });
+  PullRequest request = request_for(command, delta, progress);
+  const std::unique_ptr<TemporaryStore> temporary = temporary_store(command);
+  if (temporary) request.cache_directory = temporary->store.directory();
+  {
+    BlobStore store(request.cache_directory);
+    Gathering layers(store, delta, command.uncompressed, progress);
+    in_file(last, [&] { layers.take_delta(last); });
+    std::vector<std::string> others(command.words.begin(), command.words.end() - 1);
+    others.insert(others.end(), command.haves.begin(), command.haves.end());
+    for (const std::string& file : others) in_file(file, [&] { layers.take(file); });
+    in_file(last, [&] { layers.check(); });
+    for (const DeltaImage& image : delta.images)
+      if (!store.get(image.digest))
+        throw Error(Errc::unsupported, printable(last, 4096) + " has no manifest of " + image.reference.familiar(),
+                    "a delta that was made with --uncompressed is for docker load alone");
+  }
+  Pull pull(runtime.executor(), runtime.pool(), std::move(request), progress);
+  if (const int signal = runtime.run(pull.run(), [&] { pull.stop(); }); signal != 0)
+    return stopped(command, pull, signal);
+  PullStatistics statistics = statistics_of(command, pull, progress, begin);
+  statistics.delta = false;
+  statistics.applied = true;
+  say(command, statistics);
+  return statistics.exit();
+}
+
+}  // namespace hawser
