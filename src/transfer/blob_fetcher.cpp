@@ -159,8 +159,9 @@ class BlobFetcher::Engine : public std::enable_shared_from_this<Engine> {
     Assignment assignment;
     Worker& worker;
     PlanClock::time_point started;
-    ResponseBody* body = nullptr;  // once the answer has begun
-    bool ranged = false;           // whether a range was asked for
+    PlanClock::time_point flowing = started;  // since when bytes are on their way: a round trip before the answer
+    ResponseBody* body = nullptr;             // once the answer has begun
+    bool ranged = false;                      // whether a range was asked for
   };
 
   // One blob, from its place to its end.
@@ -668,6 +669,7 @@ asio::awaitable<void> BlobFetcher::Engine::receive(Running& running) {
     note(*running.worker.at);
     if (!is_the_one) co_return;
   }
+  running.flowing = std::max(running.started, clock_.now() - round_trip(running.worker.at->origin));
   running.body = stream.body.get();
   co_await take_body(running, stream, body_end);
   running.body = nullptr;
@@ -682,7 +684,7 @@ asio::awaitable<void> BlobFetcher::Engine::take_body(Running& running, BlobStrea
   OriginState* const origin = running.worker.at;
   const std::span<std::byte> buffer(running.worker.buffer);
   const auto trip = round_trip(origin->origin);
-  const auto began = clock_.now(), steady_from = running.started + beginning(origin->origin);
+  const auto began = clock_.now(), steady_from = running.flowing + beginning(origin->origin);
   std::uint64_t position = stream.begin;
   while (position < planner_.end(assignment.id)) {
     const std::uint64_t left = planner_.end(assignment.id) - position;
@@ -856,7 +858,7 @@ void BlobFetcher::Engine::share_out(PlanClock::duration passed) {
   for (const auto& [id, running] : running_) {
     if (!running->body || !running->blob || running->blob->over()) continue;
     OriginState& origin = planner_.origin(running->blob->planned, running->assignment.source);
-    const auto steady = now - running->started - beginning(origin.origin);
+    const auto steady = now - running->flowing - beginning(origin.origin);
     origin.shares.time += std::clamp<PlanClock::duration>(steady, PlanClock::duration{}, passed);
   }
   for (auto& [name, origin] : origins_) {

@@ -580,7 +580,7 @@ TEST_F(SourcesTest, OnAShortWayNothingIsAskedForAhead) {
 
 TEST_F(SourcesTest, ConnectionsThatHavePaidAreNotedAndBegunWith) {
   round_trip = 1ms;
-  bytes = pattern(24 * mib);
+  bytes = pattern(48 * mib);
   keep_lessons();
   const auto pull = [&] {
     const auto limited = source("a");  // 1 MB/s a connection
@@ -637,6 +637,26 @@ TEST_F(SourcesTest, OnALongWayOneConnectionMoreTellsWhetherPacketsQueue) {
   };
   EXPECT_GT(most_connections(110ms), 100U);
   EXPECT_LE(most_connections(150ms), max_shared_connections);
+}
+
+TEST_F(SourcesTest, TheTimeThatAnAnswerTakesIsNoTimeInWhichTheLinkHasFilled) {
+  bytes = pattern(24 * mib);
+  round_trip = 100ms;
+  const auto limited = source("a");
+  limited->script = [](std::size_t, const auto&) {
+    FakeAnswer answer;
+    answer.first_byte = 500ms;  // by a redirect and new connections, say
+    answer.rate = 150'000;
+    return answer;
+  };
+  std::optional<double> probed;
+  facts.handshakes = [&](const Origin&) {
+    if (!probed) probed = clock.elapsed().count();
+    return Handshakes{limited->most_bodies, 150ms};
+  };
+  EXPECT_FALSE(fetch({limited}));
+  ASSERT_TRUE(probed);
+  EXPECT_GE(*probed, 0.9);  // five round trips, of which the last of those 500 ms is one
 }
 
 TEST_F(SourcesTest, WhereRangesWereRefusedOneIsAskedForFirstNextTime) {
