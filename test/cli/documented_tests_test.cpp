@@ -1,4 +1,4 @@
-// The README, the man page and the shell completions must name what the option table has, and nothing else.
+// docs/usage.md, the man page and the shell completions must name what the option table has, and nothing else.
 #include "cli/options.hpp"
 #include "util/file.hpp"
 #include "util/text.hpp"
@@ -83,8 +83,8 @@ TEST(Documentation, CompletionsDontTakeAValueForACommand) {
     EXPECT_EQ(options_with_values(text_of(path)), expected) << path;
 }
 
-TEST(Documentation, TheReadmeNamesEveryOption) {
-  const std::string text = text_of("README.md");
+TEST(Documentation, TheListOfOptionsHasEveryOne) {
+  const std::string text = text_of("docs/usage.md");
   const auto words = words_after(text, "--");
   for (const std::string& option : all_options()) EXPECT_TRUE(words.contains(option)) << option;
   expect_every_command(text);

@@ -10,7 +10,7 @@ import time
 
 from .process import clean_environment
 
-# The exit codes of the README.
+# The exit codes of docs/usage.md.
 OK, OTHER, USAGE, AUTHENTICATION, NOT_FOUND, NETWORK, INTEGRITY, RATE_LIMITED, DISK = range(9)
 INTERRUPTED, TERMINATED = 128 + signal.SIGINT, 128 + signal.SIGTERM
 
