@@ -2,7 +2,7 @@
 # Installs the Debian 12 packages that hawser is built, tested or measured with. Does nothing, and
 # quickly, where they are all there.
 #
-#   scripts/install-dependencies.sh [GROUP...]     groups: build (default) demo test bench fuzz coverage all
+#   scripts/install-dependencies.sh [GROUP...]     groups: build (default) demo test bench cross release fuzz coverage all
 #
 # Needs root or sudo only where something is missing. Daemons that come with a package (docker,
 # containerd, the registry, proxies) are installed but not started.
@@ -21,6 +21,9 @@ test=("${demo[@]}" docker.io containerd buildah
       iproute2 iptables util-linux procps mount xfsprogs btrfs-progs tmux)
 bench=(libbenchmark-dev skopeo podman containerd aria2 docker-registry nginx-light iproute2 iptables time openssl util-linux
        python3-cryptography python3-zstandard)
+# What the executables for other systems are built with (scripts/build-dependencies.sh), and what they are tested with.
+cross=(curl dpkg-dev file g++-mingw-w64-x86-64-posix make nasm patch perl xz-utils bzip2 zip)
+release=(debootstrap lintian qemu-user-static man-db binutils)
 fuzz=(clang libclang-rt-14-dev)
 coverage=(gcovr)
 
@@ -31,11 +34,13 @@ for group in "${@:-build}"; do
     demo) packages+=("${demo[@]}") ;;
     test) packages+=("${test[@]}") ;;
     bench) packages+=("${bench[@]}") ;;
+    cross) packages+=("${cross[@]}") ;;
+    release) packages+=("${release[@]}") ;;
     fuzz) packages+=("${fuzz[@]}") ;;
     coverage) packages+=("${coverage[@]}") ;;
-    all) packages+=("${build[@]}" "${test[@]}" "${bench[@]}" "${fuzz[@]}" "${coverage[@]}") ;;
+    all) packages+=("${build[@]}" "${test[@]}" "${bench[@]}" "${cross[@]}" "${release[@]}" "${fuzz[@]}" "${coverage[@]}") ;;
     *)
-      echo "$0: no group '$group'; there are: build demo test bench fuzz coverage all" >&2
+      echo "$0: no group '$group'; there are: build demo test bench cross release fuzz coverage all" >&2
       exit 2
       ;;
   esac
