@@ -1,12 +1,11 @@
 // The tar path: headers, and the copy of a cached blob into the archive.
 #include "archive/tar_header.hpp"
 #include "content.hpp"
-#include "util/file.hpp"
+#include "util/platform/file.hpp"
 
 #include <filesystem>
 
 #include <benchmark/benchmark.h>
-#include <fcntl.h>
 
 namespace hawser {
 namespace {
@@ -37,10 +36,16 @@ class Blobs {
     std::filesystem::remove(blob_, ignored);
     std::filesystem::remove(archive_, ignored);
   }
-  [[nodiscard]] File blob() const { return File(blob_, O_RDWR | O_CREAT | O_TRUNC); }
-  [[nodiscard]] File archive() const { return File(archive_, O_RDWR | O_CREAT | O_TRUNC); }
+  [[nodiscard]] File blob() const { return empty(blob_); }
+  [[nodiscard]] File archive() const { return empty(archive_); }
 
  private:
+  static File empty(const std::filesystem::path& path) {
+    File file(path, OpenMode::create);
+    file.truncate(0);
+    return file;
+  }
+
   std::filesystem::path blob_;
   std::filesystem::path archive_;
 };

@@ -129,7 +129,7 @@ class StreamOutput final : public ImageOutput {
     mark_filled(digest);
     {
       const std::lock_guard lock(mutex_);
-      ready_[digest] = File::duplicate(source.fd(), source.path());
+      ready_[digest] = source.duplicate();
       if (writing_) return;
       writing_ = true;
     }
@@ -145,10 +145,10 @@ class StreamOutput final : public ImageOutput {
       const Digest* const blob = std::get_if<Digest>(&entry.content);
       const File source = blob ? take_ready(*blob) : File();
       if (blob && !source) return;
-      write_stream(stream_, as_bytes(entry.header()));
-      if (blob) copy_to_stream(stream_, source, entry.size);
-      if (const auto* text = std::get_if<std::string>(&entry.content)) write_stream(stream_, as_bytes(*text));
-      write_stream(stream_, as_bytes(std::string(tar_padded(entry.size) - entry.size, '\0')));
+      stream_.write(as_bytes(entry.header()));
+      if (blob) stream_.write_from(source, entry.size);
+      if (const auto* text = std::get_if<std::string>(&entry.content)) stream_.write(as_bytes(*text));
+      stream_.write(as_bytes(std::string(tar_padded(entry.size) - entry.size, '\0')));
     }
   }
 
@@ -162,7 +162,7 @@ class StreamOutput final : public ImageOutput {
 
   void complete() override {
     write_ready();
-    write_stream(stream_, as_bytes(std::string(tar_trailer_size, '\0')));
+    stream_.write(as_bytes(std::string(tar_trailer_size, '\0')));
   }
 
   const File stream_;

@@ -11,8 +11,6 @@
 #include <utility>
 
 #include <boost/json.hpp>
-#include <fcntl.h>
-#include <unistd.h>
 
 namespace hawser {
 namespace json = boost::json;
@@ -230,16 +228,6 @@ constexpr std::size_t read_step = 1 << 20;
 /// How much of a growing layer is left to the disk at a time: all of it at the end would be waited for.
 constexpr std::uint64_t writeback_step = 8 << 20;
 
-/// A file without a name in `directory`, gone with the process.
-File unnamed_file(const fs::path& directory) {
-  if (File file = File::unnamed(directory, directory / "(temporary file)")) return file;
-  // Some file systems have no O_TMPFILE.
-  const fs::path path = temporary_beside(directory / "layer");
-  File file(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
-  ::unlink(path.c_str());
-  return file;
-}
-
 std::set<Digest> layers_of(const std::vector<ArchiveImage>& images) {
   std::set<Digest> layers;
   for (const ArchiveImage& image : images)
@@ -304,7 +292,7 @@ class ClassicWriter::Layer final : public BlobConsumer {
   }
 
   void make_file() {
-    if (!file_) file_ = unnamed_file(writer_.directory_);
+    if (!file_) file_ = File::unnamed(writer_.directory_, writer_.directory_ / "(temporary file)");
   }
 
   /// Moves into the archive if it is the layer's turn now.
@@ -406,7 +394,7 @@ void ClassicWriter::complete() {
 
 void ClassicWriter::append(std::string_view text) {
   if (stream_)
-    write_stream(stream_, as_bytes(text));
+    stream_.write(as_bytes(text));
   else
     output_->write_at(offset_, as_bytes(text));
   offset_ += text.size();
@@ -454,7 +442,7 @@ void ClassicWriter::place(std::uint64_t size, const File* from) {
   append(tar_file_header(layer.layer_path(), size));
   if (from) copied_ += size;
   if (from && stream_)
-    copy_to_stream(stream_, *from, size);
+    stream_.write_from(*from, size);
   else if (from)
     output_->copy_from(*from, 0, offset_, size);
   if (output_) output_->start_writeback(offset_, size);

@@ -9,7 +9,7 @@
 #include "image/manifest.hpp"
 #include "util/background_sink.hpp"
 #include "util/decompressor.hpp"
-#include "util/file.hpp"
+#include "util/platform/file.hpp"
 
 #include <hawser/image/digest.hpp>
 

@@ -9,8 +9,6 @@
 
 #include <algorithm>
 
-#include <unistd.h>
-
 namespace hawser {
 namespace {
 
@@ -128,7 +126,7 @@ std::unique_ptr<ImageOutput> open_image_output(OutputFormat format, bool uncompr
     if (uncompressed) return std::make_unique<ClassicWriter>(path, images, part_size, delta);
     return open_tar(path, ArchiveLayout(format, images, delta), blobs, part_size);
   }
-  File stream = File::duplicate(STDOUT_FILENO, "standard output");
+  File stream = File::standard_output();
   if (uncompressed)
     return std::make_unique<ClassicWriter>(std::move(stream), std::filesystem::temp_directory_path(), images, delta);
   return open_tar_stream(std::move(stream), ArchiveLayout(format, images, delta));

@@ -5,7 +5,7 @@
 #include "archive/delta.hpp"
 #include "image/manifest.hpp"
 #include "store/blob_destination.hpp"
-#include "util/file.hpp"
+#include "util/platform/file.hpp"
 
 #include <hawser/archive/output_format.hpp>
 #include <hawser/image/digest.hpp>

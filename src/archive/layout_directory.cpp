@@ -5,7 +5,7 @@
 #include "image/manifest.hpp"
 #include "store/image_index.hpp"
 #include "util/atomic_file.hpp"
-#include "util/file.hpp"
+#include "util/platform/file.hpp"
 #include "util/text.hpp"
 
 #include <hawser/util/error.hpp>
@@ -38,7 +38,7 @@ bool is_layout(const fs::path& path) {
   refuse_link(path);
   const fs::file_status status = fs::status(path, error);
   if (status.type() == fs::file_type::not_found) return false;
-  if (status.type() == fs::file_type::none) throw disk_error(error.value(), "look at", path.native());
+  if (status.type() == fs::file_type::none) throw disk_error(error, "look at", path.native());
   if (!fs::is_directory(status))
     throw Error(Errc::disk, "cannot write " + path.native() + ": it exists and is not a directory");
   if (!fs::exists(path / "oci-layout", error))
@@ -54,7 +54,7 @@ bool make_directory(const fs::path& path) {
   std::error_code error;
   refuse_link(path);
   const bool made = fs::create_directory(path, error);
-  if (error) throw disk_error(error.value(), "create", path.native());
+  if (error) throw disk_error(error, "create", path.native());
   return made;
 }
 
@@ -90,7 +90,7 @@ class LayoutDirectory final : public ImageOutput {
     make_directory(work_);
     for (const fs::path& directory : directories())
       if (make_directory(directory) && !temporary_)
-        sync_directory(directory_of(directory.parent_path()));  // a new layout is synced as a whole
+        Directory(directory_of(directory.parent_path())).sync();  // a new layout is synced as a whole
   }
 
   void fill(const Digest& digest, const File& source) override {
@@ -108,8 +108,8 @@ class LayoutDirectory final : public ImageOutput {
         if (temporary_ || entry.path != "oci-layout") write_document(work_ / entry.path, *text);
     update_index();
     if (!temporary_) return;
-    for (const fs::path& directory : directories()) sync_directory(directory);
-    sync_directory(work_);
+    for (const fs::path& directory : directories()) Directory(directory).sync();
+    Directory(work_).sync();
     temporary_->rename(Durable::yes);
   }
 

@@ -6,15 +6,11 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cerrno>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <set>
 #include <utility>
-
-#include <fcntl.h>
-#include <sys/mman.h>
 
 namespace hawser {
 namespace {
@@ -39,21 +35,15 @@ class Nothing final : public ImageOutput {
  private:
   /// A file without a disk, and how much memory it takes.
   struct Memory {
-    Memory(std::atomic<std::uint64_t>& all_, const Digest& digest) : all(all_) {
-      const int fd = ::memfd_create("hawser", MFD_CLOEXEC);
-      if (fd < 0) throw disk_error(errno, "make", "a file in memory");
-      file = File::adopt(fd, "the memory of " + digest.short_string());
-    }
+    Memory(std::atomic<std::uint64_t>& all_, const Digest& digest)
+        : file(File::in_memory("the memory of " + digest.short_string())), all(all_) {}
     Memory(const Memory&) = delete;
     Memory& operator=(const Memory&) = delete;
     ~Memory() { all -= held; }
 
     void take(std::uint64_t bytes) { held += bytes, all += bytes; }
     void release(std::uint64_t begin, std::uint64_t end) {
-      // Pages that are covered in part alone go with the file.
-      if (::fallocate(file.fd(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(begin),
-                      static_cast<off_t>(end - begin)) != 0)
-        throw disk_error(errno, "release", file.path().native());
+      file.forget(begin, end - begin);
       held -= end - begin, all -= end - begin;
     }
     void clear() {

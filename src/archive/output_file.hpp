@@ -1,12 +1,7 @@
-// Where archives may be written to, and how a stream takes them.
+// Where archives may be written to.
 #pragma once
 
-#include "util/file.hpp"
-
-#include <cstddef>
-#include <cstdint>
 #include <filesystem>
-#include <span>
 
 namespace hawser {
 
@@ -24,12 +19,5 @@ std::filesystem::path real_path(const std::filesystem::path& path);
 
 /// Whether `path` is `directory` or lies below it; both are real_path()s.
 bool is_within(const std::filesystem::path& path, const std::filesystem::path& directory);
-
-/// Writes all of `data` to a pipe, socket or file, waiting where it is non-blocking and full. SIGPIPE must be ignored
-/// by the process; a reader that has gone away is then Error{disk} that says so.
-void write_stream(const File& output, std::span<const std::byte> data);
-
-/// Copies the first `size` bytes of `source` to the stream, inside the kernel where it can.
-void copy_to_stream(const File& output, const File& source, std::uint64_t size);
 
 }  // namespace hawser

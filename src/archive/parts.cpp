@@ -10,8 +10,6 @@
 #include <limits>
 #include <utility>
 
-#include <fcntl.h>
-
 namespace hawser {
 namespace fs = std::filesystem;
 namespace {
@@ -125,7 +123,7 @@ namespace {
 std::optional<File> open_if_there(const fs::path& path) {
   try {
     if (!fs::is_regular_file(path)) return std::nullopt;
-    return File(path, O_RDONLY);
+    return File(path);
   } catch (const std::exception&) {
     return std::nullopt;
   }
@@ -297,7 +295,7 @@ void ArchiveFile::commit_parts() {
       part->commit(Durable::no);
       ++named;
     }
-    sync_directory(directory_of(path_));
+    Directory(directory_of(path_)).sync();
     list_file.commit();
   } catch (...) {
     for (std::size_t i = 0; i < named; ++i) fs::remove(parts_[i]->path(), ignored);
@@ -404,7 +402,7 @@ class PartReader {
   static File open(const fs::path& path) {
     try {
       if (!fs::is_regular_file(path)) throw Unreadable{"no regular file"};
-      return {path, O_RDONLY};
+      return File(path);
     } catch (const fs::filesystem_error& error) {
       throw Unreadable{error.code().message()};
     } catch (const Error& error) {

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "util/atomic_file.hpp"
-#include "util/file.hpp"
+#include "util/platform/file.hpp"
 
 #include <hawser/image/digest.hpp>
 

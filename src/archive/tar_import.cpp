@@ -6,15 +6,14 @@
 #include "image/image_layout.hpp"
 #include "image/manifest.hpp"
 #include "util/decompressor.hpp"
-#include "util/file.hpp"
 #include "util/json.hpp"
+#include "util/platform/file.hpp"
 #include "util/text.hpp"
 
 #include <hawser/util/error.hpp>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <map>
 #include <memory>
 #include <set>
@@ -24,7 +23,6 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <boost/json.hpp>
-#include <fcntl.h>
 
 namespace hawser {
 namespace json = boost::json;
@@ -38,16 +36,57 @@ constexpr std::size_t max_lost_links = 20;   // that are told of
 constexpr std::size_t max_documents = 4096;  // manifests, indexes and configs of one tar
 constexpr std::uint64_t kept_unasked = std::uint64_t{32} << 20;  // bytes of what may prove to be documents
 
-/// Whether libarchive's error number is one that read(2) has given. Its own are -1, EILSEQ for what is no tar, EINVAL
-/// for a mistaken call and ENOMEM.
-bool is_errno_of_read(int number) {
-  return number > 0 && number != EILSEQ && number != EINVAL && number != ENOMEM;
-}
+/// Where libarchive reads a tar from: a file, or a pipe, which has no offsets.
+class TarInput {
+ public:
+  explicit TarInput(const File& file) : TarInput(file, file.status()) {}
 
-[[noreturn]] void fail(archive* reader, std::string_view shown, std::string_view what) {
-  if (const int number = archive_errno(reader); is_errno_of_read(number)) throw disk_error(number, "read", shown);
-  const char* reason = archive_error_string(reader);
-  throw Error(Errc::malformed, std::string(what) + ": " + printable(reason ? reason : "it is broken"));
+  /// Begins with the tar. Returns what archive_read_open2() does.
+  int open(archive* reader) { return archive_read_open2(reader, this, nullptr, read, skip, nullptr); }
+
+  /// The error number of an archive whose file can't be read, with File's words. libarchive's own are -1 and positive.
+  static constexpr int read_failed = -2;
+
+ private:
+  TarInput(const File& file, const FileStatus& status)
+      : file_(file), has_offsets_(status.is_regular()), size_(has_offsets_ ? status.size : 0) {}
+
+  static la_ssize_t read(archive* reader, void* self, const void** bytes) {
+    auto& input = *static_cast<TarInput*>(self);
+    *bytes = input.buffer_.data();
+    try {
+      const std::size_t got =
+          input.has_offsets_ ? input.file_.read_at(input.offset_, input.buffer_) : input.file_.read(input.buffer_);
+      input.offset_ += got;
+      return static_cast<la_ssize_t>(got);
+    } catch (const Error& error) {
+      archive_set_error(reader, read_failed, "%s", error.what());
+      return ARCHIVE_FATAL;
+    }
+  }
+
+  /// Returns how many of the `wanted` bytes it has passed over; libarchive reads the others.
+  static la_int64_t skip(archive*, void* self, la_int64_t wanted) {
+    auto& input = *static_cast<TarInput*>(self);
+    // No further than to the end, so that it notices what is missing there.
+    const std::uint64_t left = input.size_ - std::min(input.offset_, input.size_);
+    const std::uint64_t passed = std::min(static_cast<std::uint64_t>(wanted), left);
+    input.offset_ += passed;
+    return static_cast<la_int64_t>(passed);
+  }
+
+  const File& file_;
+  const bool has_offsets_;
+  const std::uint64_t size_;  // 0: only what is read is known
+  std::uint64_t offset_ = 0;
+  std::vector<std::byte> buffer_ = std::vector<std::byte>(block_size);
+};
+
+[[noreturn]] void fail(archive* reader, std::string_view what) {
+  const char* const text = archive_error_string(reader);
+  const std::string reason = text ? text : "it is broken";
+  if (archive_errno(reader) == TarInput::read_failed) throw Error(Errc::disk, reason);
+  throw Error(Errc::malformed, std::string(what) + ": " + printable(reason));
 }
 
 std::string_view text_of(const char* text) {
@@ -117,7 +156,7 @@ std::size_t TarEntry::read_on(std::span<std::byte> buffer) {
   }
   auto* reader = static_cast<archive*>(reader_);
   const la_ssize_t count = archive_read_data(reader, buffer.data(), buffer.size());
-  if (count < 0) fail(reader, tar_, "the entry " + printable(name_) + " of the tar can't be read");
+  if (count < 0) fail(reader, "the entry " + printable(name_) + " of the tar can't be read");
   if (count == 0) throw Error(Errc::malformed, "the entry " + printable(name_) + " of the tar is truncated");
   done_ += static_cast<std::uint64_t>(count);
   check_ratio(reader);
@@ -146,8 +185,8 @@ void each_in_layout(const std::filesystem::path& path, const ImportLimits& limit
   std::error_code failure;
   const auto go_on = [&](const std::string& name, std::size_t number) {
     if (!fs::is_regular_file(path / name, failure)) return true;
-    const File file(path / name, O_RDONLY | O_NONBLOCK);
-    TarEntry current(nullptr, shown, TarEntry::Kind::file, name, "", number);
+    const File file(path / name, OpenMode::read_now);
+    TarEntry current(nullptr, TarEntry::Kind::file, name, "", number);
     current.file_ = &file;
     current.size_ = file.size();
     return visit(current);
@@ -171,7 +210,8 @@ void each_in_layout(const std::filesystem::path& path, const ImportLimits& limit
 void each_in_tar(const std::filesystem::path& path, const ImportLimits& limits,
                  const std::function<bool(TarEntry&)>& visit) {
   if (std::error_code ignored; std::filesystem::is_directory(path, ignored)) return each_in_layout(path, limits, visit);
-  const File file(path, O_RDONLY);  // outlives the reader
+  const File file(path);
+  TarInput input(file);  // outlives the reader
   const std::unique_ptr<archive, decltype(&archive_read_free)> reader(archive_read_new(), archive_read_free);
   if (!reader) throw std::bad_alloc();
   const std::string shown = printable(path.native());
@@ -180,15 +220,14 @@ void each_in_tar(const std::filesystem::path& path, const ImportLimits& limits,
   archive_read_support_filter_zstd(reader.get());
   archive_read_support_filter_bzip2(reader.get());
   archive_read_support_filter_xz(reader.get());
-  if (archive_read_open_fd(reader.get(), file.fd(), block_size) != ARCHIVE_OK)
-    fail(reader.get(), shown, shown + " is no tar");
+  if (input.open(reader.get()) != ARCHIVE_OK) fail(reader.get(), shown + " is no tar");
 
   std::size_t count = 0;
   for (archive_entry* entry = nullptr;;) {
     const int result = archive_read_next_header(reader.get(), &entry);
     check_ratio(reader.get());
     if (result == ARCHIVE_EOF) return;
-    if (result < ARCHIVE_WARN) fail(reader.get(), shown, shown + " can't be read as a tar");
+    if (result < ARCHIVE_WARN) fail(reader.get(), shown + " can't be read as a tar");
     if (++count > limits.max_entries)
       throw Error(Errc::too_large, shown + " has more than " + std::to_string(limits.max_entries) + " entries");
     if (static_cast<std::uint64_t>(archive_filter_bytes(reader.get(), 0)) > limits.max_tar_size)
@@ -196,7 +235,7 @@ void each_in_tar(const std::filesystem::path& path, const ImportLimits& limits,
     const auto kind = kind_of(entry);
     const std::string_view name = text_of(archive_entry_pathname(entry)), target = target_of(entry);
     if (!kind || std::max(name.size(), target.size()) > limits.max_path) continue;
-    TarEntry current(reader.get(), shown, *kind, plain_name(name), std::string(target), count);
+    TarEntry current(reader.get(), *kind, plain_name(name), std::string(target), count);
     if (kind == TarEntry::Kind::file) current.size_ = checked_size(entry, shown);
     if (!visit(current)) return;
   }

@@ -7,7 +7,7 @@
 #include "archive/delta.hpp"
 #include "image/manifest.hpp"
 #include "store/blob_store.hpp"
-#include "util/file.hpp"
+#include "util/platform/file.hpp"
 
 #include <hawser/image/digest.hpp>
 #include <hawser/util/error.hpp>
@@ -55,13 +55,12 @@ class TarEntry {
  private:
   friend void each_in_tar(const std::filesystem::path&, const ImportLimits&, const std::function<bool(TarEntry&)>&);
   friend void each_in_layout(const std::filesystem::path&, const ImportLimits&, const std::function<bool(TarEntry&)>&);
-  TarEntry(void* reader, std::string_view tar, Kind kind, std::string name, std::string target, std::size_t number)
-      : reader_(reader), tar_(tar), kind_(kind), name_(std::move(name)), target_(std::move(target)), number_(number) {}
+  TarEntry(void* reader, Kind kind, std::string name, std::string target, std::size_t number)
+      : reader_(reader), kind_(kind), name_(std::move(name)), target_(std::move(target)), number_(number) {}
   std::size_t read_on(std::span<std::byte> buffer);
 
   void* reader_;                // null: it is `file_`
   const File* file_ = nullptr;  // a file of a layout
-  std::string_view tar_;        // the tar's path as errors show it
   Kind kind_;
   std::string name_, target_;
   std::size_t number_;

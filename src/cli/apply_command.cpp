@@ -4,7 +4,7 @@
 #include "cli/pull_run.hpp"
 #include "cli/runtime.hpp"
 #include "pull/storage.hpp"
-#include "util/file.hpp"
+#include "util/platform/file.hpp"
 #include "util/text.hpp"
 
 #include <hawser/pull/pull.hpp>

@@ -5,14 +5,13 @@
 #include "cli/image_list.hpp"
 #include "cli/image_lock.hpp"
 #include "util/decompressor.hpp"
-#include "util/file.hpp"
 #include "util/json.hpp"
+#include "util/platform/file.hpp"
 #include "util/text.hpp"
 
 #include <hawser/util/error.hpp>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstddef>
 #include <fstream>
 #include <optional>
@@ -21,7 +20,6 @@
 #include <vector>
 
 #include <boost/json.hpp>
-#include <fcntl.h>
 
 namespace hawser {
 namespace json = boost::json;
@@ -166,10 +164,9 @@ Have read_have(const std::filesystem::path& file) try {
   namespace fs = std::filesystem;
   const std::string name = (file.has_filename() ? file : file.parent_path()).filename().string();
   if (fs::is_directory(file)) return read_archive(file, Have{name});
-  if (fs::is_regular_file(file) && !is_text(File(file, O_RDONLY).read_text(tar_head)))
-    return read_archive(file, Have{name});
+  if (fs::is_regular_file(file) && !is_text(File(file).read_text(tar_head))) return read_archive(file, Have{name});
   std::ifstream input(file);  // it may be a pipe: <(ssh far docker image inspect ...)
-  if (!input) throw disk_error(errno, "read", printable(file.native(), 4096));
+  if (!input) throw disk_error(last_stream_error(), "read", printable(file.native(), 4096));
   return parse_have(read_input(input, longest_text, Error(Errc::too_large, "it is too long for a list")), name);
 } catch (const Error& error) {
   throw error.in("--without " + printable(file.native(), 4096));

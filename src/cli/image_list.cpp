@@ -1,13 +1,12 @@
 #include "cli/image_list.hpp"
 
 #include "cli/tag_pattern.hpp"
-#include "util/file.hpp"
+#include "util/platform/file.hpp"
 #include "util/text.hpp"
 
 #include <hawser/image/digest.hpp>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
 #include <filesystem>
 #include <istream>
@@ -196,15 +195,14 @@ bool is_in_shard(const Reference& image, const Shard& shard) {
 std::string read_input(std::istream& input, std::size_t limit, const Error& too_long) {
   std::string text;
   char buffer[4096];
-  errno = 0;
+  forget_stream_error();
   while (input && text.size() <= limit) {
     input.read(buffer, static_cast<std::streamsize>(std::min(sizeof buffer, limit + 1 - text.size())));
     text.append(buffer, static_cast<std::size_t>(input.gcount()));
   }
   if (text.size() > limit) throw too_long;
   if (!input.bad()) return text;
-  const int error = errno == 0 ? EIO : errno;
-  throw Error(Errc::disk, std::string("cannot read standard input: ") + std::strerror(error));
+  throw Error(Errc::disk, "cannot read standard input: " + last_stream_error().message());
 }
 
 }  // namespace hawser

@@ -2,7 +2,7 @@
 
 #include "archive/output_file.hpp"
 #include "util/atomic_file.hpp"
-#include "util/file.hpp"
+#include "util/platform/file.hpp"
 #include "util/text.hpp"
 
 #include <hawser/util/error.hpp>

@@ -1,12 +1,11 @@
 #include "cli/output.hpp"
 
+#include "util/platform/error.hpp"
 #include "util/text.hpp"
 
 #include <hawser/util/error.hpp>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 
 #include <boost/json/serialize.hpp>
 
@@ -68,11 +67,11 @@ ExitCode report(const std::exception& failure) {
 }
 
 void write_out(std::string_view text, std::FILE* stream) {
-  errno = 0;
+  forget_stream_error();
   if (std::fwrite(text.data(), 1, text.size(), stream) == text.size() && std::fflush(stream) == 0) return;
-  const int error = errno;
-  throw Error(error == ENOSPC ? Errc::disk_full : Errc::disk,
-              std::string("cannot write to standard output: ") + std::strerror(error));
+  const std::error_code error = last_stream_error();
+  throw Error(error == std::errc::no_space_on_device ? Errc::disk_full : Errc::disk,
+              "cannot write to standard output: " + error.message());
 }
 
 }  // namespace hawser

@@ -11,7 +11,7 @@
 #include "cli/traffic_files.hpp"
 #include "pull/output.hpp"
 #include "util/atomic_file.hpp"
-#include "util/file.hpp"
+#include "util/platform/file.hpp"
 #include "util/text.hpp"
 
 #include <hawser/pull/pull.hpp>
@@ -29,8 +29,6 @@
 #include <string_view>
 #include <utility>
 #include <vector>
-
-#include <fcntl.h>
 
 namespace hawser {
 namespace {
@@ -105,7 +103,7 @@ class FailedFile {
     constexpr std::size_t longest_line = 64 * 1024;
     std::error_code ignored;
     if (path_.empty() || !std::filesystem::exists(check_output(resolved_output(path_)), ignored)) return;
-    const std::string text = File(path_, O_RDONLY).read_text(longest_line);
+    const std::string text = File(path_).read_text(longest_line);
     const std::string_view first = std::string_view(text).substr(0, text.find('\n'));
     const auto says = [&](const char* why) { return first.find(std::string(comment) + why) != std::string_view::npos; };
     if (!text.empty() && !says(not_finished) && !says(exit_code_is))

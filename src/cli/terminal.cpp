@@ -1,5 +1,7 @@
 #include "cli/terminal.hpp"
 
+#include "util/platform/error.hpp"
+
 #include <hawser/util/error.hpp>
 
 #include <cerrno>
@@ -36,7 +38,7 @@ void write_to_terminal(std::string_view text) noexcept {
 class HiddenInput {
  public:
   explicit HiddenInput(std::string_view question) {
-    if (::tcgetattr(STDIN_FILENO, &secret_asked.shown) != 0) throw disk_error(errno, "examine", "the terminal");
+    if (::tcgetattr(STDIN_FILENO, &secret_asked.shown) != 0) throw disk_error(last_error(), "examine", "the terminal");
     secret_asked.hidden = secret_asked.shown;
     secret_asked.hidden.c_lflag &= ~static_cast<tcflag_t>(ECHO);
     secret_asked.hidden.c_lflag |= ECHONL;
@@ -44,7 +46,7 @@ class HiddenInput {
     secret_asked.asked = true;
     if (::tcsetattr(STDIN_FILENO, TCSADRAIN, &secret_asked.hidden) != 0) {
       secret_asked.asked = false;
-      throw disk_error(errno, "change", "the terminal");
+      throw disk_error(last_error(), "change", "the terminal");
     }
   }
   HiddenInput(const HiddenInput&) = delete;
@@ -69,7 +71,7 @@ std::string read_line(const std::atomic<bool>& stopped) {
     char part[4096];
     const ssize_t got = ::read(STDIN_FILENO, part, sizeof part);
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) throw disk_error(errno, "read", "the terminal");
+    if (got < 0) throw disk_error(last_error(), "read", "the terminal");
     if (got == 0) throw Error(Errc::usage, "nothing was typed");
     line.append(part, static_cast<std::size_t>(got));
     if (line.ends_with('\n')) break;

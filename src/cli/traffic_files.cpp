@@ -4,7 +4,7 @@
 #include "cli/output.hpp"
 #include "cli/report_page.hpp"
 #include "util/atomic_file.hpp"
-#include "util/file.hpp"
+#include "util/platform/file.hpp"
 
 #include <hawser/version.hpp>
 

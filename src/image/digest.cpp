@@ -1,7 +1,7 @@
 // The one door through which a digest comes into being: nothing but a known algorithm and its hex digits passes. Hashes
 // come from OpenSSL's EVP, which takes the processor's own instructions where there are any.
 #include "image/hasher.hpp"
-#include "util/file.hpp"
+#include "util/platform/file.hpp"
 #include "util/text.hpp"
 
 #include <hawser/image/digest.hpp>

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "util/decompressor.hpp"
-#include "util/file.hpp"
+#include "util/platform/file.hpp"
 
 #include <hawser/image/digest.hpp>
 

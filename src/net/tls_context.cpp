@@ -1,6 +1,6 @@
 #include "net/tls_context.hpp"
 
-#include "util/file.hpp"
+#include "util/platform/file.hpp"
 #include "util/text.hpp"
 
 #include <algorithm>

@@ -41,7 +41,7 @@ std::optional<std::set<std::string>> files_in(const fs::path& directory) {
     if (!each->is_directory(ignored)) names.insert(each->path().filename().string());
   }
   if (ec == std::errc::no_such_file_or_directory || ec == std::errc::not_a_directory) return std::nullopt;
-  if (ec) throw disk_error(ec.value(), "read the directory of certificates", directory.string());
+  if (ec) throw disk_error(ec, "read the directory of certificates", directory.string());
   return names;
 }
 

@@ -2,7 +2,7 @@
 
 #include "image/hasher.hpp"
 #include "store/partial_blob.hpp"
-#include "util/file.hpp"
+#include "util/platform/file.hpp"
 #include "util/text.hpp"
 
 #include <hawser/util/error.hpp>
@@ -11,8 +11,6 @@
 #include <filesystem>
 #include <memory>
 #include <utility>
-
-#include <sys/stat.h>
 
 namespace hawser {
 namespace {
@@ -87,9 +85,8 @@ std::string read_back(ImageOutput& output, const Descriptor& blob) {
 }
 
 bool on_same_filesystem(const fs::path& a, const fs::path& b) {
-  struct stat first {};
-  struct stat second {};
-  return ::stat(a.c_str(), &first) == 0 && ::stat(b.c_str(), &second) == 0 && first.st_dev == second.st_dev;
+  const auto first = status_at(a), second = status_at(b);
+  return first && second && first->id.volume == second->id.volume;
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 #include "pull/state_directory.hpp"
 
 #include "util/atomic_file.hpp"
-#include "util/file.hpp"
+#include "util/platform/file.hpp"
 #include "util/text.hpp"
 
 #include <hawser/util/error.hpp>
@@ -50,7 +50,7 @@ void StateDirectory::update(const Origin& origin, const std::function<void(Origi
     const fs::path file = file_of(path_, origin);
     // The hosts that a user asks are nobody else's business.
     if (fs::create_directories(file.parent_path())) fs::permissions(path_, fs::perms::owner_all);
-    AtomicFile written(file, 0600);
+    AtomicFile written(file, MadeFor::user);
     const std::string text = note.to_text(origin);
     written.file().write(std::as_bytes(std::span(text)));
     written.commit(Durable::no);

@@ -1,13 +1,9 @@
 #include "pull/storage.hpp"
 
 #include "archive/output_file.hpp"
-#include "util/file.hpp"
+#include "util/platform/file.hpp"
 
 #include <hawser/util/error.hpp>
-
-#include <cerrno>
-
-#include <unistd.h>
 
 namespace hawser {
 namespace {
@@ -23,10 +19,6 @@ fs::path scratch_directory(const PullRequest& request, const std::vector<Output>
   return straight ? fs::path() : directory_of(path);
 }
 
-bool may_write(const fs::path& directory) {
-  return ::access(directory.c_str(), W_OK | X_OK) == 0;
-}
-
 bool is_a_cache(const fs::path& directory) {
   std::error_code ignored;
   return fs::exists(directory / "oci-layout", ignored);
@@ -37,8 +29,10 @@ fs::path check_new_cache(const fs::path& directory) {
   std::error_code ignored;
   fs::path there = fs::absolute(directory);
   while (!fs::exists(there, ignored) && there.has_relative_path()) there = there.parent_path();
-  if (!fs::is_directory(there, ignored)) throw disk_error(ENOTDIR, "make the cache", directory.native());
-  if (!may_write(there)) throw disk_error(errno, "make the cache", directory.native());
+  if (!fs::is_directory(there, ignored))
+    throw disk_error(make_error_code(std::errc::not_a_directory), "make the cache", directory.native());
+  if (const auto error = check_access(there, Use::make_files))
+    throw disk_error(error, "make the cache", directory.native());
   return there;
 }
 
@@ -63,10 +57,11 @@ void open_cache(Storage& storage, const PullRequest& request, StorageUse use) {
       return;
     }
     storage.cache.emplace(directory, use == StorageUse::pull);
-    if (use == StorageUse::pull ? storage.fills_cache() : may_write(directory))
+    const std::error_code refused = check_access(directory, Use::make_files);
+    if (use == StorageUse::pull ? storage.fills_cache() : !refused)
       storage.arrivals_directory = directory;
-    else if (const int error = errno; !is_a_cache(directory))
-      throw disk_error(error, "write into", directory.native());
+    else if (!is_a_cache(directory))
+      throw disk_error(refused, "write into", directory.native());
   } catch (const Error& error) {
     if (error.code() != Errc::disk || !is_a_cache(directory))
       throw Error(error.code(), error.what(),

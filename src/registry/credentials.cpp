@@ -1,8 +1,8 @@
 #include "registry/credentials.hpp"
 
 #include "util/atomic_file.hpp"
-#include "util/file.hpp"
 #include "util/json.hpp"
+#include "util/platform/file.hpp"
 #include "util/text.hpp"
 
 #include <hawser/util/error.hpp>
@@ -525,7 +525,7 @@ std::filesystem::path followed(std::filesystem::path path) {
     if (no_link) return path;
     path = directory_of(path) / target;
   }
-  throw disk_error(ELOOP, "open", path.string());
+  throw disk_error(make_error_code(std::errc::too_many_symbolic_link_levels), "open", path.string());
 }
 
 /// Makes `directory`, and those above it, for the user alone where they are not there.
@@ -534,28 +534,21 @@ void make_private_directories(const std::filesystem::path& directory) {
   if (std::filesystem::is_directory(directory, error)) return;
   if (directory.has_parent_path() && directory.parent_path() != directory)
     make_private_directories(directory.parent_path());
-  if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) throw disk_error(errno, "create", directory.string());
+  error = make_private_directory(directory);
+  if (error) throw disk_error(error, "create", directory.string());
 }
 
 /// docker's configuration while it is changed. Who else changes it by this class waits.
 class ConfigFile {
  public:
-  explicit ConfigFile(const std::filesystem::path& path) : path_(followed(path)) {
-    make_private_directories(directory_of(path_));
-    directory_ = File(directory_of(path_), O_RDONLY | O_DIRECTORY);
-    // Without it, as on some network filesystems, the last one to write wins.
-    (void)::flock(directory_.fd(), LOCK_EX);
+  explicit ConfigFile(const std::filesystem::path& path) : path_(followed(path)), directory_(made_directory_of(path_)) {
+    directory_.lock();  // without one, the last one to write wins
     content = read_docker_config(path_);
   }
 
   void write() const {
-    AtomicFile file(File::duplicate(directory_.fd(), directory_.path()), path_, 0600);
-    struct stat old {};
-    if (::stat(path_.c_str(), &old) == 0) {
-      // The owner first: a change of it takes bits of the mode away. Whom it belongs to only root can say.
-      (void)!::fchown(file.file().fd(), old.st_uid, old.st_gid);
-      if (::fchmod(file.file().fd(), old.st_mode & 07777) != 0) throw disk_error(errno, "change", path_.string());
-    }
+    AtomicFile file(directory_.duplicate(), path_, MadeFor::user);
+    file.file().take_permissions_of(path_);
     file.file().write(as_bytes(indented_json(content) + "\n"));
     file.commit();
   }
@@ -563,8 +556,13 @@ class ConfigFile {
   boost::json::object content;
 
  private:
+  static Directory made_directory_of(const std::filesystem::path& path) {
+    make_private_directories(directory_of(path));
+    return Directory(directory_of(path));
+  }
+
   std::filesystem::path path_;
-  File directory_;
+  Directory directory_;
 };
 
 }  // namespace

@@ -2,20 +2,17 @@
 #include "registry/containers_registries.hpp"
 #include "registry/docker_daemon.hpp"
 #include "registry/registry_rule.hpp"
-#include "util/file.hpp"
+#include "util/platform/file.hpp"
 
 #include <hawser/registry/registries.hpp>
 #include <hawser/util/error.hpp>
 
 #include <algorithm>
-#include <cerrno>
 #include <filesystem>
 #include <iterator>
 #include <map>
 #include <optional>
 #include <utility>
-
-#include <unistd.h>
 
 namespace hawser {
 namespace {
@@ -127,7 +124,7 @@ struct Registries::Found {
   /// of the user's business is as good as not there.
   template <typename Parse>
   auto read(const path& file, Parse parse) const -> std::optional<decltype(parse(std::string(), std::string()))> {
-    if (::access(file.c_str(), R_OK) != 0 && errno == EACCES) return std::nullopt;
+    if (check_access(file, Use::read) == std::errc::permission_denied) return std::nullopt;
     const std::optional<std::string> text = read(file);
     if (!text) return std::nullopt;
     try {

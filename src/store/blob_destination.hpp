@@ -1,8 +1,8 @@
 // What a blob that arrives is given to: a file that it grows in, and whoever wants to see its bytes go by.
 #pragma once
 
-#include "util/file.hpp"
 #include "util/interval_set.hpp"
+#include "util/platform/file.hpp"
 
 #include <cstddef>
 #include <cstdint>

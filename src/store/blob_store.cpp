@@ -13,8 +13,6 @@
 #include <set>
 #include <utility>
 
-#include <fcntl.h>
-
 namespace hawser {
 
 using Part = StoreLayout::Part;
@@ -25,7 +23,8 @@ namespace {
 BlobsInUse blobs_in_use(const StoreLayout& layout) {
   try {
     const auto root = layout.find(Part::root);
-    auto file = root ? root->open_file("in-use.lock", layout.writable() ? O_RDWR | O_CREAT : O_RDONLY) : std::nullopt;
+    auto file =
+        root ? root->open_file("in-use.lock", layout.writable() ? OpenMode::create : OpenMode::read) : std::nullopt;
     return file ? BlobsInUse(std::move(*file)) : BlobsInUse();
   } catch (const Error&) {
     return {};
@@ -45,11 +44,11 @@ std::optional<File> BlobStore::open_blob(const Digest& digest) const {
   const auto blobs = layout_.find(StoreLayout::blobs_of(digest.algorithm()));
   const auto found = blobs ? blobs->status(digest.hex()) : std::nullopt;
   if (!found) return std::nullopt;
-  if (!S_ISREG(found->st_mode)) {
+  if (!found->is_regular()) {
     quarantine(digest);
     return std::nullopt;
   }
-  return blobs->open_file(digest.hex(), O_RDONLY);
+  return blobs->open_file(digest.hex(), OpenMode::read);
 }
 
 std::filesystem::path BlobStore::quarantine(const Digest& digest, const File* file) const {
@@ -67,7 +66,7 @@ std::filesystem::path BlobStore::quarantine(const Digest& digest, const File* fi
 std::optional<StoredBlob> BlobStore::find(const Digest& digest) const {
   auto file = open_blob(digest);
   if (!file) return std::nullopt;
-  const Identity identity = Identity::of(status_of(*file));
+  const Identity identity = Identity::of(file->status());
   return StoredBlob{digest, std::move(*file), identity, layout_.is_known(digest, identity)};
 }
 
@@ -91,7 +90,7 @@ BlobBusy BlobStore::busy(const Digest& digest, std::uint64_t size) const {
   // The holder signs the lock when it begins; what it goes on with may be old.
   std::int64_t last = 0;
   for (const std::string& name : {StoreLayout::stem(digest) + ".lock", StoreLayout::stem(digest, size) + ".partial"})
-    if (const auto status = ingest.status(name)) last = std::max(last, modification_time(*status));
+    if (const auto status = ingest.status(name)) last = std::max(last, status->modified);
   const std::chrono::nanoseconds last_byte(last);
   return {LockFile::holder(ingest, StoreLayout::stem(digest)), std::chrono::system_clock::time_point(last_byte)};
 }
@@ -115,17 +114,17 @@ std::uint64_t BlobStore::resumable_bytes(const Digest& digest, std::uint64_t siz
   const std::string stem = StoreLayout::stem(digest, size);
   const auto content = read_journal(*ingest, stem + ".journal", digest, size);
   const auto partial = ingest->status(stem + ".partial");
-  if (!content || !partial || !S_ISREG(partial->st_mode)) return 0;
-  return content->believed(current_boot(), static_cast<std::uint64_t>(partial->st_size)).size();
+  if (!content || !partial || !partial->is_regular()) return 0;
+  return content->believed(current_boot(), partial->size).size();
 }
 
 void BlobStore::put(const Digest& digest, std::string_view content) {
   if (get(digest, content.size()) == content) return;
   const Directory blobs = layout_.make(StoreLayout::blobs_of(digest.algorithm()));
   // A directory can't be renamed over: what is no file has to go first.
-  if (const auto found = blobs.status(digest.hex()); found && !S_ISREG(found->st_mode)) quarantine(digest);
-  const File file = blobs.replace(digest.hex(), content, Durable::yes);
-  layout_.record_known(digest, Identity::of(status_of(file)));
+  if (const auto found = blobs.status(digest.hex()); found && !found->is_regular()) quarantine(digest);
+  const File file = replace_file(blobs, digest.hex(), content, Durable::yes);
+  layout_.record_known(digest, Identity::of(file.status()));
 }
 
 std::optional<std::string> BlobStore::get(const Digest& digest, std::size_t limit) const {
@@ -147,7 +146,7 @@ void BlobStore::mark_verified(const StoredBlob& blob) const noexcept {
     // What is remembered must also be true after a power cut.
     blob.file.sync();
     // What was changed meanwhile may not be what was hashed.
-    if (Identity::of(status_of(blob.file)) == blob.identity) layout_.record_known(blob.digest, blob.identity);
+    if (Identity::of(blob.file.status()) == blob.identity) layout_.record_known(blob.digest, blob.identity);
   } catch (const Error&) {
     // The blob stays unknown, which costs a hashing.
   }
@@ -183,7 +182,7 @@ void BlobStore::remember(std::string_view name, std::string_view text) {
   const auto file = StoreLayout::note_file(name);
   if (!writable() || !file || text.size() > max_note_size) return;
   try {
-    if (recall(name) != text) layout_.make(Part::notes).replace(*file, text, Durable::no);
+    if (recall(name) != text) replace_file(layout_.make(Part::notes), *file, text, Durable::no);
   } catch (const Error&) {
     // The next run does without.
   }
@@ -252,22 +251,14 @@ std::vector<Digest> blobs_in(const Directory& blobs, Digest::Algorithm algorithm
   return result;
 }
 
-std::uint64_t allocated_bytes(const struct stat& status) {
-  return static_cast<std::uint64_t>(status.st_blocks) * 512;
-}
-
 std::int64_t now_in_nanoseconds() {
   return std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
-std::int64_t last_access(const struct stat& status) {
-  return std::max(nanoseconds_of(status.st_atim), modification_time(status));
-}
-
-std::int64_t last_use_of(const StoreLayout& layout, const Digest& digest, const struct stat& blob) {
+std::int64_t last_use_of(const StoreLayout& layout, const Digest& digest, const FileStatus& blob) {
   const auto known = layout.find(Part::known);
   const auto record = known ? known->status(StoreLayout::stem(digest)) : std::nullopt;
-  return record ? modification_time(*record) : last_access(blob);
+  return record ? record->modified : std::max(blob.accessed, blob.modified);
 }
 
 std::chrono::system_clock::time_point time_of(std::int64_t nanoseconds) {
@@ -320,7 +311,7 @@ class Pruner {
 
   void remove(const Directory& directory, const std::string& name) {
     const auto status = directory.status(name);
-    if (status && directory.remove(name)) freed_ += allocated_bytes(*status);
+    if (status && directory.remove(name)) freed_ += status->allocated;
   }
 
   // Regular files of names that are ours: whatever else lies there is somebody's.
@@ -329,7 +320,7 @@ class Pruner {
     if (!directory) return;
     for (const std::string& name : directory->names()) {
       const auto status = is_ours(name) ? directory->status(name) : std::nullopt;
-      if (status && S_ISREG(status->st_mode) && is_old(modification_time(*status), age)) remove(*directory, name);
+      if (status && status->is_regular() && is_old(status->modified, age)) remove(*directory, name);
     }
   }
 
@@ -361,9 +352,9 @@ class Pruner {
     const std::string name = StoreLayout::stem(digest, size);
     const auto partial = ingest.status(name + ".partial"), journal = ingest.status(name + ".journal");
     // A journal alone is of no use.
-    Candidate candidate{digest, size, partial ? modification_time(*partial) : 0, 0};
+    Candidate candidate{digest, size, partial ? partial->modified : 0, 0};
     for (const auto& status : {partial, journal})
-      if (status) candidate.bytes += allocated_bytes(*status);
+      if (status) candidate.bytes += status->allocated;
     left_ += candidate.bytes;
     candidates_.push_back(std::move(candidate));
   }
@@ -373,8 +364,8 @@ class Pruner {
     if (!blobs) return;
     for (const Digest& digest : blobs_in(*blobs, algorithm)) {
       const auto status = blobs->status(digest.hex());
-      if (!status || !S_ISREG(status->st_mode)) continue;
-      const std::uint64_t bytes = allocated_bytes(*status);
+      if (!status || !status->is_regular()) continue;
+      const std::uint64_t bytes = status->allocated;
       left_ += bytes;
       if (!in_use_.others_have(digest)) candidates_.push_back({digest, {}, last_use(digest, *status), bytes});
     }
@@ -412,7 +403,7 @@ class Pruner {
     });
   }
 
-  std::int64_t last_use(const Digest& digest, const struct stat& blob) const {
+  std::int64_t last_use(const Digest& digest, const FileStatus& blob) const {
     return last_use_of(layout_, digest, blob);
   }
 
@@ -465,9 +456,8 @@ std::vector<BlobStore::Entry> BlobStore::list() const {
     if (!blobs) continue;
     for (const Digest& digest : blobs_in(*blobs, algorithm)) {
       const auto status = blobs->status(digest.hex());
-      if (status && S_ISREG(status->st_mode))
-        result.push_back({digest, static_cast<std::uint64_t>(status->st_size), true,
-                          time_of(last_use_of(layout_, digest, *status))});
+      if (status && status->is_regular())
+        result.push_back({digest, status->size, true, time_of(last_use_of(layout_, digest, *status))});
     }
   }
   const auto ingest = layout_.find(Part::ingest);
@@ -476,7 +466,7 @@ std::vector<BlobStore::Entry> BlobStore::list() const {
     const auto begun = StoreLayout::ingest_of(name, ".journal");
     const std::uint64_t bytes = begun ? resumable_bytes(begun->digest, begun->size) : 0;
     const auto status = ingest->status(name);
-    if (bytes > 0) result.push_back({begun->digest, bytes, false, time_of(status ? modification_time(*status) : 0)});
+    if (bytes > 0) result.push_back({begun->digest, bytes, false, time_of(status ? status->modified : 0)});
   }
   return result;
 }
@@ -511,7 +501,7 @@ std::optional<bool> BlobStore::verify(const Digest& digest) const {
     auto file = open_blob(digest);
     if (!file) return std::nullopt;
     blob.file = std::move(*file);
-    blob.identity = Identity::of(status_of(blob.file));
+    blob.identity = Identity::of(blob.file.status());
     right = hash_of(blob.file, digest.algorithm()) == digest;
   } catch (const Error&) {
     // What can't be read is of no more use than what is wrong, and no reason to leave the others unread.

@@ -6,7 +6,7 @@
 #include "store/lock_file.hpp"
 #include "store/partial_blob.hpp"
 #include "store/store_layout.hpp"
-#include "util/file.hpp"
+#include "util/platform/file.hpp"
 
 #include <hawser/image/digest.hpp>
 

@@ -5,7 +5,6 @@
 #include <hawser/util/error.hpp>
 
 #include <algorithm>
-#include <cerrno>
 #include <chrono>
 #include <optional>
 #include <thread>
@@ -39,7 +38,7 @@ std::optional<std::string> edited(std::optional<LayoutIndex> index, const std::f
 LockFile lock_index(const std::filesystem::path& layout) {
   for (const auto deadline = std::chrono::steady_clock::now() + max_wait;;) {
     std::optional<Directory> directory = Directory::open(layout);
-    if (!directory) throw disk_error(ENOENT, "lock", layout.native());
+    if (!directory) throw disk_error(make_error_code(std::errc::no_such_file_or_directory), "lock", layout.native());
     if (auto lock = LockFile::try_acquire(std::move(*directory), "index")) return std::move(*lock);
     if (std::chrono::steady_clock::now() > deadline)
       throw Error(Errc::disk, "another program keeps index.json locked in " + layout.native());
@@ -84,7 +83,7 @@ void edit_image_index(const StoreLayout& layout, const std::function<void(Layout
                   std::string(index_name) + "." + random_hex(8));
     text = edited(LayoutIndex(), edit);
   }
-  if (*text != old) root.replace(index_name, *text, Durable::yes);
+  if (*text != old) replace_file(root, index_name, *text, Durable::yes);
 }
 
 }  // namespace hawser

@@ -1,7 +1,7 @@
 // Fixed-size little-endian records, each with a CRC-32.
 #include "store/journal.hpp"
 
-#include "util/file.hpp"
+#include "util/platform/file.hpp"
 
 #include <hawser/util/error.hpp>
 
@@ -9,8 +9,6 @@
 #include <cstring>
 
 #include <boost/endian/arithmetic.hpp>
-#include <fcntl.h>
-#include <unistd.h>
 #include <zlib.h>
 
 namespace hawser {
@@ -144,7 +142,7 @@ IntervalSet JournalContent::believed(const BootId& boot, std::uint64_t file_size
 JournalFile::JournalFile(const Directory& directory, const std::string& name, const JournalHeader& header,
                          const IntervalSet& written, const IntervalSet& durable, Durable synced)
     : encoder_(header) {
-  AtomicFile next = directory.replacement(name);
+  AtomicFile next(directory, name);
   const std::string bytes = encoder_.header() + encoder_.records(JournalRecord::durable, durable) +
                             encoder_.records(JournalRecord::written, written);
   next.file().write_at(0, as_bytes(bytes));
@@ -164,8 +162,8 @@ void JournalFile::append(JournalRecord kind, const IntervalSet& set) {
 std::optional<JournalContent> read_journal(const Directory& directory, const std::string& name, const Digest& digest,
                                            std::uint64_t size) {
   const auto found = directory.status(name);
-  if (!found || !S_ISREG(found->st_mode)) return std::nullopt;
-  const auto file = directory.open_file(name, O_RDONLY);
+  if (!found || !found->is_regular()) return std::nullopt;
+  const auto file = directory.open_file(name, OpenMode::read);
   if (!file) return std::nullopt;
   auto content = parse_journal(as_bytes(file->read_text(max_journal_size)));
   if (!content || content->header.digest != digest || content->header.size != size) return std::nullopt;

@@ -2,9 +2,9 @@
 // back; docs/formats.md has the layout.
 #pragma once
 
-#include "store/directory.hpp"
-#include "util/file.hpp"
+#include "util/atomic_file.hpp"
 #include "util/interval_set.hpp"
+#include "util/platform/file.hpp"
 
 #include <hawser/image/digest.hpp>
 

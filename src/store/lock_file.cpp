@@ -4,11 +4,9 @@
 
 #include <hawser/util/error.hpp>
 
-#include <cerrno>
 #include <charconv>
 #include <span>
 
-#include <fcntl.h>
 #include <unistd.h>
 
 namespace hawser {
@@ -16,28 +14,16 @@ namespace {
 
 constexpr int max_attempts = 100;
 
-bool is_taken(int error) {
-  return error == EAGAIN || error == EACCES;
+bool is_taken(const std::error_code& error) {
+  return error == std::errc::resource_unavailable_try_again;
 }
 
-struct flock lock_of(int type) {
-  struct flock lock {};
-  lock.l_type = static_cast<short>(type);
-  lock.l_whence = SEEK_SET;
-  return lock;
-}
-
-/// Of the byte that stands for the blob.
-struct flock lock_of(int type, const Digest& digest) {
+/// The byte that stands for the blob.
+LockedRange byte_of(const Digest& digest) {
   constexpr int digits = 15, base = 16;  // 60 bits: the greatest offset has 63
-  struct flock lock = lock_of(type);
-  std::from_chars(digest.hex().data(), digest.hex().data() + digits, lock.l_start, base);
-  lock.l_len = 1;
-  return lock;
-}
-
-int set_lock(int fd, struct flock lock, int command = F_OFD_SETLK) {
-  return ::fcntl(fd, command, &lock) == 0 ? 0 : errno;
+  LockedRange byte{0, 1};
+  std::from_chars(digest.hex().data(), digest.hex().data() + digits, byte.begin, base);
+  return byte;
 }
 
 /// Leaves our number in the file, for those who have to wait.
@@ -51,8 +37,9 @@ void sign(const File& file) noexcept {
   }
 }
 
-Error lock_error(int error, const Directory& directory, const std::string& name) {
-  if (error == ENOLCK || error == EOPNOTSUPP || error == EINVAL || error == ENOSYS)
+Error lock_error(const std::error_code& error, const Directory& directory, const std::string& name) {
+  if (error == std::errc::no_lock_available || error == std::errc::operation_not_supported ||
+      error == std::errc::invalid_argument || error == std::errc::function_not_supported)
     return {Errc::disk, "the filesystem of " + directory.path().string() + " has no file locks, which a cache needs",
             "choose a --cache-dir on a local filesystem"};
   return disk_error(error, "lock", directory.path_of(name));
@@ -60,23 +47,18 @@ Error lock_error(int error, const Directory& directory, const std::string& name)
 
 }  // namespace
 
-int lock_whole_file(int fd) {
-  return set_lock(fd, lock_of(F_WRLCK));
-}
-
 void BlobsInUse::add(const Digest& digest) const noexcept {
-  if (file_) (void)set_lock(file_.fd(), lock_of(F_RDLCK, digest), F_OFD_SETLKW);
+  if (file_) (void)wait_for_lock(file_, Lock::shared, byte_of(digest));
 }
 
 bool BlobsInUse::others_have(const Digest& digest) const noexcept {
-  struct flock lock = lock_of(F_WRLCK, digest);
-  return file_ && ::fcntl(file_.fd(), F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+  return file_ && is_locked_by_others(file_, byte_of(digest));
 }
 
 bool BlobsInUse::unless_used(const Digest& digest, const std::function<bool()>& action) const {
-  if (file_ && is_taken(set_lock(file_.fd(), lock_of(F_WRLCK, digest)))) return false;
+  if (file_ && is_taken(try_lock(file_, Lock::exclusive, byte_of(digest)))) return false;
   const bool result = action();
-  if (file_) (void)set_lock(file_.fd(), lock_of(F_UNLCK, digest));
+  if (file_) (void)try_lock(file_, Lock::none, byte_of(digest));
   return result;
 }
 
@@ -87,14 +69,15 @@ std::string LockFile::holder(const Directory& directory, const std::string& name
   return process ? "process " + std::to_string(*process) : "another process";
 }
 
-std::optional<LockFile> LockFile::try_acquire(Directory directory, const std::string& name, int (*lock)(int fd)) {
+std::optional<LockFile> LockFile::try_acquire(Directory directory, const std::string& name,
+                                              std::error_code (*lock)(const File&)) {
   const std::string lock_name = name + ".lock";
   for (int attempt = 0; attempt < max_attempts; ++attempt) {
-    auto file = directory.open_file(lock_name, O_RDWR | O_CREAT);
+    auto file = directory.open_file(lock_name, OpenMode::create);
     if (!file) continue;
-    const int error = lock(file->fd());
+    const std::error_code error = lock(*file);
     if (is_taken(error)) return std::nullopt;
-    if (error != 0) throw lock_error(error, directory, lock_name);
+    if (error) throw lock_error(error, directory, lock_name);
     // The holder before may have removed the file between our opening and our locking of it.
     if (!directory.holds(lock_name, *file)) continue;
     sign(*file);

@@ -1,7 +1,8 @@
 // Locks of the filesystem: who may write, and which blobs are in use.
 #pragma once
 
-#include "store/directory.hpp"
+#include "util/platform/directory.hpp"
+#include "util/platform/lock.hpp"
 
 #include <hawser/image/digest.hpp>
 
@@ -12,17 +13,14 @@
 
 namespace hawser {
 
-/// Takes an open-file-description lock on the whole of `fd` without waiting; 0 or an errno value.
-int lock_whole_file(int fd);
-
-/// An open-file-description lock on `<name>.lock`, held until the object or the process ends. Two holders exclude each
+/// An exclusive lock on `<name>.lock`, held until the object or the process ends. Two holders exclude each
 /// other also within one process. The file holds the number of the holder's process.
 class LockFile {
  public:
   /// The lock, or nothing where another holds it. Never waits. Throws Error{disk}, also where the filesystem has no
   /// locks. Tests put a `lock` of their own in.
   static std::optional<LockFile> try_acquire(Directory directory, const std::string& name,
-                                             int (*lock)(int fd) = lock_whole_file);
+                                             std::error_code (*lock)(const File&) = lock_whole_file);
   /// Who holds the lock, by the file's own word: "process 4711", else "another process".
   static std::string holder(const Directory& directory, const std::string& name);
   LockFile(LockFile&&) noexcept = default;
@@ -37,6 +35,7 @@ class LockFile {
   void release() noexcept;
 
  private:
+  static std::error_code lock_whole_file(const File& file) { return try_lock(file, Lock::exclusive); }
   LockFile(Directory directory, std::string name, File file)
       : directory_(std::move(directory)), name_(std::move(name)), file_(std::move(file)) {}
 

@@ -4,9 +4,6 @@
 #include <hawser/util/error.hpp>
 
 #include <algorithm>
-#include <cerrno>
-
-#include <fcntl.h>
 
 namespace hawser {
 namespace {
@@ -48,7 +45,7 @@ void PartialBlob::open() {
   const std::uint64_t file_size = file_.size();
   durable_ = content->believed(unknown_boot, file_size);
   present_ = content->believed(current_boot(), file_size);
-  auto old = ingest().open_file(journal_name_, O_RDWR);
+  auto old = ingest().open_file(journal_name_, OpenMode::read_write);
   const bool intact = old && old->size() == content->valid_size && content->header.boot == current_boot() &&
                       file_size == size_ && current_boot() != unknown_boot;
   if (intact) {
@@ -63,10 +60,10 @@ void PartialBlob::open() {
 
 /// The file under the partial's name; made where there is none.
 File PartialBlob::open_partial() const {
-  if (const auto found = ingest().status(partial_name_); found && !S_ISREG(found->st_mode))
-    ingest().remove(partial_name_);
-  auto opened = ingest().open_file(partial_name_, O_RDWR | O_CREAT);
-  if (!opened) throw disk_error(ENOENT, "open", ingest().path_of(partial_name_));
+  if (const auto found = ingest().status(partial_name_); found && !found->is_regular()) ingest().remove(partial_name_);
+  auto opened = ingest().open_file(partial_name_, OpenMode::create);
+  if (!opened)
+    throw disk_error(make_error_code(std::errc::no_such_file_or_directory), "open", ingest().path_of(partial_name_));
   return std::move(*opened);
 }
 
@@ -143,7 +140,7 @@ void PartialBlob::commit() {
   const Directory blobs = layout_.make(StoreLayout::blobs_of(digest_.algorithm()));
   if (!ingest().rename(partial_name_, blobs, digest_.hex())) throw layout_.deleted_error();
   blobs.sync();
-  layout_.record_known(digest_, Identity::of(status_of(file_)));
+  layout_.record_known(digest_, Identity::of(file_.status()));
   const std::lock_guard guard(mutex_);
   journal_.reset();
   try {
@@ -161,12 +158,12 @@ void PartialBlob::commit() {
 UnsharedBlob::UnsharedBlob(StoreLayout layout, Digest digest, std::uint64_t size)
     : layout_(std::move(layout)),
       digest_(std::move(digest)),
-      file_(layout_.make(StoreLayout::blobs_of(digest_.algorithm())).replacement(digest_.hex())) {
+      file_(layout_.make(StoreLayout::blobs_of(digest_.algorithm())), digest_.hex()) {
   file_.file().truncate(size);
 }
 
 void UnsharedBlob::commit() {
-  layout_.record_known(digest_, Identity::of(status_of(file_.commit())));
+  layout_.record_known(digest_, Identity::of(file_.commit().status()));
 }
 
 }  // namespace hawser

@@ -6,8 +6,8 @@
 #include "store/lock_file.hpp"
 #include "store/store_layout.hpp"
 #include "util/atomic_file.hpp"
-#include "util/file.hpp"
 #include "util/interval_set.hpp"
+#include "util/platform/file.hpp"
 
 #include <hawser/image/digest.hpp>
 

@@ -2,16 +2,13 @@
 #include "store/store_layout.hpp"
 
 #include "image/image_layout.hpp"
+#include "util/atomic_file.hpp"
 #include "util/text.hpp"
 
 #include <hawser/util/error.hpp>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
-
-#include <sys/stat.h>
-#include <unistd.h>
 
 namespace hawser {
 namespace {
@@ -25,7 +22,7 @@ bool may_be_ours(const Directory& directory, const std::string& name) {
   constexpr std::array<std::string_view, 6> ours{"blobs", "ingest", "known", "index.json", "index.lock", "in-use.lock"};
   if (is_temporary(name) || std::ranges::find(ours, name) != ours.end()) return true;
   if (name != "notes" && name != "quarantine") return false;
-  if (const auto status = directory.status(name); status && !S_ISDIR(status->st_mode)) return false;
+  if (const auto status = directory.status(name); status && status->kind != FileKind::directory) return false;
   const auto below = directory.subdirectory(name);
   return !below || std::ranges::all_of(below->names(), [&](const std::string& file) {
     return is_temporary(file) || (name == "notes" ? StoreLayout::is_note(file) : StoreLayout::is_quarantined(file));
@@ -40,7 +37,9 @@ std::filesystem::path path_of(StoreLayout::Part part) {
 }
 
 bool may_write(const std::filesystem::path& path) {
-  return ::access(path.c_str(), W_OK | X_OK) == 0 || (errno != EROFS && errno != EACCES && errno != EPERM);
+  const std::error_code error = check_access(path, Use::make_files);
+  return error != std::errc::read_only_file_system && error != std::errc::permission_denied &&
+         error != std::errc::operation_not_permitted;
 }
 
 }  // namespace
@@ -64,11 +63,12 @@ void StoreLayout::make_root() const {
   const auto parent = root_.has_filename() ? root_.parent_path() : root_.parent_path().parent_path();
   std::error_code error;
   if (!parent.empty()) std::filesystem::create_directories(parent, error);
-  if (error) throw disk_error(error.value(), "make the directory", parent.string());
-  if (::mkdir(root_.c_str(), 0700) != 0 && errno != EEXIST) throw disk_error(errno, "make the cache", root_.string());
+  if (error) throw disk_error(error, "make the directory", parent.string());
+  error = make_private_directory(root_);
+  if (error) throw disk_error(error, "make the cache", root_.string());
   const auto directory = Directory::open(root_);
   if (!directory) throw deleted_error();
-  if (!directory->status(marker_name)) directory->replace(marker_name, oci_layout_document(), Durable::yes);
+  if (!directory->status(marker_name)) replace_file(*directory, marker_name, oci_layout_document(), Durable::yes);
 }
 
 void StoreLayout::check_marker(const Directory& directory) const {
@@ -166,8 +166,8 @@ bool StoreLayout::is_quarantined(std::string_view name) {
   return what == "index.json" || digest_of(what, "");
 }
 
-Identity Identity::of(const struct stat& status) {
-  return {status.st_ino, static_cast<std::uint64_t>(status.st_size), modification_time(status)};
+Identity Identity::of(const FileStatus& status) {
+  return {status.id.number, status.size, status.modified};
 }
 
 std::string Identity::encode() const {
@@ -184,7 +184,7 @@ bool StoreLayout::is_known(const Digest& digest, const Identity& identity) const
 
 void StoreLayout::record_known(const Digest& digest, const Identity& identity) const noexcept {
   try {
-    make(Part::known).replace(stem(digest), identity.encode(), Durable::no);
+    replace_file(make(Part::known), stem(digest), identity.encode(), Durable::no);
   } catch (const std::exception&) {
     // The blob stays unknown, which costs a hashing.
   }

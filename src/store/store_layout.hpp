@@ -1,7 +1,7 @@
 // Where the store keeps what: the names in its directory, and the making of it (docs/formats.md).
 #pragma once
 
-#include "store/directory.hpp"
+#include "util/platform/directory.hpp"
 
 #include <hawser/image/digest.hpp>
 #include <hawser/util/error.hpp>
@@ -12,8 +12,6 @@
 #include <string>
 #include <string_view>
 
-#include <sys/stat.h>
-
 namespace hawser {
 
 /// By what a blob's file is recognised as the one that was hashed: inode, size and modification time.
@@ -22,7 +20,7 @@ struct Identity {
   std::uint64_t size = 0;  ///< bytes
   std::int64_t mtime = 0;  ///< nanoseconds since 1970
 
-  static Identity of(const struct stat& status);
+  static Identity of(const FileStatus& status);
   /// The text of a record in known/.
   std::string encode() const;
   friend bool operator==(const Identity&, const Identity&) = default;

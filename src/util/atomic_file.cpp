@@ -5,14 +5,9 @@
 #include <hawser/util/error.hpp>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstdio>
 #include <mutex>
 #include <set>
 #include <system_error>
-
-#include <fcntl.h>
-#include <unistd.h>
 
 namespace hawser {
 namespace {
@@ -29,14 +24,6 @@ struct Registry {
 Registry& registry() {
   static auto* const all = new Registry;
   return *all;
-}
-
-[[noreturn]] void fail(std::string_view action, const std::filesystem::path& path) {
-  throw disk_error(errno, action, printable(path.native(), 4096));
-}
-
-std::string link_to(const File& file) {
-  return "/proc/self/fd/" + std::to_string(file.fd());
 }
 
 }  // namespace
@@ -58,15 +45,14 @@ void remove_temporaries() noexcept {
   const std::lock_guard lock(registry().mutex);
   for (const std::filesystem::path& path : registry().paths) {
     // What another thread makes meanwhile keeps a directory from being removed.
-    std::error_code error(EAGAIN, std::generic_category());
+    std::error_code error = make_error_code(std::errc::resource_unavailable_try_again);
     for (int attempt = 0; error && attempt < 3; ++attempt) std::filesystem::remove_all(path, error);
   }
 }
 
-Temporary::Temporary(const std::filesystem::path& path)
-    : Temporary(File(directory_of(path), O_RDONLY | O_DIRECTORY), path) {}
+Temporary::Temporary(const std::filesystem::path& path) : Temporary(Directory(directory_of(path)), path) {}
 
-Temporary::Temporary(File directory, std::filesystem::path path)
+Temporary::Temporary(Directory directory, std::filesystem::path path)
     : directory_(std::move(directory)), final_path_(std::move(path)), path_(temporary_beside(final_path_)) {
   const std::lock_guard lock(registry().mutex);
   registry().paths.insert(path_);
@@ -86,37 +72,32 @@ void Temporary::forget() noexcept {
 }
 
 void Temporary::rename(Durable durable) {
-  const int fd = directory_.fd();
-  if (::renameat(fd, path_.filename().c_str(), fd, final_path_.filename().c_str()) != 0)
-    fail("rename a file to", final_path_);
+  if (const auto error = directory_.try_rename(path_.filename(), directory_, final_path_.filename()))
+    throw disk_error(error, "rename a file to", printable(final_path_.native(), 4096));
   forget();
   if (durable == Durable::yes) directory_.sync();
 }
 
-void AtomicFile::open(mode_t mode) {
-  const int directory = temporary_.directory().fd();
-  int fd = ::openat(directory, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, mode);
-  if (fd >= 0) {
-    file_ = File::adopt(fd, path());
-    // Without /proc it couldn't be given a name.
-    if (::faccessat(AT_FDCWD, link_to(file_).c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0) return;
-  }
-  const std::string name = temporary_.path().filename();
-  fd = ::openat(directory, name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
-  if (fd < 0) fail("create", path());
-  file_ = File::adopt(fd, path());
+void AtomicFile::open(MadeFor whom) {
+  file_ = temporary_.directory().unnamed_file(path(), whom);
+  if (file_) return;
+  file_ = temporary_.directory().new_file(temporary_.path().filename(), path(), whom);
   is_named_ = true;
 }
 
 File AtomicFile::commit(Durable durable) {
   if (durable == Durable::yes) file_.sync();
   // A file without a name can't replace another one, so it gets a temporary name on the way.
-  if (!is_named_ && ::linkat(AT_FDCWD, link_to(file_).c_str(), temporary_.directory().fd(),
-                             temporary_.path().filename().c_str(), AT_SYMLINK_FOLLOW) != 0)
-    fail("give a name to", path());
+  if (!is_named_) temporary_.directory().give_name(file_, temporary_.path().filename());
   is_named_ = true;
   temporary_.rename(durable);
   return std::move(file_);
+}
+
+File replace_file(const Directory& directory, const std::string& name, std::string_view content, Durable durable) {
+  AtomicFile file(directory, name);
+  file.file().write(as_bytes(content));
+  return file.commit(durable);
 }
 
 }  // namespace hawser

@@ -2,9 +2,10 @@
 // with its object, or where the process ends without destructors, with remove_temporaries().
 #pragma once
 
-#include "util/file.hpp"
+#include "util/platform/directory.hpp"
 
 #include <filesystem>
+#include <string>
 #include <string_view>
 
 namespace hawser {
@@ -19,21 +20,21 @@ class Temporary {
   /// For what will be `path`. Makes nothing.
   explicit Temporary(const std::filesystem::path& path);
   /// The same in the open `directory` that `path` lies in, whatever is under the directory's name by now.
-  Temporary(File directory, std::filesystem::path path);
+  Temporary(Directory directory, std::filesystem::path path);
   Temporary(const Temporary&) = delete;
   Temporary& operator=(const Temporary&) = delete;
   ~Temporary();
 
   const std::filesystem::path& path() const noexcept { return path_; }
   const std::filesystem::path& final_path() const noexcept { return final_path_; }
-  const File& directory() const noexcept { return directory_; }
+  const Directory& directory() const noexcept { return directory_; }
   /// Gives it its final name, in the place of an older file.
   void rename(Durable durable);
 
  private:
   void forget() noexcept;
 
-  File directory_;
+  Directory directory_;
   std::filesystem::path final_path_;
   std::filesystem::path path_;  // empty once it is renamed
 };
@@ -42,12 +43,17 @@ class Temporary {
 /// name (O_TMPFILE), or where that can't be done, a temporary one. Functions throw Error{disk, disk_full}.
 class AtomicFile {
  public:
-  /// The arguments of a Temporary; `mode` is less the umask.
-  explicit AtomicFile(const std::filesystem::path& path, mode_t mode = 0666) : temporary_(path) { open(mode); }
-  AtomicFile(File directory, std::filesystem::path path, mode_t mode)
-      : temporary_(std::move(directory), std::move(path)) {
-    open(mode);
+  /// The arguments of a Temporary.
+  explicit AtomicFile(const std::filesystem::path& path, MadeFor whom = MadeFor::everyone) : temporary_(path) {
+    open(whom);
   }
+  AtomicFile(Directory directory, std::filesystem::path path, MadeFor whom)
+      : temporary_(std::move(directory), std::move(path)) {
+    open(whom);
+  }
+  /// For the user alone, on its way to `name` in `directory`.
+  AtomicFile(const Directory& directory, const std::string& name)
+      : AtomicFile(directory.duplicate(), directory.path() / name, MadeFor::user) {}
 
   const File& file() const noexcept { return file_; }
   /// The final name.
@@ -56,12 +62,15 @@ class AtomicFile {
   File commit(Durable durable = Durable::yes);
 
  private:
-  void open(mode_t mode);
+  void open(MadeFor whom);
 
   Temporary temporary_;
   File file_;
   bool is_named_ = false;
 };
+
+/// Replaces `name` in `directory` by a file with `content` for the user alone, whole or not at all, and returns that.
+File replace_file(const Directory& directory, const std::string& name, std::string_view content, Durable durable);
 
 /// A name such as Temporary's.
 std::filesystem::path temporary_beside(const std::filesystem::path& path);

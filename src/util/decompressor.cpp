@@ -1,6 +1,6 @@
 #include "util/decompressor.hpp"
 
-#include "util/file.hpp"
+#include "util/platform/file.hpp"
 #include "util/text.hpp"
 
 #include <hawser/util/error.hpp>

@@ -1,7 +1,6 @@
-#include <hawser/util/error.hpp>
+#include "util/platform/error.hpp"
 
-#include <cerrno>
-#include <cstring>
+#include <hawser/util/error.hpp>
 
 namespace hawser {
 
@@ -16,11 +15,11 @@ Error Error::in(std::string_view context) const {
   return {code_, std::string(context) + ": " + what(), hint_};
 }
 
-Error disk_error(int error, std::string_view action, std::string_view path) {
-  const std::string message = "cannot " + std::string(action) + " " + std::string(path) + ": " + std::strerror(error);
-  if (error == EMFILE || error == ENFILE)
+Error disk_error(const std::error_code& error, std::string_view action, std::string_view path) {
+  const std::string message = "cannot " + std::string(action) + " " + std::string(path) + ": " + error.message();
+  if (error == std::errc::too_many_files_open || error == std::errc::too_many_files_open_in_system)
     return {Errc::disk, message, "allow more open files (ulimit -n), or pull fewer images at once"};
-  if (error == ENOSPC || error == EDQUOT || error == EFBIG)
+  if (says_disk_full(error))
     return {Errc::disk_full, message, "free some space, or choose another place with --output and --cache-dir"};
   return {Errc::disk, message};
 }

@@ -154,9 +154,9 @@ ArchiveLayout layout_of(const SampleImage& sample) {
   return ArchiveLayout(OutputFormat::docker_archive, {sample.image});
 }
 
-/// Another descriptor of an open file, as a writer wants one of its own.
-File again(const File& file) {
-  return File::duplicate(file.fd(), file.path());
+/// Opened as a shell does for `>` and `>>`.
+File opened(const std::filesystem::path& path, int flags) {
+  return File::adopt(::open(path.c_str(), flags | O_CLOEXEC, 0600), path);
 }
 
 /// Writes the blobs to the stream, the last of them first.
@@ -185,12 +185,12 @@ struct Pipe {
     int ends[2];
     EXPECT_EQ(::pipe2(ends, O_CLOEXEC), 0);
     in = File::adopt(ends[1], "the pipe"), out = File::adopt(ends[0], "the pipe's end");
-    if (flags != 0) ::fcntl(in.fd(), F_SETFL, flags);
+    if (flags != 0) ::fcntl(static_cast<int>(in.handle()), F_SETFL, flags);
   }
   std::string drain() const {
     std::string result;
     char buffer[5000];
-    for (ssize_t n = 0; (n = ::read(out.fd(), buffer, sizeof buffer)) > 0;)
+    for (ssize_t n = 0; (n = ::read(static_cast<int>(out.handle()), buffer, sizeof buffer)) > 0;)
       result.append(buffer, static_cast<std::size_t>(n));
     return result;
   }
@@ -199,8 +199,8 @@ struct Pipe {
 TEST(StreamWriter, AFileGetsWhatATarInItsPlaceIs) {
   const TempDir scratch, blobs;
   const SampleImage sample = large_image();
-  const File output(scratch / "out", O_RDWR | O_CREAT, 0600);
-  write_all(again(output), sample, blobs);
+  const File output(scratch / "out", OpenMode::create);
+  write_all(output.duplicate(), sample, blobs);
   EXPECT_EQ(output.size(), layout_of(sample).total_size());
   EXPECT_TRUE(read_text(scratch / "out") == seekable(sample));
 }
@@ -222,7 +222,7 @@ TEST(StreamWriter, APipeGetsTheSameWhetherItBlocksOrNot) {
 TEST(StreamWriter, AnAppendedFileTakesTheWayThroughMemory) {
   const TempDir scratch, blobs;
   const SampleImage sample = large_image();
-  write_all(File(scratch / "out", O_RDWR | O_CREAT | O_APPEND, 0600), sample, blobs);
+  write_all(opened(scratch / "out", O_RDWR | O_CREAT | O_APPEND), sample, blobs);
   EXPECT_TRUE(read_text(scratch / "out") == seekable(sample));
 }
 
@@ -242,15 +242,15 @@ TEST(StreamWriter, AReaderThatLeavesIsSaidSo) {
 }
 
 TEST(StreamWriter, ADiskThatIsFullIsSaidSo) {
-  const File full("/dev/full", O_WRONLY);
-  EXPECT_EQ(code_of([&] { write_stream(full, as_bytes("x")); }), Errc::disk_full);
+  const File full = opened("/dev/full", O_WRONLY);
+  EXPECT_EQ(code_of([&] { full.write(as_bytes("x")); }), Errc::disk_full);
 }
 
 TEST(StreamWriter, ABlobIsWrittenWhenItIsDueAndOnlyWhole) {
   const TempDir scratch, blobs;
   const SampleImage sample = large_image();
-  const File output(scratch / "out", O_RDWR | O_CREAT, 0600);
-  const auto writer = open_tar_stream(again(output), layout_of(sample));
+  const File output(scratch / "out", OpenMode::create);
+  const auto writer = open_tar_stream(output.duplicate(), layout_of(sample));
   const std::vector<Digest> digests = writer->missing();
   writer->fill(digests[1], file_with(blobs / "second", sample.blobs.at(digests[1])));
   EXPECT_LT(output.size(), sample.blobs.at(digests[1]).size());
@@ -261,11 +261,11 @@ TEST(StreamWriter, ABlobIsWrittenWhenItIsDueAndOnlyWhole) {
 
 TEST(StreamWriter, ASourceThatShrinksIsNoticed) {
   const TempDir scratch;
-  const File output(scratch / "out", O_RDWR | O_CREAT, 0600);
-  const File appended(scratch / "appended", O_RDWR | O_CREAT | O_APPEND, 0600);
+  const File output(scratch / "out", OpenMode::create);
+  const File appended = opened(scratch / "appended", O_RDWR | O_CREAT | O_APPEND);
   const File source = file_with(scratch / "source", "0123456789");
-  EXPECT_EQ(code_of([&] { copy_to_stream(output, source, 11); }), Errc::size_mismatch);
-  EXPECT_EQ(code_of([&] { copy_to_stream(appended, source, 11); }), Errc::size_mismatch);
+  EXPECT_EQ(code_of([&] { output.write_from(source, 11); }), Errc::size_mismatch);
+  EXPECT_EQ(code_of([&] { appended.write_from(source, 11); }), Errc::size_mismatch);
 }
 
 }  // namespace

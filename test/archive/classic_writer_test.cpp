@@ -6,7 +6,7 @@
 #include "image/manifest.hpp"
 #include "support/growth.hpp"
 #include "util/compressed.hpp"
-#include "util/file.hpp"
+#include "util/platform/file.hpp"
 
 #include <hawser/util/error.hpp>
 
@@ -478,7 +478,7 @@ TEST(ClassicWriter, AStreamGetsTheSameBytes) {
   const TempDir scratch, waiting;
   const ClassicImage image = image_of(layers);
   const auto writer =
-      std::make_unique<ClassicWriter>(File(scratch / "stream", O_RDWR | O_CREAT, 0600), waiting.path(),
+      std::make_unique<ClassicWriter>(File(scratch / "stream", OpenMode::create), waiting.path(),
                                       std::vector<ArchiveImage>{{image.references, {manifest_of(image)}}});
   for (std::size_t i = layers.size(); i-- > 0;) {
     if (i == 1) arrange(*writer, image_of(layers));

@@ -198,10 +198,8 @@ TEST(ImageOutput, ASlowReaderOfAStreamHoldsOneThreadOnly) {
   auto output = open_image_output(OutputFormat::docker_archive, false, "-", {sample.image});
   pipe.restore();
   const auto& layers = sample.image.manifests.front().manifest.layers;
-  const auto fill = [&](std::size_t i) {
-    output->fill(layers[i].digest, File(blobs / layers[i].digest.hex(), O_RDONLY));
-  };
-  output->fill(sample.config(), File(blobs / sample.config().hex(), O_RDONLY));
+  const auto fill = [&](std::size_t i) { output->fill(layers[i].digest, File(blobs / layers[i].digest.hex())); };
+  output->fill(sample.config(), File(blobs / sample.config().hex()));
   std::jthread writer([&] { fill(0); });  // more than the pipe holds
   pollfd readable{pipe.ends[0], POLLIN, 0};
   ASSERT_EQ(::poll(&readable, 1, 10'000), 1);

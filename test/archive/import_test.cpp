@@ -442,7 +442,7 @@ TEST_F(ImportTest, ALayerThatClaimsMoreThanTheTarHasLeavesNothing) {
   tar.file("abc.json", image.config).file("manifest.json", RealImage::docker_manifest("abc.json", {"0123/layer.tar"}));
   tar.raw("0123/layer.tar", '0', "", std::uint64_t{1} << 40);
   const auto failure = failure_of([&] { import(tar.end() + noise(5000, 1)); });
-  EXPECT_EQ(failure.code, Errc::malformed);
+  EXPECT_EQ(failure.code, Errc::malformed) << failure.text;
   EXPECT_FALSE(has(image.tars[0]));
 }
 

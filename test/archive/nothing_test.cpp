@@ -3,7 +3,6 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/stat.h>
 
 namespace hawser {
 namespace {
@@ -21,11 +20,7 @@ class NothingTest : public testing::Test {
     place->file().write_at(place->base() + begin, as_bytes(std::string_view(layer).substr(begin, end - begin)));
     place->wrote(begin, end);
   }
-  std::uint64_t memory() const {
-    struct stat status {};
-    EXPECT_EQ(::fstat(place->file().fd(), &status), 0);
-    return static_cast<std::uint64_t>(status.st_blocks) * 512;
-  }
+  std::uint64_t memory() const { return place->file().status().allocated; }
 
   const std::string layer = noise(size, 1);
   const SampleImage sample = sample_image({"nginx:1"}, {layer});

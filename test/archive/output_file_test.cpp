@@ -138,8 +138,8 @@ TEST(OutputFile, APathIsComparedWithoutItsLinks) {
 TEST(OutputFile, OpenFilesOfProcessesAreNoOutputs) {
   const TempDir scratch;
   // Standard output as a shell's redirection into a file leaves it.
-  const File open(scratch / "open", O_RDWR | O_CREAT);
-  const std::string number = std::to_string(open.fd());
+  const File open(scratch / "open", OpenMode::create);
+  const std::string number = std::to_string(open.handle());
   std::filesystem::create_symlink("/proc/self/fd/" + number, scratch / "stdout");
   for (const std::filesystem::path& path : {scratch / "stdout", std::filesystem::path("/proc/self/fd/" + number),
                                             std::filesystem::path("/dev/fd/" + number)})

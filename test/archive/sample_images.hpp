@@ -5,7 +5,7 @@
 #include "image/manifest.hpp"
 #include "support/failure.hpp"
 #include "support/temp_dir.hpp"
-#include "util/file.hpp"
+#include "util/platform/file.hpp"
 
 #include <cstdint>
 #include <cstdlib>
@@ -17,14 +17,12 @@
 #include <string>
 #include <vector>
 
-#include <fcntl.h>
-
 namespace hawser::test {
 
 /// A file with `content`, open for reading.
 inline File file_with(const std::filesystem::path& path, std::string_view content) {
   std::ofstream(path, std::ios::binary) << content;
-  return File(path, O_RDONLY);
+  return File(path);
 }
 
 /// Bytes that do not compress and depend on `seed` alone.

@@ -1,6 +1,6 @@
 // docs/usage.md, the man page and the shell completions must name what the option table has, and nothing else.
 #include "cli/options.hpp"
-#include "util/file.hpp"
+#include "util/platform/file.hpp"
 #include "util/text.hpp"
 
 #include <algorithm>

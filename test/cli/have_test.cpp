@@ -141,7 +141,7 @@ TEST_F(HaveFileTest, ADeltaCountsWithWhatItWasMadeAgainst) {
 TEST_F(HaveFileTest, APipeIsReadAsText) {
   const std::filesystem::path pipe = directory / "pipe";
   ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
-  std::thread writer([&] { File(pipe, O_WRONLY).write(as_bytes(a.to_string() + "\n")); });
+  std::thread writer([&] { test::write_text(pipe, a.to_string() + "\n"); });
   EXPECT_THAT(read_have(pipe).layers, ElementsAre(a));
   writer.join();
 }

@@ -4,7 +4,7 @@
 #include "cli/image_list.hpp"
 #include "support/failure.hpp"
 #include "support/temp_dir.hpp"
-#include "util/file.hpp"
+#include "util/platform/file.hpp"
 
 #include <hawser/util/error.hpp>
 

@@ -2,7 +2,7 @@
 
 #include "registry/registry_fixture.hpp"
 #include "support/scripted_proxy.hpp"
-#include "util/file.hpp"
+#include "util/platform/file.hpp"
 
 #include <hawser/util/error.hpp>
 

@@ -1,7 +1,7 @@
 #include "pull/state_directory.hpp"
 
 #include "support/temp_dir.hpp"
-#include "util/file.hpp"
+#include "util/platform/file.hpp"
 
 #include <chrono>
 #include <filesystem>

@@ -1,6 +1,6 @@
 #include "store/journal.hpp"
 
-#include "util/file.hpp"
+#include "util/platform/file.hpp"
 
 #include <gtest/gtest.h>
 

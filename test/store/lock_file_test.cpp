@@ -3,11 +3,9 @@
 #include "store_fixture.hpp"
 
 #include <atomic>
-#include <cerrno>
 #include <csignal>
 #include <thread>
 
-#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
@@ -24,10 +22,12 @@ class LockFileTest : public ::testing::Test {
     return LockFile::try_acquire(Directory::open(directory.path()).value(), "blob");
   }
   /// What try_acquire() says where the system refuses the lock with `error`.
-  template <int error>
+  template <std::errc error>
   test::Failure refused() const {
-    return test::failure_of(
-        [&] { LockFile::try_acquire(Directory::open(directory.path()).value(), "blob", [](int) { return error; }); });
+    return test::failure_of([&] {
+      LockFile::try_acquire(Directory::open(directory.path()).value(), "blob",
+                            [](const File&) { return make_error_code(error); });
+    });
   }
   std::filesystem::path file() const { return directory / "blob.lock"; }
 
@@ -85,7 +85,8 @@ TEST_F(LockFileTest, MovesWithItsRight) {
 }
 
 TEST_F(LockFileTest, AFilesystemWithoutLocksIsSaid) {
-  for (const auto& failure : {refused<ENOLCK>(), refused<EOPNOTSUPP>(), refused<EINVAL>(), refused<ENOSYS>()}) {
+  for (const auto& failure : {refused<std::errc::no_lock_available>(), refused<std::errc::operation_not_supported>(),
+                              refused<std::errc::invalid_argument>(), refused<std::errc::function_not_supported>()}) {
     EXPECT_EQ(failure.code, Errc::disk);
     EXPECT_THAT(failure.text, ::testing::HasSubstr("the filesystem of " + directory.path().string()));
     EXPECT_THAT(failure.hint, ::testing::HasSubstr("--cache-dir on a local filesystem"));
@@ -93,14 +94,14 @@ TEST_F(LockFileTest, AFilesystemWithoutLocksIsSaid) {
 }
 
 TEST_F(LockFileTest, OtherErrorsNameTheLock) {
-  const auto failure = refused<EIO>();
+  const auto failure = refused<std::errc::io_error>();
   EXPECT_EQ(failure.code, Errc::disk);
   EXPECT_THAT(failure.text, ::testing::HasSubstr("blob.lock"));
 }
 
 TEST(BlobsInUseTest, WhatOneUsesAnotherDoesNotRemove) {
   const test::TempDir directory;
-  const auto open = [&] { return BlobsInUse(File(directory / "in-use.lock", O_RDWR | O_CREAT)); };
+  const auto open = [&] { return BlobsInUse(File(directory / "in-use.lock", OpenMode::create)); };
   const auto yes = [] { return true; };
   const Digest blob = Digest::of("blob"), other = Digest::of("other", Digest::Algorithm::sha512);
   std::optional<BlobsInUse> user(open());
@@ -121,7 +122,7 @@ TEST(BlobsInUseTest, WhatOneUsesAnotherDoesNotRemove) {
 
 TEST(BlobsInUseTest, WhoBeginsToUseABlobWaitsUntilItIsRemoved) {
   const test::TempDir directory;
-  const auto open = [&] { return BlobsInUse(File(directory / "in-use.lock", O_RDWR | O_CREAT)); };
+  const auto open = [&] { return BlobsInUse(File(directory / "in-use.lock", OpenMode::create)); };
   const BlobsInUse user(open()), pruner(open());
   const Digest blob = Digest::of("blob");
   std::atomic<bool> removed = false;

@@ -31,7 +31,7 @@ class SourcesTest : public testing::Test {
   BlobJob job(std::vector<RankedSource> sources) {
     BlobJob made({"application/vnd.oci.image.layer.v1.tar", Digest::of(bytes), bytes.size()}, std::move(sources));
     made.acquire = [this]() -> BlobAcquisition {
-      File file(dir / ("blob" + std::to_string(++files)), O_RDWR | O_CREAT | O_TRUNC);
+      File file(dir / ("blob" + std::to_string(++files)), OpenMode::create);
       file.truncate(FileDestination::base_offset + bytes.size());
       return std::make_unique<FileDestination>(std::move(file), log);
     };
@@ -259,7 +259,7 @@ TEST_F(SourcesTest, AWholeBodyIsLeftWhereWhatIsMissingHasCome) {
   std::vector<BlobJob> jobs;
   jobs.push_back(job({{only, 0}}));
   jobs.front().acquire = [this]() -> BlobAcquisition {
-    File file(dir / ("blob" + std::to_string(++files)), O_RDWR | O_CREAT | O_TRUNC);
+    File file(dir / ("blob" + std::to_string(++files)), OpenMode::create);
     file.truncate(FileDestination::base_offset + bytes.size());
     const std::string end = bytes.substr(6 * mib);
     file.write_at(FileDestination::base_offset + 6 * mib, as_bytes(end));

@@ -70,7 +70,7 @@ TEST_F(BlobFetcherTest, ManyBlobsShareOnePlan) {
     BlobJob work(wanted, {{current().source("a/b"), 0}});
     work.group = i % 2;
     work.acquire = [&, i]() -> BlobAcquisition {
-      File file(dir / std::to_string(i), O_RDWR | O_CREAT);
+      File file(dir / std::to_string(i), OpenMode::create);
       return std::make_unique<FileDestination>(std::move(file), logs[i]);
     };
     asio::co_spawn(context, engine().fetch(std::move(work)), [&](std::exception_ptr, BlobFetcher::Outcome outcome) {
@@ -190,7 +190,7 @@ TEST_F(BlobFetcherTest, ADiskThatTakesNothingEndsTheFetch) {
   BlobJob work = job();
   work.acquire = [this]() -> BlobAcquisition {
     write_text(dir / "blob", "");
-    return std::make_unique<FileDestination>(File(dir / "blob", O_RDONLY), log);
+    return std::make_unique<FileDestination>(File(dir / "blob"), log);
   };
   const Failure failure = failure_of([&] { fetch(std::move(work)); });
   EXPECT_EQ(failure.code, Errc::disk);

@@ -14,7 +14,6 @@
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <fcntl.h>
 
 namespace hawser::test {
 
@@ -138,7 +137,8 @@ class FetcherFixture : public RegistryFixture {
 
   /// A destination in which `resumed` is there already from the blob's beginning on.
   std::unique_ptr<FileDestination> destination(const std::string& resumed = {}) {
-    File file(dir / "blob", O_RDWR | O_CREAT | O_TRUNC);
+    File file(dir / "blob", OpenMode::create);
+    file.truncate(0);
     file.truncate(FileDestination::base_offset + bytes.size());
     file.write_at(FileDestination::base_offset, as_bytes(resumed));
     auto made = std::make_unique<FileDestination>(std::move(file), log);

@@ -2,7 +2,7 @@
 
 #include "archive/sample_images.hpp"
 #include "util/compressed.hpp"
-#include "util/file.hpp"
+#include "util/platform/file.hpp"
 
 #include <hawser/util/error.hpp>
 

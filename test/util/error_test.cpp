@@ -1,11 +1,16 @@
 #include <hawser/util/error.hpp>
 
 #include <cerrno>
+#include <system_error>
 
 #include <gtest/gtest.h>
 
 namespace hawser {
 namespace {
+
+std::error_code of(int number) {
+  return {number, std::system_category()};
+}
 
 TEST(Error, CarriesCodeMessageAndHint) {
   const Error error(Errc::rate_limited, "too many requests", "wait");
@@ -22,10 +27,10 @@ TEST(Error, ContextGoesBeforeTheMessage) {
 }
 
 TEST(Error, FullDiskIsToldFromOtherDiskErrors) {
-  EXPECT_EQ(disk_error(ENOSPC, "write", "a").code(), Errc::disk_full);
-  EXPECT_EQ(disk_error(EDQUOT, "write", "a").code(), Errc::disk_full);
-  EXPECT_EQ(disk_error(EACCES, "open", "a").code(), Errc::disk);
-  EXPECT_STREQ(disk_error(ENOENT, "open", "/x/y").what(), "cannot open /x/y: No such file or directory");
+  EXPECT_EQ(disk_error(of(ENOSPC), "write", "a").code(), Errc::disk_full);
+  EXPECT_EQ(disk_error(of(EDQUOT), "write", "a").code(), Errc::disk_full);
+  EXPECT_EQ(disk_error(of(EACCES), "open", "a").code(), Errc::disk);
+  EXPECT_STREQ(disk_error(of(ENOENT), "open", "/x/y").what(), "cannot open /x/y: No such file or directory");
 }
 
 TEST(Error, TheDiskAndTheUserAreOnThisSide) {
@@ -36,8 +41,8 @@ TEST(Error, TheDiskAndTheUserAreOnThisSide) {
 
 TEST(DiskError, TooManyOpenFilesComeWithTheRemedy) {
   for (const int error : {EMFILE, ENFILE}) {
-    EXPECT_EQ(disk_error(error, "open", "a").code(), Errc::disk);
-    EXPECT_NE(disk_error(error, "open", "a").hint().find("ulimit -n"), std::string::npos);
+    EXPECT_EQ(disk_error(of(error), "open", "a").code(), Errc::disk);
+    EXPECT_NE(disk_error(of(error), "open", "a").hint().find("ulimit -n"), std::string::npos);
   }
 }
 

@@ -5,6 +5,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <system_error>
 
 namespace hawser {
 
@@ -75,7 +76,7 @@ class Error : public std::runtime_error {
   std::string hint_;
 };
 
-/// An Error (disk or disk_full) of the errno value `error`, on `path`: "cannot <action> <path>: <reason>".
-Error disk_error(int error, std::string_view action, std::string_view path);
+/// An Error (disk or disk_full) of what the system says, on `path`: "cannot <action> <path>: <reason>".
+Error disk_error(const std::error_code& error, std::string_view action, std::string_view path);
 
 }  // namespace hawser

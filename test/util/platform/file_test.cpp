@@ -1,9 +1,9 @@
-#include "util/file.hpp"
-
 #include "support/temp_dir.hpp"
+#include "util/platform/posix.hpp"
 
 #include <hawser/util/error.hpp>
 
+#include <chrono>
 #include <csignal>
 #include <string>
 #include <thread>
@@ -39,6 +39,16 @@ class FileTest : public ::testing::Test {
   fs::path directory_;
 };
 
+/// Open for writing alone.
+File for_writing(const fs::path& path) {
+  return File::adopt(::open(path.c_str(), O_WRONLY | O_CLOEXEC), path);
+}
+
+/// Open for writing alone.
+File for_writing(const fs::path& path) {
+  return File::adopt(::open(path.c_str(), O_WRONLY | O_CLOEXEC), path);
+}
+
 /// The code of the Error that `call` throws; its text must name `path`.
 template <typename Call>
 Errc code_of(const fs::path& path, Call call) {
@@ -53,7 +63,7 @@ Errc code_of(const fs::path& path, Call call) {
 }
 
 TEST_F(FileTest, WritesAndReadsAtOffsets) {
-  const File file(at("a"), O_RDWR | O_CREAT);
+  const File file(at("a"), OpenMode::create);
   file.write_at(4, as_bytes("world"));
   file.write_at(0, as_bytes("1234"));
   EXPECT_EQ(file.size(), 9U);
@@ -71,22 +81,22 @@ TEST_F(FileTest, WritesAndReadsAtOffsets) {
 TEST_F(FileTest, DescriptorsAreNotInheritedAndCloseThemselves) {
   int fd = -1;
   {
-    const File file(at("a"), O_RDWR | O_CREAT);
-    fd = file.fd();
+    const File file(at("a"), OpenMode::create);
+    fd = posix::fd_of(file);
     EXPECT_NE(::fcntl(fd, F_GETFD) & FD_CLOEXEC, 0);
   }
   EXPECT_EQ(::fcntl(fd, F_GETFD), -1);
 }
 
 TEST_F(FileTest, MovesLeaveTheSourceEmpty) {
-  File a(at("a"), O_RDWR | O_CREAT);
-  const int fd = a.fd();
+  File a(at("a"), OpenMode::create);
+  const int fd = posix::fd_of(a);
   File b = std::move(a);
   EXPECT_FALSE(static_cast<bool>(a));  // NOLINT(bugprone-use-after-move): that is what is tested
-  EXPECT_EQ(b.fd(), fd);
-  File c(at("c"), O_RDWR | O_CREAT);
+  EXPECT_EQ(posix::fd_of(b), fd);
+  File c(at("c"), OpenMode::create);
   c = std::move(b);
-  EXPECT_EQ(c.fd(), fd);
+  EXPECT_EQ(posix::fd_of(c), fd);
   EXPECT_EQ(c.path(), at("a"));
   c.close();
   EXPECT_FALSE(static_cast<bool>(c));
@@ -94,13 +104,14 @@ TEST_F(FileTest, MovesLeaveTheSourceEmpty) {
 }
 
 TEST_F(FileTest, ErrorsNameThePath) {
-  EXPECT_EQ(code_of(at("none"), [&] { File(at("none"), O_RDONLY); }), Errc::disk);
-  EXPECT_EQ(code_of(at("no/dir"), [&] { File(at("no/dir"), O_RDWR | O_CREAT); }), Errc::disk);
-  const File readable(at("r"), O_RDONLY | O_CREAT);
+  EXPECT_EQ(code_of(at("none"), [&] { File(at("none")); }), Errc::disk);
+  EXPECT_EQ(code_of(at("no/dir"), [&] { File(at("no/dir"), OpenMode::create); }), Errc::disk);
+  test::write_text(at("r"), "");
+  const File readable(at("r"));
   EXPECT_EQ(code_of(at("r"), [&] { readable.write(as_bytes("x")); }), Errc::disk);
   EXPECT_EQ(code_of(at("r"), [&] { readable.write_at(0, as_bytes("x")); }), Errc::disk);
   EXPECT_EQ(code_of(at("r"), [&] { readable.truncate(1); }), Errc::disk);
-  const File writable(at("r"), O_WRONLY);
+  const File writable = for_writing(at("r"));
   std::byte byte{};
   EXPECT_EQ(code_of(at("r"), [&] { (void)writable.read_at(0, std::span(&byte, 1)); }), Errc::disk);
   EXPECT_EQ(code_of(at("r"), [&] { writable.write_at(UINT64_MAX, as_bytes("x")); }), Errc::disk_full);
@@ -110,7 +121,7 @@ TEST_F(FileTest, ErrorsNameThePath) {
 }
 
 TEST_F(FileTest, AFullDiskIsSaidToBeFull) {
-  const File full("/dev/full", O_WRONLY);
+  const File full = for_writing("/dev/full");
   EXPECT_EQ(code_of("/dev/full", [&] { full.write(as_bytes("x")); }), Errc::disk_full);
 }
 
@@ -142,11 +153,11 @@ TEST_F(FileTest, ShortAndInterruptedWritesContinue) {
 }
 
 TEST_F(FileTest, CopiesRangesBetweenFiles) {
-  const File from(at("from"), O_RDWR | O_CREAT);
+  const File from(at("from"), OpenMode::create);
   std::string text;
   for (int i = 0; i < 100'000; ++i) text += std::to_string(i);
   from.write(as_bytes(text));
-  const File to(at("to"), O_RDWR | O_CREAT);
+  const File to(at("to"), OpenMode::create);
   to.write(as_bytes("##########"));
   to.copy_from(from, 1000, 5, 300'000);
   EXPECT_EQ(read_file(at("to"), 1 << 20), "#####" + text.substr(1000, 300'000));
@@ -156,8 +167,8 @@ TEST_F(FileTest, CopiesRangesBetweenFiles) {
 
 TEST_F(FileTest, CopiesThroughMemoryWhereTheKernelDoesNot) {
   // copy_file_range answers EINVAL within overlapping ranges of one file and for devices.
-  const File zero("/dev/zero", O_RDONLY);
-  const File to(at("to"), O_RDWR | O_CREAT);
+  const File zero("/dev/zero");
+  const File to(at("to"), OpenMode::create);
   to.copy_from(zero, 0, 3, 600'000);
   EXPECT_EQ(read_file(at("to"), 1 << 20), std::string(600'003, '\0'));
 }
@@ -168,20 +179,20 @@ TEST_F(FileTest, CopiesAcrossFilesystems) {
   if (::stat("/dev/shm", &shm) != 0 || ::stat(directory_.c_str(), &here) != 0 || shm.st_dev == here.st_dev)
     GTEST_SKIP() << "needs a second filesystem at /dev/shm";
   const fs::path other = "/dev/shm/" + directory_.filename().string();
-  const File from(other, O_RDWR | O_CREAT | O_EXCL);
+  const File from(other, OpenMode::create);
   ::unlink(other.c_str());
   from.write(as_bytes("across"));
-  const File to(at("to"), O_RDWR | O_CREAT);
+  const File to(at("to"), OpenMode::create);
   to.copy_from(from, 0, 0, 6);
   EXPECT_EQ(read_file(at("to"), 100), "across");
 }
 
 TEST_F(FileTest, ACopyOfMoreThanThereIsFails) {
-  const File from(at("from"), O_RDWR | O_CREAT);
+  const File from(at("from"), OpenMode::create);
   from.write(as_bytes("short"));
-  const File to(at("to"), O_RDWR | O_CREAT);
+  const File to(at("to"), OpenMode::create);
   EXPECT_EQ(code_of(at("from"), [&] { to.copy_from(from, 0, 0, 6); }), Errc::disk);
-  EXPECT_EQ(code_of(at("to"), [&] { File(at("to"), O_RDONLY).copy_from(from, 0, 0, 5); }), Errc::disk);
+  EXPECT_EQ(code_of(at("to"), [&] { File(at("to")).copy_from(from, 0, 0, 5); }), Errc::disk);
 }
 
 TEST_F(FileTest, ReadFileHoldsToItsLimit) {
@@ -197,25 +208,92 @@ TEST_F(FileTest, ReadFileHoldsToItsLimit) {
 
 TEST_F(FileTest, ReadsTheFirstBytesAsText) {
   test::write_text(at("a"), "12345");
-  const File file(at("a"), O_RDONLY);
+  const File file(at("a"));
   EXPECT_EQ(file.read_text(100), "12345");
   EXPECT_EQ(file.read_text(2, 1), "23");
   EXPECT_EQ(file.read_text(100, 4), "5");
   EXPECT_EQ(file.read_text(100, 6), "");
   EXPECT_EQ(file.read_text(3), "123");
   EXPECT_EQ(file.read_text(0), "");
-  const File writable(at("a"), O_WRONLY);
+  const File writable = for_writing(at("a"));
   EXPECT_EQ(code_of(at("a"), [&] { (void)writable.read_text(1); }), Errc::disk);
 }
 
-TEST_F(FileTest, AnUnnamedFileLeavesNothing) {
-  const File file = File::unnamed(directory_, at("nobody"));
-  if (!file) GTEST_SKIP() << "the filesystem has no O_TMPFILE";
-  file.write(as_bytes("text"));
-  EXPECT_EQ(file.read_text(100), "text");
-  EXPECT_EQ(file.path(), at("nobody"));
-  EXPECT_TRUE(fs::is_empty(directory_));
-  EXPECT_FALSE(File::unnamed(at("none"), at("none")));
+TEST_F(FileTest, AFileWithoutANameLeavesNothing) {
+  for (const auto& make : {&File::unnamed, &posix::make_nameless}) {  // the second where there is no O_TMPFILE
+    const File file = make(directory_, at("nobody"));
+    file.write(as_bytes("text"));
+    EXPECT_EQ(file.read_text(100), "text");
+    EXPECT_EQ(file.path(), at("nobody"));
+    EXPECT_TRUE(fs::is_empty(directory_));
+    EXPECT_EQ(code_of(at("nobody"), [&] { make(at("none"), at("nobody")); }), Errc::disk);
+  }
+}
+
+TEST_F(FileTest, WhatIsForgottenInMemoryReadsAsZeros) {
+  const File file = File::in_memory("the memory");
+  file.write(as_bytes(std::string(1 << 20, 'x')));
+  file.forget(0, (1 << 20) - 1);
+  EXPECT_EQ(file.size(), 1U << 20);
+  EXPECT_LE(file.status().allocated, 64U * 1024);
+  EXPECT_EQ(file.read_text(3), std::string(3, '\0'));
+  EXPECT_EQ(file.read_text(3, (1 << 20) - 1), "x");
+  EXPECT_EQ(code_of("the memory", [&] { file.forget(UINT64_MAX, 1); }), Errc::disk_full);
+}
+
+TEST_F(FileTest, ReadsAPipeToItsEnd) {
+  int ends[2];
+  ASSERT_EQ(::pipe(ends), 0);
+  const File reader = File::adopt(ends[0], "pipe");
+  File writer = File::adopt(ends[1], "pipe");
+  writer.write(as_bytes("12345"));
+  writer.close();
+  std::string text(4, '-');
+  EXPECT_EQ(reader.read(std::as_writable_bytes(std::span(text))), 4U);
+  EXPECT_EQ(text, "1234");
+  EXPECT_EQ(reader.read(std::as_writable_bytes(std::span(text))), 1U);
+  EXPECT_EQ(reader.read(std::as_writable_bytes(std::span(text))), 0U);
+  EXPECT_EQ(code_of("closed", [] { (void)File::adopt(-1, "closed").read({}); }), Errc::disk);
+}
+
+TEST_F(FileTest, TellsWhatThereIs) {
+  test::write_text(at("a"), "12345");
+  const auto status = status_at(at("a"));
+  ASSERT_TRUE(status);
+  EXPECT_TRUE(status->is_regular());
+  EXPECT_EQ(status->size, 5U);
+  EXPECT_EQ(status->id, File(at("a")).status().id);
+  const std::chrono::nanoseconds now = std::chrono::system_clock::now().time_since_epoch();
+  EXPECT_LT(std::chrono::abs(now - std::chrono::nanoseconds(status->modified)), std::chrono::hours(1));
+  EXPECT_EQ(status_at(directory_)->kind, FileKind::directory);
+  EXPECT_FALSE(status_at(at("none")));
+}
+
+TEST_F(FileTest, TakesThePermissionsOfAnother) {
+  test::write_text(at("a"), "");
+  const File file(at("b"), OpenMode::create);
+  EXPECT_EQ(fs::status(at("b")).permissions(), fs::perms(0600));
+  fs::permissions(at("a"), fs::perms(0640));
+  for (const char* const name : {"a", "none"}) {
+    file.take_permissions_of(at(name));
+    EXPECT_EQ(fs::status(at("b")).permissions(), fs::perms(0640));
+  }
+}
+
+TEST_F(FileTest, MakesDirectoriesForTheUserAlone) {
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_FALSE(make_private_directory(at("a")));
+    EXPECT_EQ(fs::status(at("a")).permissions(), fs::perms(0700));
+  }
+  EXPECT_EQ(make_private_directory(at("none/a")), std::errc::no_such_file_or_directory);
+}
+
+TEST_F(FileTest, ForetellsWhatMayBeDone) {
+  EXPECT_FALSE(check_access(directory_, Use::make_files));
+  EXPECT_EQ(check_access(at("none"), Use::read), std::errc::no_such_file_or_directory);
+  test::write_text(at("a"), "");
+  EXPECT_FALSE(check_access(at("a"), Use::read));
+  EXPECT_EQ(check_access(at("a") / "b", Use::make_files), std::errc::not_a_directory);
 }
 
 TEST(DirectoryOf, ABareNameLiesInTheCurrentDirectory) {
@@ -231,14 +309,6 @@ TEST(RandomHex, HasAsManyDigitsAsWantedAndIsNotTheSameTwice) {
     EXPECT_EQ(text.find_first_not_of("0123456789abcdef"), std::string::npos) << text;
   }
   EXPECT_NE(random_hex(16), random_hex(16));
-}
-
-TEST_F(FileTest, SyncDirectoryTakesDirectoriesOnly) {
-  sync_directory(directory_);
-  sync_directory("");
-  test::write_text(at("a"), "x");
-  EXPECT_EQ(code_of(at("a"), [&] { sync_directory(at("a")); }), Errc::disk);
-  EXPECT_EQ(code_of(at("none"), [&] { sync_directory(at("none")); }), Errc::disk);
 }
 
 TEST(DiskSpace, WhatFitsIsTaken) {
@@ -273,10 +343,10 @@ using test::TempDir;
 // way.
 TEST(CanShareBlocks, SaysWhatTheFilesystemDoes) {
   const TempDir scratch;
-  const File source(scratch / "source", O_RDWR | O_CREAT, 0600);
-  const File target(scratch / "target", O_RDWR | O_CREAT, 0600);
+  const File source(scratch / "source", OpenMode::create);
+  const File target(scratch / "target", OpenMode::create);
   source.write(as_bytes(std::string(4096, 'x')));
-  const bool cloned = ::ioctl(target.fd(), FICLONE, source.fd()) == 0;
+  const bool cloned = ::ioctl(posix::fd_of(target), FICLONE, posix::fd_of(source)) == 0;
   EXPECT_EQ(can_share_blocks(scratch.path(), scratch.path()), cloned);
   EXPECT_THAT(scratch.names(), testing::UnorderedElementsAre("source", "target"));
 }
