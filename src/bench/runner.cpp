@@ -3,6 +3,7 @@
 #include "bench/phases.hpp"
 #include "pull/session.hpp"
 #include "pull/state_directory.hpp"
+#include "util/platform/process.hpp"
 #include "util/text.hpp"
 
 #include <hawser/transfer/observer.hpp>
@@ -19,8 +20,6 @@
 
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <sys/resource.h>
-#include <unistd.h>
 
 namespace hawser {
 
@@ -40,23 +39,6 @@ constexpr double status_step = 0.1;
 
 double seconds_between(Time from, Time to) {
   return std::chrono::duration<double>(to - from).count();
-}
-
-/// Seconds of CPU time that the process has used.
-double cpu_seconds() {
-  rusage usage{};
-  ::getrusage(RUSAGE_SELF, &usage);
-  const auto seconds = [](const timeval& time) {
-    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
-  };
-  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
-}
-
-/// Bytes that are resident, by proc(5); 0 where that can't be read.
-std::uint64_t resident_bytes() {
-  std::ifstream statm("/proc/self/statm");
-  std::uint64_t all = 0, resident = 0;
-  return statm >> all >> resident ? resident * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)) : 0;
 }
 
 /// The same for the same image, so that a bench can be repeated in the same order.

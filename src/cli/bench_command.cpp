@@ -10,14 +10,13 @@
 #include "cli/terminal.hpp"
 #include "util/async.hpp"
 #include "util/atomic_file.hpp"
+#include "util/platform/terminal.hpp"
 #include "util/text.hpp"
 
 #include <hawser/util/error.hpp>
 
 #include <atomic>
 #include <string>
-
-#include <unistd.h>
 
 namespace hawser {
 namespace {
@@ -61,7 +60,7 @@ class BenchTask {
  private:
   void confirm_download() {
     const std::string amount = format_bytes(bench_.planned_bytes());
-    if (::isatty(STDIN_FILENO) != 1)
+    if (!is_terminal(StandardStream::input))
       throw Error(Errc::usage, "the bench would download " + amount + ", and there is nobody to ask",
                   "--yes allows it; --max-bytes, --runs and fewer --connections make it less");
     const std::string answer = ask_on_terminal("Download " + amount + "? [y/N] ", false, stopped_);

@@ -5,12 +5,12 @@
 #include "image/manifest.hpp"
 #include "pull/image_resolver.hpp"
 #include "pull/session.hpp"
+#include "util/platform/terminal.hpp"
 #include "util/text.hpp"
 
 #include <hawser/util/error.hpp>
 
 #include <boost/json.hpp>
-#include <unistd.h>
 
 namespace hawser {
 namespace {
@@ -115,7 +115,7 @@ asio::awaitable<std::string> inspect_image(Session& session, const Command& comm
   if (command.json) co_return inspection_json(*document);
   if (!command.raw) co_return inspection_text(*document);
   // A document's own bytes could do anything to a terminal.
-  co_return ::isatty(STDOUT_FILENO) == 1 ? printable_json(document->bytes) : std::move(document->bytes);
+  co_return is_terminal(StandardStream::output) ? printable_json(document->bytes) : std::move(document->bytes);
 }
 
 /// Whether a registry that answers HEAD so may have another answer to GET, or says in that one's body what is wrong.

@@ -7,6 +7,7 @@
 #include "registry/authenticator.hpp"
 #include "registry/credentials.hpp"
 #include "util/async.hpp"
+#include "util/platform/terminal.hpp"
 #include "util/text.hpp"
 
 #include <hawser/util/error.hpp>
@@ -16,8 +17,6 @@
 #include <functional>
 #include <iostream>
 #include <span>
-
-#include <unistd.h>
 
 namespace hawser {
 namespace {
@@ -124,7 +123,7 @@ RegistryAccess LoginTask::access() {
 
 void LoginTask::collect() {
   Ask ask;
-  if (::isatty(STDIN_FILENO) == 1)
+  if (is_terminal(StandardStream::input))
     ask = [this](std::string_view question, bool secret) { return ask_on_terminal(question, secret, stopped_); };
   credentials_ = collect_credentials(command_, environment_, ask);
   progress_.mask(credentials_.password);

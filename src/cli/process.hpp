@@ -29,18 +29,15 @@ struct Environment {
   std::string terminal = {};                 ///< TERM
 };
 
-/// Makes the process what hawser wants it to be; call first of all. Core dumps, and reading its memory by other
-/// processes of the same user, are forbidden (except, under a sanitizer, the latter). Limits are errors that can be
-/// told: as many open files as the hard limit allows (RLIMIT_NOFILE), and a write past the largest file size (SIGXFSZ)
-/// or to a reader that is gone (SIGPIPE) fails rather than kills. std::cin tells a read error from the end.
+/// Makes the process what hawser wants it to be (harden_process()); call first of all. std::cin tells a read error from
+/// the end.
 void prepare_process() noexcept;
 
 /// The arguments after the program's name. The value of each --password is then overwritten in the memory that
 /// /proc/PID/cmdline shows.
 std::vector<std::string> take_arguments(int argc, char** argv);
 
-/// hawser's directory in $XDG_STATE_HOME, by default ~/.local/state (XDG Base Directory Specification); empty without
-/// both variables. Pure.
+/// hawser's directory in state_home(); empty where there is none. Pure.
 std::filesystem::path state_directory(const EnvironmentLookup& environment);
 
 /// Reads the environment. What is secret in it is then overwritten in the memory that /proc/PID/environ shows, and
@@ -52,8 +49,8 @@ Environment take_environment();
 [[noreturn]] void end_process(int signal) noexcept;
 
 /// Watches for SIGINT and SIGTERM while it lives. On the first signal `on_stop` is called with its number, on the
-/// executor; the second ends the process. SIGTSTP, SIGHUP and SIGQUIT restore the terminal and then do what they do by
-/// default; where they were ignored, they stay so. The executor's context must not run any more once it is destroyed.
+/// executor; the second ends the process. terminal_signals() restore the terminal and then do what they do by default.
+/// The executor's context must not run any more once it is destroyed.
 class SignalWatch {
  public:
   SignalWatch(const boost::asio::any_io_executor& executor, std::function<void(int)> on_stop);

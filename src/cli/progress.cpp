@@ -1,14 +1,12 @@
 #include "cli/progress.hpp"
 
+#include "util/platform/terminal.hpp"
 #include "util/text.hpp"
 
 #include <algorithm>
 #include <array>
 #include <iterator>
 #include <utility>
-
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 namespace hawser {
 namespace {
@@ -235,26 +233,16 @@ constexpr std::chrono::seconds retry_silence{5};  // the same retry is not told 
 constexpr std::chrono::seconds total_interval{5};
 constexpr std::chrono::milliseconds redraw_interval{100};
 
-/// Writes all of `text` to standard error; what can't be written is lost.
-void write_to_stderr(std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t written = ::write(STDERR_FILENO, text.data(), text.size());
-    if (written <= 0) return;
-    text.remove_prefix(static_cast<std::size_t>(written));
-  }
-}
-
-ViewSize terminal_size() {
-  winsize size{};
-  if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0 || size.ws_row == 0) return {};
+ViewSize view_size() {
+  const auto size = terminal_size();
+  if (!size) return {};
   // The last column stays free, where a terminal might wrap, and the last row, where the cursor stands.
-  return {std::max<std::size_t>(size.ws_col, 2) - 1, std::max<std::size_t>(size.ws_row, 2) - 1};
+  return {std::max<std::size_t>(size->columns, 2) - 1, std::max<std::size_t>(size->rows, 2) - 1};
 }
 
 Progress::Style fitting_style(bool quiet, std::string_view terminal) {
   if (quiet) return Progress::Style::quiet;
-  const bool draws = !terminal.empty() && terminal != "dumb" && ::isatty(STDERR_FILENO) == 1;
-  return draws ? Progress::Style::terminal : Progress::Style::plain;
+  return can_draw(terminal) ? Progress::Style::terminal : Progress::Style::plain;
 }
 
 /// `text` as a line of the picture: ASCII, since how wide anything else is only the terminal knows.
@@ -271,7 +259,7 @@ std::string one_row(std::string_view text, std::size_t width) {
 }  // namespace
 
 Progress::Progress(const Command& command, std::string_view terminal)
-    : Progress(fitting_style(command.quiet, terminal), write_to_stderr, terminal_size, command.verbose) {}
+    : Progress(fitting_style(command.quiet, terminal), write_to_standard_error, view_size, command.verbose) {}
 
 Progress::Progress(Style style, TextSink sink, std::function<ViewSize()> size, bool verbose)
     : style_(style), sink_(std::move(sink)), size_(std::move(size)), verbose_(verbose) {}

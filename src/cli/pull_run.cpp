@@ -1,18 +1,17 @@
 #include "cli/pull_run.hpp"
 
 #include "cli/output.hpp"
+#include "util/platform/terminal.hpp"
 
 #include <hawser/util/error.hpp>
 
 #include <cstdio>
 #include <string>
 
-#include <unistd.h>
-
 namespace hawser {
 
 void refuse_a_terminal(const Command& command) {
-  if (command.output != "-" || ::isatty(STDOUT_FILENO) != 1) return;
+  if (command.output != "-" || !is_terminal(StandardStream::output)) return;
   throw Error(Errc::usage, "--output -: standard output is a terminal, and a tar does not go to one",
               "redirect it to a file, or pipe it into docker load");
 }

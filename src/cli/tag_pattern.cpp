@@ -66,26 +66,6 @@ std::optional<TagPattern> tag_pattern(std::string_view name) {
   return TagPattern{std::string(name.substr(0, colon)), std::string(tags)};
 }
 
-bool matches(std::string_view pattern, std::string_view tag) {
-  // Where the last star was, and how much of the tag it stands for so far.
-  std::size_t p = 0, t = 0, star = std::string_view::npos, taken = 0;
-  while (t < tag.size()) {
-    if (p < pattern.size() && pattern[p] == '*') {
-      star = p++;
-      taken = t;
-    } else if (p < pattern.size() && (pattern[p] == '?' || pattern[p] == tag[t])) {
-      ++p;
-      ++t;
-    } else if (star != std::string_view::npos) {
-      p = star + 1;
-      t = ++taken;
-    } else {
-      return false;
-    }
-  }
-  return pattern.find_first_not_of('*', p) == std::string_view::npos;
-}
-
 std::strong_ordering compare_versions(std::string_view a, std::string_view b) {
   const std::string_view whole_a = a, whole_b = b;
   const auto has_number = [](std::string_view tag) { return std::ranges::any_of(tag, is_ascii_digit); };
@@ -105,7 +85,7 @@ std::vector<std::string> matching_tags(const std::vector<std::string>& tags, std
                                        std::optional<std::size_t> latest) {
   std::vector<std::string> found;
   for (const std::string& tag : tags)
-    if (matches(pattern, tag)) found.push_back(tag);
+    if (matches_wildcards(pattern, tag)) found.push_back(tag);
   std::ranges::sort(found, [](const std::string& a, const std::string& b) { return compare_versions(a, b) < 0; });
   found.erase(std::unique(found.begin(), found.end()), found.end());
   if (latest && found.size() > *latest) found.erase(found.begin(), found.end() - static_cast<std::ptrdiff_t>(*latest));

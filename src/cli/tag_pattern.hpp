@@ -22,9 +22,6 @@ struct TagPattern {
 /// `name` taken apart, where its tag has a * or ? in it, else what may be in a tag, and is no longer than one may be.
 std::optional<TagPattern> tag_pattern(std::string_view name);
 
-/// Whether the pattern stands for `tag`, as a whole.
-bool matches(std::string_view pattern, std::string_view tag);
-
 /// Which of two tags is the newer version: numbers count as numbers, 1.9 < 1.10; a v before them does not count; what
 /// is called alpha, beta, dev, nightly, pre, preview, rc or snapshot comes before what it leads to, 1.27-rc1 < 1.27,
 /// and any other suffix after it; tags without a number (latest) are older than all versions.

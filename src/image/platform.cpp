@@ -1,4 +1,5 @@
 // Names of platforms made one, and what may stand in for what, as containerd's platforms package has it.
+#include "util/platform/machine.hpp"
 #include "util/text.hpp"
 
 #include <hawser/image/platform.hpp>
@@ -7,8 +8,6 @@
 #include <algorithm>
 #include <limits>
 #include <utility>
-
-#include <sys/utsname.h>
 
 namespace hawser {
 namespace {
@@ -157,8 +156,7 @@ Platform Platform::parse(std::string_view text) {
 Platform Platform::host() {
   Platform platform;
   platform.os = "linux";
-  utsname names{};
-  platform.architecture = ::uname(&names) == 0 ? names.machine : "amd64";
+  platform.architecture = machine_architecture();
   return platform.normalised();
 }
 

@@ -1,20 +1,17 @@
 #include "net/connection.hpp"
 
+#include "util/platform/error.hpp"
+#include "util/platform/network.hpp"
 #include "util/text.hpp"
 
-#include <cerrno>
-#include <cstring>
 #include <utility>
 
 #include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
-#include <sys/socket.h>
 
 namespace hawser {
 
@@ -27,6 +24,10 @@ constexpr int reads_in_a_row = 16;
 
 /// A wait that ends so much later than it was to end has been held up on this side: a write to a stopped pager, Ctrl-Z.
 constexpr auto held_up = std::chrono::seconds(1);
+
+bool says_try_again(const std::error_code& error) {
+  return error == std::errc::resource_unavailable_try_again || error == std::errc::operation_would_block;
+}
 
 }  // namespace
 
@@ -82,15 +83,14 @@ void Connection::mark_idle() {
 }
 
 void Connection::limit_acknowledgement(std::chrono::milliseconds time) {
-  const auto value = static_cast<unsigned>(time.count());
-  ::setsockopt(socket_.native_handle(), IPPROTO_TCP, TCP_USER_TIMEOUT, &value, sizeof value);
+  hawser::limit_acknowledgement(socket_.native_handle(), time);
 }
 
 void Connection::close() {
   closed_ = true;
   boost::system::error_code ignored;
   socket_.cancel(ignored);
-  ::shutdown(socket_.native_handle(), SHUT_RDWR);
+  socket_.shutdown(asio::ip::tcp::socket::shutdown_both, ignored);
 }
 
 void Connection::lost(std::string_view why) const {
@@ -127,17 +127,17 @@ asio::awaitable<void> Connection::wait(asio::ip::tcp::socket::wait_type what, st
 
 asio::awaitable<void> Connection::wait_after(int result, asio::ip::tcp::socket::wait_type what,
                                              steady_clock::time_point& give_up_at) {
-  const int why = errno;
+  const std::error_code why = ssl_ ? last_error() : failure_;
   if (ssl_) {
     const int needed = SSL_get_error(ssl_.get(), result);
     if (needed == SSL_ERROR_SYSCALL) {
       throw_alert();
-      lost(why != 0 ? std::strerror(why) : "the other side closed it");
+      lost(why ? why.message() : "the other side closed it");
     }
     if (needed != SSL_ERROR_WANT_READ && needed != SSL_ERROR_WANT_WRITE) throw tls_error(ssl_.get());
     what = needed == SSL_ERROR_WANT_READ ? asio::ip::tcp::socket::wait_read : asio::ip::tcp::socket::wait_write;
-  } else if (why != EAGAIN && why != EWOULDBLOCK) {
-    if (why != EINTR) lost(std::strerror(why));
+  } else if (!says_try_again(why)) {
+    if (why != std::errc::interrupted) lost(why.message());
     co_return;
   }
   co_await wait(what, give_up_at);
@@ -179,7 +179,7 @@ asio::awaitable<void> Connection::start_tls(TlsContext& context, Origin peer) {
 /// (HelloRequest, session tickets, key updates) without returning, for as long as the socket has more of it.
 void Connection::begin_tls_call() {
   may_read_ = true;
-  errno = 0;
+  forget_last_error();
   ERR_clear_error();
 }
 
@@ -192,9 +192,14 @@ long Connection::read_once(BIO* bio, int operation, const char*, std::size_t, in
 }
 
 /// Reads without waiting: the number of bytes, 0 at the end of the stream, -1 where nothing is there yet (with
-/// errno or OpenSSL's queue saying why).
+/// `failure_`, or last_error() and OpenSSL's queue, saying why).
 std::ptrdiff_t Connection::read_now(std::span<std::byte> buffer) {
-  if (!ssl_) return ::recv(socket_.native_handle(), buffer.data(), buffer.size(), 0);
+  if (!ssl_) {
+    boost::system::error_code ec;
+    const std::size_t n = socket_.read_some(asio::buffer(buffer.data(), buffer.size()), ec);
+    failure_ = ec;
+    return ec && ec != asio::error::eof ? -1 : static_cast<std::ptrdiff_t>(n);
+  }
   std::size_t taken = 0;
   while (taken < buffer.size()) {
     begin_tls_call();
@@ -225,7 +230,12 @@ asio::awaitable<std::size_t> Connection::read_some(std::span<std::byte> buffer) 
 
 /// Writes without waiting: the number of bytes, or -1 as read_now() does.
 std::ptrdiff_t Connection::write_now(std::string_view text) {
-  if (!ssl_) return ::send(socket_.native_handle(), text.data(), text.size(), MSG_NOSIGNAL);
+  if (!ssl_) {
+    boost::system::error_code ec;
+    const std::size_t n = socket_.write_some(asio::buffer(text), ec);
+    failure_ = ec;
+    return ec ? -1 : static_cast<std::ptrdiff_t>(n);
+  }
   begin_tls_call();
   std::size_t n = 0;
   return SSL_write_ex(ssl_.get(), text.data(), text.size(), &n) == 1 ? static_cast<std::ptrdiff_t>(n) : -1;
@@ -247,8 +257,9 @@ asio::awaitable<void> Connection::write(std::string_view text) {
 /// Whether the socket is open and has nothing to read.
 bool Connection::is_quiet() {
   char byte = 0;
-  const auto n = ::recv(socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-  return n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+  boost::system::error_code ec;
+  socket_.receive(asio::buffer(&byte, 1), asio::socket_base::message_peek, ec);
+  return says_try_again(ec);
 }
 
 bool Connection::usable() {

@@ -99,8 +99,9 @@ class Connection {
   std::chrono::milliseconds stall_timeout_;
   std::shared_ptr<Watchdog> watchdog_;
   std::optional<Limit> limit_;
-  bool may_read_ = false;  // whether OpenSSL's call may still read the socket; ssl_ points to it
-  SslPtr proxy_ssl_;       // that of a proxy, where ssl_ is inside of it
+  std::error_code failure_;  // of the last call on the socket itself
+  bool may_read_ = false;    // whether OpenSSL's call may still read the socket; ssl_ points to it
+  SslPtr proxy_ssl_;         // that of a proxy, where ssl_ is inside of it
   SslPtr ssl_;
   int reads_without_wait_ = 0;
   std::optional<std::chrono::steady_clock::time_point> idle_since_;

@@ -1,28 +1,22 @@
 #include "net/connector.hpp"
 
 #include "util/async.hpp"
+#include "util/platform/network.hpp"
 #include "util/text.hpp"
 
 #include <hawser/util/error.hpp>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <deque>
 #include <mutex>
 #include <thread>
 
-#include <arpa/inet.h>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/ip/network_v6.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <net/if.h>
-#include <netdb.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
 
 namespace hawser {
 namespace {
@@ -64,9 +58,7 @@ bool is_metadata_host(std::string_view host) {
   for (const char* known :
        {"metadata.google.internal", "metadata.goog", "metadata", "instance-data.ec2.internal", "instance-data"})
     if (name == known) return true;
-  in_addr old_spelling{};  // inet_aton() takes what getaddrinfo() does
-  if (::inet_aton(name.c_str(), &old_spelling) != 0)
-    return is_metadata_address(ip::address_v4(ntohl(old_spelling.s_addr)));
+  if (const auto old = old_address(name)) return is_metadata_address(*old);
   const auto address = as_address(name);
   return address && is_metadata_address(*address);
 }
@@ -136,12 +128,10 @@ struct Race {
 
 /// Has `socket` go out by `interface`, a name or an address.
 void bind_to(tcp::socket& socket, const std::string& interface, boost::system::error_code& ec) {
-  if (const auto address = as_address(interface)) {
+  if (const auto address = as_address(interface))
     socket.bind(tcp::endpoint(*address, 0), ec);
-  } else if (::setsockopt(socket.native_handle(), SOL_SOCKET, SO_BINDTODEVICE, interface.data(),
-                          static_cast<socklen_t>(interface.size())) != 0) {
-    ec.assign(errno, boost::system::system_category());
-  }
+  else
+    ec = bind_to_interface(socket.native_handle(), interface);
 }
 
 asio::awaitable<void> attempt(std::shared_ptr<Race> race, Race::Attempt& mine, std::string interface) {
@@ -161,25 +151,10 @@ asio::awaitable<void> attempt(std::shared_ptr<Race> race, Race::Attempt& mine, s
 
 using Family = NetworkSettings::Family;
 
-/// The system's resolver.
-std::vector<ip::address> system_addresses(const std::string& host, Family family) {
-  addrinfo hints{}, *list = nullptr;
-  hints.ai_socktype = SOCK_STREAM;
-  hints.ai_family = family == Family::ipv4 ? AF_INET : family == Family::ipv6 ? AF_INET6 : AF_UNSPEC;
-  const int failure = ::getaddrinfo(host.c_str(), nullptr, &hints, &list);
-  if (failure != 0) {
-    const bool unknown = failure == EAI_NONAME || failure == EAI_NODATA || failure == EAI_ADDRFAMILY;
-    throw Error(unknown ? Errc::no_such_host : Errc::resolve_failed, ::gai_strerror(failure));
-  }
-  std::vector<ip::address> addresses;
-  for (const addrinfo* each = list; each != nullptr; each = each->ai_next) {
-    tcp::endpoint endpoint;
-    if (each->ai_addrlen > endpoint.capacity()) continue;
-    std::memcpy(endpoint.data(), each->ai_addr, each->ai_addrlen);
-    addresses.push_back(endpoint.address());
-  }
-  ::freeaddrinfo(list);
-  return addresses;
+/// What the system's resolver is to look for.
+std::optional<tcp> protocol_of(Family family) {
+  if (family == Family::any) return std::nullopt;
+  return family == Family::ipv4 ? tcp::v4() : tcp::v6();
 }
 
 }  // namespace
@@ -223,7 +198,7 @@ namespace {
 
 void check_interface(const std::string& interface) {
   if (interface.empty() || as_address(interface)) return;
-  if (interface.size() < IF_NAMESIZE && ::if_nametoindex(interface.c_str()) != 0) return;
+  if (is_interface(interface)) return;
   throw Error(Errc::usage, "there is no network interface " + printable(interface, 60),
               "--interface takes the name of one (ip link shows them) or an address of this machine");
 }
@@ -278,7 +253,7 @@ void Connector::ask_name_service(const std::string& host, const std::shared_ptr<
     std::vector<ip::address> addresses;
     std::optional<Error> failure;
     try {
-      addresses = resolver ? resolver(host) : system_addresses(host, family);
+      addresses = resolver ? resolver(host) : hawser::look_up(host, protocol_of(family));
       if (addresses.empty()) failure.emplace(Errc::resolve_failed, "it has no address");
     } catch (const Error& error) {
       failure = error;

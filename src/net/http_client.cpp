@@ -31,15 +31,11 @@ std::optional<std::chrono::milliseconds> parse_retry_after(std::string_view valu
   constexpr std::chrono::seconds year{365 * 24 * 3600};  // as good as for ever, and does not overflow
   if (!text.empty() && text.find_first_not_of("0123456789") == std::string::npos)
     return std::min(std::chrono::seconds(parse_whole<std::uint32_t>(text).value_or(year.count())), year);
-  std::tm parts{};
-  const char* end = ::strptime(text.c_str(), "%a, %d %b %Y %H:%M:%S GMT", &parts);
-  if (end == nullptr || *end != '\0') return std::nullopt;
-  const int day = parts.tm_mday;
-  const std::chrono::sys_seconds date{std::chrono::seconds(::timegm(&parts))};
-  if (parts.tm_mday != day) return std::nullopt;  // the 31st of a shorter month
+  const auto date = parse_utc(text, "%a, %d %b %Y %H:%M:%S GMT");
+  if (!date) return std::nullopt;
   // Within a year first: as nanoseconds, dates after 2262 would overflow.
   const auto roughly_now = std::chrono::floor<std::chrono::seconds>(now);
-  const auto wait = std::clamp(date, roughly_now, roughly_now + year) - now;
+  const auto wait = std::clamp(*date, roughly_now, roughly_now + year) - now;
   return std::max(std::chrono::ceil<std::chrono::milliseconds>(wait), 0ms);
 }
 

@@ -1,17 +1,19 @@
 #include "net/tls_context.hpp"
 
 #include "util/platform/file.hpp"
+#include "util/platform/network.hpp"
+#include "util/platform/trust.hpp"
 #include "util/text.hpp"
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <filesystem>
 #include <new>
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
-#include <sys/socket.h>
 
 namespace hawser {
 namespace {
@@ -154,8 +156,8 @@ Error certificate_error(SSL* ssl, const Origin& origin, long result) {
 
 int write_quietly(BIO* bio, const char* bytes, int size) {
   BIO_clear_retry_flags(bio);
-  const auto sent = static_cast<int>(
-      ::send(static_cast<int>(BIO_get_fd(bio, nullptr)), bytes, static_cast<std::size_t>(size), MSG_NOSIGNAL));
+  const auto socket = static_cast<NativeSocket>(BIO_get_fd(bio, nullptr));
+  const auto sent = static_cast<int>(send_quietly(socket, bytes, static_cast<std::size_t>(size)));
   if (sent <= 0 && BIO_sock_should_retry(sent)) BIO_set_retry_write(bio);
   return sent;
 }
@@ -176,6 +178,33 @@ const BIO_METHOD* quiet_socket() {
   return method;
 }
 
+/// Whether there is anything where OpenSSL looks by itself. What a variable names is for its user to put right.
+bool has_default_certificates() {
+  namespace fs = std::filesystem;
+  if (std::getenv(X509_get_default_cert_file_env()) || std::getenv(X509_get_default_cert_dir_env())) return true;
+  std::error_code error;
+  if (fs::exists(X509_get_default_cert_file(), error)) return true;
+  // A directory counts by names that are hashes, "5ed36f99.0"; some have a bundle alone.
+  for (fs::directory_iterator at(X509_get_default_cert_dir(), error), end; !error && at != end; at.increment(error))
+    if (at->path().extension() == ".0") return true;
+  return false;
+}
+
+void add_system_certificates(X509_STORE* store) {
+  const SystemCertificates system = system_certificates();
+  std::error_code error;
+  const auto file = std::ranges::find_if(
+      system.files, [&](const std::filesystem::path& each) { return std::filesystem::exists(each, error); });
+  if (file != system.files.end()) X509_STORE_load_file(store, file->string().c_str());
+  for (const std::string& der : system.certificates) {
+    const auto* bytes = reinterpret_cast<const unsigned char*>(der.data());
+    X509* const certificate = d2i_X509(nullptr, &bytes, static_cast<long>(der.size()));
+    if (certificate) X509_STORE_add_cert(store, certificate);
+    X509_free(certificate);
+  }
+  ERR_clear_error();  // what can't be read is done without, as OpenSSL does with its own
+}
+
 }  // namespace
 
 void SystemTrust::add_to(SSL_CTX* context) {
@@ -183,6 +212,7 @@ void SystemTrust::add_to(SSL_CTX* context) {
     store_.reset(X509_STORE_new());
     if (!store_) throw std::bad_alloc();
     X509_STORE_set_default_paths(store_.get());
+    if (!has_default_certificates()) add_system_certificates(store_.get());
   }
   X509_STORE* const own = SSL_CTX_get_cert_store(context);
   const STACK_OF(X509_OBJECT)* const objects = X509_STORE_get0_objects(own);

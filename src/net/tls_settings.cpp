@@ -1,3 +1,4 @@
+#include "util/platform/user_directories.hpp"
 #include "util/text.hpp"
 
 #include <hawser/net/tls_settings.hpp>
@@ -84,16 +85,17 @@ TlsSettings read_certificate_directory(const fs::path& directory) {
 
 std::vector<fs::path> certificate_directories(const std::function<const char*(const char*)>& environment) {
   std::vector<fs::path> directories;
-  const char* const home = environment("HOME");
+  const fs::path home = home_directory(environment), root = system_root();
   const char* const config = environment("XDG_CONFIG_HOME");
   // Podman looks below the home directory alone, rootless docker where XDG says.
-  if (home && *home) directories.push_back(fs::path(home) / ".config/containers/certs.d");
+  if (!home.empty()) directories.push_back(home / ".config/containers/certs.d");
   if (config && *config)
     directories.push_back(fs::path(config) / "docker/certs.d");
-  else if (home && *home)
-    directories.push_back(fs::path(home) / ".config/docker/certs.d");
-  directories.emplace_back("/etc/containers/certs.d");
-  directories.emplace_back("/etc/docker/certs.d");
+  else if (!home.empty())
+    directories.push_back(home / ".config/docker/certs.d");
+  if (root.empty()) return directories;
+  directories.push_back(root / "etc/containers/certs.d");
+  directories.push_back(root / "etc/docker/certs.d");
   return directories;
 }
 

@@ -1,6 +1,6 @@
 #include "net/traffic.hpp"
 
-#include "net/tcp_figures.hpp"
+#include "util/platform/tcp_figures.hpp"
 #include "util/text.hpp"
 
 #include <algorithm>

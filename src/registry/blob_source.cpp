@@ -82,18 +82,6 @@ std::vector<std::shared_ptr<BlobSource>> foreign_sources(HttpClient& http, const
   return sources;
 }
 
-namespace {
-
-/// The time that `text` is in UTC, nothing where it does not fit strptime(3)'s `format`.
-std::optional<std::chrono::system_clock::time_point> parse_utc(const std::string& text, const char* format) {
-  std::tm time{};
-  const char* const end = ::strptime(text.c_str(), format, &time);
-  if (end == nullptr || *end != '\0') return std::nullopt;
-  return std::chrono::system_clock::from_time_t(::timegm(&time));
-}
-
-}  // namespace
-
 std::optional<std::chrono::system_clock::time_point> signature_end(const Url& url) {
   const auto parsed = boost::urls::parse_origin_form(url.target);
   if (!parsed) return std::nullopt;

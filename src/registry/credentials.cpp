@@ -2,14 +2,14 @@
 
 #include "util/atomic_file.hpp"
 #include "util/json.hpp"
-#include "util/platform/file.hpp"
+#include "util/platform/directory.hpp"
+#include "util/platform/process.hpp"
+#include "util/platform/user_directories.hpp"
 #include "util/text.hpp"
 
 #include <hawser/util/error.hpp>
 
 #include <algorithm>
-#include <cerrno>
-#include <csignal>
 #include <filesystem>
 #include <iterator>
 #include <memory>
@@ -18,16 +18,6 @@
 #include <utility>
 
 #include <boost/json.hpp>
-#include <fcntl.h>
-#include <fnmatch.h>
-#include <poll.h>
-#include <spawn.h>
-#include <sys/file.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 namespace hawser {
 namespace {
@@ -70,7 +60,7 @@ void add_patterns(std::vector<std::string>& obstacles, const std::string& name, 
   if (!helpers) return;
   for (const auto& member : *helpers) {
     const std::string key(member.key());
-    if (key.find('*') != std::string::npos && ::fnmatch(key.c_str(), registry.c_str(), 0) == 0)
+    if (key.find('*') != std::string::npos && matches_wildcards(key, registry))
       obstacles.push_back("\"" + printable(key, 100) + "\" in " + name + " is no pattern: name " + registry +
                           " itself");
   }
@@ -163,7 +153,7 @@ std::string variable(const EnvironmentLookup& environment, const char* name) {
 std::filesystem::path file_of(const EnvironmentLookup& environment, const char* name, const char* below_home,
                               const char* file) {
   std::filesystem::path directory = variable(environment, name);
-  const std::filesystem::path home = variable(environment, "HOME");
+  const std::filesystem::path home = home_directory(environment);
   if (directory.empty() && !home.empty()) directory = home / below_home;
   return directory.empty() ? directory : directory / file;
 }
@@ -186,9 +176,11 @@ std::vector<LoginSource> login_sources(const EnvironmentLookup& environment, uns
     sources.push_back({"DOCKER_AUTH_CONFIG", text, std::move(config)});
   add(variable(environment, "REGISTRY_AUTH_FILE"), named);
   add(docker_config_file(environment), file);
-  const path runtime = variable(environment, "XDG_RUNTIME_DIR");
-  const path podman = runtime.empty() ? path("/run/containers") / std::to_string(user) : runtime / "containers";
-  add(podman / "auth.json", guessed);
+  const path runtime = variable(environment, "XDG_RUNTIME_DIR"), root = system_root();
+  if (!runtime.empty())
+    add(runtime / "containers/auth.json", guessed);
+  else if (!root.empty())
+    add(root / "run/containers" / std::to_string(user) / "auth.json", guessed);
   add(file_of(environment, "XDG_CONFIG_HOME", ".config", "containers/auth.json"), guessed);
   return sources;
 }
@@ -311,75 +303,28 @@ constexpr HelperTask get_task{"get", "gave no credentials", Errc::unauthorized,
 constexpr HelperTask store_task{"store", "did not keep the login", Errc::disk, "run it by hand"};
 constexpr HelperTask erase_task{"erase", "did not remove the login", Errc::disk, "run it by hand"};
 
-/// A running helper: one socket to it, which is its standard input and output.
+/// A running helper, with errors that say what it has not done.
 class Helper {
  public:
-  Helper(const std::string& program, const HelperTask& task) : program_(program), task_(task) {
-    int ends[2];
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) fail("no socket");
-    socket_ = ends[0];
-    posix_spawn_file_actions_t actions;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, ends[1], STDIN_FILENO);
-    posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
-    posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-    posix_spawnattr_t attributes;
-    set_signals(attributes);
-    std::string name = program, verb = task.verb;
-    char* argv[] = {name.data(), verb.data(), nullptr};
-    error_ = posix_spawnp(&pid_, program.c_str(), &actions, &attributes, argv, environ);
-    posix_spawnattr_destroy(&attributes);
-    posix_spawn_file_actions_destroy(&actions);
-    ::close(ends[1]);
-    if (error_ == 0) limit_files();
-  }
-  Helper(const Helper&) = delete;
-  Helper& operator=(const Helper&) = delete;
-  ~Helper() {
-    ::close(socket_);
-    if (error_ == 0 && !reaped_) {
-      ::kill(pid_, SIGKILL);
-      ::waitpid(pid_, nullptr, 0);
-    }
-  }
+  Helper(const std::string& program, const HelperTask& task)
+      : program_(program), task_(task), process_(program, task.verb) {}
 
-  /// errno of the start; 0 where it runs.
-  int error() const { return error_; }
+  std::error_code error() const { return process_.error(); }
+  void write(const std::string& text) const { process_.write(text); }
 
-  void write(const std::string& text) const {
-    // A helper that reads nothing is no failure; what it says counts.
-    (void)::send(socket_, text.data(), text.size(), MSG_NOSIGNAL);
-    ::shutdown(socket_, SHUT_WR);
-  }
-
-  std::string read(std::chrono::steady_clock::time_point deadline) const {
+  std::string read(HelperProcess::Deadline deadline) const {
     std::string answer;
-    char chunk[4096];
-    for (;;) {
-      const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
-      pollfd waiting{socket_, POLLIN, 0};
-      const int ready = left.count() <= 0 ? 0 : ::poll(&waiting, 1, static_cast<int>(left.count()));
-      if (ready == 0) fail("it took too long");
-      const ssize_t n = ready < 0 ? -1 : ::recv(socket_, chunk, sizeof chunk, 0);
-      if (n < 0 && errno == EINTR) continue;
-      if (n <= 0) return answer;  // a reset is the end, too: it read less than it was sent
-      answer.append(chunk, static_cast<std::size_t>(n));
-      if (answer.size() > max_answer) fail("its answer is too long");
-    }
+    const HelperProcess::Reading reading = process_.read(answer, max_answer, deadline);
+    if (reading == HelperProcess::Reading::too_late) fail("it took too long");
+    if (reading == HelperProcess::Reading::too_long) fail("its answer is too long");
+    return answer;
   }
 
   /// Whether it ended with exit code 0.
-  bool succeeded(std::chrono::steady_clock::time_point deadline) {
-    for (;;) {
-      int status = 0;
-      const pid_t done = ::waitpid(pid_, &status, WNOHANG);
-      if (done == pid_ || (done < 0 && errno != EINTR)) {
-        reaped_ = true;
-        return done == pid_ && WIFEXITED(status) && WEXITSTATUS(status) == 0;
-      }
-      if (std::chrono::steady_clock::now() > deadline) fail("it took too long");
-      ::usleep(2000);  // its output has ended: it is about to exit
-    }
+  bool succeeded(HelperProcess::Deadline deadline) {
+    const HelperProcess::Ending ending = process_.wait(deadline);
+    if (ending == HelperProcess::Ending::too_late) fail("it took too long");
+    return ending == HelperProcess::Ending::success;
   }
 
   [[noreturn]] void fail(const std::string& why) const {
@@ -388,32 +333,9 @@ class Helper {
   }
 
  private:
-  /// What this process ignores, or a thread of it blocks, is none of the helper's.
-  static void set_signals(posix_spawnattr_t& attributes) {
-    sigset_t ignored, blocked;
-    sigemptyset(&blocked);
-    sigemptyset(&ignored);
-    sigaddset(&ignored, SIGPIPE);
-    sigaddset(&ignored, SIGXFSZ);
-    posix_spawnattr_init(&attributes);
-    posix_spawnattr_setsigdefault(&attributes, &ignored);
-    posix_spawnattr_setsigmask(&attributes, &blocked);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
-  }
-  /// As many open files as programs expect, who may walk through all of them or call select().
-  void limit_files() const {
-    rlimit files{};
-    if (::prlimit(pid_, RLIMIT_NOFILE, nullptr, &files) != 0) return;
-    files.rlim_cur = std::min<rlim_t>(files.rlim_cur, 1024);
-    (void)::prlimit(pid_, RLIMIT_NOFILE, &files, nullptr);
-  }
-
   std::string program_;
   const HelperTask& task_;
-  pid_t pid_ = -1;
-  int socket_ = -1;
-  int error_ = 0;
-  bool reaped_ = false;
+  HelperProcess process_;
 };
 
 }  // namespace
@@ -436,9 +358,9 @@ std::string program_of(const std::string& helper) {
 /// Says that PATH leads to no such program; empty where it does.
 std::string missing_text(const Helper& helper, const std::string& program) {
   // EACCES is what comes of a directory in PATH that this user may not enter, too.
-  if (helper.error() == ENOENT || helper.error() == EACCES)
+  if (helper.error() == std::errc::no_such_file_or_directory || helper.error() == std::errc::permission_denied)
     return "docker's configuration names " + program + ", which is not installed or not in PATH";
-  if (helper.error() != 0) helper.fail("it can't be started");
+  if (helper.error()) helper.fail("it can't be started");
   return {};
 }
 

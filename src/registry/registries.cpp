@@ -3,6 +3,7 @@
 #include "registry/docker_daemon.hpp"
 #include "registry/registry_rule.hpp"
 #include "util/platform/file.hpp"
+#include "util/platform/user_directories.hpp"
 
 #include <hawser/registry/registries.hpp>
 #include <hawser/util/error.hpp>
@@ -80,13 +81,14 @@ RegistryFiles registry_files(const EnvironmentLookup& environment, unsigned user
   RegistryFiles files;
   if (!variable(environment, "HAWSER_NO_REGISTRY_CONFIG").empty()) return files;
   const auto directory = [&](const char* name, const char* below_home) {
-    const path named = variable(environment, name), home = variable(environment, "HOME");
+    const path named = variable(environment, name), home = home_directory(environment);
     return named.is_absolute() ? named : home.empty() ? path() : home / below_home;
   };
-  files.system = "/";
+  const path root = system_root();
+  files.system = root.string();
   files.containers_conf = variable(environment, "CONTAINERS_REGISTRIES_CONF");
   files.user = directory("XDG_CONFIG_HOME", ".config").string();
-  const path cache = user == 0 ? path("/var/cache") : directory("XDG_CACHE_HOME", ".cache");
+  const path cache = user == 0 && !root.empty() ? root / "var/cache" : directory("XDG_CACHE_HOME", ".cache");
   if (!cache.empty()) files.aliases = (cache / "containers/short-name-aliases.conf").string();
   return files;
 }

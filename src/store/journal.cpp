@@ -2,6 +2,7 @@
 #include "store/journal.hpp"
 
 #include "util/platform/file.hpp"
+#include "util/platform/machine.hpp"
 
 #include <hawser/util/error.hpp>
 
@@ -40,7 +41,7 @@ static_assert(sizeof(RawHeader) == journal_header_size && sizeof(RawRecord) == j
 template <typename Raw>
 std::uint32_t checksum(const Raw& raw, std::uint32_t seed) {
   const auto* bytes = reinterpret_cast<const Bytef*>(&raw);
-  return static_cast<std::uint32_t>(::crc32(seed, bytes, static_cast<uInt>(sizeof(Raw) - sizeof(raw.checksum))));
+  return static_cast<std::uint32_t>(crc32(seed, bytes, static_cast<uInt>(sizeof(Raw) - sizeof(raw.checksum))));
 }
 
 template <typename Raw>
@@ -60,27 +61,17 @@ std::optional<Raw> take(std::span<const std::byte> bytes, std::uint32_t seed) {
 std::optional<JournalHeader> header_of(const RawHeader& raw) {
   if (raw.magic != magic || raw.version != version) return std::nullopt;
   try {
-    const std::string_view text(raw.digest.data(), ::strnlen(raw.digest.data(), raw.digest.size()));
+    const std::string_view text(raw.digest.data(), std::ranges::find(raw.digest, '\0') - raw.digest.begin());
     return JournalHeader{Digest::parse(text), raw.size, raw.boot};
   } catch (const Error&) {
     return std::nullopt;
   }
 }
 
-BootId read_boot_id() {
-  try {
-    std::string text = read_file("/proc/sys/kernel/random/boot_id", 64);
-    while (!text.empty() && text.back() == '\n') text.pop_back();
-    return parse_boot_id(text);
-  } catch (const Error&) {
-    return unknown_boot;
-  }
-}
-
 }  // namespace
 
 const BootId& current_boot() {
-  static const BootId boot = read_boot_id();
+  static const BootId boot = parse_boot_id(boot_id());
   return boot;
 }
 

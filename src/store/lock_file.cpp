@@ -1,13 +1,12 @@
 #include "store/lock_file.hpp"
 
+#include "util/platform/process.hpp"
 #include "util/text.hpp"
 
 #include <hawser/util/error.hpp>
 
 #include <charconv>
 #include <span>
-
-#include <unistd.h>
 
 namespace hawser {
 namespace {
@@ -29,7 +28,7 @@ LockedRange byte_of(const Digest& digest) {
 /// Leaves our number in the file, for those who have to wait.
 void sign(const File& file) noexcept {
   try {
-    const std::string process = std::to_string(::getpid());
+    const std::string process = std::to_string(process_id());
     file.truncate(0);
     file.write_at(0, std::as_bytes(std::span(process)));
   } catch (const Error&) {

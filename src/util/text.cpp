@@ -1,6 +1,8 @@
 // Text from outside made harmless, and numbers read and written for people.
 #include "util/text.hpp"
 
+#include "util/platform/machine.hpp"
+
 #include <hawser/util/error.hpp>
 
 #include <algorithm>
@@ -9,8 +11,11 @@
 #include <cmath>
 #include <cstdio>
 #include <ctime>
+#include <iomanip>
+#include <locale>
 #include <numeric>
 #include <optional>
+#include <sstream>
 #include <utility>
 #include <vector>
 
@@ -211,23 +216,37 @@ std::uint64_t parse_size(std::string_view text, std::string_view option) {
 
 std::string format_local_time(std::chrono::system_clock::time_point time) {
   const std::time_t seconds = std::chrono::system_clock::to_time_t(time);
-  std::tm parts{};
+  const std::optional<std::tm> parts = local_time(seconds);
   char text[32];
-  if (::localtime_r(&seconds, &parts) == nullptr || std::strftime(text, sizeof text, "%Y-%m-%d %H:%M", &parts) == 0)
-    return "the far future";
+  if (!parts || std::strftime(text, sizeof text, "%Y-%m-%d %H:%M", &*parts) == 0) return "the far future";
   return text;
 }
 
 std::string format_utc(std::chrono::system_clock::time_point time) {
-  const auto since = std::chrono::floor<std::chrono::milliseconds>(time).time_since_epoch();
-  const auto whole = std::chrono::floor<std::chrono::seconds>(since);
-  const auto seconds = static_cast<std::time_t>(whole.count());
-  std::tm parts{};
-  ::gmtime_r(&seconds, &parts);
-  std::array<char, 40> text{};
-  const std::size_t length = std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%S", &parts);
-  std::snprintf(text.data() + length, text.size() - length, ".%03dZ", static_cast<int>((since - whole).count()));
+  const auto exact = std::chrono::floor<std::chrono::milliseconds>(time);
+  const auto midnight = std::chrono::floor<std::chrono::days>(exact);
+  const std::chrono::year_month_day date(midnight);
+  const std::chrono::hh_mm_ss clock(exact - midnight);
+  const auto number = [](auto part) { return static_cast<int>(part.count()); };
+  std::array<char, 64> text{};
+  std::snprintf(text.data(), text.size(), "%04d-%02u-%02uT%02d:%02d:%02d.%03dZ", static_cast<int>(date.year()),
+                static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()), number(clock.hours()),
+                number(clock.minutes()), number(clock.seconds()), number(clock.subseconds()));
   return text.data();
+}
+
+std::optional<std::chrono::sys_seconds> parse_utc(const std::string& text, const char* format) {
+  std::istringstream input(text + "|");  // libstdc++ takes a text that ends too early for one that fits
+  input.imbue(std::locale::classic());
+  std::tm parts{};
+  input >> std::get_time(&parts, (std::string(format) + "|").c_str());
+  if (input.fail() || input.peek() != std::char_traits<char>::eof()) return std::nullopt;
+  const std::chrono::year_month_day date(std::chrono::year(parts.tm_year + 1900),
+                                         std::chrono::month(static_cast<unsigned>(parts.tm_mon + 1)),
+                                         std::chrono::day(static_cast<unsigned>(parts.tm_mday)));
+  if (!date.ok()) return std::nullopt;  // the 31st of a shorter month
+  return std::chrono::sys_days(date) + std::chrono::hours(parts.tm_hour) + std::chrono::minutes(parts.tm_min) +
+         std::chrono::seconds(parts.tm_sec);
 }
 
 std::chrono::milliseconds parse_duration(std::string_view text, std::string_view option) {
@@ -303,6 +322,26 @@ std::optional<std::string> base64_decode(std::string_view encoded) {
   if (length < 0) return std::nullopt;
   text.resize(encoded.size() * 3 / 4);
   return text;
+}
+
+bool matches_wildcards(std::string_view pattern, std::string_view text) {
+  // Where the last star was, and how much of the text it stands for so far.
+  std::size_t p = 0, t = 0, star = std::string_view::npos, taken = 0;
+  while (t < text.size()) {
+    if (p < pattern.size() && pattern[p] == '*') {
+      star = p++;
+      taken = t;
+    } else if (p < pattern.size() && (pattern[p] == '?' || pattern[p] == text[t])) {
+      ++p;
+      ++t;
+    } else if (star != std::string_view::npos) {
+      p = star + 1;
+      t = ++taken;
+    } else {
+      return false;
+    }
+  }
+  return pattern.find_first_not_of('*', p) == std::string_view::npos;
 }
 
 }  // namespace hawser

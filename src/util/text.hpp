@@ -39,6 +39,9 @@ std::string format_local_time(std::chrono::system_clock::time_point time);
 
 /// A point in time as in ISO 8601, in UTC: "2026-11-29T04:12:00.250Z".
 std::string format_utc(std::chrono::system_clock::time_point time);
+/// The time that `text` is in UTC; nothing where it does not fit `format` (std::get_time) as a whole, or there is no
+/// such day.
+std::optional<std::chrono::sys_seconds> parse_utc(const std::string& text, const char* format);
 
 /// Parses a size such as "4M", "512KiB", "1.5g" or "65536"; K, M, G and T are powers of 1024.
 /// Throws Error{usage} naming `option` where it can't.
@@ -81,6 +84,9 @@ bool equals_ignoring_case(std::string_view a, std::string_view b);
 
 /// How many letters must be put in, taken out or changed to make `b` of `a` (Levenshtein).
 std::size_t edit_distance(std::string_view a, std::string_view b);
+
+/// Whether `text` is what the pattern stands for: * stands for anything, ? for one character.
+bool matches_wildcards(std::string_view pattern, std::string_view text);
 
 /// Takes the first line off `text`; the line is without its end, LF or CRLF.
 std::string_view take_line(std::string_view& text);

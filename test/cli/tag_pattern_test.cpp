@@ -26,20 +26,6 @@ TEST(TagPattern, IsANameWithAStarOrAQuestionMarkInItsTag) {
     EXPECT_FALSE(tag_pattern(plain)) << plain;
 }
 
-TEST(TagPattern, Matches) {
-  EXPECT_TRUE(matches("1.27.*", "1.27.4"));
-  EXPECT_TRUE(matches("*", ""));
-  EXPECT_TRUE(matches("*-alpine", "1-alpine-alpine"));
-  EXPECT_TRUE(matches("1.?", "1.2"));
-  EXPECT_TRUE(matches("a*b*c", "axxbyybzc"));
-  EXPECT_FALSE(matches("1.27.*", "1.27"));
-  EXPECT_FALSE(matches("1.?", "1.22"));
-  EXPECT_FALSE(matches("1.27.*", "21.27.4"));
-  EXPECT_FALSE(matches("a*b*c", "axxbyybz"));
-  // Takes no exponential time.
-  EXPECT_FALSE(matches("*a*a*a*a*a*a*a*a*a*a*b", std::string(10'000, 'a')));
-}
-
 TEST(TagPattern, VersionsAreInOrder) {
   const std::vector<std::string> in_order{"latest",
                                           "stable",

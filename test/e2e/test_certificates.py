@@ -188,6 +188,17 @@ def test_cas_that_the_environment_names(hawser, registries, pki, variable):
     pull(hawser, reference, environment={variable: str(directory / "ca.crt" if "FILE" in variable else directory)})
 
 
+def test_cas_where_a_distribution_keeps_them_as_one_file(hawser, registries, pki):
+    registry = registries(None, True)
+    reference = registry.push("certs/bundle", images.many_layers(2), "v1")
+    etc = hawser.directory / "home" / "etc"
+    (etc / "ssl/certs").mkdir(parents=True)  # where OpenSSL looks, but without the names that it goes by
+    hawser.on_machine(etc)
+    assert "unknown CA" in pull(hawser, reference, expect=NETWORK).err
+    shutil.copy(pki.ca_file, etc / "ssl/certs/ca-certificates.crt")
+    pull(hawser, reference)
+
+
 def test_directories_of_nothing_are_told(hawser):
     empty = hawser.directory / "home" / "empty"
     empty.mkdir()

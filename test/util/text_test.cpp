@@ -265,5 +265,27 @@ TEST(FormatUtc, HasMilliseconds) {
   EXPECT_EQ(format_utc(epoch - 1ms), "1969-12-31T23:59:59.999Z");
 }
 
+TEST(MatchesWildcards, Matches) {
+  EXPECT_TRUE(matches_wildcards("1.27.*", "1.27.4"));
+  EXPECT_TRUE(matches_wildcards("*", ""));
+  EXPECT_TRUE(matches_wildcards("*-alpine", "1-alpine-alpine"));
+  EXPECT_TRUE(matches_wildcards("1.?", "1.2"));
+  EXPECT_TRUE(matches_wildcards("a*b*c", "axxbyybzc"));
+  EXPECT_FALSE(matches_wildcards("1.27.*", "1.27"));
+  EXPECT_FALSE(matches_wildcards("1.?", "1.22"));
+  EXPECT_FALSE(matches_wildcards("1.27.*", "21.27.4"));
+  EXPECT_FALSE(matches_wildcards("a*b*c", "axxbyybz"));
+  // Takes no exponential time.
+  EXPECT_FALSE(matches_wildcards("*a*a*a*a*a*a*a*a*a*a*b", std::string(10'000, 'a')));
+}
+
+TEST(ParseUtc, TakesWhatFitsAsAWhole) {
+  const auto parse = [](const std::string& text) { return parse_utc(text, "%Y%m%dT%H%M%SZ"); };
+  using namespace std::chrono;
+  EXPECT_EQ(parse("20240229T010203Z"), sys_days(year(2024) / 2 / 29) + hours(1) + minutes(2) + seconds(3));
+  for (const char* const wrong : {"", "20230229T010203Z", "20240229T010203", "20240229T010203Zx", "20241301T000000Z"})
+    EXPECT_EQ(parse(wrong), std::nullopt) << wrong;
+}
+
 }  // namespace
 }  // namespace hawser

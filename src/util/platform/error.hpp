@@ -7,6 +7,8 @@ namespace hawser {
 
 /// Why the last call of the system by this thread failed (errno, GetLastError). Compares with std::errc.
 std::error_code last_error() noexcept;
+/// Before calls that may not set it.
+void forget_last_error() noexcept;
 
 /// Why the last call of the C library's or C++'s streams failed; io_error where they have not said.
 std::error_code last_stream_error() noexcept;

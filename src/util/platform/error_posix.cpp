@@ -8,6 +8,10 @@ std::error_code last_error() noexcept {
   return {errno, std::system_category()};
 }
 
+void forget_last_error() noexcept {
+  errno = 0;
+}
+
 std::error_code last_stream_error() noexcept {
   return errno == 0 ? std::make_error_code(std::errc::io_error) : last_error();
 }

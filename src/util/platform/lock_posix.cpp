@@ -1,13 +1,11 @@
-// Open-file-description locks (fcntl(2)).
 #include "util/platform/lock.hpp"
 #include "util/platform/posix.hpp"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 namespace hawser {
 
-using posix::fd_of;
+using namespace posix;
 
 namespace {
 
@@ -21,7 +19,7 @@ struct flock to_flock(Lock lock, LockedRange range) {
 }
 
 std::error_code set(const File& file, struct flock lock, int command) noexcept {
-  if (::fcntl(fd_of(file), command, &lock) == 0) return {};
+  if (lock_open_file(fd_of(file), command, lock) == 0) return {};
   const std::error_code error = last_error();
   return error == std::errc::permission_denied ? make_error_code(std::errc::resource_unavailable_try_again) : error;
 }
@@ -29,16 +27,16 @@ std::error_code set(const File& file, struct flock lock, int command) noexcept {
 }  // namespace
 
 std::error_code try_lock(const File& file, Lock lock, LockedRange range) noexcept {
-  return set(file, to_flock(lock, range), F_OFD_SETLK);
+  return set(file, to_flock(lock, range), F_SETLK);
 }
 
 std::error_code wait_for_lock(const File& file, Lock lock, LockedRange range) noexcept {
-  return set(file, to_flock(lock, range), F_OFD_SETLKW);
+  return set(file, to_flock(lock, range), F_SETLKW);
 }
 
 bool is_locked_by_others(const File& file, LockedRange range) noexcept {
   struct flock lock = to_flock(Lock::exclusive, range);
-  return ::fcntl(fd_of(file), F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+  return lock_open_file(fd_of(file), F_GETLK, lock) == 0 && lock.l_type != F_UNLCK;
 }
 
 }  // namespace hawser

@@ -9,6 +9,7 @@
 #include <limits>
 #include <string_view>
 
+#include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/types.h>
@@ -54,10 +55,14 @@ File make_nameless(const std::filesystem::path& directory, std::filesystem::path
 void set_times(FileStatus& status, const struct stat& from) noexcept;
 /// What unlink(2) says of a directory.
 extern const int unlinks_no_directory;
+/// fcntl(2) with F_SETLK, F_SETLKW or F_GETLK, but of the open file instead of the process.
+int lock_open_file(int fd, int command, struct flock& lock) noexcept;
 /// fsync(2), until the disk itself has it.
 int flush(int fd) noexcept;
 /// The flag of send(2) that forbids SIGPIPE.
 extern const int no_signal;
+/// What posix_spawn(3) needs so that a child inherits nothing.
+extern const short spawn_flags;
 /// Two ends of a stream, neither of which child processes inherit.
 bool open_socket_pair(int (&ends)[2]) noexcept;
 void forbid_reading_of_memory() noexcept;

@@ -44,11 +44,6 @@ File for_writing(const fs::path& path) {
   return File::adopt(::open(path.c_str(), O_WRONLY | O_CLOEXEC), path);
 }
 
-/// Open for writing alone.
-File for_writing(const fs::path& path) {
-  return File::adopt(::open(path.c_str(), O_WRONLY | O_CLOEXEC), path);
-}
-
 /// The code of the Error that `call` throws; its text must name `path`.
 template <typename Call>
 Errc code_of(const fs::path& path, Call call) {

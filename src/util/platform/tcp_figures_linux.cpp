@@ -1,5 +1,5 @@
-// Without precompiled headers: the kernel's struct tcp_info is another than glibc's, and longer.
-#include "net/tcp_figures.hpp"
+// Without precompiled headers: they have the C library's struct tcp_info, which is older than the kernel's.
+#include "util/platform/tcp_figures.hpp"
 
 #include <cstddef>
 
@@ -9,10 +9,10 @@
 
 namespace hawser {
 
-std::optional<TcpFigures> tcp_figures(int socket) {
+std::optional<TcpFigures> tcp_figures(std::intptr_t socket) noexcept {
   tcp_info info{};
   socklen_t size = sizeof info;
-  if (::getsockopt(socket, IPPROTO_TCP, TCP_INFO, &info, &size) != 0 ||
+  if (::getsockopt(static_cast<int>(socket), IPPROTO_TCP, TCP_INFO, &info, &size) != 0 ||
       size < offsetof(tcp_info, tcpi_rcv_ooopack) + sizeof info.tcpi_rcv_ooopack)
     return std::nullopt;
   TcpFigures figures{info.tcpi_data_segs_in, info.tcpi_rcv_ooopack, std::nullopt};
