@@ -282,10 +282,13 @@ build_isa_l() {
 build_libarchive() {
   unpack libarchive
   local off=() feature
+  # On macOS it would take ciphers, and the copying of files with all attributes, from headers that come with Xcode
+  # alone. Reading tars needs neither.
+  sed -i 's/^#ifdef __APPLE__$/#if 0/' "$work"/libarchive/libarchive/archive_{cryptor,hmac}_private.h
   for feature in TEST TAR CPIO CAT OPENSSL LIBB2 LZ4 LZO LIBXML2 EXPAT PCREPOSIX ICONV CNG WERROR ACL XATTR NETTLE MBEDTLS; do
     off+=(-DENABLE_$feature=OFF)
   done
-  cmake_build libarchive "${off[@]}" -DCMAKE_CROSSCOMPILING_EMULATOR=false -DCMAKE_C_FLAGS="$map -DLZMA_API_STATIC -DLIBARCHIVE_STATIC" -- archive_static
+  cmake_build libarchive "${off[@]}" -DHAVE_COPYFILE_H=OFF -DCMAKE_CROSSCOMPILING_EMULATOR=false -DCMAKE_C_FLAGS="$map -DLZMA_API_STATIC -DLIBARCHIVE_STATIC" -- archive_static
   for feature in Z BZ2 LZMA ZSTD; do
     grep -q "^#define HAVE_LIB$feature 1" "$work/libarchive-build/config.h" || fail "libarchive has not found lib${feature,,}"
   done
@@ -315,10 +318,13 @@ build_openssl() {
   esac
   local off=(shared tests module legacy engine dso capieng autoload-config comp ssl3 dtls srp srtp idea seed camellia aria
     bf cast rc2 rc4 md4 mdc2 rmd160 whirlpool sm2 sm3 sm4 cmp rfc3779 gost)
+  local random=()
+  # Random numbers from /dev/urandom instead of a header that comes with Xcode alone.
+  [ "$system" != Darwin ] || random=(-DOPENSSL_NO_APPLE_CRYPTO_RANDOM)
   (
     cd "$work/openssl"
     CC=cc CXX=c++ AR=ar RANLIB=ranlib RC=x86_64-w64-mingw32-windres perl ./Configure "$configuration" "${off[@]/#/no-}" \
-      --prefix=/usr --openssldir=/etc/ssl --libdir=lib -DOPENSSL_TLS_SECURITY_LEVEL=2 "-ffile-prefix-map=$work/openssl=openssl"
+      --prefix=/usr --openssldir=/etc/ssl --libdir=lib -DOPENSSL_TLS_SECURITY_LEVEL=2 "${random[@]}" "-ffile-prefix-map=$work/openssl=openssl"
     make -s -j "$jobs" build_generated
     make -s -j "$jobs" libcrypto.a libssl.a
   )

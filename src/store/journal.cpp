@@ -61,7 +61,7 @@ std::optional<Raw> take(std::span<const std::byte> bytes, std::uint32_t seed) {
 std::optional<JournalHeader> header_of(const RawHeader& raw) {
   if (raw.magic != magic || raw.version != version) return std::nullopt;
   try {
-    const std::string_view text(raw.digest.data(), std::ranges::find(raw.digest, '\0') - raw.digest.begin());
+    const std::string_view text(raw.digest.begin(), std::ranges::find(raw.digest, '\0'));
     return JournalHeader{Digest::parse(text), raw.size, raw.boot};
   } catch (const Error&) {
     return std::nullopt;
