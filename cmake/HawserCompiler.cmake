@@ -10,6 +10,9 @@ endif()
 # -O2 rather than -O3: hashing and inflating are libraries', and g++ 12 warns of overflows that are not there.
 set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")
 
+# libc++ 16 lacks some of C++20.
+add_compile_options("$<$<COMPILE_LANG_AND_ID:CXX,Clang>:SHELL:-include ${PROJECT_SOURCE_DIR}/src/util/libcxx.hpp>")
+
 option(HAWSER_WERROR "Treat warnings as errors" ON)
 set(HAWSER_SANITIZE "" CACHE STRING "Sanitizers to build with: address,undefined or thread")
 
@@ -18,6 +21,8 @@ add_library(hawser::compiler_flags ALIAS hawser_compiler_flags)
 target_compile_options(hawser_compiler_flags INTERFACE
   -Wall -Wextra -Wpedantic -Wconversion -Wshadow $<$<BOOL:${HAWSER_WERROR}>:-Werror>
   # g++ 12 sees overflows in std::string's own concatenation that are not there (GCC bugs 105329, 105651).
+  # Both compilers know attributes of lambdas, which C++23 has.
+  $<$<CXX_COMPILER_ID:Clang>:-Wno-c++2b-extensions>
   $<$<CXX_COMPILER_ID:GNU>:-Wno-array-bounds -Wno-restrict -Wno-stringop-overflow -Wno-mismatched-new-delete>)
 
 if(HAWSER_SANITIZE)

@@ -91,8 +91,9 @@ BlobBusy BlobStore::busy(const Digest& digest, std::uint64_t size) const {
   std::int64_t last = 0;
   for (const std::string& name : {StoreLayout::stem(digest) + ".lock", StoreLayout::stem(digest, size) + ".partial"})
     if (const auto status = ingest.status(name)) last = std::max(last, status->modified);
-  const std::chrono::nanoseconds last_byte(last);
-  return {LockFile::holder(ingest, StoreLayout::stem(digest)), std::chrono::system_clock::time_point(last_byte)};
+  using std::chrono::system_clock;
+  const auto last_byte = std::chrono::duration_cast<system_clock::duration>(std::chrono::nanoseconds(last));
+  return {LockFile::holder(ingest, StoreLayout::stem(digest)), system_clock::time_point(last_byte)};
 }
 
 Acquired BlobStore::acquire(const Digest& digest, std::uint64_t size) {

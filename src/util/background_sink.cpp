@@ -9,7 +9,7 @@ namespace hawser {
 
 BackgroundSink::BackgroundSink(Sink sink) : sink_(std::move(sink)) {
   try {
-    thread_ = std::jthread([this] { run(); });
+    thread_ = std::thread([this] { run(); });
   } catch (const std::system_error&) {
     // It is a convenience: a process at its limit of threads goes on without.
   }
@@ -21,6 +21,7 @@ BackgroundSink::~BackgroundSink() {
     stopped_ = true;
   }
   changed_.notify_all();
+  if (thread_.joinable()) thread_.join();
 }
 
 void BackgroundSink::push(std::span<const std::byte> data) {

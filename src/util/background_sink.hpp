@@ -50,7 +50,7 @@ class BackgroundSink {
   bool stopped_ = false;
   bool failed_ = false;
   std::exception_ptr failure_;
-  std::jthread thread_;
+  std::thread thread_;
 };
 
 }  // namespace hawser

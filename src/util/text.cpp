@@ -10,6 +10,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <ctime>
 #include <iomanip>
 #include <locale>
@@ -64,18 +65,19 @@ char lower(char c) {
 
 /// The decimal number that `text` starts with, and what follows it. Digits first: no sign, no exponent, no inf.
 struct Number {
-  long double value = 0;  // exact for all of 64 bits
+  long double value = 0;  // exact for all of 64 bits, where the machine's has as many
   std::string_view rest;
 };
 
 std::optional<Number> leading_number(std::string_view text) {
   if (text.empty() || text[0] < '0' || text[0] > '9') return std::nullopt;
-  Number number;
-  const auto [end, error] =
-      std::from_chars(text.data(), text.data() + text.size(), number.value, std::chars_format::fixed);
-  if (error != std::errc{}) return std::nullopt;
-  number.rest = text.substr(static_cast<std::size_t>(end - text.data()));
-  return number;
+  // Not std::from_chars, which libc++ 16 has for integers alone.
+  static constexpr std::string_view digits = "0123456789";
+  std::size_t end = std::min(text.find_first_not_of(digits), text.size());
+  if (end < text.size() && text[end] == '.') end = std::min(text.find_first_not_of(digits, end + 1), text.size());
+  const long double value = std::strtold(std::string(text.substr(0, end)).c_str(), nullptr);
+  if (!std::isfinite(value)) return std::nullopt;
+  return Number{value, text.substr(end)};
 }
 
 /// The power of 1024 that a size's unit stands for.
