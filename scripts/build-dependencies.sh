@@ -264,7 +264,9 @@ build_isa_l() {
   local arguments=(host_cpu=x86_64 AS=nasm)
   case $target in
     linux-x86_64) arguments+=(arch=) ;;
-    linux-aarch64) arguments=(host_cpu=aarch64 arch=aarch64) ;;
+    # clang wants 32-bit registers where GNU's assembler takes 64-bit ones for them.
+    linux-aarch64) arguments=(host_cpu=aarch64 arch=aarch64
+      "AS=aarch64-linux-gnu-gcc -D__ASSEMBLY__ -isystem $base/zig/lib/libc/include/aarch64-linux-any") ;;
     macos-x86_64) arguments+=(arch=Darwin) ;;
     macos-aarch64) arguments=(arch=noarch) ;;
     windows-x86_64) arguments+=(arch=mingw) ;;
