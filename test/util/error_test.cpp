@@ -29,6 +29,7 @@ TEST(Error, ContextGoesBeforeTheMessage) {
 TEST(Error, FullDiskIsToldFromOtherDiskErrors) {
   EXPECT_EQ(disk_error(of(ENOSPC), "write", "a").code(), Errc::disk_full);
   EXPECT_EQ(disk_error(of(EDQUOT), "write", "a").code(), Errc::disk_full);
+  EXPECT_EQ(disk_error({EDQUOT, std::generic_category()}, "write", "a").code(), Errc::disk_full);  // of std::filesystem
   EXPECT_EQ(disk_error(of(EACCES), "open", "a").code(), Errc::disk);
   EXPECT_STREQ(disk_error(of(ENOENT), "open", "/x/y").what(), "cannot open /x/y: No such file or directory");
 }

@@ -30,7 +30,7 @@ Error link_error(const std::string& path) {
 
 Directory::Directory(const std::filesystem::path& path) {
   const std::filesystem::path opened = path.empty() ? std::filesystem::path(".") : path;
-  const int fd = ::open(opened.c_str(), directory_flags);
+  const int fd = uninterrupted([&] { return ::open(opened.c_str(), directory_flags); });
   if (fd < 0) fail("open", opened);
   handle_ = File::adopt(fd, opened);
 }
@@ -90,7 +90,7 @@ bool Directory::remove(const std::string& name) const {
   if (::unlinkat(fd_of(handle_), name.c_str(), 0) == 0) return true;
   if (errno == ENOENT) return false;
   const std::error_code refused = last_error();
-  const auto found = errno == unlinks_no_directory ? status(name) : std::nullopt;
+  const auto found = refused.value() == unlinks_no_directory ? status(name) : std::nullopt;
   if (!found || found->kind != FileKind::directory) throw disk_error(refused, "delete", path_of(name));
   std::error_code error;
   std::filesystem::remove_all(path() / name, error);

@@ -21,8 +21,10 @@ void forget_stream_error() noexcept {
 }
 
 bool says_disk_full(const std::error_code& error) noexcept {
+  // EDQUOT is no std::errc; std::filesystem says it in the generic category.
   return error == std::errc::no_space_on_device || error == std::errc::file_too_large ||
-         error == std::error_code(EDQUOT, std::system_category());
+         error == std::error_code(EDQUOT, std::system_category()) ||
+         error == std::error_code(EDQUOT, std::generic_category());
 }
 
 }  // namespace hawser

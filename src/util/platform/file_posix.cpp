@@ -16,7 +16,8 @@ namespace hawser {
 namespace posix {
 
 void fail(std::string_view action, const std::filesystem::path& path) {
-  throw disk_error(last_error(), action, printable(path.native(), 4096));
+  const std::error_code error = last_error();  // before anything else sets errno
+  throw disk_error(error, action, printable(path.native(), 4096));
 }
 
 off_t to_offset(std::uint64_t offset, std::string_view action, const std::filesystem::path& path) {
@@ -59,7 +60,7 @@ FileStatus to_status(const struct stat& status) noexcept {
 
 File make_nameless(const std::filesystem::path& directory, std::filesystem::path path) {
   const std::filesystem::path name = directory / (".nameless." + random_hex(16) + ".partial");
-  const int fd = ::open(name.c_str(), flags_of_new_file, mode_of(MadeFor::user));
+  const int fd = uninterrupted([&] { return ::open(name.c_str(), flags_of_new_file, mode_of(MadeFor::user)); });
   if (fd < 0) fail("create", path);
   ::unlink(name.c_str());
   return File::adopt(fd, std::move(path));

@@ -116,7 +116,7 @@ HelperProcess::HelperProcess(const std::string& program, const std::string& argu
     : system_(std::make_unique<System>()) {
   int ends[2];
   if (!posix::open_socket_pair(ends)) {
-    system_->error = last_error();
+    system_->error = std::make_error_code(std::errc::resource_unavailable_try_again);  // says nothing of the program
     return;
   }
   system_->socket = ends[0];
