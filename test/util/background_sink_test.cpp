@@ -59,7 +59,7 @@ TEST(BackgroundSink, TheProducerIsNeverFarAhead) {
     ahead = std::max(ahead, pushed - taken);
     taken += data.size();
   });
-  std::jthread producer([&] {
+  std::thread producer([&] {
     const std::string piece(100'000, 'x');
     for (int i = 0; i < 100; ++i) {
       pushed += piece.size();
