@@ -1,5 +1,6 @@
 #include "transfer/retry.hpp"
 
+#include "util/platform/file.hpp"
 #include "util/text.hpp"
 
 #include <algorithm>
@@ -48,7 +49,11 @@ std::optional<std::chrono::milliseconds> RetryBudget::failed(std::optional<std::
 }
 
 double random_jitter() {
-  thread_local std::mt19937_64 generator{std::random_device{}()};
+  thread_local std::mt19937_64 generator = [] {
+    const std::string digits = random_hex(16);
+    std::seed_seq seed(digits.begin(), digits.end());
+    return std::mt19937_64(seed);
+  }();
   return std::uniform_real_distribution<double>(0.0, 1.0)(generator);
 }
 

@@ -7,9 +7,11 @@
 
 #include <algorithm>
 #include <limits>
-#include <random>
+#include <stdexcept>
 #include <utility>
 #include <vector>
+
+#include <openssl/rand.h>
 
 namespace hawser {
 namespace {
@@ -94,10 +96,11 @@ std::filesystem::path directory_of(const std::filesystem::path& path) {
 }
 
 std::string random_hex(std::size_t count) {
-  thread_local std::random_device device;
-  std::uniform_int_distribution<std::size_t> digit(0, 15);
+  // Not std::random_device: that of libc++ opens /dev/urandom, which is not everywhere.
+  std::vector<unsigned char> bytes(count);
+  if (RAND_bytes(bytes.data(), static_cast<int>(count)) != 1) throw std::runtime_error("OpenSSL has no random numbers");
   std::string result(count, '0');
-  for (char& c : result) c = "0123456789abcdef"[digit(device)];
+  std::ranges::transform(bytes, result.begin(), [](unsigned char byte) { return "0123456789abcdef"[byte % 16]; });
   return result;
 }
 
