@@ -28,7 +28,7 @@ void refuse_link(fs::path directory) {
   if (!directory.has_filename()) directory = directory.parent_path();  // with a slash it would be what it leads to
   std::error_code ignored;
   if (!fs::is_symlink(fs::symlink_status(directory, ignored))) return;
-  throw Error(Errc::disk, "cannot write into " + directory.native() + ": it is a symbolic link",
+  throw Error(Errc::disk, "cannot write into " + directory.string() + ": it is a symbolic link",
               "name the directory that it leads to with --output");
 }
 
@@ -38,14 +38,14 @@ bool is_layout(const fs::path& path) {
   refuse_link(path);
   const fs::file_status status = fs::status(path, error);
   if (status.type() == fs::file_type::not_found) return false;
-  if (status.type() == fs::file_type::none) throw disk_error(error, "look at", path.native());
+  if (status.type() == fs::file_type::none) throw disk_error(error, "look at", path.string());
   if (!fs::is_directory(status))
-    throw Error(Errc::disk, "cannot write " + path.native() + ": it exists and is not a directory");
+    throw Error(Errc::disk, "cannot write " + path.string() + ": it exists and is not a directory");
   if (!fs::exists(path / "oci-layout", error))
-    throw Error(Errc::disk, "cannot write " + path.native() + ": the directory exists and is not an OCI image layout",
+    throw Error(Errc::disk, "cannot write " + path.string() + ": the directory exists and is not an OCI image layout",
                 "name a new directory with --output");
   if (!is_oci_layout_document(read_file(path / "oci-layout", max_oci_layout_document)))
-    throw Error(Errc::disk, "cannot write " + path.native() + ": it is not an OCI image layout of version 1");
+    throw Error(Errc::disk, "cannot write " + path.string() + ": it is not an OCI image layout of version 1");
   return true;
 }
 
@@ -54,7 +54,7 @@ bool make_directory(const fs::path& path) {
   std::error_code error;
   refuse_link(path);
   const bool made = fs::create_directory(path, error);
-  if (error) throw disk_error(error, "create", path.native());
+  if (error) throw disk_error(error, "create", path.string());
   return made;
 }
 
@@ -66,7 +66,7 @@ void write_document(const fs::path& path, std::string_view content) {
 
 /// A layout says of itself as a whole whether it is a delta.
 [[noreturn]] void refuse_to_add(const fs::path& path) {
-  throw Error(Errc::usage, printable(path.native()) + " is an image layout already, and a delta is not added to one",
+  throw Error(Errc::usage, printable(path.string()) + " is an image layout already, and a delta is not added to one",
               "name a new directory with --output");
 }
 
@@ -127,12 +127,12 @@ class LayoutDirectory final : public ImageOutput {
     std::error_code ignored;
     std::optional<LayoutIndex> index = LayoutIndex();
     if (fs::exists(path, ignored)) index = LayoutIndex::parse(read_file(path, max_layout_index));
-    if (!index) throw Error(Errc::malformed, printable(path.native()) + " is not an image index");
+    if (!index) throw Error(Errc::malformed, printable(path.string()) + " is not an image index");
     if (is_delta_) index->annotate(delta_annotation, delta_file);
     index->put(index_entries(), [this](const Digest& image) { return platform_in_layout(work_, image); });
     const std::optional<std::string> text = index->text();
     if (!text)
-      throw Error(Errc::malformed, printable(path.native()) + " has a number that can't be written again",
+      throw Error(Errc::malformed, printable(path.string()) + " has a number that can't be written again",
                   "name another directory with --output");
     write_document(path, *text);
   }

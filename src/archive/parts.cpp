@@ -33,7 +33,7 @@ std::optional<std::size_t> part_named(std::string_view name) {
 }
 
 fs::path part_path(const fs::path& archive, std::size_t part) {
-  return archive.native() + "." + number_of(part);
+  return archive.string() + "." + number_of(part);
 }
 
 /// sha256sum would write such a name in another way.
@@ -103,14 +103,14 @@ PartList PartList::parse(std::string_view text) {
 }
 
 fs::path part_list_path(const fs::path& archive) {
-  return archive.native() + std::string(list_ending);
+  return archive.string() + std::string(list_ending);
 }
 
 fs::path check_archive_output(const fs::path& path, std::uint64_t part_size) {
   check_output(path);
   if (part_size == 0) return path;
-  if (!can_be_listed(path.filename().native()))
-    throw Error(Errc::usage, "an archive in parts can't be called " + printable(path.filename().native()),
+  if (!can_be_listed(path.filename().string()))
+    throw Error(Errc::usage, "an archive in parts can't be called " + printable(path.filename().string()),
                 "its list is a text: name it without control characters and backslashes");
   check_output(part_path(path, 0));
   check_output(part_list_path(path));
@@ -150,7 +150,7 @@ std::optional<ArchiveReader> ArchiveReader::open(const fs::path& path, std::uint
     return ArchiveReader(std::move(files), part_size, size);
   }
   const std::optional<PartList> list = list_at(part_list_path(path));
-  if (!list || list->part_size != part_size || list->archive != path.filename().native()) return std::nullopt;
+  if (!list || list->part_size != part_size || list->archive != path.filename().string()) return std::nullopt;
   for (std::size_t i = 0; i < list->digests.size(); ++i) {
     std::optional<File> file = open_if_there(part_path(path, i));
     if (!file || file->size() != list->size_of(i)) return std::nullopt;
@@ -240,7 +240,7 @@ Digest ArchiveFile::hash(Digest::Algorithm algorithm, std::uint64_t offset, std:
     for (std::uint64_t done = 0; done < count;) {
       const std::size_t wanted = static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), count - done));
       const std::size_t got = file.read_at(at + done, std::span(buffer).first(wanted));
-      if (got == 0) throw Error(Errc::size_mismatch, file.path().native() + " has become shorter");
+      if (got == 0) throw Error(Errc::size_mismatch, file.path().string() + " has become shorter");
       hasher.update(std::span(buffer).first(got));
       done += got;
     }
@@ -269,7 +269,7 @@ void ArchiveFile::commit() {
 PartList ArchiveFile::list() {
   const std::uint64_t size = (parts_.size() - 1) * part_size_ + parts_.back()->file().size();
   truncate(size);  // a hole at the end of a part that is not the last
-  PartList list{path_.filename().native(), size, part_size_, {}};
+  PartList list{path_.filename().string(), size, part_size_, {}};
   for (std::size_t i = 0; i < parts_.size(); ++i) {
     parts_[i]->file().sync();
     list.digests.push_back(hash(Digest::Algorithm::sha256, i * part_size_, list.size_of(i)));
@@ -306,7 +306,7 @@ void ArchiveFile::commit_parts() {
 namespace {
 
 bool is_list(const fs::path& file) {
-  return file.native().ends_with(list_ending);
+  return file.string().ends_with(list_ending);
 }
 
 PartList read_list(const fs::path& file) {
@@ -314,7 +314,7 @@ PartList read_list(const fs::path& file) {
     return PartList::parse(read_file(file, longest_list));
   } catch (const Error& error) {
     if (is_on_this_side(error.code())) throw;
-    throw error.in(printable(file.native(), 4096));
+    throw error.in(printable(file.string(), 4096));
   }
 }
 
@@ -323,7 +323,7 @@ std::vector<fs::path> lists_beside(const std::vector<fs::path>& files) {
   std::vector<fs::path> lists;
   std::error_code ignored;
   for (const fs::path& file : files) {
-    if (!part_named(file.filename().native())) continue;
+    if (!part_named(file.filename().string())) continue;
     fs::path list = file;
     list.replace_extension(list_ending);
     if (fs::exists(list, ignored) && std::ranges::find(lists, list) == lists.end()) lists.push_back(list);
@@ -346,7 +346,7 @@ GivenParts find_parts(const std::vector<fs::path>& files) {
   for (const fs::path& other : lists)
     if (read_list(other) != given.list)
       throw Error(Errc::usage,
-                  printable(given.list_file.native(), 4096) + " and " + printable(other.native(), 4096) +
+                  printable(given.list_file.string(), 4096) + " and " + printable(other.string(), 4096) +
                       " list the parts of different archives",
                   "name the one that is meant");
   std::error_code ignored;
@@ -379,8 +379,8 @@ class PartReader {
   }
 
   void read(const fs::path& path, const PartTold& told) {
-    const std::string name = printable(path.native(), 4096) + ": ";
-    const auto named = part_named(path.filename().native());
+    const std::string name = printable(path.string(), 4096) + ": ";
+    const auto named = part_named(path.filename().string());
     std::string why;
     try {
       const File file = open(path);

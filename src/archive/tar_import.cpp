@@ -181,7 +181,7 @@ std::size_t number_of(const Digest& digest) {
 void each_in_layout(const std::filesystem::path& path, const ImportLimits& limits,
                     const std::function<bool(TarEntry&)>& visit) {
   namespace fs = std::filesystem;
-  const std::string shown = printable(path.native());
+  const std::string shown = printable(path.string());
   std::error_code failure;
   const auto go_on = [&](const std::string& name, std::size_t number) {
     if (!fs::is_regular_file(path / name, failure)) return true;
@@ -214,7 +214,7 @@ void each_in_tar(const std::filesystem::path& path, const ImportLimits& limits,
   TarInput input(file);  // outlives the reader
   const std::unique_ptr<archive, decltype(&archive_read_free)> reader(archive_read_new(), archive_read_free);
   if (!reader) throw std::bad_alloc();
-  const std::string shown = printable(path.native());
+  const std::string shown = printable(path.string());
   archive_read_support_format_tar(reader.get());
   archive_read_support_filter_gzip(reader.get());
   archive_read_support_filter_zstd(reader.get());
@@ -363,7 +363,7 @@ class ImportScan {
       if (number) roots.insert(*number);
     if (!index_json && !manifest_json)
       throw Error(Errc::malformed,
-                  printable(path_.native()) + " is no saved image: it has no manifest.json and no index.json");
+                  printable(path_.string()) + " is no saved image: it has no manifest.json and no index.json");
     load(roots);
     if (delta) result_.delta = Delta::parse(documents_.at(*delta));
     if (index_json) follow_index(documents_.at(*index_json));

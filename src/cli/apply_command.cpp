@@ -149,7 +149,7 @@ ExitCode run_apply_command(const Command& command, const Environment& environmen
   const Delta delta = in_file(last, [&] { return delta_in(last); });
   PullRequest request = request_for(command, delta, progress);
   const std::unique_ptr<TemporaryStore> temporary = temporary_store(command);
-  if (temporary) request.cache_directory = temporary->store.directory();
+  if (temporary) request.cache_directory = temporary->store.directory().string();
   {
     BlobStore store(request.cache_directory);
     Gathering layers(store, delta, command.uncompressed, progress);

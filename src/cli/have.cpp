@@ -166,10 +166,10 @@ Have read_have(const std::filesystem::path& file) try {
   if (fs::is_directory(file)) return read_archive(file, Have{name});
   if (fs::is_regular_file(file) && !is_text(File(file).read_text(tar_head))) return read_archive(file, Have{name});
   std::ifstream input(file);  // it may be a pipe: <(ssh far docker image inspect ...)
-  if (!input) throw disk_error(last_stream_error(), "read", printable(file.native(), 4096));
+  if (!input) throw disk_error(last_stream_error(), "read", printable(file.string(), 4096));
   return parse_have(read_input(input, longest_text, Error(Errc::too_large, "it is too long for a list")), name);
 } catch (const Error& error) {
-  throw error.in("--without " + printable(file.native(), 4096));
+  throw error.in("--without " + printable(file.string(), 4096));
 }
 
 }  // namespace hawser

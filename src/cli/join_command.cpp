@@ -27,7 +27,7 @@ fs::path archive_path(const Command& command, const GivenParts& given) {
   const fs::path name = given.list_file.stem();
   if (!command.output) return name;
   std::error_code ignored;
-  const bool is_directory = command.output->ends_with('/') || fs::is_directory(*command.output, ignored);
+  const bool is_directory = !fs::path(*command.output).has_filename() || fs::is_directory(*command.output, ignored);
   return is_directory ? fs::path(*command.output) / name : resolved_output(*command.output);
 }
 
@@ -44,13 +44,13 @@ std::string to_json(const GivenParts& given, const PartsReport& report, const st
   for (std::size_t part = 0; part < report.there.size(); ++part)
     if (!report.there[part]) missing.emplace_back(given.list.name_of(part));
   for (const auto& [file, why] : report.refused)
-    refused.push_back(json::object{{"file", file.native()}, {"error", why}});
-  return json_line(json::object{{"list", given.list_file.native()},
+    refused.push_back(json::object{{"file", file.string()}, {"error", why}});
+  return json_line(json::object{{"list", given.list_file.string()},
                                 {"parts", given.list.digests.size()},
                                 {"bytes", given.list.size},
                                 {"missing", std::move(missing)},
                                 {"refused", std::move(refused)},
-                                {"output", output ? json::value(output->native()) : json::value(nullptr)}});
+                                {"output", output ? json::value(output->string()) : json::value(nullptr)}});
 }
 
 /// Reads the parts beside the event loop, so that a signal ends it and leaves nothing behind. Whoever is told is told
@@ -90,7 +90,7 @@ Outcome run_join_command(const Command& command, const Environment& environment)
     outcome.text = to_json(given, report, written ? std::optional(output) : std::nullopt);
   else if (written && !command.quiet)
     outcome.text =
-        "joined " + parts + ", " + format_bytes(given.list.size) + ": " + printable(output.native(), 4096) + "\n";
+        "joined " + parts + ", " + format_bytes(given.list.size) + ": " + printable(output.string(), 4096) + "\n";
   else if (whole && sound && !command.quiet)
     outcome.text = parts + ", all sound\n";
   return outcome;

@@ -24,7 +24,7 @@ struct NamedFile {
   std::string_view option;
   fs::path path;
 
-  std::string text() const { return std::string(option) + " " + printable(path.native(), 300); }
+  std::string text() const { return std::string(option) + " " + printable(path.string(), 300); }
 };
 
 std::vector<NamedFile> files_read(const Command& command) {

@@ -209,7 +209,7 @@ void append_outputs(std::string& out, const PullStatistics& statistics) {
     const std::string& path = image->output;
     if (!told.insert(path).second) continue;
     out += (image->up_to_date ? "up to date: " : "saved to ") + printable(parts_text(*image), 4096) + "\n";
-    if (image->parts > 0) out += "  hawser join " + shell_quoted(part_list_path(path).native()) + "\n";
+    if (image->parts > 0) out += "  hawser join " + shell_quoted(part_list_path(path).string()) + "\n";
     if (statistics.delta) append_delta(out, *image, statistics);
     if (image->parts > 0 || statistics.delta) continue;
     const auto images = static_cast<std::size_t>(std::ranges::count(saved, path, &ImageResult::output));

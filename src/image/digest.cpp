@@ -124,7 +124,7 @@ Digest hash_of(const File& file, Digest::Algorithm algorithm, std::uint64_t offs
     const auto wanted = std::min<std::uint64_t>(buffer.size(), length.value_or(UINT64_MAX) - done);
     const std::size_t count = file.read_at(offset + done, std::span(buffer).first(static_cast<std::size_t>(wanted)));
     if (count == 0 && !length) break;
-    if (count == 0) throw Error(Errc::size_mismatch, file.path().native() + " has become shorter");
+    if (count == 0) throw Error(Errc::size_mismatch, file.path().string() + " has become shorter");
     hasher.update(std::span(buffer).first(count));
     done += count;
   }

@@ -153,7 +153,7 @@ void Connection::throw_alert() {
 
 asio::awaitable<void> Connection::start_tls(TlsContext& context, Origin peer) {
   proxy_ssl_ = std::move(ssl_);
-  ssl_ = context.client(socket_.native_handle(), peer, proxy_ssl_.get());
+  ssl_ = context.client(static_cast<int>(socket_.native_handle()), peer, proxy_ssl_.get());
   if (!proxy_ssl_) {
     BIO_set_callback_arg(SSL_get_rbio(ssl_.get()), reinterpret_cast<char*>(&may_read_));
     BIO_set_callback_ex(SSL_get_rbio(ssl_.get()), read_once);

@@ -30,9 +30,9 @@ fs::path check_new_cache(const fs::path& directory) {
   fs::path there = fs::absolute(directory);
   while (!fs::exists(there, ignored) && there.has_relative_path()) there = there.parent_path();
   if (!fs::is_directory(there, ignored))
-    throw disk_error(make_error_code(std::errc::not_a_directory), "make the cache", directory.native());
+    throw disk_error(make_error_code(std::errc::not_a_directory), "make the cache", directory.string());
   if (const auto error = check_access(there, Use::make_files))
-    throw disk_error(error, "make the cache", directory.native());
+    throw disk_error(error, "make the cache", directory.string());
   return there;
 }
 
@@ -61,7 +61,7 @@ void open_cache(Storage& storage, const PullRequest& request, StorageUse use) {
     if (use == StorageUse::pull ? storage.fills_cache() : !refused)
       storage.arrivals_directory = directory;
     else if (!is_a_cache(directory))
-      throw disk_error(refused, "write into", directory.native());
+      throw disk_error(refused, "write into", directory.string());
   } catch (const Error& error) {
     if (error.code() != Errc::disk || !is_a_cache(directory))
       throw Error(error.code(), error.what(),
@@ -71,7 +71,7 @@ void open_cache(Storage& storage, const PullRequest& request, StorageUse use) {
     warn(error.what());
   }
   if (storage.arrivals_directory.empty())
-    warn("the cache " + directory.native() + " can't be written; it is only read");
+    warn("the cache " + directory.string() + " can't be written; it is only read");
 }
 
 }  // namespace

@@ -38,10 +38,10 @@ std::optional<std::string> edited(std::optional<LayoutIndex> index, const std::f
 LockFile lock_index(const std::filesystem::path& layout) {
   for (const auto deadline = std::chrono::steady_clock::now() + max_wait;;) {
     std::optional<Directory> directory = Directory::open(layout);
-    if (!directory) throw disk_error(make_error_code(std::errc::no_such_file_or_directory), "lock", layout.native());
+    if (!directory) throw disk_error(make_error_code(std::errc::no_such_file_or_directory), "lock", layout.string());
     if (auto lock = LockFile::try_acquire(std::move(*directory), "index")) return std::move(*lock);
     if (std::chrono::steady_clock::now() > deadline)
-      throw Error(Errc::disk, "another program keeps index.json locked in " + layout.native());
+      throw Error(Errc::disk, "another program keeps index.json locked in " + layout.string());
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
 }
@@ -64,7 +64,7 @@ std::set<Digest> read_indexed_digests(const StoreLayout& layout) {
   std::set<Digest> digests;
   for (const LayoutIndex::Entry& entry : read_index(layout).entries()) {
     if (!entry.digest)
-      throw Error(Errc::disk, "index.json in " + printable(layout.root().native()) +
+      throw Error(Errc::disk, "index.json in " + printable(layout.root().string()) +
                                   " has an entry without a digest of sha256 or sha512");
     digests.insert(*entry.digest);
   }

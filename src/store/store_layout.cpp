@@ -89,8 +89,8 @@ void StoreLayout::check_is_free(const Directory& directory) const {
 
 std::optional<Directory> StoreLayout::find(Part part) const {
   auto directory = Directory::open(root_);
-  for (const auto& name : path_of(part))
-    if (directory) directory = directory->subdirectory(name);
+  for (const std::filesystem::path& name : path_of(part))
+    if (directory) directory = directory->subdirectory(name.string());
   return directory;
 }
 
@@ -98,7 +98,8 @@ Directory StoreLayout::make(Part part) const {
   if (!writable_) throw read_only_error();
   auto directory = Directory::open(root_);
   if (!directory || !directory->status(marker_name)) throw deleted_error();
-  for (const auto& name : path_of(part)) {
+  for (const std::filesystem::path& each : path_of(part)) {
+    const std::string name = each.string();
     auto next = directory->subdirectory(name);
     if (!next && directory->create_subdirectory(name)) directory->sync();
     if (!next) next = directory->subdirectory(name);

@@ -25,7 +25,7 @@ constexpr int intervals_to_forget = 150;  // after a complaint, before as many c
 
 std::size_t initial_connections(std::chrono::microseconds round_trip) {
   const auto milliseconds = round_trip.count() / 1000;
-  return static_cast<std::size_t>(std::clamp<long>(4 + milliseconds / 4, 4, max_shared_connections));
+  return static_cast<std::size_t>(std::clamp<std::int64_t>(4 + milliseconds / 4, 4, max_shared_connections));
 }
 
 std::size_t most_connections(std::uint64_t limit_rate) {

@@ -29,7 +29,12 @@ Registry& registry() {
 }  // namespace
 
 std::filesystem::path temporary_beside(const std::filesystem::path& path) {
-  const std::string name = path.filename().native().substr(0, kept_of_name);
+  std::string name = path.filename().string();
+  if (name.size() > kept_of_name) {
+    std::size_t end = kept_of_name;
+    while (end > 0 && (name[end] & 0xC0) == 0x80) --end;  // within a character
+    name.resize(end);
+  }
   return directory_of(path) / ("." + name + "." + random_hex(random_digits) + std::string(suffix));
 }
 
@@ -72,8 +77,8 @@ void Temporary::forget() noexcept {
 }
 
 void Temporary::rename(Durable durable) {
-  if (const auto error = directory_.try_rename(path_.filename(), directory_, final_path_.filename()))
-    throw disk_error(error, "rename a file to", printable(final_path_.native(), 4096));
+  if (const auto error = directory_.try_rename(path_.filename().string(), directory_, final_path_.filename().string()))
+    throw disk_error(error, "rename a file to", printable(final_path_.string(), 4096));
   forget();
   if (durable == Durable::yes) directory_.sync();
 }
@@ -81,14 +86,14 @@ void Temporary::rename(Durable durable) {
 void AtomicFile::open(MadeFor whom) {
   file_ = temporary_.directory().unnamed_file(path(), whom);
   if (file_) return;
-  file_ = temporary_.directory().new_file(temporary_.path().filename(), path(), whom);
+  file_ = temporary_.directory().new_file(temporary_.path().filename().string(), path(), whom);
   is_named_ = true;
 }
 
 File AtomicFile::commit(Durable durable) {
   if (durable == Durable::yes) file_.sync();
   // A file without a name can't replace another one, so it gets a temporary name on the way.
-  if (!is_named_) temporary_.directory().give_name(file_, temporary_.path().filename());
+  if (!is_named_) temporary_.directory().give_name(file_, temporary_.path().filename().string());
   is_named_ = true;
   temporary_.rename(durable);
   return std::move(file_);

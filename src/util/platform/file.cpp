@@ -64,14 +64,14 @@ void File::copy_through_memory(const File& source, std::uint64_t source_offset, 
     offset += piece.size();
   });
   if (missing > 0)
-    throw Error(Errc::disk, "cannot copy " + printable(source.path_.native(), 4096) + ": it is shorter than expected");
+    throw Error(Errc::disk, "cannot copy " + printable(source.path_.string(), 4096) + ": it is shorter than expected");
 }
 
 void File::write_through_memory(const File& source, std::uint64_t source_offset, std::uint64_t length) const {
   constexpr std::size_t step = 1 << 20;
   const std::uint64_t missing =
       each_piece(source, source_offset, length, step, [&](std::span<const std::byte> piece) { write(piece); });
-  if (missing > 0) throw Error(Errc::size_mismatch, source.path_.native() + " has become shorter");
+  if (missing > 0) throw Error(Errc::size_mismatch, source.path_.string() + " has become shorter");
 }
 
 std::string read_file(const std::filesystem::path& path, std::size_t limit) {
@@ -82,7 +82,7 @@ std::string read_file(const std::filesystem::path& path, std::size_t limit) {
     const std::size_t had = text.size();
     if (had > limit)
       throw Error(Errc::too_large,
-                  "cannot read " + printable(path.native(), 4096) + ": it is longer than " + format_bytes(limit));
+                  "cannot read " + printable(path.string(), 4096) + ": it is longer than " + format_bytes(limit));
     const std::size_t more = std::min<std::size_t>(64 * 1024, limit - had + 1);
     text.resize(had + more);
     const std::size_t got = file.read_at(had, std::as_writable_bytes(std::span(text.data() + had, more)));
@@ -108,7 +108,7 @@ void require_space(const std::filesystem::path& directory, std::uint64_t bytes) 
   const std::optional<std::uint64_t> available = free_space(directory);
   if (!available || bytes <= *available) return;
   throw Error(Errc::disk_full,
-              "not enough space in " + directory.native() + ": " + format_bytes(bytes) + " needed, " +
+              "not enough space in " + directory.string() + ": " + format_bytes(bytes) + " needed, " +
                   format_bytes(*available) + " available",
               "free some space, or choose another place with --output and --cache-dir");
 }
