@@ -25,6 +25,7 @@ bool is_loopback(const std::string& host) {
 bool excludes(std::string_view entry, const Origin& origin) {
   if (entry.empty()) return false;
   if (entry == "*") return true;
+  if (entry == "<local>") return origin.host.find_first_of(".:") == std::string::npos;
   std::string name = ascii_lower(entry);
   if (name.ends_with('.')) name.pop_back();
   // A block, or an IPv6 address without brackets, is no authority, and has no port.
@@ -32,6 +33,8 @@ bool excludes(std::string_view entry, const Origin& origin) {
     if (authority->has_port() && parse_whole<std::uint16_t>(authority->port()) != origin.port) return false;
     name = authority->host_address();
   }
+  // A star elsewhere than for a domain's names is Windows' way, with addresses, too.
+  if (name.find('*', name.starts_with("*.") ? 1 : 0) != std::string::npos) return matches_wildcards(name, origin.host);
   if (const auto address = as_address(origin.host)) {
     if (name.find('/') != std::string::npos) return is_in_block(*address, name);
     const auto other = as_address(name);
@@ -104,6 +107,40 @@ ProxySettings read_proxy_settings(const std::function<const char*(const char*)>&
   settings.http_proxy = text("REQUEST_METHOD").empty() ? either("http_proxy", "HTTP_PROXY") : text("http_proxy");
   settings.all_proxy = either("all_proxy", "ALL_PROXY");
   settings.no_proxy = either("no_proxy", "NO_PROXY");
+  return settings;
+}
+
+ProxySettings windows_proxy_settings(std::string_view servers, std::string_view exceptions) {
+  constexpr std::string_view ends = "; \t\r\n";
+  ProxySettings settings;
+  const auto each = [&](std::string_view list, const auto& take) {
+    while (!list.empty()) {
+      const std::size_t end = std::min(list.find_first_of(ends), list.size());
+      if (end > 0) take(list.substr(0, end));
+      list.remove_prefix(std::min(end + 1, list.size()));
+    }
+  };
+  each(servers, [&](std::string_view entry) {
+    const std::size_t equals = entry.find('=');
+    const std::string kind = equals == std::string_view::npos ? "" : ascii_lower(entry.substr(0, equals));
+    const std::string server(entry.substr(equals + 1));  // all of it where there is none
+    if (kind.empty()) settings.http_proxy = settings.https_proxy = server;
+    if (kind == "http") settings.http_proxy = server;
+    if (kind == "https") settings.https_proxy = server;
+    if (kind == "socks") settings.all_proxy = server.find("://") == std::string::npos ? "socks5h://" + server : server;
+  });
+  each(exceptions, [&](std::string_view entry) {
+    if (const std::size_t scheme = entry.find("://"); scheme != std::string_view::npos) entry.remove_prefix(scheme + 3);
+    (settings.no_proxy += settings.no_proxy.empty() ? "" : ",") += entry;
+  });
+  return settings;
+}
+
+ProxySettings with_system_settings(ProxySettings environment, const ProxySettings& system) {
+  if (!environment.http_proxy.empty() || !environment.https_proxy.empty() || !environment.all_proxy.empty())
+    return environment;
+  ProxySettings settings = system;
+  if (!environment.no_proxy.empty()) settings.no_proxy += "," + environment.no_proxy;
   return settings;
 }
 

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include <boost/asio/awaitable.hpp>
 
@@ -35,6 +36,15 @@ struct Proxy {
   /// "http://host:port": its URL without user info.
   std::string url() const;
 };
+
+/// What the settings of Windows say: `servers`, "host:port" for all or
+/// "http=host:port;https=host:port;socks=host:port", and `exceptions`, hosts in which * is any characters, apart by
+/// semicolons; <local> is a name without a dot. Pure.
+ProxySettings windows_proxy_settings(std::string_view servers, std::string_view exceptions);
+
+/// What `environment`'s variables name, or where they name no proxy, what `system` does; NO_PROXY holds in both cases.
+/// Pure.
+ProxySettings with_system_settings(ProxySettings environment, const ProxySettings& system);
 
 /// The proxy for `origin`: that of its scheme, else all_proxy, less what no_proxy excludes, in the forms of
 /// docs/networks.md. Loopback origins never take a proxy.

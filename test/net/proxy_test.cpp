@@ -44,6 +44,42 @@ TEST(ProxyFor, TheSchemeChoosesTheVariable) {
   EXPECT_EQ(proxy("registry.test", {{"ALL_PROXY", "socks5h://all"}}, false)->host, "all");
 }
 
+TEST(WindowsProxySettings, OneServerIsForAll) {
+  const ProxySettings settings = windows_proxy_settings("proxy.test:8080", "");
+  EXPECT_EQ(proxy_for(Origin::from_host("registry.test", true), settings)->address(), "proxy.test:8080");
+  EXPECT_EQ(proxy_for(Origin::from_host("registry.test", false), settings)->address(), "proxy.test:8080");
+}
+
+TEST(WindowsProxySettings, EachSchemeMayHaveItsOwn) {
+  const ProxySettings settings = windows_proxy_settings("HTTP=a:1;https=http://b:2; ftp=c:3 socks=d:4", "");
+  EXPECT_EQ(proxy_for(Origin::from_host("registry.test", false), settings)->address(), "a:1");
+  EXPECT_EQ(proxy_for(Origin::from_host("registry.test", true), settings)->address(), "b:2");
+  const auto socks = proxy_for(Origin::from_host("registry.test", true), windows_proxy_settings("socks=d:4", ""));
+  EXPECT_EQ(socks->kind, Proxy::Kind::socks5);
+  EXPECT_EQ(socks->address(), "d:4");
+  EXPECT_FALSE(proxy_for(Origin::from_host("registry.test", true), windows_proxy_settings("ftp=c:3", "")));
+  EXPECT_FALSE(proxy_for(Origin::from_host("registry.test", true), windows_proxy_settings("", "<local>")));
+}
+
+TEST(WindowsProxySettings, HostsMayBeExcepted) {
+  const ProxySettings settings = windows_proxy_settings("p:1", "<local>;https://*.corp.test ; 10.*;");
+  for (const char* host : {"registry", "a.corp.test", "10.1.2.3"})
+    EXPECT_FALSE(proxy_for(Origin::from_host(host, true), settings)) << host;
+  for (const char* host : {"registry.test", "110.1.2.3"})
+    EXPECT_TRUE(proxy_for(Origin::from_host(host, true), settings)) << host;
+}
+
+TEST(WithSystemSettings, TheyAreForWhatTheEnvironmentLeavesOpen) {
+  const ProxySettings system{"system:1", "", "", "*.corp.test"};
+  const ProxySettings of_system = with_system_settings({"", "", "", "own.test"}, system);
+  EXPECT_EQ(of_system.https_proxy, "system:1");
+  EXPECT_EQ(of_system.no_proxy, "*.corp.test,own.test");
+  const ProxySettings of_environment = with_system_settings({"", "own:1", "", ""}, system);
+  EXPECT_EQ(of_environment.http_proxy, "own:1");
+  EXPECT_EQ(of_environment.https_proxy, "");
+  EXPECT_EQ(of_environment.no_proxy, "");
+}
+
 TEST(ProxyFor, LowerCaseWins) {
   EXPECT_EQ(proxy("registry.test", {{"HTTPS_PROXY", "upper:1"}, {"https_proxy", "lower:1"}})->host, "lower");
 }
