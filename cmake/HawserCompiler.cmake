@@ -13,6 +13,13 @@ set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")
 # libc++ 16 lacks some of C++20.
 add_compile_options("$<$<COMPILE_LANG_AND_ID:CXX,Clang>:SHELL:-include ${PROJECT_SOURCE_DIR}/src/util/libcxx.hpp>")
 
+if(WIN32)
+  # Windows 10 and newer; of its headers what is needed, and no macros called min and max.
+  add_compile_definitions(_WIN32_WINNT=0x0A00 NTDDI_VERSION=0x0A000005 WIN32_LEAN_AND_MEAN NOMINMAX)
+  # Boost's templates make more sections than an object file usually has.
+  add_compile_options(-Wa,-mbig-obj)
+endif()
+
 option(HAWSER_WERROR "Treat warnings as errors" ON)
 set(HAWSER_SANITIZE "" CACHE STRING "Sanitizers to build with: address,undefined or thread")
 

@@ -23,7 +23,7 @@ bench=(libbenchmark-dev skopeo podman containerd aria2 docker-registry nginx-lig
        python3-cryptography python3-zstandard)
 # What the executables for other systems are built with (scripts/build-dependencies.sh), and what they are tested with.
 cross=(curl dpkg-dev file gcc-aarch64-linux-gnu g++-mingw-w64-x86-64-posix make nasm patch perl xz-utils bzip2 zip)
-release=(debootstrap lintian qemu-user-static man-db binutils)
+release=(debootstrap lintian qemu-user-static man-db binutils wine64)
 fuzz=(clang libclang-rt-14-dev)
 coverage=(gcovr)
 

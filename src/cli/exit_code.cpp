@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <csignal>
 #include <filesystem>
 
 namespace hawser {
@@ -63,7 +64,7 @@ ExitCode exit_code(const std::exception& failure) noexcept {
 }
 
 ExitCode exit_code_of_signal(int signal) noexcept {
-  return static_cast<ExitCode>(128 + signal);
+  return signal == SIGINT ? ExitCode::interrupted : ExitCode::terminated;
 }
 
 ExitCode most_severe(std::span<const ExitCode> codes) noexcept {

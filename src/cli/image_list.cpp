@@ -2,6 +2,7 @@
 
 #include "cli/tag_pattern.hpp"
 #include "util/platform/file.hpp"
+#include "util/platform/names.hpp"
 #include "util/text.hpp"
 
 #include <hawser/image/digest.hpp>
@@ -43,7 +44,7 @@ std::string output_path(std::string_view value) {
   for (std::size_t begin = 0; begin <= value.size();) {
     const std::size_t end = std::min(value.find('/', begin), value.size());
     const std::string_view part = value.substr(begin, end - begin);
-    if (part.empty() || part.starts_with('.') || part.starts_with('-')) throw error;
+    if (part.empty() || part.starts_with('.') || part.starts_with('-') || possible_name(part) != part) throw error;
     begin = end + 1;
   }
   return std::string(value);

@@ -2,13 +2,14 @@
 
 #include "cli/exit_code.hpp"
 #include "cli/terminal.hpp"
+#include "net/proxy.hpp"
 #include "util/atomic_file.hpp"
+#include "util/platform/network.hpp"
 #include "util/platform/process.hpp"
 #include "util/platform/user_directories.hpp"
 
 #include <algorithm>
 #include <csignal>
-#include <cstdlib>
 #include <ios>
 #include <iterator>
 #include <string_view>
@@ -27,6 +28,7 @@ void prepare_process() noexcept {
 }
 
 std::vector<std::string> take_arguments(int argc, char** argv) {
+  argv = program_arguments(argc, argv);
   std::vector<std::string> arguments(argv + (argc > 0 ? 1 : 0), argv + argc);
   for (int i = 1; i < argc; ++i) {
     const std::string_view argument = argv[i];
@@ -48,14 +50,16 @@ std::filesystem::path state_directory(const EnvironmentLookup& environment) {
 
 Environment take_environment() {
   Environment environment;
-  environment.proxies = read_proxy_settings(std::getenv);
-  environment.certificate_directories = certificate_directories(std::getenv);
-  environment.login_sources = login_sources(std::getenv, user_id());
-  environment.registry_files = registry_files(std::getenv, user_id());
-  environment.docker_config = docker_config_file(std::getenv);
-  environment.state = state_directory(std::getenv);
-  if (const char* terminal = std::getenv("TERM")) environment.terminal = terminal;
-  if (const char* password = std::getenv("HAWSER_PASSWORD")) environment.password = password;
+  const SystemProxies system = system_proxies();
+  environment.proxies = with_system_settings(read_proxy_settings(environment_variable),
+                                             windows_proxy_settings(system.servers, system.exceptions));
+  environment.certificate_directories = certificate_directories(environment_variable);
+  environment.login_sources = login_sources(environment_variable, user_id());
+  environment.registry_files = registry_files(environment_variable, user_id());
+  environment.docker_config = docker_config_file(environment_variable);
+  environment.state = state_directory(environment_variable);
+  if (const char* terminal = environment_variable("TERM")) environment.terminal = terminal;
+  if (const char* password = environment_variable("HAWSER_PASSWORD")) environment.password = password;
   for (const char* secret : {"HAWSER_PASSWORD", "DOCKER_AUTH_CONFIG"}) wipe_variable(secret);
   return environment;
 }

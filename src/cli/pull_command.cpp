@@ -12,6 +12,7 @@
 #include "pull/output.hpp"
 #include "util/atomic_file.hpp"
 #include "util/platform/file.hpp"
+#include "util/platform/process.hpp"
 #include "util/text.hpp"
 
 #include <hawser/pull/pull.hpp>
@@ -20,7 +21,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
-#include <cstdlib>
 #include <filesystem>
 #include <iostream>
 #include <optional>
@@ -239,8 +239,8 @@ void leave_out_incomplete(ChosenImages& chosen, const PullRequest& request) {
   chosen.unknown.insert(chosen.unknown.end(), others.begin(), others.end());
 }
 
-std::optional<std::string> environment_variable(const std::string& name) {
-  const char* const value = std::getenv(name.c_str());
+std::optional<std::string> variable(const std::string& name) {
+  const char* const value = environment_variable(name.c_str());
   return value == nullptr ? std::nullopt : std::optional<std::string>(value);
 }
 
@@ -264,8 +264,8 @@ ExitCode pull_images(const Command& command, const Environment& environment, Run
   Progress& progress = runtime.progress();
   const auto registries = read_registries(command, environment, progress);
   const ImageNames resolve = image_names(registries, progress);
-  const auto names = collect_images(
-      command, {std::cin, environment_variable, resolve, [&](const std::string& line) { progress.message(line); }});
+  const auto names =
+      collect_images(command, {std::cin, variable, resolve, [&](const std::string& line) { progress.message(line); }});
   const auto check_files = [&](const std::vector<RequestedImage>& of) {
     files.allow(false);
     check_named_files(command, of);

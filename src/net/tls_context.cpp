@@ -178,10 +178,20 @@ const BIO_METHOD* quiet_socket() {
   return method;
 }
 
-/// Whether there is anything where OpenSSL looks by itself. What a variable names is for its user to put right.
+/// Whether a variable names OpenSSL its places. What is wrong there is for its user to put right.
+bool has_named_certificates() {
+  return std::getenv(X509_get_default_cert_file_env()) || std::getenv(X509_get_default_cert_dir_env());
+}
+
+bool looks_where_openssl_does() {
+  return has_named_certificates() || are_openssl_places_safe();
+}
+
+/// Whether there is anything where OpenSSL looks by itself.
 bool has_default_certificates() {
   namespace fs = std::filesystem;
-  if (std::getenv(X509_get_default_cert_file_env()) || std::getenv(X509_get_default_cert_dir_env())) return true;
+  if (has_named_certificates()) return true;
+  if (!are_openssl_places_safe()) return false;
   std::error_code error;
   if (fs::exists(X509_get_default_cert_file(), error)) return true;
   // A directory counts by names that are hashes, "5ed36f99.0"; some have a bundle alone.
@@ -211,7 +221,7 @@ void SystemTrust::add_to(SSL_CTX* context) {
   if (!store_) {
     store_.reset(X509_STORE_new());
     if (!store_) throw std::bad_alloc();
-    X509_STORE_set_default_paths(store_.get());
+    if (looks_where_openssl_does()) X509_STORE_set_default_paths(store_.get());
     if (!has_default_certificates()) add_system_certificates(store_.get());
   }
   X509_STORE* const own = SSL_CTX_get_cert_store(context);
@@ -224,6 +234,7 @@ void SystemTrust::add_to(SSL_CTX* context) {
   for (int i = 0; i < sk_X509_OBJECT_num(system); ++i)
     if (X509* certificate = X509_OBJECT_get0_X509(sk_X509_OBJECT_value(system, i)))
       X509_STORE_add_cert(own, certificate);
+  if (!looks_where_openssl_does()) return ERR_clear_error();
   // Those of the directory are read one by one, when they are needed.
   X509_LOOKUP* const directory = X509_STORE_add_lookup(own, X509_LOOKUP_hash_dir());
   if (directory) X509_LOOKUP_add_dir(directory, nullptr, X509_FILETYPE_DEFAULT);

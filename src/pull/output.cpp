@@ -3,6 +3,7 @@
 #include "archive/image_output.hpp"
 #include "archive/output_file.hpp"
 #include "net/origin.hpp"
+#include "util/platform/names.hpp"
 #include "util/text.hpp"
 
 #include <algorithm>
@@ -167,7 +168,9 @@ void check_output_template(const std::string& text, bool all_platforms) {
 }
 
 std::vector<std::string> output_names(const PullRequest& request) {
-  return request.output_template.empty() ? default_names(request) : template_names(request);
+  std::vector<std::string> names = request.output_template.empty() ? default_names(request) : template_names(request);
+  for (std::string& name : names) name = possible_name(name);
+  return names;
 }
 
 Output::Output(const PullRequest& request_, std::string path_, std::vector<std::size_t> numbers_,
@@ -299,7 +302,8 @@ std::optional<std::string> shared_output(const PullRequest& request) {
   if (!request.output) return std::nullopt;
   const std::string& path = *request.output;
   std::error_code ignored;
-  const bool is_directory = path != "-" && (path.ends_with('/') || fs::is_directory(path, ignored));
+  const bool is_directory =
+      path != "-" && !path.empty() && (!fs::path(path).has_filename() || fs::is_directory(path, ignored));
   const auto named = std::ranges::find_if(request.references, [](const auto& image) { return !image.output.empty(); });
   if (request.output_template.empty() && named == request.references.end())
     return is_directory && request.format != OutputFormat::oci_dir ? std::nullopt : request.output;
@@ -333,7 +337,7 @@ std::vector<Output> plan_outputs(const PullRequest& request) {
     fs::path name = asked.empty() ? names[i] : asked;
     if (asked.empty() && request.output_template.empty() && request.format == OutputFormat::oci_dir)
       name.replace_extension();
-    const auto [owner, added] = owners.emplace(ascii_lower(name.native()), i);
+    const auto [owner, added] = owners.emplace(ascii_lower(name.string()), i);
     const RequestedImage& first = request.references[owner->second];
     if (!added && (first.output != asked || (asked.empty() && first != request.references[i])))
       throw Error(Errc::usage,

@@ -26,6 +26,13 @@ bool is_interface(const std::string& name) noexcept;
 /// Has `socket` go out by it.
 std::error_code bind_to_interface(NativeSocket socket, const std::string& name) noexcept;
 
+/// What the system's settings say of proxies, in the words of Windows (windows_proxy_settings()); empty where it has
+/// none.
+struct SystemProxies {
+  std::string servers, exceptions;
+};
+SystemProxies system_proxies();
+
 /// The addresses that the system's resolver gives `host`, of one family or of both. Waits. Throws Error{no_such_host}
 /// or {resolve_failed} with the resolver's words.
 std::vector<boost::asio::ip::address> look_up(const std::string& host, std::optional<boost::asio::ip::tcp> family);

@@ -28,7 +28,12 @@ double cpu_seconds() noexcept;
 /// Bytes of its memory that are resident; 0 where the system does not say.
 std::uint64_t resident_bytes() noexcept;
 
-/// Overwrites a C string in place with asterisks.
+/// The program's arguments in UTF-8, main()'s own where these are it; they may be wiped. `argc` becomes their number.
+char** program_arguments(int& argc, char** argv);
+/// A variable of the environment in UTF-8; null where it is not set. Like getenv(), not for several threads.
+const char* environment_variable(const char* name);
+
+/// Overwrites a C string in place with asterisks, an argument also where the system shows it to other processes.
 void wipe(char* text) noexcept;
 /// Takes a variable out of the environment, where other processes see it, and out of that of child processes.
 void wipe_variable(const char* name) noexcept;

@@ -59,6 +59,14 @@ double cpu_seconds() noexcept {
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
+char** program_arguments(int&, char** argv) {
+  return argv;
+}
+
+const char* environment_variable(const char* name) {
+  return std::getenv(name);
+}
+
 void wipe(char* text) noexcept {
   // Volatile, so that the writes are not optimised away.
   for (volatile char* at = text; *at != '\0'; ++at) *at = '*';

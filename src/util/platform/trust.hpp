@@ -15,4 +15,7 @@ struct SystemCertificates {
 };
 SystemCertificates system_certificates();
 
+/// Whether the administrator alone can put certificates into the places that OpenSSL was built with.
+bool are_openssl_places_safe() noexcept;
+
 }  // namespace hawser

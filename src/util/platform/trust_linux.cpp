@@ -10,4 +10,8 @@ SystemCertificates system_certificates() {
       {}};
 }
 
+bool are_openssl_places_safe() noexcept {
+  return true;
+}
+
 }  // namespace hawser

@@ -1,0 +1,64 @@
+"""Windows as far as wine is it: a prefix of its own, and a hawser.exe that runs there."""
+
+import pathlib
+import subprocess
+
+from .hawser import Hawser
+from .process import HarnessError, clean_environment
+
+_WINE = pathlib.Path("/usr/lib/wine/wine64")
+
+
+def windows_path(path) -> str:
+    """What a file of this machine is called there."""
+    return "Z:" + str(path).replace("/", "\\")
+
+
+class Wine:
+    """A Windows installation in `directory`."""
+
+    def __init__(self, directory: pathlib.Path):
+        if not _WINE.exists():
+            raise HarnessError("no wine64; run scripts/install-dependencies.sh windows")
+        self._home = directory
+        # No Mono, no browser: their installers would ask.
+        self.environment = {"WINEPREFIX": str(directory / "prefix"), "WINEDEBUG": "-all", "HOME": str(directory),
+                            "WINEDLLOVERRIDES": "mscoree,mshtml,winemenubuilder.exe="}
+        self.run("wineboot", "--init")
+
+    @property
+    def profile(self) -> pathlib.Path:
+        """The directory that %USERPROFILE% names."""
+        users = self._home / "prefix/drive_c/users"
+        return next(path for path in users.iterdir() if path.name != "Public")
+
+    def command(self, program, *arguments) -> list:
+        return [str(_WINE), str(program), *map(str, arguments)]
+
+    def run(self, program, *arguments) -> str:
+        """What a program of Windows says; raises HarnessError where it fails."""
+        done = subprocess.run(self.command(program, *arguments), env=clean_environment(**self.environment),
+                              cwd=self._home, capture_output=True, timeout=300)
+        if done.returncode:
+            raise HarnessError(f"{program}: {done.returncode}\n{done.stderr.decode(errors='replace')[-2000:]}")
+        return done.stdout.decode(errors="replace")
+
+    def stop(self):
+        subprocess.run(["/usr/lib/wine/wineserver64", "--kill"], env=clean_environment(**self.environment), timeout=60,
+                       capture_output=True)
+
+
+class WindowsHawser(Hawser):
+    """hawser.exe. Paths among its arguments are translated."""
+
+    def __init__(self, binary: pathlib.Path, directory: pathlib.Path, wine: Wine):
+        super().__init__(binary, directory)
+        self._wine = wine
+
+    def start(self, *arguments, environment=None, **how):
+        there = [windows_path(each) if str(each).startswith("/") else each for each in arguments]
+        self._wrapper = [*self._wrapper, *self._wine.command("")[:1]]
+        try:
+            return super().start(*there, environment={**self._wine.environment, **(environment or {})}, **how)
+        finally:
+            self._wrapper.pop()
