@@ -27,10 +27,10 @@ source_file() {
   file=$base/sources/${url##*/}
   if [ ! -e "$file" ]; then
     mkdir -p "$base/sources"
-    local part from
+    local part from snapshot=https://snapshot.debian.org/archive
     part=$(mktemp "$base/sources/.part.XXXXXX")
     # A version that Debian has replaced is in its archive of snapshots.
-    for from in "$url" "${url/#https:\/\/deb.debian.org\/debian/https://snapshot.debian.org/archive/debian/20261129T000000Z}"; do
+    for from in "$url" "$(sed -E "s#^https://deb.debian.org/([^/]*)/#$snapshot/\1/20261129T000000Z/#" <<<"$url")"; do
       curl --fail --silent --show-error --location --retry 3 --max-time 600 --output "$part" "$from" && break
       rm -f "$part"
     done
@@ -288,7 +288,7 @@ build_libarchive() {
   # alone. Reading tars needs neither.
   sed -i 's/^#ifdef __APPLE__$/#if 0/' "$work"/libarchive/libarchive/archive_{cryptor,hmac}_private.h
   for feature in TEST TAR CPIO CAT OPENSSL LIBB2 LZ4 LZO LIBXML2 EXPAT PCREPOSIX ICONV CNG WERROR ACL XATTR NETTLE MBEDTLS; do
-    off+=(-DENABLE_$feature=OFF)
+    off+=("-DENABLE_$feature=OFF")
   done
   cmake_build libarchive "${off[@]}" -DHAVE_COPYFILE_H=OFF -DCMAKE_CROSSCOMPILING_EMULATOR=false -DCMAKE_C_FLAGS="$map -DLZMA_API_STATIC -DLIBARCHIVE_STATIC" -- archive_static
   for feature in Z BZ2 LZMA ZSTD; do
