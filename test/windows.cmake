@@ -1,15 +1,6 @@
-# Of the tests those that run on Windows, under wine where this build is a cross build: the unit tests that need no other
-# system's calls, and hawser.exe from end to end, beside the Linux build in HAWSER_LINUX_BINARY.
-target_sources(hawser_tests PRIVATE
-  net/origin_test.cpp
-  util/error_test.cpp
-  util/interval_set_test.cpp
-  util/json_test.cpp
-  util/platform/machine_test.cpp
-  util/platform/network_test.cpp
-  util/platform/terminal_test.cpp
-  util/platform/windows_test.cpp
-  util/text_test.cpp)
+# Of the tests those that run on Windows, under wine where this build is a cross build: the unit tests of its platform
+# code, and hawser.exe from end to end, beside the Linux build in HAWSER_LINUX_BINARY.
+target_sources(hawser_tests PRIVATE util/platform/windows_test.cpp)
 set(HAWSER_LINUX_BINARY ${PROJECT_SOURCE_DIR}/build/release/hawser CACHE FILEPATH "What hawser.exe is compared with")
 
 set(wine)
