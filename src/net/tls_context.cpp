@@ -276,11 +276,11 @@ TlsContext::TlsContext(const TlsSettings& settings, std::shared_ptr<SystemTrust>
   SSL_CTX_set_post_handshake_auth(context, identities_.empty() ? 0 : 1);
   SSL_CTX_set_verify(context, settings.verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE,
                      settings.verify ? on_verified : nullptr);
-  // Fewer system calls: a read takes whatever the socket has, up to this many bytes, at once.
+  // Fewer system calls: a read takes whatever the socket has, up to this many bytes, at once. The buffer stays with its
+  // connection: where the C library maps memory anew for each (musl), a new one a read takes as long as decrypting.
   SSL_CTX_set_read_ahead(context, 1);
   SSL_CTX_set_default_read_buffer_len(context, 128 * 1024);
-  SSL_CTX_set_mode(context,
-                   SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+  SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
   // An end of stream without close_notify is an end; whether it was too early, HTTP's framing tells.
   SSL_CTX_set_options(context, SSL_OP_IGNORE_UNEXPECTED_EOF);
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
