@@ -1,0 +1,116 @@
+// Layers made again of older ones.
+#include "archive/layer_patch.hpp"
+
+#include "archive/import_fixture.hpp"
+#include "archive/sample_images.hpp"
+#include "support/failure.hpp"
+#include "support/temp_dir.hpp"
+#include "util/byte_text.hpp"
+
+#include <hawser/util/error.hpp>
+
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace hawser::test {
+namespace {
+
+using Bytes = std::span<const std::byte>;
+
+std::vector<Bytes> views_of(const std::vector<std::string>& texts) {
+  std::vector<Bytes> views;
+  for (const std::string& text : texts) views.push_back(as_bytes(text));
+  return views;
+}
+
+std::string patch_of(const std::string& layer, const std::string& plain, const std::vector<std::string>& olds) {
+  return make_layer_patch(as_bytes(layer), as_bytes(plain), views_of(olds));
+}
+
+std::string made_of(const std::string& patch, std::size_t size, const std::vector<std::string>& olds) {
+  std::vector<std::byte> plain(size);
+  std::string made;
+  apply_layer_patch(patch, views_of(olds), plain,
+                    [&](Bytes piece) { made.append(reinterpret_cast<const char*>(piece.data()), piece.size()); });
+  return made;
+}
+
+class LayerPatchTest : public testing::Test {
+ protected:
+  const std::string lib = noise(200'000, 1), tool = noise(90'000, 2), text = noise(3'000, 3);
+  const std::string old = HostileTar().file("lib.so.1.2", lib).file("bin/tool", tool).file("doc", text).end();
+  TempDir directory;
+};
+
+TEST_F(LayerPatchTest, WhatIsThereTakesNoRoom) {
+  std::string changed = lib;
+  changed.insert(100'000, "something new");
+  const std::string plain =
+      HostileTar().file("bin/tool", tool).file("moved/doc", text).file("lib.so.1.3", changed).file("new", "x").end();
+  const std::string layer = gzip(plain), patch = patch_of(layer, plain, {old});
+  EXPECT_LT(patch.size(), 2000U);
+  EXPECT_EQ(made_of(patch, plain.size(), {old}), layer);
+}
+
+TEST_F(LayerPatchTest, SeveralOldLayersAreUsed) {
+  const std::string other = HostileTar().file("other", noise(50'000, 9)).end();
+  const std::string plain = HostileTar().file("other", noise(50'000, 9)).file("bin/tool", tool).end();
+  const std::string patch = patch_of(gzip(plain), plain, {old, other});
+  EXPECT_LT(patch.size(), 1000U);
+  EXPECT_EQ(made_of(patch, plain.size(), {old, other}), gzip(plain));
+  EXPECT_NE(code_of([&] { made_of(patch, plain.size(), {old}); }), Errc{});
+}
+
+TEST_F(LayerPatchTest, NothingInCommonIsRightToo) {
+  for (const std::string& plain : {std::string("no tar at all"), std::string(), noise(70'000, 4)}) {
+    EXPECT_EQ(made_of(patch_of(gzip(plain), plain, {}), plain.size(), {}), gzip(plain));
+    EXPECT_EQ(made_of(patch_of(plain, plain, {old}), plain.size(), {old}), plain) << "a plain tar is its own layer";
+  }
+}
+
+TEST_F(LayerPatchTest, WhatCanNotBeMadeAgainIsRefused) {
+  EXPECT_EQ(code_of([&] { patch_of(zstd(old), old, {old}); }), Errc::unsupported);
+}
+
+TEST_F(LayerPatchTest, HostilePatchesDoNoHarm) {
+  std::string plain = old;
+  plain[150'000] ^= 1;
+  const std::string layer = gzip(plain), patch = patch_of(layer, plain, {old});
+  for (std::size_t i = 0; i < patch.size(); i += 1 + patch.size() / 300)
+    for (const char bits : {'\x01', '\xff'}) {
+      std::string other = patch;
+      other[i] = static_cast<char>(other[i] ^ bits);
+      std::string made;
+      const Errc code = code_of([&] { made = made_of(other, plain.size(), {old}); });
+      EXPECT_TRUE(code == Errc::malformed || (code == Errc{} && !made.empty())) << i;
+    }
+  for (std::size_t size = 0; size < patch.size(); size += 1 + patch.size() / 100)
+    EXPECT_EQ(code_of([&] { made_of(patch.substr(0, size), plain.size(), {old}); }), Errc::malformed) << size;
+  EXPECT_EQ(code_of([&] { made_of(patch, plain.size(), {}); }), Errc::malformed);
+  EXPECT_EQ(code_of([&] { made_of(patch, plain.size() - 1, {old}); }), Errc::malformed);
+  EXPECT_EQ(code_of([&] { made_of(patch, plain.size(), {old.substr(0, 1000)}); }), Errc::malformed);
+  EXPECT_EQ(code_of([&] { made_of("HWSRPTC9" + patch.substr(8), plain.size(), {old}); }), Errc::malformed);
+}
+
+TEST_F(LayerPatchTest, APatchThatClaimsToBeHugeIsRefused) {
+  std::string patch = "HWSRPTC1";
+  put_number(patch, std::uint64_t{1} << 40);
+  put_number(patch, 3);
+  EXPECT_EQ(code_of([&] { made_of(patch + "abc", 10, {old}); }), Errc::malformed);
+}
+
+TEST_F(LayerPatchTest, APlainTarIsWhatItsDiffIdSays) {
+  write_text(directory / "layer", gzip(old));
+  const File file(directory / "layer");
+  const PlainTar plain(directory.path(), Digest::of(old), file);
+  EXPECT_EQ(std::string(reinterpret_cast<const char*>(plain.bytes().data()), plain.bytes().size()), old);
+  EXPECT_THAT(directory.names(), testing::ElementsAre("layer"));
+  EXPECT_EQ(code_of([&] { PlainTar(directory.path(), Digest::of("x"), file); }), Errc::digest_mismatch);
+  EXPECT_EQ(code_of([&] { PlainTar(directory.path(), longest_patched + 1); }), Errc::too_large);
+}
+
+}  // namespace
+}  // namespace hawser::test
