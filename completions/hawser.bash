@@ -72,7 +72,7 @@ _hawser() {
     local options
     case $command in
       pull) options="--platform --all-platforms --from-file --latest --locked --shard --allow-foreign-layers --dry-run --output
-        --output-template --split --force --lock --failed-file --timeline --trace-http --offline --without
+        --output-template --split --force --lock --failed-file --timeline --trace-http --offline --without --fine
         --format --uncompressed --max-concurrent-downloads --max-connections --chunk-size --limit-rate --cache-dir --no-cache
         --verify-cache --import-tar $mirrors $access $general" ;;
       inspect) options="--platform --config --raw $mirrors $access $general" ;;

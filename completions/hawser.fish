@@ -69,6 +69,7 @@ complete -c hawser -n 'contains (__hawser_command) pull' -l trace-http -r -F -d 
 complete -c hawser -n 'contains (__hawser_command) pull apply' -l output-template -x -d 'names of the files'
 complete -c hawser -n 'contains (__hawser_command) pull apply' -l force -d 'write a tar again that is up to date'
 complete -c hawser -n 'contains (__hawser_command) pull' -l without -r -F -d 'leave out the layers that a file tells of'
+complete -c hawser -n 'contains (__hawser_command) pull' -l fine -d 'of layers that resemble those, write the differences alone'
 complete -c hawser -n 'contains (__hawser_command) apply' -l with -r -F -d 'what has the layers that the delta lacks'
 complete -c hawser -n 'contains (__hawser_command) pull' -l offline -d 'take everything from the cache'
 complete -c hawser -n 'contains (__hawser_command) pull' -l shard -x -d 'pull the I-th and every N-th image after it'

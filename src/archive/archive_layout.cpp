@@ -83,6 +83,9 @@ ArchiveLayout::ArchiveLayout(OutputFormat format, const std::vector<ArchiveImage
   if (delta) add(std::string(delta_file), delta->text());
   std::vector<Blob> blobs = blobs_of(images);
   if (delta) std::erase_if(blobs, [&](const Blob& blob) { return delta->left_out.contains(blob.digest); });
+  if (delta)
+    for (const auto& [digest, layer] : delta->left_out)
+      if (layer.patch) blobs.push_back({layer.patch->digest, layer.patch->digest, layer.patch->size});
   std::set<std::string> directories{"blobs/"};
   for (const Blob& blob : blobs) directories.insert("blobs/" + std::string(blob.digest.algorithm_name()) + "/");
   for (const std::string& directory : directories) add(directory, ArchiveEntry::Directory{});

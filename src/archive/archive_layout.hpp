@@ -63,7 +63,7 @@ struct ArchiveEntry {
 class ArchiveLayout {
  public:
   /// Lays the images out, of which no two have the same root; without the layers that `delta` leaves out, and with the
-  /// file that says so. Throws Error{usage} where the format can't hold an index.
+  /// file that says so, and the patches in their place. Throws Error{usage} where the format can't hold an index.
   ArchiveLayout(OutputFormat format, const std::vector<ArchiveImage>& images, const std::optional<Delta>& delta = {});
 
   const std::vector<ArchiveEntry>& entries() const noexcept { return entries_; }

@@ -17,9 +17,10 @@ namespace hawser {
 namespace json = boost::json;
 namespace {
 
-constexpr std::int64_t format_version = 1;
+constexpr std::int64_t format_version = 1, format_version_of_patches = 2;
 constexpr std::size_t longest_name = 1024;  // bytes of what is shown
 constexpr std::size_t most_holders = 1024;  // of one layer
+constexpr std::size_t most_sources = 1024;  // of one patch
 
 /// The object that each element of the list at `name` is.
 std::vector<const json::object*> objects_in(const JsonDocument& document, std::string_view name) {
@@ -33,12 +34,26 @@ std::vector<const json::object*> objects_in(const JsonDocument& document, std::s
   return objects;
 }
 
-std::uint64_t size_in(const JsonDocument& document, const json::object& layer) {
-  const json::value* const size = document.member(layer, "size");
+std::uint64_t size_in(const JsonDocument& document, const json::object& layer, std::string_view name = "size") {
+  const json::value* const size = document.member(layer, name);
   if (!size || !size->is_int64() || size->get_int64() < 0 ||
       static_cast<std::uint64_t>(size->get_int64()) > max_blob_size)
     document.refuse("the size of a layer makes no sense");
   return static_cast<std::uint64_t>(size->get_int64());
+}
+
+LayerPatch patch_in(const JsonDocument& document, const json::object& object) {
+  LayerPatch patch{Digest::parse(document.text(object, "digest")), size_in(document, object),
+                   size_in(document, object, "tar_size")};
+  const json::array* const sources = document.optional_array(object, "from");
+  if (!sources || sources->size() > most_sources) document.refuse("a patch is of nothing, or of too many layers");
+  for (const json::value& source : *sources) {
+    if (!source.is_object()) document.refuse("what a patch is of is no layer");
+    const json::object& members = source.get_object();
+    patch.from.push_back({Digest::parse(document.text(members, "diff_id")),
+                          Digest::parse(document.text(members, "digest")), size_in(document, members)});
+  }
+  return patch;
 }
 
 LeftOutLayer layer_in(const JsonDocument& document, const json::object& object) {
@@ -48,6 +63,10 @@ LeftOutLayer layer_in(const JsonDocument& document, const json::object& object) 
     layer.diff_id = Digest::parse(diff_id);
   const json::value* const plain = document.member(object, "plain");
   layer.plain = plain && plain->is_bool() && plain->get_bool();
+  if (const json::value* const patch = document.member(object, "patch")) {
+    if (!patch->is_object() || !layer.diff_id) document.refuse("a patch makes no sense");
+    layer.patch = patch_in(document, patch->get_object());
+  }
   const json::array* const holders = document.optional_array(object, "held_by");
   if (holders && holders->size() > most_holders) document.refuse("a layer is held by too many");
   for (std::size_t i = 0; holders && i < holders->size(); ++i) {
@@ -64,6 +83,17 @@ DeltaImage image_in(const JsonDocument& document, const json::object& object) {
   if (const std::string platform = document.text(object, "platform"); !platform.empty())
     image.platform = Platform::parse(platform);
   return image;
+}
+
+json::object json_of(const LayerPatch& patch) {
+  json::array sources;
+  for (const LayerPatch::Source& source : patch.from)
+    sources.push_back(json::object{
+        {"diff_id", source.diff_id.to_string()}, {"digest", source.digest.to_string()}, {"size", source.size}});
+  return {{"digest", patch.digest.to_string()},
+          {"size", patch.size},
+          {"tar_size", patch.tar_size},
+          {"from", std::move(sources)}};
 }
 
 }  // namespace
@@ -87,14 +117,17 @@ std::string Delta::text() const {
     if (image.platform) entry["platform"] = image.platform->to_string();
     image_list.push_back(std::move(entry));
   }
+  bool patches = false;
   for (const auto& [digest, layer] : left_out) {
     json::object entry{{"digest", digest.to_string()}, {"size", layer.size}};
     if (layer.diff_id) entry["diff_id"] = layer.diff_id->to_string();
     if (layer.plain) entry["plain"] = true;
+    if (layer.patch) entry["patch"] = json_of(*layer.patch);
+    patches = patches || layer.patch;
     entry["held_by"] = json::array(layer.held_by.begin(), layer.held_by.end());
     layer_list.push_back(std::move(entry));
   }
-  return json::serialize(json::object{{"hawser_delta", format_version},
+  return json::serialize(json::object{{"hawser_delta", patches ? format_version_of_patches : format_version},
                                       {"images", std::move(image_list)},
                                       {"all_platforms", all_platforms},
                                       {"left_out", std::move(layer_list)}});
@@ -103,8 +136,9 @@ std::string Delta::text() const {
 Delta Delta::parse(std::string_view text) try {
   const JsonDocument document("delta", text, max_manifest_size);
   const json::value* const version = document.member(document.object(), "hawser_delta");
-  if (!version || !version->is_int64() || version->get_int64() != format_version)
-    document.refuse("it is not of version " + std::to_string(format_version) + ", the one that this hawser knows");
+  if (!version || !version->is_int64() || version->get_int64() < format_version ||
+      version->get_int64() > format_version_of_patches)
+    document.refuse("it is of a version that this hawser does not know");
   Delta delta;
   for (const json::object* image : objects_in(document, "images")) delta.images.push_back(image_in(document, *image));
   if (delta.images.empty()) document.refuse("it is of no image");

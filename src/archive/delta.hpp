@@ -19,12 +19,29 @@ inline constexpr std::string_view delta_file = "hawser-delta.json";
 /// The annotation of the archive's index.json that has the name of that file.
 inline constexpr std::string_view delta_annotation = "io.github.hawser.delta";
 
+/// What makes a layer of older ones that resemble it (archive/layer_patch.hpp).
+struct LayerPatch {
+  /// An older layer.
+  struct Source {
+    Digest diff_id;
+    Digest digest;           ///< as the one who made the patch had it; of a plain tar its diff ID
+    std::uint64_t size = 0;  ///< bytes under that digest
+  };
+
+  Digest digest;               ///< of the patch, which is a blob of the archive
+  std::uint64_t size = 0;      ///< bytes of it
+  std::uint64_t tar_size = 0;  ///< bytes of the layer's plain tar
+  std::vector<Source> from = {};
+};
+
 /// A layer that an archive lacks.
 struct LeftOutLayer {
-  std::uint64_t size = 0;                 ///< bytes, as the registry serves it
-  std::optional<Digest> diff_id = {};     ///< nothing of what is no layer of a container image
-  bool plain = false;                     ///< what has it is known to have the plain tar alone
-  std::vector<std::string> held_by = {};  ///< what has it, by the names of the files that told so
+  std::uint64_t size = 0;              ///< bytes, as the registry serves it
+  std::optional<Digest> diff_id = {};  ///< nothing of what is no layer of a container image
+  bool plain = false;                  ///< what has it is known to have the plain tar alone
+  std::vector<std::string> held_by =
+      {};  ///< what has it, or what it is patched of, by the names of the files that told so
+  std::optional<LayerPatch> patch = {};  ///< what is in its place; nothing: it is there already
 };
 
 /// An image of a delta.

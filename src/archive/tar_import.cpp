@@ -369,6 +369,9 @@ class ImportScan {
     if (index_json) follow_index(documents_.at(*index_json));
     if (manifest_json) follow_manifest_json(documents_.at(*manifest_json));
     if (images_ == 0 && senseless_) throw *senseless_;
+    if (!result_.delta) return;
+    for (const auto& [digest, layer] : result_.delta->left_out)
+      if (layer.patch) want(layer.patch->digest, Kind::patch, blob_path(layer.patch->digest));
   }
 
   /// Wants what is at `path`, or where nothing is, notes that.
@@ -587,7 +590,8 @@ class Import {
     report_.lacking = tar.lacking.size();
     report_.lost_links = std::move(tar.lost_links);
     try {
-      if (wanted_) std::erase_if(tar.blobs, [this](const ImportedBlob& blob) { return !wanted_(blob); });
+      std::erase_if(tar.blobs,
+                    [this](const ImportedBlob& blob) { return wanted_ ? !wanted_(blob) : blob.kind == Kind::patch; });
       take_blobs(path, tar.blobs);
       if (tar.delta) note_left_out(*tar.delta);
       if (tar.cut) throw *tar.cut;
@@ -697,6 +701,7 @@ class Import {
       ++report_.documents;
       return;
     }
+    if (blob.kind == Kind::patch) return;
     ++report_.layers;
     report_.bytes += blob.size;
     if (blob.kind == Kind::uncompressed_layer) ++report_.uncompressed;

@@ -82,6 +82,7 @@ struct ImportedBlob {
     layer,               ///< a compressed layer under the digest by which a registry serves it
     nameless_layer,      ///< a compressed layer of which but the diff ID is known
     uncompressed_layer,  ///< a plain tar: its digest is a diff ID, by which few registries serve it
+    patch,               ///< what a delta has in a layer's place; taken where it is asked for alone
   };
 
   Digest digest;  ///< what the bytes should hash to, of a nameless layer when inflated; who reads them must check it
@@ -141,7 +142,8 @@ struct ImportReport {
 
 /// Takes the blobs of the image tar at `path` into `store`, each under the digest that its bytes have. A compressed
 /// layer that its name does not tell the digest of is told by its diff ID, and kept under the digest of what is in the
-/// tar. `progress` is told each layer, in words; `wanted` says which blobs are taken (empty: all). Throws
+/// tar. `progress` is told each layer, in words; `wanted` says which blobs are taken (empty: all but
+/// patches). Throws
 /// Error{malformed}, Error{too_large}, Error{disk} or Error{disk_full}; blobs taken until then stay.
 ImportReport import_tar(BlobStore& store, const std::filesystem::path& path,
                         const std::function<void(std::string_view)>& progress = {},

@@ -3,6 +3,7 @@
 #include "cli/commands.hpp"
 #include "cli/pull_run.hpp"
 #include "cli/runtime.hpp"
+#include "pull/patches.hpp"
 #include "pull/storage.hpp"
 #include "util/platform/file.hpp"
 #include "util/text.hpp"
@@ -26,14 +27,19 @@
 namespace hawser {
 namespace {
 
-/// What `file` says it lacks.
-Delta delta_in(const std::string& file) {
+/// What `file` says it lacks; nothing where it is no delta.
+std::optional<Delta> delta_in(const std::string& file) {
   TarImport tar = read_saved_images(file);
   if (tar.cut) throw *tar.cut;
-  if (!tar.delta)
+  return std::move(tar.delta);
+}
+
+Delta last_delta(const std::string& file) {
+  std::optional<Delta> delta = delta_in(file);
+  if (!delta)
     throw Error(Errc::usage, "it is no delta: there is no " + std::string(delta_file) + " in it",
                 "what has layers for one is named by --with");
-  return *std::move(tar.delta);
+  return *std::move(delta);
 }
 
 /// The layers of a delta on their way into a store.
@@ -41,14 +47,19 @@ class Gathering {
  public:
   Gathering(BlobStore& store, Delta delta, bool uncompressed, Progress& progress)
       : store_(store), missing_(std::move(delta.left_out)), uncompressed_(uncompressed), progress_(progress) {
-    for (const auto& [digest, layer] : missing_)
-      if (layer.diff_id) diff_ids_.insert(*layer.diff_id);
+    know_patches(missing_);
     look();
+  }
+
+  /// Counts on the patches of another delta of the row.
+  void know_patches(const std::map<Digest, LeftOutLayer>& left_out) {
+    for (const auto& [digest, layer] : left_out)
+      if (layer.patch) patches_.emplace(digest, layer);
   }
 
   /// Takes all of the delta itself.
   void take_delta(const std::string& file) {
-    const ImportReport report = import_tar(store_, file, tell());
+    const ImportReport report = import_tar(store_, file, tell(), [](const ImportedBlob&) { return true; });
     if (!report.wrong.empty())
       throw Error(Errc::digest_mismatch,
                   "it is damaged: " + report.wrong.front().to_string() + " is not what it claims to be",
@@ -58,10 +69,11 @@ class Gathering {
 
   /// Takes what is missing still out of an archive or a layout.
   void take(const std::string& file) {
-    if (missing_.empty()) return;
-    const auto wanted = [this](const ImportedBlob& blob) {
-      return missing_.contains(blob.digest) || diff_ids_.contains(blob.digest) ||
-             (blob.diff_id && diff_ids_.contains(*blob.diff_id));
+    std::set<Digest> names;
+    for (const auto& [digest, layer] : missing_) name(digest, layer.diff_id, names);
+    if (names.empty()) return;
+    const auto wanted = [&](const ImportedBlob& blob) {
+      return names.contains(blob.digest) || (blob.diff_id && names.contains(*blob.diff_id));
     };
     const ImportReport report = import_tar(store_, file, tell(), wanted);
     for (const Digest& digest : report.wrong)
@@ -70,17 +82,26 @@ class Gathering {
     look();
   }
 
-  /// Throws Error{not_found} where layers are nowhere.
+  /// Makes the layers that there are patches for.
+  void apply_patches() {
+    for (const auto& [digest, layer] : missing_)
+      if (layer.patch) make(digest, layer);
+    look();
+  }
+
+  /// Throws Error{not_found} where layers are nowhere, or what they are patched of.
   void check() const {
-    if (missing_.empty()) return;
-    const bool plain = !uncompressed_ && std::ranges::all_of(missing_, [this](const auto& entry) {
+    std::map<Digest, LeftOutLayer> nowhere;
+    for (const auto& [digest, layer] : missing_) add_nowhere(digest, layer, nowhere);
+    if (nowhere.empty()) return;
+    const bool plain = !uncompressed_ && std::ranges::all_of(nowhere, [this](const auto& entry) {
       return entry.second.diff_id && store_.find_layer(*entry.second.diff_id);
     });
     throw Error(Errc::not_found,
-                counted(missing_.size(), "layer") + (missing_.size() == 1 ? " is" : " are") +
+                counted(nowhere.size(), "layer") + (nowhere.size() == 1 ? " is" : " are") +
                     (plain ? " there in other bytes than the registry's alone, as plain tars or compressed anew:\n"
                            : " neither in the delta, nor in what --with names, nor in the cache:\n") +
-                    describe_layers(missing_, "  "),
+                    describe_layers(nowhere, "  "),
                 plain ? "--uncompressed makes an archive of the plain tars, whose diff IDs hold"
                       : "name what has them with --with");
   }
@@ -98,9 +119,56 @@ class Gathering {
     });
   }
 
+  bool has(const LayerPatch::Source& source) const {
+    return is_there(store_, source.digest, {source.size}) || store_.find_layer(source.diff_id);
+  }
+
+  /// The layer that some patch of the row makes.
+  const std::pair<const Digest, LeftOutLayer>* patched(const Digest& digest,
+                                                       const std::optional<Digest>& diff_id) const {
+    const auto found = std::ranges::find_if(patches_, [&](const auto& entry) {
+      return entry.first == digest || (diff_id && entry.second.diff_id == diff_id);
+    });
+    return found == patches_.end() ? nullptr : &*found;
+  }
+
+  /// Adds the names by which files may have the layer, or what makes it.
+  void name(const Digest& digest, const std::optional<Digest>& diff_id, std::set<Digest>& names) const {
+    if (!names.insert(digest).second) return;
+    if (diff_id) names.insert(*diff_id);
+    const auto* const made = patched(digest, diff_id);
+    if (!made) return;
+    names.insert(made->second.patch->digest);
+    for (const LayerPatch::Source& source : made->second.patch->from)
+      if (!has(source)) name(source.digest, source.diff_id, names);
+  }
+
+  /// Makes a layer by its patch, and what that is of by theirs.
+  void make(const Digest& digest, const LeftOutLayer& layer) {
+    if (!tried_.insert(digest).second || is_there(store_, digest, layer)) return;
+    for (const LayerPatch::Source& source : layer.patch->from)
+      if (const auto* const made = has(source) ? nullptr : patched(source.digest, source.diff_id))
+        make(made->first, made->second);
+    progress_.message("patching " + digest.short_string() + ", " + format_bytes(layer.size));
+    (void)make_layer(digest, layer, store_);
+  }
+
+  /// Where the layer is patched of layers that are nowhere, these are what is missing.
+  void add_nowhere(const Digest& digest, const LeftOutLayer& layer, std::map<Digest, LeftOutLayer>& nowhere) const {
+    bool of_others = false;
+    for (std::size_t i = 0; layer.patch && i < layer.patch->from.size(); ++i) {
+      const LayerPatch::Source& source = layer.patch->from[i];
+      if (has(source)) continue;
+      of_others = true;
+      nowhere.try_emplace(source.digest, LeftOutLayer{source.size, source.diff_id, false, layer.held_by});
+    }
+    if (!of_others) nowhere.try_emplace(digest, layer);
+  }
+
   BlobStore& store_;
   std::map<Digest, LeftOutLayer> missing_;
-  std::set<Digest> diff_ids_;
+  std::map<Digest, LeftOutLayer> patches_;  // of all deltas of the row
+  std::set<Digest> tried_;                  // layers that were to be made
   const bool uncompressed_;
   Progress& progress_;
 };
@@ -146,7 +214,7 @@ ExitCode run_apply_command(const Command& command, const Environment& environmen
     }
   };
   const std::string& last = command.words.back();
-  const Delta delta = in_file(last, [&] { return delta_in(last); });
+  const Delta delta = in_file(last, [&] { return last_delta(last); });
   PullRequest request = request_for(command, delta, progress);
   const std::unique_ptr<TemporaryStore> temporary = temporary_store(command);
   if (temporary) request.cache_directory = temporary->store.directory().string();
@@ -155,9 +223,14 @@ ExitCode run_apply_command(const Command& command, const Environment& environmen
     Gathering layers(store, delta, command.uncompressed, progress);
     in_file(last, [&] { layers.take_delta(last); });
     std::vector<std::string> others(command.words.begin(), command.words.end() - 1);
+    for (const std::string& file : others)
+      if (const auto earlier = in_file(file, [&] { return delta_in(file); })) layers.know_patches(earlier->left_out);
     others.insert(others.end(), command.haves.begin(), command.haves.end());
     for (const std::string& file : others) in_file(file, [&] { layers.take(file); });
-    in_file(last, [&] { layers.check(); });
+    in_file(last, [&] {
+      layers.apply_patches();
+      layers.check();
+    });
     for (const DeltaImage& image : delta.images)
       if (!store.get(image.digest))
         throw Error(Errc::unsupported, printable(last, 4096) + " has no manifest of " + image.reference.familiar(),

@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <fstream>
+#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -88,45 +89,44 @@ std::vector<std::string_view> words_of(std::string_view line) {
   return words;
 }
 
-/// ctr content ls: a blob a line, which begins with its digest; also with -q.
-Have parse_content(std::string_view text, Have have) {
+/// The rows of a table that ctr prints, but for the one that begins with `head`: gives the words of each to `take`.
+Have parse_rows(std::string_view text, std::string_view head, Have have,
+                const std::function<void(Have&, const std::vector<std::string_view>&)>& take) {
   have.kind = Have::Kind::containerd;
   while (!text.empty()) {
     const std::vector<std::string_view> words = words_of(take_line(text));
-    if (words.empty() || words.front() == "DIGEST") continue;
-    const std::optional<Digest> digest = digest_of(words.front());
-    if (!digest) refuse("a line in it does not begin with a digest, as ctr content ls prints it");
-    have.layers.insert(*digest);
+    if (!words.empty() && words.front() != head) take(have, words);
   }
   return have;
 }
 
-/// ctr image ls: name, type and digest of an image a line.
-Have parse_images(std::string_view text, Have have) {
-  have.kind = Have::Kind::containerd;
-  while (!text.empty()) {
-    const std::vector<std::string_view> words = words_of(take_line(text));
-    if (words.empty() || words.front() == "REF") continue;
-    const std::optional<Digest> digest = words.size() > 2 ? digest_of(words[2]) : std::nullopt;
-    if (!digest) refuse("a line in it has no digest in the third place, as ctr image ls prints it");
-    // Some images of containerd have a digest for their name.
-    if (digest_of(words.front())) continue;
-    Reference image = Reference::parse(words.front());
-    image.digest = digest;
-    have.images.push_back(std::move(image));
-    if (have.images.size() > most_images) refuse("it has too many images");
-  }
-  return have;
+/// Of ctr content ls, also with -q: a row begins with the digest of a blob.
+void take_blob(Have& have, const std::vector<std::string_view>& words) {
+  const std::optional<Digest> digest = digest_of(words.front());
+  if (!digest) refuse("a line in it does not begin with a digest, as ctr content ls prints it");
+  have.layers.insert(*digest);
+}
+
+/// Of ctr image ls: name, type and digest of an image.
+void take_image(Have& have, const std::vector<std::string_view>& words) {
+  const std::optional<Digest> digest = words.size() > 2 ? digest_of(words[2]) : std::nullopt;
+  if (!digest) refuse("a line in it has no digest in the third place, as ctr image ls prints it");
+  // Some images of containerd have a digest for their name.
+  if (digest_of(words.front())) return;
+  Reference image = Reference::parse(words.front());
+  image.digest = digest;
+  have.images.push_back(std::move(image));
+  if (have.images.size() > most_images) refuse("it has too many images");
 }
 
 /// What an image tar or layout has.
 Have read_archive(const std::filesystem::path& file, Have have) {
   TarImport tar = read_saved_images(file);
   if (tar.cut) throw *tar.cut;
+  have.path = file.string();
   for (const ImportedBlob& blob : tar.blobs) {
-    if (blob.kind == ImportedBlob::Kind::document) continue;
-    if (blob.kind == ImportedBlob::Kind::layer) have.layers.insert(blob.digest);
-    if (blob.kind == ImportedBlob::Kind::uncompressed_layer) have.layers.insert(blob.digest);
+    if (blob.kind == ImportedBlob::Kind::document || blob.kind == ImportedBlob::Kind::patch) continue;
+    if (blob.kind != ImportedBlob::Kind::nameless_layer) have.layers.insert(blob.digest);
     if (blob.kind != ImportedBlob::Kind::layer) have.diff_ids.insert(blob.digest);
     if (blob.diff_id) have.diff_ids.insert(*blob.diff_id);
   }
@@ -153,8 +153,9 @@ Have parse_have(std::string_view text, std::string_view name) {
   if (text.front() == '[' || text.front() == '{') return parse_inspected(text, std::move(have));
   std::string_view rest = text;
   const std::vector<std::string_view> first = words_of(take_line(rest));
-  if (first.front() == "REF") return parse_images(text, std::move(have));
-  if (first.front() == "DIGEST" || digest_of(first.front())) return parse_content(text, std::move(have));
+  if (first.front() == "REF") return parse_rows(text, "REF", std::move(have), take_image);
+  if (first.front() == "DIGEST" || digest_of(first.front()))
+    return parse_rows(text, "DIGEST", std::move(have), take_blob);
   have.images = ImageLock(text, "as a lock").images();
   if (have.images.empty()) refuse("there is no image in it");
   return have;

@@ -306,6 +306,10 @@ constexpr auto options = std::to_array<OptionInfo>({
      "Write a delta: leave out, and do not fetch, the layers of HAVE, an image tar or layout, a lock, or what docker "
      "image inspect, ctr image ls or ctr content ls print where it is for",
      [](auto& to, auto& value) { to.haves.push_back(value.non_empty()); }},
+    {"fine", 0, "", false, output_group, on_pull,
+     "With --without: of layers that resemble layers of HAVE (image tars and layouts) write the differences alone; "
+     "hawser apply makes them whole, and no engine takes them",
+     [](auto& to, auto&) { to.fine = true; }},
     {"with", 0, "HAVE", true, output_group, on_apply,
      "Take the layers that the delta lacks from HAVE, an image tar or layout; the cache is looked into, too",
      [](auto& to, auto& value) { to.haves.push_back(value.tar()); }},
@@ -561,6 +565,11 @@ void take_options(Command& command, const std::string& name, const Arguments& ar
 /// What holds for every command that writes archives.
 void check_archive(const Command& command) {
   const bool to_stdout = command.output == "-";
+  if (command.fine && command.haves.empty())
+    throw usage("--fine is for deltas, and there is no --without", "name what is there with --without");
+  if (command.fine && command.uncompressed)
+    throw usage("--fine is for the registry's own bytes, and --uncompressed is not",
+                "hawser apply --uncompressed makes plain tars of a delta of --fine");
   if (command.uncompressed && command.format != OutputFormat::docker_archive)
     throw usage("--uncompressed is for --format docker-archive only", "OCI formats keep the registry's own layers");
   if (to_stdout && command.format == OutputFormat::oci_dir)

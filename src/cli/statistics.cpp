@@ -126,6 +126,9 @@ void append_left_out(std::string& out, const PullStatistics& statistics, const L
   std::string_view between = ", there by ";
   for (const std::string& name : names) (out += std::exchange(between, ", ")) += printable(name);
   out += '\n';
+  if (sums.patched_layers > 0)
+    out += "patched: " + counted(sums.patched_layers, "layer") + ", " + format_bytes(sums.patch_bytes) +
+           " instead of " + format_bytes(sums.patched_bytes) + '\n';
 }
 
 void append_transfer(std::string& out, const PullStatistics& statistics) {
@@ -174,7 +177,7 @@ std::string load_command(OutputFormat format, const std::string& path, std::size
 
 /// The engines that take a delta where the layers that it lacks are, in words; empty: none.
 std::string engines_for(const ImageResult& image, const PullStatistics& statistics) {
-  if (statistics.format == OutputFormat::oci_dir) return "";
+  if (statistics.format == OutputFormat::oci_dir || image.sums().patched_layers > 0) return "";
   const std::string docker = statistics.format == OutputFormat::docker_archive && image.for_docker ? "docker load" : "";
   if (statistics.uncompressed) return docker;
   return docker + (docker.empty() ? "" : ", ") + "podman load and ctr image import";
@@ -237,6 +240,9 @@ json::object to_json(const ImageResult& image) {
           {"cached_bytes", sums.cached_bytes},
           {"left_out_layers", sums.left_out_layers},
           {"left_out_bytes", sums.left_out_bytes},
+          {"patched_layers", sums.patched_layers},
+          {"patched_bytes", sums.patched_bytes},
+          {"patch_bytes", sums.patch_bytes},
           {"exit_code", static_cast<int>(exit_code_of(image))},
           {"error", text_or_null(image.error ? image.error->what() : "")},
           {"hint", text_or_null(image.error ? image.error->hint() : "")}};
@@ -308,6 +314,9 @@ std::string statistics_json(const PullStatistics& statistics) {
                                 {"cached_bytes", sums.cached_bytes},
                                 {"left_out_layers", sums.left_out_layers},
                                 {"left_out_bytes", sums.left_out_bytes},
+                                {"patched_layers", sums.patched_layers},
+                                {"patched_bytes", sums.patched_bytes},
+                                {"patch_bytes", sums.patch_bytes},
                                 {"to_fetch_bytes", sums.to_fetch()},
                                 {"received_bytes", statistics.received},
                                 {"resumed_bytes", statistics.dry_run ? sums.resumable_bytes : statistics.resumed},

@@ -43,6 +43,8 @@ class BlobSupply {
   /// The config of an image is there: layers that the cache has by their diff IDs need not be fetched for plain tars.
   /// Returns what of the image's layers would not be fetched were plain tars asked for; 0 where they are.
   std::uint64_t note_diff_ids(const Manifest& manifest, const ImageConfig& config);
+  /// The blob was made by this call, and is where arrivals go.
+  void note_made(const Digest& digest) { fetched_.insert(digest); }
   /// Hashes what deliver() would hash before it took it from the cache.
   asio::awaitable<void> check_cached(const Output& output);
   /// Throws Error{not_found} that names the layers and configs that are not in the cache, for a call that asks nobody.

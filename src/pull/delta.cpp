@@ -140,7 +140,9 @@ bool is_for_docker(const Delta& delta, const Output& output, OutputFormat format
   for (const ArchiveImage& image : output.archive) {
     bool above = false;
     for (const Descriptor& layer : image.manifests.front().manifest.layers) {
-      const bool left_out = delta.left_out.contains(layer.digest);
+      const auto found = delta.left_out.find(layer.digest);
+      const bool left_out = found != delta.left_out.end();
+      if (left_out && found->second.patch) return false;
       if (left_out && above) return false;
       above = above || !left_out;
     }

@@ -273,6 +273,10 @@ ImageConfig Output::read_config(std::size_t position, const ArchiveManifest& man
 
 void Output::leave_out(Delta delta_) {
   std::erase_if(blobs, [&](const auto& blob) { return delta_.left_out.contains(blob.first); });
+  for (const auto& [digest, layer] : delta_.left_out)
+    if (layer.patch)
+      blobs.emplace(layer.patch->digest,
+                    OutputBlob({"application/octet-stream", layer.patch->digest, layer.patch->size}, 0));
   delta = std::move(delta_);
 }
 

@@ -60,7 +60,7 @@ struct Output {
   /// asked for.
   ImageConfig read_config(std::size_t position, const ArchiveManifest& manifest, const std::string& bytes);
 
-  /// Makes it a delta: what that leaves out is no blob of it any more.
+  /// Makes it a delta: what that leaves out is no blob of it any more, and its patches are.
   void leave_out(Delta delta_);
 
   /// Says that it is for this image that the output can't be made, unless the reason is on this side.

@@ -3,6 +3,7 @@
 #include "archive/parts.hpp"
 #include "pull/delta.hpp"
 #include "pull/image_resolver.hpp"
+#include "pull/patches.hpp"
 #include "util/text.hpp"
 
 #include <hawser/util/error.hpp>
@@ -12,6 +13,7 @@
 #include <exception>
 #include <filesystem>
 #include <memory>
+#include <mutex>
 #include <utility>
 
 namespace hawser {
@@ -62,6 +64,7 @@ Pipeline::Pipeline(asio::any_io_executor executor, asio::thread_pool& pool, Pull
       haves_(request_.without),
       output_places_(executor, outputs_at_once),
       blob_places_(executor, blobs_at_once),
+      patch_place_(executor, 1),
       results_(request_.references.size()) {
   for (std::size_t i = 0; i < results_.size(); ++i) results_[i].reference = request_.references[i].reference.familiar();
 }
@@ -89,7 +92,11 @@ asio::awaitable<void> Pipeline::each_output(Storage storage, Step last) {
   // What the cache seemed to have may have turned out to be damaged.
   for (ImageResult& result : results_)
     for (PlannedLayer& layer : result.layers)
-      if (!layer.left_out) layer = supply_->layer(layer.digest);
+      if (!layer.left_out) {
+        const std::uint64_t patch = layer.patch;
+        layer = supply_->layer(layer.digest);
+        layer.patch = patch;
+      }
   co_await end_requests();
 }
 
@@ -113,6 +120,7 @@ asio::awaitable<void> Pipeline::make(Output& output, Step last) {
     output.collect();
     describe(output);
     if (!haves_.empty()) co_await leave_out(output);
+    if (request_.fine && output.delta && last == &Pipeline::write) co_await patch(output);
     const bool up_to_date = co_await is_up_to_date(output);
     if (!up_to_date) co_await (this->*last)(output);
   } catch (const Error& error) {
@@ -208,13 +216,101 @@ asio::awaitable<void> Pipeline::leave_out(Output& output) {
   output.leave_out(make_delta(output, configs, haves_));
   for (const std::string& line : check_delta(*output.delta, haves_, request_.format, request_.uncompressed))
     tell(Importance::warning, line);
+  note_delta(output);
+}
+
+/// Tells the results what the output lacks.
+void Pipeline::note_delta(const Output& output) {
   const bool for_docker = is_for_docker(*output.delta, output, request_.format);
   for (const std::size_t number : output.numbers) {
     ImageResult& result = results_[number];
     result.left_out_for = output.delta->holders();
     result.for_docker = for_docker;
-    for (PlannedLayer& layer : result.layers) layer.left_out = output.delta->left_out.contains(layer.digest);
+    for (PlannedLayer& layer : result.layers) {
+      const auto found = output.delta->left_out.find(layer.digest);
+      const bool lacking = found != output.delta->left_out.end();
+      // What was patched was fetched, too.
+      layer.patch = lacking && found->second.patch ? found->second.patch->size : 0;
+      layer.left_out = lacking && layer.patch == 0;
+    }
   }
+}
+
+/// Keeps hold of the layers that are to be patched, once they are there.
+class Pipeline::LayerFiles final : public ImageOutput {
+ public:
+  explicit LayerFiles(std::vector<Digest> layers) : ImageOutput(std::move(layers)) {}
+
+  void fill(const Digest& digest, const File& source) override {
+    const std::lock_guard lock(mutex_);
+    files_.emplace(digest, source.duplicate());
+  }
+  const std::map<Digest, File>& files() const { return files_; }
+
+ private:
+  void complete() override {}
+
+  std::mutex mutex_;
+  std::map<Digest, File> files_;
+};
+
+/// Fetches the layers of a delta, and leaves those out that a patch is enough for.
+asio::awaitable<void> Pipeline::patch(Output& output) {
+  std::vector<Digest> layers;
+  for (const auto& [digest, blob] : output.blobs)
+    if (blob.diff_id) layers.push_back(digest);
+  LayerFiles files(layers);
+  TaskGroup group(executor_, [&] { supply_->abandon(output.numbers.front()); });
+  for (const Digest& digest : layers) group.start(deliver_in_turn(output, files, digest));
+  co_await group.join();
+  co_await patch_place_.enter();
+  std::exception_ptr failure;
+  try {
+    co_await make_patches(output, files);
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  patch_place_.leave();
+  if (failure) std::rethrow_exception(failure);
+}
+
+asio::awaitable<void> Pipeline::make_patches(Output& output, const LayerFiles& files) {
+  BlobStore& store = *storage_.arrivals();
+  std::set<Digest> known;
+  for (const auto& [digest, layer] : output.delta->left_out)
+    if (layer.diff_id) known.insert(*layer.diff_id);
+  std::optional<PatchMaker> maker;
+  std::vector<std::string> warnings;
+  auto begin = [&] {
+    maker.emplace(store.directory(), haves_, known, [&](const std::string& text) { warnings.push_back(text); });
+  };
+  co_await run_on(pool_, begin);
+  for (const std::string& warning : warnings) tell(Importance::warning, warning);
+  if (maker->empty()) {
+    tell(Importance::warning, "--fine: what --without names has no layers to patch with; an image tar or layout has");
+    co_return;
+  }
+  Delta delta = *output.delta;
+  for (const auto& entry : files.files()) {
+    const Digest& digest = entry.first;
+    const File& file = entry.second;
+    if (stopped_) throw Error(Errc::cancelled, "stopped");
+    const OutputBlob& blob = output.blobs.at(digest);
+    PatchMaker::Made made;
+    auto make = [&] { made = maker->make(file, *blob.diff_id, store); };
+    co_await run_on(pool_, make);
+    if (!made.patch) {
+      tell(Importance::warning, "the layer " + digest.short_string() + " is in the delta as a whole: " + made.reason);
+      continue;
+    }
+    supply_->note_made(made.patch->digest);
+    LeftOutLayer layer{blob.descriptor.size, *blob.diff_id};
+    layer.held_by = maker->holders();
+    layer.patch = std::move(made.patch);
+    delta.left_out.emplace(digest, std::move(layer));
+  }
+  output.leave_out(std::move(delta));
+  note_delta(output);
 }
 
 /// Whether the output is there as write() would make it. An archive gets its name when it is whole, so its layers are

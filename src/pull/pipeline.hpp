@@ -44,6 +44,7 @@ class Pipeline {
  private:
   using Step = asio::awaitable<void> (Pipeline::*)(Output&);
   using Configs = std::map<Digest, std::string>;  // their bytes
+  class LayerFiles;
 
   asio::awaitable<void> each_output(Storage storage, Step last);
   asio::awaitable<void> end_requests();
@@ -52,6 +53,9 @@ class Pipeline {
   asio::awaitable<void> look_up_haves();
   asio::awaitable<void> look_up(Have& have, Reference image, std::optional<Platform> platform);
   asio::awaitable<void> leave_out(Output& output);
+  asio::awaitable<void> patch(Output& output);
+  asio::awaitable<void> make_patches(Output& output, const LayerFiles& files);
+  void note_delta(const Output& output);
   asio::awaitable<std::string> config_of(Output& output, std::size_t position, const ArchiveManifest& manifest);
   asio::awaitable<bool> is_up_to_date(Output& output);
   asio::awaitable<void> check(Output& output);
@@ -77,6 +81,7 @@ class Pipeline {
   std::optional<BlobSupply> supply_;
   Semaphore output_places_;
   Semaphore blob_places_;
+  Semaphore patch_place_;  // one output after the other: patches take memory
   std::vector<ImageResult> results_;
   bool stopped_ = false;
 };

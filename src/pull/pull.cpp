@@ -20,6 +20,11 @@ void LayerSums::add(const PlannedLayer& layer) {
   }
   if (!layer.attestation) ++layers;
   bytes += layer.size;
+  if (layer.patch > 0) {
+    ++patched_layers;
+    patched_bytes += layer.size;
+    patch_bytes += layer.patch;
+  }
   if (!layer.complete) {
     resumable_bytes += layer.there;
     return;

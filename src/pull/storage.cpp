@@ -14,8 +14,8 @@ namespace fs = std::filesystem;
 fs::path scratch_directory(const PullRequest& request, const std::vector<Output>& outputs) {
   const std::string& path = outputs.front().path;
   if (path == "-") return fs::temp_directory_path();
-  const bool straight =
-      request.format != OutputFormat::oci_dir && !request.uncompressed && request.split == 0 && outputs.size() == 1;
+  const bool straight = request.format != OutputFormat::oci_dir && !request.uncompressed && request.split == 0 &&
+                        !request.fine && outputs.size() == 1;
   return straight ? fs::path() : directory_of(path);
 }
 

@@ -50,6 +50,22 @@ TEST(Delta, IsReadAsItWasWritten) {
   EXPECT_THAT(again.holders(), ElementsAre("a", "b", "old.tar"));
 }
 
+TEST(Delta, PatchesAreOfTheSecondVersion) {
+  Delta delta = delta_without(x);
+  EXPECT_THAT(delta.text(), HasSubstr("\"hawser_delta\":1"));
+  delta.left_out.at(x).patch = LayerPatch{y, 12, 3456, {{x, y, 789}}};
+  EXPECT_THAT(delta.text(), HasSubstr("\"hawser_delta\":2"));
+  const Delta again = Delta::parse(delta.text());
+  EXPECT_EQ(again.text(), delta.text());
+  const LayerPatch patch = again.left_out.at(x).patch.value();
+  EXPECT_EQ(patch.digest, y);
+  EXPECT_EQ(patch.size, 12U);
+  EXPECT_EQ(patch.tar_size, 3456U);
+  EXPECT_EQ(patch.from.at(0).diff_id, x);
+  EXPECT_EQ(patch.from.at(0).digest, y);
+  EXPECT_EQ(patch.from.at(0).size, 789U);
+}
+
 TEST(Delta, WhatMakesNoSenseIsRefused) {
   const std::string images = R"("images":[{"reference":"a:1","digest":")" + x.to_string() + R"("}])";
   const auto with = [&](const std::string& members) { return "{\"hawser_delta\":1," + members + "}"; };
@@ -75,7 +91,13 @@ TEST(Delta, WhatMakesNoSenseIsRefused) {
            layer("\"diff_id\":\"sha256:0\",\"size\":1"),
            layer("\"size\":1,\"held_by\":[1]"),
            layer("\"size\":1,\"held_by\":[\"" + std::string(2000, 'a') + "\"]"),
-           "{\"hawser_delta\":2," + images + ",\"left_out\":[]}",
+           layer("\"size\":1,\"diff_id\":\"" + x.to_string() + "\",\"patch\":1"),
+           layer("\"size\":1,\"patch\":{}"),
+           layer("\"size\":1,\"diff_id\":\"" + x.to_string() + R"(","patch":{"digest":")" + x.to_string() +
+                 R"(","size":1,"tar_size":1,"from":[1]})"),
+           layer("\"size\":1,\"diff_id\":\"" + x.to_string() + R"(","patch":{"digest":")" + x.to_string() +
+                 R"(","size":1,"tar_size":-1,"from":[]})"),
+           "{\"hawser_delta\":3," + images + ",\"left_out\":[]}",
            "{" + images + ",\"left_out\":[]}",
            std::string(100, '['),
        }) {

@@ -88,6 +88,23 @@ TEST(Statistics, OfADeltaWhatWasLeftOut) {
   EXPECT_EQ(json.at("images").at(0).at("left_out_layers").to_number<int>(), 1);
 }
 
+TEST(Statistics, OfAFineDeltaWhatWasPatched) {
+  PullStatistics statistics = sample();
+  statistics.delta = true;
+  statistics.images[0].output = "app.delta.tar";
+  statistics.images[0].layers[0].patch = 1'500'000;
+  const std::string text = format_statistics(statistics);
+  EXPECT_THAT(text, HasSubstr("left out: 0 layers"));
+  EXPECT_THAT(text, HasSubstr("patched: 1 layer, 1.5 MB instead of 25.0 MB\n"));
+  EXPECT_THAT(text, Not(HasSubstr("taken as it is")));
+  const auto json = boost::json::parse(statistics_json(statistics));
+  for (const auto& sums : {json, json.at("images").at(0)}) {
+    EXPECT_EQ(sums.at("patched_layers").to_number<int>(), 1);
+    EXPECT_EQ(sums.at("patched_bytes").to_number<int>(), 25'000'000);
+    EXPECT_EQ(sums.at("patch_bytes").to_number<int>(), 1'500'000);
+  }
+}
+
 TEST(Statistics, ALayerThatOneOutputNeedsIsNotLeftOut) {
   PullStatistics statistics = sample();
   statistics.images.push_back(statistics.images[0]);

@@ -358,6 +358,133 @@ def test_other_platforms_and_several_images(hawser, registry):
     assert (hawser.directory / "whole.tar").read_bytes() == (hawser.directory / "pulled.tar").read_bytes()
 
 
+# -- --fine: the differences of layers
+
+
+class Versions:
+    """Images of one layer that has Debian packages and a file that changes, in the registry."""
+
+    def __init__(self, hawser, registry, compression="gzip"):
+        self.hawser, self.registry, self.compression = hawser, registry, compression
+        self.files = _package_files("bash", "coreutils")
+
+    def push(self, tag):
+        program = bytearray(self.files["bin/bash"])
+        program[5000:5000] = tag.encode() * 100
+        image = images.Image([images.layer(self.files | {"bin/bash-static": bytes(program), "app/version": tag.encode()},
+                                           self.compression)])
+        return self.registry.push(f"deltas/fine-{self.compression}", image, tag), image
+
+    def pull(self, name, *options, output):
+        return self.hawser.pull(self.registry, "--no-cache", *options, name, output=output)
+
+    def size(self, name):
+        return (self.hawser.directory / name).stat().st_size
+
+    def check_whole(self, *arguments):
+        """That hawser apply writes what a pull writes."""
+        done = self.hawser.run("apply", "--no-cache", *arguments, "-o", "whole.tar")
+        assert done.code == 0, done.err
+        assert (self.hawser.directory / "whole.tar").read_bytes() == (self.hawser.directory / "pulled.tar").read_bytes()
+
+
+@pytest.fixture
+def versions(hawser, registry):
+    return Versions(hawser, registry)
+
+
+@pytest.mark.sanitized
+def test_a_fine_delta_has_the_differences_alone(versions):
+    old, new = versions.push("1")[0], versions.push("2")[0]
+    versions.pull(old, output="old.tar")
+    said = versions.pull(new, "--without", "old.tar", "--fine", output="fine.tar").out.decode()
+    assert "patched: 1 layer, " in said and "taken as it is" not in said
+    versions.pull(new, output="pulled.tar")
+    assert versions.size("fine.tar") * 20 < versions.size("pulled.tar")
+    versions.check_whole("fine.tar", "--with", "old.tar")
+    assert versions.hawser.leftovers() == ["fine.tar", "old.tar", "pulled.tar", "whole.tar"]
+
+
+def test_a_fine_delta_of_a_layout(versions):
+    old, new = versions.push("1")[0], versions.push("2")[0]
+    layout = ["--format", "oci-dir"]
+    versions.pull(old, *layout, output="old")
+    versions.pull(new, *layout, "--without", "old", "--fine", output="fine")
+    versions.pull(new, output="pulled.tar")
+    versions.check_whole("fine", "--with", "old")
+
+
+def test_fine_deltas_in_a_row(versions):
+    names = [versions.push(tag)[0] for tag in ("1", "2", "3")]
+    for number, name in enumerate(names[:2]):
+        versions.pull(name, output=f"{number}.tar")
+    versions.pull(names[1], "--without", "0.tar", "--fine", output="1.delta.tar")
+    versions.pull(names[2], "--without", "1.tar", "--fine", output="2.delta.tar")
+    versions.pull(names[2], output="pulled.tar")
+    versions.check_whole("1.delta.tar", "2.delta.tar", "--with", "0.tar")
+
+
+def test_what_a_fine_delta_is_patched_of_is_named(versions, docker, podman, containerd):
+    (old, old_image), (new, _) = versions.push("1"), versions.push("2")
+    versions.pull(old, output="old.tar")
+    versions.pull(new, "--without", "old.tar", "--fine", output="fine.tar")
+    done = versions.hawser.run("apply", "--no-cache", "fine.tar", "-o", "whole.tar")
+    assert done.code == NOT_FOUND and old_image.layers[0].digest in done.err and "in old.tar" in done.err
+    done = versions.hawser.run("import", "--cache-dir", versions.hawser.cache, "fine.tar")
+    assert done.code == INTEGRITY and b"it is a delta, and lacks 1 layer" in done.out
+    for engine in (docker, podman, containerd):
+        engine.load(versions.hawser.directory / "old.tar")
+        with pytest.raises(EngineError):
+            engine.load(versions.hawser.directory / "fine.tar")
+        engine.remove(old)
+    if new in containerd.digests():
+        containerd.remove(new)
+
+
+@pytest.mark.parametrize("by", ["docker", "podman"])
+def test_a_fine_delta_of_what_engines_have_pushed(by, versions, docker, podman, containerd):
+    """docker compresses by Go's own library, podman by another one."""
+    pushed = []
+    for tag in ("1", "2"):
+        name, _ = versions.push(tag)
+        versions.pull(name, output=f"{tag}.tar")
+        engine = {"docker": docker, "podman": podman}[by]
+        engine.load(versions.hawser.directory / f"{tag}.tar")
+        pushed.append(name.replace("fine-gzip", f"fine-by-{by}"))
+        engine.do("tag", name, pushed[-1])
+        engine.do("push", *(["--tls-verify=false", "--compression-format=gzip"] if by == "podman" else []), pushed[-1])
+        engine.remove(name)
+        engine.remove(pushed[-1])
+    versions.pull(pushed[0], output="old.tar")
+    versions.pull(pushed[1], "--without", "old.tar", "--fine", output="fine.tar")
+    versions.pull(pushed[1], output="pulled.tar")
+    assert versions.size("fine.tar") * (20 if by == "docker" else 2) < versions.size("pulled.tar")
+    versions.check_whole("fine.tar", "--with", "old.tar")
+    for engine in (docker, podman, containerd):
+        engine.load(versions.hawser.directory / "whole.tar")
+    assert podman.digest(pushed[1]) == containerd.digests()[pushed[1]]
+    assert docker.image_id(pushed[1]) == podman.image_id(pushed[1])
+    for engine in (docker, podman, containerd):
+        engine.remove(pushed[1])
+
+
+def test_what_can_not_be_made_again_is_there_as_a_whole(hawser, registry):
+    versions = Versions(hawser, registry, "zstd")
+    old, (new, image) = versions.push("1")[0], versions.push("2")
+    versions.pull(old, output="old.tar")
+    said = versions.pull(new, "--without", "old.tar", "--fine", output="fine.tar").err
+    assert "is in the delta as a whole" in said
+    assert Archive(hawser.directory / "fine.tar").blob(image.layers[0].digest) == image.layers[0].data
+
+
+def test_lists_have_nothing_to_patch_with(pair):
+    pair.pull("--lock", "old.lock", "--dry-run", pair.old, output="unused.tar")
+    assert "no layers to patch with" in pair.delta("--fine", have="old.lock").err
+    check_delta(pair, Archive(pair.path("delta.tar")))
+    for options in (["--fine"], ["--fine", "--without", "old.tar", "--uncompressed"]):
+        assert pair.hawser.run(*pair.hawser.pull_arguments(pair.registry, *options, pair.new)).code == USAGE
+
+
 # -- what engines take as it is: a test for each row of docs/deltas.md
 
 

@@ -61,7 +61,7 @@ class DeltaTest : public testing::Test {
   PullRequest request;
   std::vector<ArchiveImage> archive;
   std::map<Digest, ImageConfig> configs;
-  const Have files{"old.tar", Have::Kind::files, {Digest::of("a")}, {tar("b")}};
+  const Have files{"old.tar", "", Have::Kind::files, {Digest::of("a")}, {tar("b")}};
 };
 
 TEST_F(DeltaTest, LayersAreKnownByDigestAndByDiffId) {
@@ -78,15 +78,15 @@ TEST_F(DeltaTest, LayersAreKnownByDigestAndByDiffId) {
 
 TEST_F(DeltaTest, SeveralFilesAreToldOf) {
   add("2", {"a", "c"});
-  const Delta delta =
-      make({files, {"old.tar", Have::Kind::files, {Digest::of("a")}}, {"b", Have::Kind::files, {}, {tar("a")}}});
+  const Delta delta = make(
+      {files, {"old.tar", "", Have::Kind::files, {Digest::of("a")}}, {"b", "", Have::Kind::files, {}, {tar("a")}}});
   EXPECT_THAT(delta.left_out.at(Digest::of("a")).held_by, ElementsAre("old.tar", "b"));
   EXPECT_FALSE(delta.left_out.at(Digest::of("a")).plain);
 }
 
 TEST_F(DeltaTest, DockerKnowsALayerByWhatIsBelowIt) {
   const Have docker{
-      "docker.json", Have::Kind::docker, {}, {tar("a"), tar("b")}, {tar("a"), chain_id(tar("a"), tar("b"))}};
+      "docker.json", "", Have::Kind::docker, {}, {tar("a"), tar("b")}, {tar("a"), chain_id(tar("a"), tar("b"))}};
   add("2", {"a", "b", "c"});
   EXPECT_EQ(make({docker}).left_out.size(), 2U);
   add("3", {"b", "a"});
@@ -95,7 +95,7 @@ TEST_F(DeltaTest, DockerKnowsALayerByWhatIsBelowIt) {
 
 TEST_F(DeltaTest, ContainerdKnowsDigestsAlone) {
   add("2", {"a", "b"});
-  EXPECT_THAT(left_out(make({{"ctr.txt", Have::Kind::containerd, {Digest::of("a")}, {tar("b")}}})),
+  EXPECT_THAT(left_out(make({{"ctr.txt", "", Have::Kind::containerd, {Digest::of("a")}, {tar("b")}}})),
               ElementsAre(Digest::of("a")));
 }
 
@@ -109,9 +109,9 @@ TEST_F(DeltaTest, ALayerWithoutAConfigIsKnownByDigest) {
 
 TEST_F(DeltaTest, WhatAnEngineWouldRefuseIsRefusedByName) {
   add("2", {"a", "b"});
-  const Have docker{"docker.json", Have::Kind::docker, {}, {}, {tar("a")}};
-  const Have podman{"podman.json", Have::Kind::podman, {}, {tar("a")}};
-  const Have ctr{"ctr.txt", Have::Kind::containerd, {Digest::of("a")}};
+  const Have docker{"docker.json", "", Have::Kind::docker, {}, {}, {tar("a")}};
+  const Have podman{"podman.json", "", Have::Kind::podman, {}, {tar("a")}};
+  const Have ctr{"ctr.txt", "", Have::Kind::containerd, {Digest::of("a")}};
   struct Case {
     const Have& have;
     OutputFormat format;
@@ -144,21 +144,21 @@ TEST_F(DeltaTest, WhatAnEngineWouldRefuseIsRefusedByName) {
 
 TEST_F(DeltaTest, WhatIsNotKnownIsSaid) {
   add("2", {"a", "b"});
-  const Have podman{"podman.json", Have::Kind::podman, {}, {tar("a")}};
+  const Have podman{"podman.json", "", Have::Kind::podman, {}, {tar("a")}};
   const auto told = [&](const Have& have, bool uncompressed = false) {
     return check_delta(make({have}), {have}, OutputFormat::docker_archive, uncompressed);
   };
   EXPECT_THAT(told(podman), ElementsAre(HasSubstr("podman.json does not tell")));
   EXPECT_THAT(told(files), ElementsAre(HasSubstr("1 layer of what is left out is there as plain tar alone")));
   EXPECT_THAT(told(files, true), IsEmpty());
-  EXPECT_THAT(told({"other.tar", Have::Kind::files, {Digest::of("z")}}), IsEmpty());
+  EXPECT_THAT(told({"other.tar", "", Have::Kind::files, {Digest::of("z")}}), IsEmpty());
 }
 
 TEST_F(DeltaTest, DockerTakesWhatLacksTheLowestLayers) {
   add("2", {"a", "b", "c"});
   EXPECT_TRUE(for_docker(make({files})));
   EXPECT_FALSE(for_docker(make({files}), OutputFormat::oci_archive));
-  EXPECT_FALSE(for_docker(make({{"x", Have::Kind::files, {Digest::of("b")}}})));
+  EXPECT_FALSE(for_docker(make({{"x", "", Have::Kind::files, {Digest::of("b")}}})));
 }
 
 }  // namespace

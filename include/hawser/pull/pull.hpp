@@ -87,7 +87,8 @@ struct Have {
   /// What has the layers: files that hawser reads, or an engine, of which the file is a list.
   enum class Kind { files, docker, podman, containerd };
 
-  std::string name;  ///< of the file; is written into the output
+  std::string name;       ///< of the file; is written into the output
+  std::string path = {};  ///< of the file, where it has layers itself: an image tar or layout
   Kind kind = Kind::files;
   std::set<Digest> layers = {};        ///< by the digests by which registries serve them
   std::set<Digest> diff_ids = {};      ///< by those of the plain tars
@@ -114,6 +115,8 @@ struct PullRequest {
   std::uint64_t split = 0;    ///< bytes of the parts that archives in files are written as; 0: they are written whole
   /// Where it is not empty, each output is a delta: what these have is left out, and neither fetched.
   std::vector<Have> without;
+  /// Of layers that resemble layers of `without` the differences alone go into the delta, where that is possible.
+  bool fine = false;
 
   std::string cache_directory;  ///< empty: no cache
   bool verify_cache = false;    ///< hash every blob that comes from the cache
@@ -133,6 +136,7 @@ struct PlannedLayer {
   bool complete = false;     ///< whether it need not be fetched
   bool attestation = false;  ///< of a build attestation, which is no layer of the image
   bool left_out = false;     ///< of a delta: neither fetched nor written
+  std::uint64_t patch = 0;   ///< of a delta: bytes that were written in its place; 0: it was written itself
 };
 
 /// What layers add up to. Attestations count as bytes, but not as layers. What is left out counts as that alone.
@@ -144,6 +148,9 @@ struct LayerSums {
   std::uint64_t resumable_bytes = 0;  ///< of the others, what an interrupted call had left
   std::size_t left_out_layers = 0;
   std::uint64_t left_out_bytes = 0;
+  std::size_t patched_layers = 0;   ///< of the layers, those in whose places patches were written
+  std::uint64_t patched_bytes = 0;  ///< of these layers
+  std::uint64_t patch_bytes = 0;    ///< of the patches
 
   void add(const PlannedLayer& layer);
   std::uint64_t to_fetch() const { return bytes - cached_bytes - resumable_bytes; }
