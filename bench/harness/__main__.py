@@ -9,7 +9,7 @@ import signal
 import sys
 from pathlib import Path
 
-from . import batch, fleet, images, link_check, registry, report
+from . import batch, fleet, images, link_check, pairs, registry, report
 from .link import SERVER_ADDRESS, Network, remove_stale_namespaces
 from .measure import Runner, run_rounds
 from .scenarios import ANOTHER, SCENARIOS
@@ -42,6 +42,8 @@ def parse_arguments():
                         f"{', '.join(fleet.CACHES)}; ways: {', '.join(fleet.WAYS)}")
     parser.add_argument("--batch", action="store_true",
                         help="measure only a list of 30 images, three of them broken, against loops")
+    parser.add_argument("--pairs", action="store_true",
+                        help="measure only deltas between five pairs of images of Debian packages, without a slow link")
     parser.add_argument("--at-most", type=float, default=float("inf"), metavar="RATIO",
                         help="with --fleet: fail where the list crosses the far link more often")
     parser.add_argument("--markdown", action="store_true", help="print tables as Markdown")
@@ -161,6 +163,10 @@ def main():
         return
     if arguments.batch:
         measure_batch(arguments)
+        return
+    if arguments.pairs:
+        paths = Paths(arguments)
+        pairs.measure(os.environ["HAWSER_BIN"], arguments.work_dir.resolve(), paths.certificates, paths.authority)
         return
     tools = choose_tools([name for name in arguments.tools.split(",") if name])
     paths = Paths(arguments)
