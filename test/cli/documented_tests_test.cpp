@@ -1,4 +1,5 @@
 // docs/usage.md, the man page and the shell completions must name what the option table has, and nothing else.
+// Translations have what their pages have, and what is promised is tested.
 #include "cli/options.hpp"
 #include "util/platform/file.hpp"
 #include "util/text.hpp"
@@ -88,6 +89,54 @@ TEST(Documentation, TheListOfOptionsHasEveryOne) {
   const auto words = words_after(text, "--");
   for (const std::string& option : all_options()) EXPECT_TRUE(words.contains(option)) << option;
   expect_every_command(text);
+}
+
+/// What a line of a code block says in every language: without its explanation, which stands after two spaces or "#".
+std::string_view code_of(std::string_view line) {
+  const std::size_t begin = std::min(line.find_first_not_of(' '), line.size());
+  if (begin > 8) return {};  // an explanation that has a line of its own
+  line.remove_prefix(begin);
+  if (line.starts_with('#')) return "#";
+  return line.substr(0, std::min(line.find("  "), line.find(" #")));
+}
+
+/// What a page and its translations have in common: the levels of its headings, its code, and the options and other
+/// code at which each row of a table begins.
+std::vector<std::string> outline_of(const std::string& text) {
+  std::vector<std::string> outline;
+  bool in_code = false;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with("```")) {
+      in_code = !in_code;
+    } else if (in_code) {
+      if (const std::string_view code = code_of(line); !code.empty()) outline.emplace_back(code);
+    } else if (line.starts_with('#')) {
+      outline.push_back(line.substr(0, line.find(' ')));
+    } else if (line.starts_with("| ")) {
+      std::string row = "|";
+      const std::string cell = line.substr(0, line.find(" | "));
+      for (auto begin = cell.find('`'); begin != std::string::npos;) {
+        const std::size_t end = std::min(cell.find('`', begin + 1), cell.size() - 1);
+        row += " " + cell.substr(begin, end + 1 - begin);
+        begin = cell.find('`', end + 1);
+      }
+      outline.push_back(row);
+    }
+  }
+  return outline;
+}
+
+TEST(Documentation, TranslationsKeepInStep) {
+  for (const std::string page : {"README", "docs/usage"}) {
+    const std::string original = text_of(page + ".md");
+    ASSERT_GT(outline_of(original).size(), 60U) << page;
+    for (const std::string language : {".ja.md", ".zh.md"}) {
+      const std::string translation = text_of(page + language);
+      EXPECT_EQ(outline_of(translation), outline_of(original)) << page << language;
+      EXPECT_EQ(words_after(translation, "--"), words_after(original, "--")) << page << language;
+    }
+  }
 }
 
 /// "ResetOr503/LimitedConnections" and "ThePullStepsBack/0" are names of parameters, too.
