@@ -23,6 +23,7 @@ using Bytes = std::span<const std::byte>;
 constexpr std::size_t window_size = 32768;
 constexpr std::size_t longest_match = 258;
 constexpr std::size_t most_tokens = 16 * 1024 * 1024;  // of a block
+constexpr std::size_t most_members = 1'000'000;
 constexpr std::size_t literal_codes = 286, distance_codes = 30, end_of_block = 256;
 constexpr std::size_t sampled_tokens = 60'000;  // by which a model is chosen
 
@@ -152,10 +153,10 @@ std::vector<std::uint16_t> codes_of(const Lengths& lengths) {
   return codes;
 }
 
-/// Codes to read by: what each 15 bits begin with.
+/// Codes to read by: what as many bits as the longest one has begin with.
 class DecodeTable {
  public:
-  explicit DecodeTable(const Lengths& lengths) : entries_(1 << 15) {
+  explicit DecodeTable(const Lengths& lengths) : entries_(std::size_t{1} << std::ranges::max(lengths)) {
     std::uint32_t used = 0;
     for (const std::uint8_t length : lengths)
       if (length > 0) used += 1U << (15 - length);
@@ -167,7 +168,7 @@ class DecodeTable {
           entries_[at] = static_cast<std::uint16_t>(i << 4 | lengths[i]);
   }
   std::size_t read(BitReader& bits) const {
-    const std::uint16_t entry = entries_[bits.peek() & 0x7fff];
+    const std::uint16_t entry = entries_[bits.peek() & (entries_.size() - 1)];
     if (entry == 0) damaged("there is no such code");
     bits.skip(entry & 15);
     return entry >> 4;
@@ -347,11 +348,25 @@ std::size_t same_bytes(const std::byte* a, const std::byte* b, std::size_t most)
   return same;
 }
 
+/// Where bytes were seen before, for all members of a stream one after the other: places in all of it, counted from 1.
+/// Those of earlier members lie before the one at hand, so that nobody has to forget them.
+struct Chains {
+  std::vector<std::uint32_t> heads, previous;
+
+  /// Most members of a hostile stream never come so far.
+  void make() {
+    if (!heads.empty()) return;
+    heads.resize(1 << 17);
+    previous.resize(window_size);
+  }
+};
+
 /// Says at each place what a compressor would take next, given what was really taken before.
 class Predictor {
  public:
-  Predictor(Parameters parameters, Bytes plain)
-      : is_(parameters), plain_(plain), heads_(is_.family == Family::go ? 1 << 17 : 1 << 15), previous_(window_size) {}
+  /// `plain` from the member's first byte on, which is at `origin`; what came before has used the same `chains`.
+  Predictor(Parameters parameters, Bytes plain, std::size_t origin, Chains& chains)
+      : is_(parameters), plain_(plain), origin_(origin), chains_(chains) {}
 
   std::size_t position() const { return at_; }
 
@@ -389,9 +404,16 @@ class Predictor {
 
   void insert_to(std::size_t at) {
     for (; inserted_ <= at && inserted_ + is_.shortest() <= plain_.size(); ++inserted_) {
-      std::uint32_t& head = heads_[hash(inserted_)];
-      previous_[inserted_ % window_size] = std::exchange(head, static_cast<std::uint32_t>(inserted_ + 1));
+      std::uint32_t& head = chains_.heads[hash(inserted_)];
+      chains_.previous[inserted_ % window_size] =
+          std::exchange(head, static_cast<std::uint32_t>(origin_ + inserted_ + 1));
     }
+  }
+
+  /// The place before it in its chain, counted from 1 in this member; 0: there is none.
+  std::size_t before(std::size_t at) const {
+    const std::size_t place = chains_.previous[at % window_size];
+    return place > origin_ ? place - origin_ : 0;
   }
 
   /// The first place that a copy at `at` may come from.
@@ -404,6 +426,7 @@ class Predictor {
 
   /// The longest copy at `at` that is longer than `length`.
   Token search(std::size_t at, std::size_t length) {
+    chains_.make();
     insert_to(at);
     const std::size_t left = std::min(plain_.size() - std::min(at, plain_.size()), longest_match);
     const std::size_t first = reach(at);
@@ -413,7 +436,7 @@ class Predictor {
     Token best;
     std::size_t longest = is_.family == Family::go ? is_.shortest() - 1 : length;
     const std::byte* const here = plain_.data() + at;
-    for (std::size_t from = previous_[at % window_size]; from > first && tries > 0; --tries) {
+    for (std::size_t from = before(at); from > first && tries > 0; --tries) {
       const std::byte* const there = plain_.data() + from - 1;
       if (longest < left && there[longest] == here[longest]) {
         const std::size_t same = same_bytes(there, here, left);
@@ -424,7 +447,7 @@ class Predictor {
           if (same >= nice) break;
         }
       }
-      const std::size_t next = previous_[(from - 1) % window_size];
+      const std::size_t next = before(from - 1);
       if (next >= from) break;  // it has been overwritten
       from = next;
     }
@@ -434,7 +457,8 @@ class Predictor {
 
   const Parameters is_;
   const Bytes plain_;
-  std::vector<std::uint32_t> heads_, previous_;  // places, counted from 1
+  const std::size_t origin_;
+  Chains& chains_;
   std::size_t at_ = 0, inserted_ = 0, base_ = 0;
   std::optional<Token> pending_;  // what was found for the place already
   std::optional<Token> ahead_;    // and for the one after it
@@ -597,13 +621,18 @@ std::optional<std::pair<Token, std::byte>> read_token(BitReader& bits, const Dec
 /// One stream of deflate, read beside what a model expects.
 class Describer {
  public:
-  /// `plain` from the member's first byte on, and its bits.
-  Describer(Parameters parameters, Bytes plain, BitReader bits)
-      : parameters_(parameters), plain_(plain), bits_(bits), predictor_(parameters, plain) {}
+  /// `plain` from the member's first byte on, which is at `origin`, and its bits; what it says has at most `longest`
+  /// bytes.
+  Describer(Parameters parameters, Bytes plain, std::size_t origin, BitReader bits, Chains& chains, std::size_t longest)
+      : parameters_(parameters),
+        plain_(plain),
+        bits_(bits),
+        predictor_(parameters, plain, origin, chains),
+        longest_(longest) {}
 
-  /// Reads to the end, or no more than about so many tokens.
+  /// Reads to the end, or no more than about so many tokens, or until it is too long.
   void run(std::size_t most = static_cast<std::size_t>(-1)) {
-    for (bool last = false; !last && tokens_ < most;) {
+    for (bool last = false; !last && tokens_ < most && !too_long();) {
       last = bits_.take(1) == 1;
       const auto kind = static_cast<std::uint8_t>(bits_.take(2));
       if (kind == stored)
@@ -616,6 +645,7 @@ class Describer {
   }
 
   const std::string& text() const { return text_; }
+  bool too_long() const { return text_.size() > longest_; }
   std::size_t tokens() const { return tokens_; }
   const BitReader& bits() const { return bits_; }
   std::size_t inflated() const { return predictor_.position(); }
@@ -651,6 +681,7 @@ class Describer {
         put_number(corrections, std::exchange(right, 0));
         put_number(corrections, token.length);
         if (token.length > 0) put_number(corrections, token.distance);
+        if (text_.size() + corrections.size() > longest_) break;
       }
       predictor_.accept(token);
     }
@@ -688,13 +719,13 @@ class Describer {
   const Bytes plain_;
   BitReader bits_;
   Predictor predictor_;
+  const std::size_t longest_;
   std::string text_;
   std::size_t tokens_ = 0;
 };
 
-/// The model that says least about the beginning of the stream.
-Parameters model_of(Bytes plain, const BitReader& bits) {
-  std::optional<std::size_t> least;
+/// The model that says least about the beginning of the stream, if less than `least`.
+Parameters model_of(Bytes plain, const BitReader& bits, std::size_t least) {
   Parameters best;
   for (const auto& [family, level] : {std::pair(Family::go, 6),
                                       {Family::zlib, 6},
@@ -714,12 +745,13 @@ Parameters model_of(Bytes plain, const BitReader& bits) {
                                       {Family::go, 7},
                                       {Family::go, 8}}) {
     const Parameters model = parameters_of(family, static_cast<std::uint8_t>(level));
-    Describer describer(model, plain, bits);
+    Chains chains;
+    Describer describer(model, plain, 0, bits, chains, least);
     describer.run(sampled_tokens);
-    if (least && describer.text().size() >= *least) continue;
+    if (describer.text().size() >= least) continue;
     least = describer.text().size();
     best = model;
-    if (*least * 100 < describer.tokens()) break;  // no other one is as good
+    if (least * 100 < describer.tokens()) break;  // no other one is as good
   }
   return best;
 }
@@ -756,8 +788,13 @@ std::array<std::byte, 8> trailer_of(Bytes plain) {
 /// What a recipe says of one member, carried out.
 class Rebuilder {
  public:
-  Rebuilder(Parameters parameters, Bytes plain, NumberReader& recipe, BitWriter& writer)
-      : family_(parameters.family), plain_(plain), recipe_(recipe), writer_(writer), predictor_(parameters, plain) {}
+  Rebuilder(Parameters parameters, Bytes plain, std::size_t origin, NumberReader& recipe, BitWriter& writer,
+            Chains& chains)
+      : family_(parameters.family),
+        plain_(plain),
+        recipe_(recipe),
+        writer_(writer),
+        predictor_(parameters, plain, origin, chains) {}
 
   /// Makes its blocks; how many bytes they hold.
   std::size_t run() {
@@ -874,26 +911,32 @@ class Rebuilder {
 }  // namespace
 
 std::string gzip_recipe(Bytes gzip, Bytes plain) {
+  const std::size_t longest = std::min(longest_recipe, gzip.size() + 1024 * 1024);
   std::string recipe;
   BitReader bits(gzip, 0);
   std::optional<Parameters> model;
+  Chains chains;
+  std::size_t done = 0, members = 0;
   for (std::size_t begin = 0; pass_header(bits, gzip); begin = bits.byte()) {
-    const Bytes header = gzip.subspan(begin, bits.byte() - begin);
-    if (!model) model = model_of(plain, bits);
-    Describer describer(*model, plain, bits);
-    describer.run();
-    bits = describer.bits();
-    bits.align();
-    const Bytes held = plain.first(describer.inflated());
-    if (!std::ranges::equal(bits.bytes(8), trailer_of(held))) damaged("its checksum is wrong");
+    if (++members > most_members) uncommon("it has too many members");
+    const Bytes header = gzip.subspan(begin, bits.byte() - begin), left = plain.subspan(done);
     put_number(recipe, header.size());
     recipe.append(reinterpret_cast<const char*>(header.data()), header.size());
+    if (!model) model = model_of(left, bits, longest);
     recipe += static_cast<char>(model->family);
     recipe += static_cast<char>(model->level);
+    if (recipe.size() > longest) uncommon("it would take too long a recipe");
+    Describer describer(*model, left, done, bits, chains, longest - recipe.size());
+    describer.run();
+    if (describer.too_long()) uncommon("it would take too long a recipe");
     recipe += describer.text();
-    plain = plain.subspan(held.size());
+    bits = describer.bits();
+    bits.align();
+    const Bytes held = left.first(describer.inflated());
+    if (!std::ranges::equal(bits.bytes(8), trailer_of(held))) damaged("its checksum is wrong");
+    done += held.size();
   }
-  if (!plain.empty()) damaged("it inflates to something else");
+  if (done < plain.size()) damaged("it inflates to something else");
   put_number(recipe, 0);
   return recipe;
 }
@@ -902,17 +945,21 @@ void gzip_by_recipe(std::string_view recipe, Bytes plain, const std::function<vo
   NumberReader reader(recipe, "the recipe of a gzip stream");
   BitWriter writer(sink);
   constexpr std::size_t longest_header = 1024 * 1024;
+  Chains chains;
+  std::size_t done = 0, members = 0;
   while (const std::size_t size = reader.number(longest_header)) {
+    if (++members > most_members) reader.refuse();
     writer.bytes(reader.take(size));
     const std::uint8_t family = reader.byte(), level = reader.byte();
     if (family > static_cast<std::uint8_t>(Family::zlib) || level == 0 || level > 9) reader.refuse();
     const Parameters model = parameters_of(static_cast<Family>(family), level);
-    const std::size_t held = Rebuilder(model, plain, reader, writer).run();
-    writer.bytes(trailer_of(plain.first(held)));
-    plain = plain.subspan(held);
+    const Bytes left = plain.subspan(done);
+    const std::size_t held = Rebuilder(model, left, done, reader, writer, chains).run();
+    writer.bytes(trailer_of(left.first(held)));
+    done += held;
   }
   writer.flush();
-  if (!plain.empty() || !reader.rest().empty()) reader.refuse();
+  if (done < plain.size() || !reader.rest().empty()) reader.refuse();
 }
 
 }  // namespace hawser

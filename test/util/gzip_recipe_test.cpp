@@ -127,6 +127,33 @@ TEST(GzipRecipe, MembersAndTheirHeadersAreKept) {
   EXPECT_EQ(made_of(recipe_of(stream, plain), plain), stream);
 }
 
+/// What one member has seen, the next one has not.
+TEST(GzipRecipe, MembersKnowNothingOfEachOther) {
+  const std::string first = words().substr(0, 100'000), plain = first + first + words();
+  for (const int level : {4, 6, 9}) {
+    const std::string stream = gzip(first, {}, level) + gzip(first, {}, level) + gzip(words(), {}, level);
+    const std::string recipe = recipe_of(stream, plain);
+    EXPECT_LT(recipe.size(), 200U) << level;
+    EXPECT_EQ(made_of(recipe, plain), stream) << level;
+  }
+}
+
+TEST(GzipRecipe, MembersAreBounded) {
+  const auto recipe_of_empty = [](std::size_t members) {
+    std::string recipe;
+    for (std::size_t i = 0; i < members; ++i) recipe += std::string("\1x\0\6\4\0", 6);
+    return recipe + '\0';
+  };
+  EXPECT_EQ(made_of(recipe_of_empty(3), "").size(), 3U * (1 + 5 + 8));
+  EXPECT_EQ(code_of([&] { made_of(recipe_of_empty(1'000'001), ""); }), Errc::malformed);
+}
+
+/// Copies where the models know none better take more than what they are of.
+TEST(GzipRecipe, ARecipeThatGrowsTooLongIsGivenUp) {
+  const std::string plain(6'000'000, 'x'), stream = deflated(plain, 9, Z_HUFFMAN_ONLY);
+  EXPECT_EQ(code_of([&] { recipe_of(stream, plain); }), Errc::unsupported);
+}
+
 TEST(GzipRecipe, NothingIsAStreamToo) {
   EXPECT_EQ(made_of(recipe_of(gzip(""), ""), ""), gzip(""));
 }
