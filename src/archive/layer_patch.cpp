@@ -12,9 +12,11 @@
 #include <array>
 #include <bit>
 #include <cstring>
-#include <map>
+#include <functional>
 #include <memory>
+#include <numeric>
 #include <optional>
+#include <set>
 #include <unordered_map>
 #include <utility>
 
@@ -31,9 +33,11 @@ using Bytes = std::span<const std::byte>;
 constexpr std::string_view magic = "HWSRPTC1";
 constexpr std::size_t longest_segment = 64 * 1024 * 1024;    // bytes of what is new that are compressed together
 constexpr std::size_t longest_reference = 64 * 1024 * 1024;  // bytes of old layers beside them
+constexpr std::size_t free_references = 256 * 1024 * 1024;   // of all segments, whatever there is that is new,
+constexpr std::size_t references_each = 16;                  // and beside each new byte
+constexpr std::size_t most_pieces = 500'000;                 // of a tar; what follows is one
 constexpr std::size_t good_segment = 8 * 1024 * 1024;
 constexpr std::size_t longest_script = 4 * 1024 * 1024;
-constexpr std::size_t longest_recipe = 128 * 1024 * 1024;
 constexpr std::size_t most_olds = 1024;
 constexpr std::size_t least_copy = 64;  // bytes that are worth a copy of their own
 constexpr int level = 19;
@@ -44,9 +48,20 @@ constexpr int level = 19;
 
 // ---- What tars consist of
 
+/// A name without its numbers: versions change.
+std::string numberless(std::string_view name) {
+  std::string result;
+  for (const char c : name)
+    if (c < '0' || c > '9')
+      result += c;
+    else if (result.empty() || result.back() != '#')
+      result += '#';
+  return result;
+}
+
 /// A piece of a tar: the headers of an entry, or its data.
 struct Piece {
-  std::string name;  ///< of the entry
+  std::size_t name = 0, numberless_name = 0;  ///< hashes of the entry's: which pieces look alike need not be sure
   bool data = false;
   std::size_t begin = 0, size = 0;
 };
@@ -65,6 +80,13 @@ std::size_t data_begin(Bytes plain, std::size_t at) {
   return plain.size();
 }
 
+/// What libarchive has in the locale's characters, or where these lack some, in UTF-8; null: it has neither.
+const char* text_in(archive_entry* entry, const char* (*in_locale)(archive_entry*),
+                    const char* (*utf8)(archive_entry*)) {
+  const char* const text = in_locale(entry);
+  return text ? text : utf8(entry);
+}
+
 /// The pieces of a tar, without gaps; of what is no tar, one.
 std::vector<Piece> pieces_of(Bytes plain) {
   const std::unique_ptr<archive, decltype(&archive_read_free)> reader(archive_read_new(), archive_read_free);
@@ -73,33 +95,30 @@ std::vector<Piece> pieces_of(Bytes plain) {
   std::size_t done = 0;
   const auto add = [&](const char* name, bool data, std::size_t end) {
     end = std::min(end, plain.size());
-    if (end > done) pieces.push_back({name ? name : "", data, done, end - done});
+    const std::string kind = data ? "d" : "h", text = name ? name : "";
+    const std::hash<std::string> hash;
+    if (end > done) pieces.push_back({hash(kind + text), hash(kind + "#" + numberless(text)), data, done, end - done});
     done = std::max(done, end);
   };
   archive_entry* entry = nullptr;
+  // It warns of each name that the locale can't write, and goes on.
+  const auto next = [&] {
+    const int result = archive_read_next_header(reader.get(), &entry);
+    return result == ARCHIVE_OK || result == ARCHIVE_WARN;
+  };
   if (archive_read_open_memory(reader.get(), plain.data(), plain.size()) == ARCHIVE_OK)
-    while (archive_read_next_header(reader.get(), &entry) == ARCHIVE_OK) {
+    while (pieces.size() + 3 <= most_pieces && next()) {
       const auto at = static_cast<std::size_t>(archive_read_header_position(reader.get()));
       if (at >= plain.size() || at < done) break;
-      const char* const name = archive_entry_pathname(entry);
+      const char* const name = text_in(entry, archive_entry_pathname, archive_entry_pathname_utf8);
       add(name, false, data_begin(plain, at));
       const la_int64_t size = archive_entry_filetype(entry) == AE_IFREG ? archive_entry_size(entry) : 0;
-      if (size > 0 && !archive_entry_hardlink(entry) && static_cast<std::uint64_t>(size) < plain.size())
+      const bool is_link = text_in(entry, archive_entry_hardlink, archive_entry_hardlink_utf8);
+      if (size > 0 && !is_link && static_cast<std::uint64_t>(size) < plain.size())
         add(name, true, done + static_cast<std::size_t>(tar_padded(static_cast<std::uint64_t>(size))));
     }
   add("", true, plain.size());
   return pieces;
-}
-
-/// A name without its numbers: versions change.
-std::string numberless(std::string_view name) {
-  std::string result;
-  for (const char c : name)
-    if (c < '0' || c > '9')
-      result += c;
-    else if (result.empty() || result.back() != '#')
-      result += '#';
-  return result;
 }
 
 /// A piece of one of the old layers.
@@ -114,25 +133,29 @@ class OldPieces {
     for (std::size_t layer = 0; layer < olds.size(); ++layer)
       for (const Piece& piece : pieces_of(olds[layer])) {
         const OldPiece old{layer, piece.begin, piece.size};
-        const std::string kind = piece.data ? "d" : "h";
-        by_name_.insert_or_assign(kind + piece.name, old);
-        by_name_.insert_or_assign(kind + "#" + numberless(piece.name), old);
+        by_name_.insert_or_assign(piece.name, old);
+        by_name_.insert_or_assign(piece.numberless_name, old);
         if (piece.size >= least_copy) by_content_.emplace(key_of(olds[layer].subspan(piece.begin, piece.size)), old);
       }
   }
 
-  /// The same bytes.
-  std::optional<OldPiece> same(Bytes bytes) const {
+  /// The same bytes, of a layer that is `used` if some such has them.
+  std::optional<OldPiece> same(Bytes bytes, const std::set<std::size_t>& used) const {
+    std::optional<OldPiece> same;
     const auto [begin, end] = by_content_.equal_range(key_of(bytes));
-    for (auto found = begin; found != end; ++found)
-      if (std::ranges::equal(bytes, this->bytes(found->second))) return found->second;
-    return std::nullopt;
+    std::size_t tries = 32;
+    for (auto found = begin; found != end && tries > 0; ++found, --tries) {
+      if ((same && !used.contains(found->second.layer)) || !std::ranges::equal(bytes, this->bytes(found->second)))
+        continue;
+      same = found->second;
+      if (used.contains(same->layer)) break;
+    }
+    return same;
   }
   /// What may resemble it.
   std::optional<OldPiece> like(const Piece& piece) const {
-    const std::string kind = piece.data ? "d" : "h";
-    auto found = by_name_.find(kind + piece.name);
-    if (found == by_name_.end()) found = by_name_.find(kind + "#" + numberless(piece.name));
+    auto found = by_name_.find(piece.name);
+    if (found == by_name_.end()) found = by_name_.find(piece.numberless_name);
     return found == by_name_.end() ? std::nullopt : std::optional(found->second);
   }
   Bytes bytes(const OldPiece& old) const { return olds_[old.layer].subspan(old.begin, old.size); }
@@ -144,7 +167,7 @@ class OldPieces {
   }
 
   const std::vector<Bytes>& olds_;
-  std::unordered_map<std::string, OldPiece> by_name_;
+  std::unordered_map<std::size_t, OldPiece> by_name_;
   std::unordered_multimap<std::uint64_t, OldPiece> by_content_;
 };
 
@@ -161,12 +184,12 @@ struct Step {
 struct Segment {
   std::size_t size = 0;
   std::vector<OldPiece> references = {};
-  std::size_t reference_size() const {
-    std::size_t size_of_all = 0;
-    for (const OldPiece& each : references) size_of_all += each.size;
-    return size_of_all;
-  }
 };
+
+/// How many bytes the references of all segments may have, where these have so many.
+std::uint64_t most_references(std::uint64_t fresh) {
+  return free_references + references_each * fresh;
+}
 
 struct Script {
   std::vector<Step> steps;
@@ -184,6 +207,7 @@ void add_piece(std::vector<OldPiece>& pieces, const OldPiece& piece) {
 /// Decides what is copied and what is compressed with what.
 class Planner {
  public:
+  /// `olds` is needed here alone.
   Planner(Bytes plain, const OldPieces& olds) : plain_(plain), olds_(olds) {
     for (const Piece& piece : pieces_of(plain)) add(piece);
   }
@@ -193,7 +217,7 @@ class Planner {
   void add(const Piece& piece) {
     const Bytes bytes = plain_.subspan(piece.begin, piece.size);
     if (piece.size >= least_copy) {
-      if (const auto same = olds_.same(bytes)) return copy(*same);
+      if (const auto same = olds_.same(bytes, used_)) return copy(*same);
     }
     const std::optional<OldPiece> like = olds_.like(piece);
     for (std::size_t done = 0; done < piece.size;) {
@@ -203,17 +227,19 @@ class Planner {
     }
   }
 
-  /// Of a long old piece what is about where the new one's part is.
+  /// Of a long old piece what is about where the new one's part is, and not much longer.
   static OldPiece window(const OldPiece& old, std::size_t at, std::size_t size, std::size_t whole) {
-    if (old.size <= longest_reference) return old;
+    constexpr std::size_t least = 1024 * 1024;
+    const std::size_t longest = std::clamp(size * references_each, least, longest_reference);
+    if (old.size <= longest) return old;
     const auto middle = static_cast<std::size_t>(static_cast<double>(at + size / 2) / static_cast<double>(whole) *
                                                  static_cast<double>(old.size));
-    const std::size_t begin =
-        std::min(middle > longest_reference / 2 ? middle - longest_reference / 2 : 0, old.size - longest_reference);
-    return {old.layer, old.begin + begin, longest_reference};
+    const std::size_t begin = std::min(middle > longest / 2 ? middle - longest / 2 : 0, old.size - longest);
+    return {old.layer, old.begin + begin, longest};
   }
 
   void copy(const OldPiece& from) {
+    used_.insert(from.layer);
     Step* const last = script_.steps.empty() ? nullptr : &script_.steps.back();
     if (last && last->copy && last->from.layer == from.layer && last->from.begin + last->size == from.begin)
       last->size += from.size;
@@ -221,23 +247,67 @@ class Planner {
       script_.steps.push_back({true, from, from.size});
   }
 
-  void add_new(std::size_t size, const std::optional<OldPiece>& like) {
+  void add_new(std::size_t size, std::optional<OldPiece> like) {
     if (!script_.steps.empty() && !script_.steps.back().copy)
       script_.steps.back().size += size;
     else
       script_.steps.push_back({false, {}, size});
-    const std::size_t beside = like ? like->size : 0;
+    fresh_ += size;
+    if (like && referenced_ + like->size > most_references(fresh_)) like.reset();
+    bool known = like && beside_.contains({like->layer, like->begin});
+    const std::size_t beside = like && !known ? like->size : 0;
     Segment* segment = script_.segments.empty() ? nullptr : &script_.segments.back();
-    if (!segment || segment->size + size > good_segment || segment->reference_size() + beside > 2 * good_segment)
+    if (!segment || segment->size + size > good_segment || beside_size_ + beside > 2 * good_segment) {
       segment = &script_.segments.emplace_back();
+      beside_.clear();
+      beside_size_ = 0;
+      known = false;
+    }
     segment->size += size;
-    if (like) add_piece(segment->references, *like);
+    if (!like || known) return;
+    add_piece(segment->references, *like);
+    used_.insert(like->layer);
+    beside_.insert({like->layer, like->begin});
+    beside_size_ += like->size;
+    referenced_ += like->size;
   }
 
   const Bytes plain_;
   const OldPieces& olds_;
   Script script_;
+  std::set<std::size_t> used_;                            // old layers
+  std::uint64_t fresh_ = 0, referenced_ = 0;              // bytes of all segments, and of their references
+  std::set<std::pair<std::size_t, std::size_t>> beside_;  // the last segment's references: layers and places
+  std::size_t beside_size_ = 0;                           // bytes of these
 };
+
+/// How many bytes of each old layer a script takes.
+std::vector<std::uint64_t> taken_of_each(const Script& script, std::size_t layers) {
+  std::vector<std::uint64_t> taken(layers);
+  for (const Step& step : script.steps)
+    if (step.copy) taken[step.from.layer] += step.size;
+  for (const Segment& segment : script.segments)
+    for (const OldPiece& piece : segment.references) taken[piece.layer] += piece.size;
+  return taken;
+}
+
+/// A script of those layers alone that give enough to be worth needing and inflating them; `used` tells their places.
+Script frugal_script(Bytes plain, const std::vector<Bytes>& all, std::vector<std::size_t>& used) {
+  constexpr std::uint64_t least = 4096;
+  used.resize(all.size());
+  std::iota(used.begin(), used.end(), std::size_t{0});
+  while (true) {
+    std::vector<Bytes> olds;
+    for (const std::size_t place : used) olds.push_back(all[place]);
+    Script script = Planner(plain, OldPieces(olds)).take();
+    const std::vector<std::uint64_t> taken = taken_of_each(script, olds.size());
+    if (std::ranges::all_of(taken, [](std::uint64_t bytes) { return bytes >= least; })) return script;
+    std::vector<std::size_t> rest;
+    for (std::size_t i = 0; i < used.size(); ++i)
+      if (taken[i] >= least) rest.push_back(used[i]);
+    used = std::move(rest);
+  }
+}
 
 void put_pieces(std::string& text, const OldPiece& piece, std::vector<std::size_t>& places) {
   // Where the one before it in that layer ended, most begin.
@@ -277,6 +347,7 @@ class ScriptReader {
   Script read() {
     Script script;
     std::size_t made = 0, taken = 0, given = 0;
+    std::uint64_t referenced = 0;
     places_.assign(olds_.size(), 0);
     for (std::uint64_t count = reader_.number(longest_script); count > 0; --count) {
       const std::uint64_t what = reader_.number(std::uint64_t{tar_size_} << 1 | 1);
@@ -292,10 +363,15 @@ class ScriptReader {
     places_.assign(olds_.size(), 0);
     for (std::uint64_t count = reader_.number(longest_script); count > 0; --count) {
       Segment segment{reader_.number(longest_segment)};
+      if (segment.size == 0 || segment.size > taken - given) reader_.refuse();
       given += segment.size;
-      for (std::uint64_t pieces = reader_.number(longest_script); pieces > 0; --pieces)
-        segment.references.push_back(piece(reader_.number(longest_reference)));
-      if (segment.reference_size() > longest_reference) reader_.refuse();
+      std::size_t left = longest_reference;
+      for (std::uint64_t pieces = reader_.number(longest_script); pieces > 0; --pieces) {
+        segment.references.push_back(piece(reader_.number(left)));
+        left -= segment.references.back().size;
+      }
+      referenced += longest_reference - left;
+      if (referenced > most_references(taken)) reader_.refuse();
       script.segments.push_back(std::move(segment));
     }
     if (made != tar_size_ || taken != given || !reader_.rest().empty()) reader_.refuse();
@@ -462,12 +538,19 @@ PlainTar::PlainTar(const std::filesystem::path& directory, std::uint64_t size) {
   mapping_ = Mapping(file, static_cast<std::size_t>(size));
 }
 
-std::string make_layer_patch(Bytes layer, Bytes plain, const std::vector<Bytes>& olds) {
-  if (olds.size() > most_olds) throw Error(Errc::unsupported, "there are too many layers to compare it with");
+std::string make_layer_patch(Bytes layer, Bytes plain, const std::vector<Bytes>& all, std::vector<std::size_t>* used) {
+  if (all.size() > most_olds) throw Error(Errc::unsupported, "there are too many layers to compare it with");
   const bool same = std::ranges::equal(layer, plain);
   const std::string recipe = same ? std::string() : gzip_recipe(layer, plain);
-  const OldPieces pieces(olds);
-  const Script script = Planner(plain, pieces).take();
+  std::vector<Bytes> olds = all;
+  Script script;
+  if (used) {
+    script = frugal_script(plain, all, *used);
+    olds.clear();
+    for (const std::size_t place : *used) olds.push_back(all[place]);
+  } else {
+    script = Planner(plain, OldPieces(all)).take();
+  }
   std::string patch(magic);
   put_text(patch, text_of(script, olds.size()), longest_script);
   std::vector<std::byte> fresh;

@@ -45,9 +45,11 @@ class PlainTar {
 
 /// A patch that makes `layer`, the bytes that a registry serves, of `olds`; `plain` is what it inflates to. Throws
 /// Error{unsupported} where nothing here can make these bytes again, or the patch would not be shorter than the layer
-/// or longer than longest_patch. Memory: some 700 MiB.
+/// or longer than longest_patch. It is of all `olds`, or where `used` is given, of those alone whose places in `olds`
+/// it tells. Memory: some 700 MiB.
 std::string make_layer_patch(std::span<const std::byte> layer, std::span<const std::byte> plain,
-                             const std::vector<std::span<const std::byte>>& olds);
+                             const std::vector<std::span<const std::byte>>& olds,
+                             std::vector<std::size_t>* used = nullptr);
 
 /// Fills `plain`, which is as long as the layer's tar, by a patch and the same `olds`, and gives the layer to `sink`.
 /// Memory: some 700 MiB, whatever the patch says. Throws Error{malformed} where the patch makes no sense for `olds`;

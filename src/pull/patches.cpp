@@ -47,6 +47,11 @@ bool makes_again(const std::string& patch, Bytes layer, Bytes plain, const std::
   return same && done == layer.size();
 }
 
+/// A full disk doesn't: the layers go whole.
+bool ends_the_pull(Errc code) {
+  return is_on_this_side(code) && code != Errc::disk_full;
+}
+
 /// A layer of the store by either of its names.
 std::optional<StoredBlob> find_source(const LayerPatch::Source& source, const BlobStore& store) {
   try {
@@ -79,7 +84,7 @@ PatchMaker::PatchMaker(std::filesystem::path directory, const std::vector<Have>&
     try {
       take(have, known);
     } catch (const Error& error) {
-      if (is_on_this_side(error.code())) throw;
+      if (ends_the_pull(error.code())) throw;
       warn(printable(have.name) + ": " + error.what() + "; its layers are not patched with");
     }
   }
@@ -111,17 +116,23 @@ void PatchMaker::take(const Have& have, const std::set<Digest>& known) {
 PatchMaker::Made PatchMaker::make(const File& file, const Digest& diff_id, BlobStore& store) const try {
   const PlainTar layer = mapped(file, directory_);
   const PlainTar plain(directory_, diff_id, file);
-  const std::vector<Bytes> olds = bytes_of(olds_);
-  const std::string patch = make_layer_patch(layer.bytes(), plain.bytes(), olds);
+  const std::vector<Bytes> all = bytes_of(olds_);
+  std::vector<std::size_t> used;
+  const std::string patch = make_layer_patch(layer.bytes(), plain.bytes(), all, &used);
   if (patch.size() > longest_patch) return {{}, "its patch would be too long"};
   if (patch.size() + patch.size() / 8 > layer.bytes().size()) return {{}, "a patch would save next to nothing"};
+  std::vector<Bytes> olds;
+  LayerPatch made{Digest::of(patch), patch.size(), plain.bytes().size()};
+  for (const std::size_t place : used) {
+    olds.push_back(all[place]);
+    made.from.push_back(sources_[place]);
+  }
   if (!makes_again(patch, layer.bytes(), plain.bytes(), olds, directory_))
     return {{}, "it is compressed in an uncommon way"};
-  const Digest digest = Digest::of(patch);
-  store.put(digest, patch);
-  return {LayerPatch{digest, patch.size(), plain.bytes().size(), sources_}, {}};
+  store.put(made.digest, patch);
+  return {std::move(made), {}};
 } catch (const Error& error) {
-  if (is_on_this_side(error.code())) throw;
+  if (ends_the_pull(error.code())) throw;
   return {{}, error.what()};
 }
 

@@ -64,6 +64,56 @@ TEST_F(LayerPatchTest, SeveralOldLayersAreUsed) {
   EXPECT_NE(code_of([&] { made_of(patch, plain.size(), {old}); }), Errc{});
 }
 
+/// libarchive warns of a name that the locale can't write.
+TEST_F(LayerPatchTest, WhatFollowsANameOfAnyLanguageIsFound) {
+  const std::string record = "14 path=n\xc3\xa4me\n";
+  ASSERT_EQ(record.size(), 14U);
+  const auto tar_of = [&](const std::string& content) {
+    HostileTar tar;
+    tar.raw("pax", 'x', "", record.size()).bytes += record;
+    tar.bytes.resize(tar_padded(tar.bytes.size()), '\0');
+    return tar.file("name", content);
+  };
+  const std::string before = tar_of("old").file("lib", lib).file("bin/tool", tool).end();
+  const std::string plain = tar_of(noise(5'000, 8)).file("bin/tool", tool).file("lib", lib).end();
+  const std::string patch = patch_of(gzip(plain), plain, {before});
+  EXPECT_LT(patch.size(), 6'000U);
+  EXPECT_EQ(made_of(patch, plain.size(), {before}), gzip(plain));
+}
+
+TEST_F(LayerPatchTest, WhatIsNotUsedIsNotNeeded) {
+  const std::string other = HostileTar().file("other", noise(50'000, 9)).end();
+  const std::string unlike = HostileTar().file("unlike", noise(50'000, 10)).end();
+  const std::string plain = HostileTar().file("other", noise(50'000, 9)).file("bin/tool", tool).end();
+  std::vector<std::size_t> used;
+  const std::string patch =
+      make_layer_patch(as_bytes(gzip(plain)), as_bytes(plain), views_of({unlike, other, unlike, old}), &used);
+  EXPECT_THAT(used, testing::ElementsAre(1, 3));
+  EXPECT_EQ(made_of(patch, plain.size(), {other, old}), gzip(plain));
+  make_layer_patch(as_bytes(tool), as_bytes(tool), views_of({unlike}), &used);
+  EXPECT_THAT(used, testing::IsEmpty());
+}
+
+TEST_F(LayerPatchTest, OfLayersWithTheSameTheFewestAreUsed) {
+  const std::string both = HostileTar().file("bin/tool", tool).file("lib.so.1.2", lib).end();
+  std::vector<std::size_t> used;
+  for (const std::vector<std::string>& olds : {std::vector{both, old}, std::vector{old, both}}) {
+    const std::string other = HostileTar().file("doc", text).file("bin/tool", tool).file("lib.so.1.2", lib).end();
+    make_layer_patch(as_bytes(other), as_bytes(other), views_of(olds), &used);
+    EXPECT_EQ(used.size(), 1U);
+  }
+}
+
+/// Names but for their numbers the same, and all new: each would take the same old file.
+TEST_F(LayerPatchTest, NothingIsReferredToTwice) {
+  const std::string before = HostileTar().file("lib0", noise(3'000'000, 4)).end();
+  HostileTar tar;
+  for (std::uint32_t i = 1; i <= 40; ++i) tar.file("lib" + std::to_string(i), noise(20'000, 100 + i));
+  std::string all = tar.end();
+  const std::string patch = patch_of(all, all, {before});
+  EXPECT_EQ(made_of(patch, all.size(), {before}), all);
+}
+
 TEST_F(LayerPatchTest, NothingInCommonIsRightToo) {
   for (const std::string& plain : {std::string("no tar at all"), std::string(), noise(70'000, 4)}) {
     EXPECT_EQ(made_of(patch_of(gzip(plain), plain, {}), plain.size(), {}), gzip(plain));
@@ -100,6 +150,40 @@ TEST_F(LayerPatchTest, APatchThatClaimsToBeHugeIsRefused) {
   put_number(patch, std::uint64_t{1} << 40);
   put_number(patch, 3);
   EXPECT_EQ(code_of([&] { made_of(patch + "abc", 10, {old}); }), Errc::malformed);
+}
+
+TEST_F(LayerPatchTest, ReferencesAreBounded) {
+  const std::string plain = "new", long_old(8'000'000, 'x');
+  const auto patch_with = [&](std::size_t size_of_first, std::size_t references) {
+    std::string script;
+    put_number(script, 1);
+    put_number(script, plain.size() << 1);
+    put_number(script, 2);
+    for (const std::size_t size : {size_of_first, plain.size() - size_of_first}) {
+      put_number(script, size);
+      put_number(script, references);
+      for (std::size_t i = 0; i < references; ++i) {
+        put_number(script, long_old.size());
+        put_number(script, 0);
+        put_number(script, i == 0 && size == size_of_first ? 0 : long_old.size() * 2 - 1);
+      }
+    }
+    std::string patch = "HWSRPTC1";
+    const auto put_frame = [&](const std::string& content) {
+      const std::string frame = zstd(content);
+      put_number(patch, frame.size());
+      patch += frame;
+    };
+    put_number(patch, script.size());
+    put_frame(script);
+    put_frame(plain.substr(0, size_of_first));
+    put_frame(plain.substr(size_of_first));
+    return patch + '\0';
+  };
+  EXPECT_EQ(made_of(patch_with(1, 8), plain.size(), {long_old}), plain);
+  EXPECT_EQ(code_of([&] { made_of(patch_with(1, 9), plain.size(), {long_old}); }), Errc::malformed) << "of a segment";
+  EXPECT_EQ(code_of([&] { made_of(patch_with(0, 1), plain.size(), {long_old}); }), Errc::malformed)
+      << "a segment of nothing";
 }
 
 TEST_F(LayerPatchTest, APlainTarIsWhatItsDiffIdSays) {

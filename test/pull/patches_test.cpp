@@ -49,6 +49,14 @@ TEST_F(PatchesTest, ALayerIsPatchedOfWhatTheFilesHave) {
   EXPECT_TRUE(store().find(patch.digest, patch.size));
 }
 
+TEST_F(PatchesTest, APatchIsOfTheLayersThatItNeeds) {
+  const RealImage unlike{{HostileTar().file("unlike", noise(60'000, 7)).end()}};
+  const PatchMaker of_both = maker({write(unlike.modern().end(), "unlike.tar"), write(old.modern().end(), "old.tar")});
+  const LayerPatch patch = make(of_both, fresh.layers[0], fresh.tars[0]).patch.value();
+  ASSERT_EQ(patch.from.size(), 1U);
+  EXPECT_EQ(patch.from[0].diff_id, Digest::of(old.tars[0]));
+}
+
 TEST_F(PatchesTest, WhatTheOtherSideNeedsNoPatchForIsNotInflated) {
   EXPECT_TRUE(maker({write(old.modern().end(), "old.tar")}, {Digest::of(old.tars[0])}).empty());
   EXPECT_TRUE(maker({""}).empty()) << "a list of an engine has no layers";
