@@ -126,37 +126,42 @@ struct OldPiece {
   std::size_t layer = 0, begin = 0, size = 0;
 };
 
+}  // namespace
+
 /// What the old layers have, by what it may be found.
 class OldPieces {
  public:
-  explicit OldPieces(const std::vector<Bytes>& olds) : olds_(olds) {
-    for (std::size_t layer = 0; layer < olds.size(); ++layer)
-      for (const Piece& piece : pieces_of(olds[layer])) {
+  explicit OldPieces(std::vector<Bytes> olds) : olds_(std::move(olds)) {
+    for (std::size_t layer = 0; layer < olds_.size(); ++layer)
+      for (const Piece& piece : pieces_of(olds_[layer])) {
         const OldPiece old{layer, piece.begin, piece.size};
         by_name_.insert_or_assign(piece.name, old);
         by_name_.insert_or_assign(piece.numberless_name, old);
-        if (piece.size >= least_copy) by_content_.emplace(key_of(olds[layer].subspan(piece.begin, piece.size)), old);
+        if (piece.size >= least_copy) by_content_.emplace(key_of(olds_[layer].subspan(piece.begin, piece.size)), old);
       }
   }
 
-  /// The same bytes, of a layer that is `used` if some such has them.
-  std::optional<OldPiece> same(Bytes bytes, const std::set<std::size_t>& used) const {
+  const std::vector<Bytes>& layers() const { return olds_; }
+
+  /// The same bytes, of a `usable` layer, and of one that is `used` if some such has them.
+  std::optional<OldPiece> same(Bytes bytes, const std::vector<bool>& usable, const std::set<std::size_t>& used) const {
     std::optional<OldPiece> same;
     const auto [begin, end] = by_content_.equal_range(key_of(bytes));
     std::size_t tries = 32;
     for (auto found = begin; found != end && tries > 0; ++found, --tries) {
-      if ((same && !used.contains(found->second.layer)) || !std::ranges::equal(bytes, this->bytes(found->second)))
+      if (!usable[found->second.layer] || (same && !used.contains(found->second.layer)) ||
+          !std::ranges::equal(bytes, this->bytes(found->second)))
         continue;
       same = found->second;
       if (used.contains(same->layer)) break;
     }
     return same;
   }
-  /// What may resemble it.
-  std::optional<OldPiece> like(const Piece& piece) const {
+  /// What may resemble it, of a `usable` layer.
+  std::optional<OldPiece> like(const Piece& piece, const std::vector<bool>& usable) const {
     auto found = by_name_.find(piece.name);
     if (found == by_name_.end()) found = by_name_.find(piece.numberless_name);
-    return found == by_name_.end() ? std::nullopt : std::optional(found->second);
+    return found == by_name_.end() || !usable[found->second.layer] ? std::nullopt : std::optional(found->second);
   }
   Bytes bytes(const OldPiece& old) const { return olds_[old.layer].subspan(old.begin, old.size); }
 
@@ -166,10 +171,12 @@ class OldPieces {
     return static_cast<std::uint64_t>(bytes.size()) << 32 ^ sum;
   }
 
-  const std::vector<Bytes>& olds_;
+  const std::vector<Bytes> olds_;
   std::unordered_map<std::size_t, OldPiece> by_name_;
   std::unordered_multimap<std::uint64_t, OldPiece> by_content_;
 };
+
+namespace {
 
 // ---- Scripts
 
@@ -207,8 +214,8 @@ void add_piece(std::vector<OldPiece>& pieces, const OldPiece& piece) {
 /// Decides what is copied and what is compressed with what.
 class Planner {
  public:
-  /// `olds` is needed here alone.
-  Planner(Bytes plain, const OldPieces& olds) : plain_(plain), olds_(olds) {
+  Planner(Bytes plain, const OldPieces& olds, const std::vector<bool>& usable)
+      : plain_(plain), olds_(olds), usable_(usable) {
     for (const Piece& piece : pieces_of(plain)) add(piece);
   }
   Script take() { return std::move(script_); }
@@ -217,9 +224,9 @@ class Planner {
   void add(const Piece& piece) {
     const Bytes bytes = plain_.subspan(piece.begin, piece.size);
     if (piece.size >= least_copy) {
-      if (const auto same = olds_.same(bytes, used_)) return copy(*same);
+      if (const auto same = olds_.same(bytes, usable_, used_)) return copy(*same);
     }
-    const std::optional<OldPiece> like = olds_.like(piece);
+    const std::optional<OldPiece> like = olds_.like(piece, usable_);
     for (std::size_t done = 0; done < piece.size;) {
       const std::size_t size = std::min(piece.size - done, longest_segment / 2);
       add_new(size, like ? std::optional(window(*like, done, size, piece.size)) : std::nullopt);
@@ -274,6 +281,7 @@ class Planner {
 
   const Bytes plain_;
   const OldPieces& olds_;
+  const std::vector<bool>& usable_;
   Script script_;
   std::set<std::size_t> used_;                            // old layers
   std::uint64_t fresh_ = 0, referenced_ = 0;              // bytes of all segments, and of their references
@@ -291,22 +299,30 @@ std::vector<std::uint64_t> taken_of_each(const Script& script, std::size_t layer
   return taken;
 }
 
-/// A script of those layers alone that give enough to be worth needing and inflating them; `used` tells their places.
-Script frugal_script(Bytes plain, const std::vector<Bytes>& all, std::vector<std::size_t>& used) {
+/// A script of those layers alone that give enough to be worth needing and inflating them. It has them by new numbers;
+/// `used` tells their places.
+Script frugal_script(Bytes plain, const OldPieces& olds, std::vector<std::size_t>& used) {
   constexpr std::uint64_t least = 4096;
-  used.resize(all.size());
-  std::iota(used.begin(), used.end(), std::size_t{0});
-  while (true) {
-    std::vector<Bytes> olds;
-    for (const std::size_t place : used) olds.push_back(all[place]);
-    Script script = Planner(plain, OldPieces(olds)).take();
-    const std::vector<std::uint64_t> taken = taken_of_each(script, olds.size());
-    if (std::ranges::all_of(taken, [](std::uint64_t bytes) { return bytes >= least; })) return script;
-    std::vector<std::size_t> rest;
-    for (std::size_t i = 0; i < used.size(); ++i)
-      if (taken[i] >= least) rest.push_back(used[i]);
-    used = std::move(rest);
+  std::vector<bool> usable(olds.layers().size(), true);
+  Script script = Planner(plain, olds, usable).take();
+  std::vector<std::uint64_t> taken = taken_of_each(script, usable.size());
+  const auto too_little = [](std::uint64_t bytes) { return bytes > 0 && bytes < least; };
+  for (int tries = 0; tries < 3 && std::ranges::any_of(taken, too_little); ++tries) {
+    for (std::size_t layer = 0; layer < usable.size(); ++layer) usable[layer] = taken[layer] >= least;
+    script = Planner(plain, olds, usable).take();
+    taken = taken_of_each(script, usable.size());
   }
+  std::vector<std::size_t> numbers(usable.size());
+  used.clear();
+  for (std::size_t layer = 0; layer < usable.size(); ++layer) {
+    numbers[layer] = used.size();
+    if (taken[layer] > 0) used.push_back(layer);
+  }
+  for (Step& step : script.steps)
+    if (step.copy) step.from.layer = numbers[step.from.layer];
+  for (Segment& segment : script.segments)
+    for (OldPiece& piece : segment.references) piece.layer = numbers[piece.layer];
+  return script;
 }
 
 void put_pieces(std::string& text, const OldPiece& piece, std::vector<std::size_t>& places) {
@@ -496,6 +512,44 @@ File nameless_file(const std::filesystem::path& directory) {
   return File::unnamed(directory, directory / "(temporary file)");
 }
 
+/// How the layer is made of its tar; nothing where it is that.
+std::optional<std::string> recipe_of(Bytes layer, Bytes plain) {
+  if (std::ranges::equal(layer, plain)) return std::nullopt;
+  return gzip_recipe(layer, plain);
+}
+
+/// The patch that a script makes.
+std::string written(const Script& script, Bytes layer, Bytes plain, const std::vector<Bytes>& olds,
+                    const std::optional<std::string>& recipe) {
+  std::string patch(magic);
+  put_text(patch, text_of(script, olds.size()), longest_script);
+  std::vector<std::byte> fresh;
+  std::size_t segment = 0, at = 0;
+  const auto finish_segment = [&] {
+    const Segment& each = script.segments[segment++];
+    const std::string frame = compressed(fresh, joined(each.references, olds));
+    put_number(patch, frame.size());
+    patch += frame;
+    fresh.clear();
+    if (patch.size() > layer.size() + 1024 * 1024)  // the end of it is still to come
+      throw Error(Errc::unsupported, "a patch would save next to nothing");
+    if (patch.size() > longest_patch) throw Error(Errc::unsupported, "its patch would be too long");
+  };
+  for (const Step& step : script.steps) {
+    for (std::size_t done = 0; !step.copy && done < step.size;) {
+      const std::size_t count = std::min(step.size - done, script.segments[segment].size - fresh.size());
+      const Bytes part = plain.subspan(at + done, count);
+      fresh.insert(fresh.end(), part.begin(), part.end());
+      done += count;
+      if (fresh.size() == script.segments[segment].size) finish_segment();
+    }
+    at += step.size;
+  }
+  patch += static_cast<char>(recipe ? by_recipe : as_it_is);
+  if (recipe) put_text(patch, *recipe, longest_recipe);
+  return patch;
+}
+
 }  // namespace
 
 PlainTar::PlainTar(const std::filesystem::path& directory, const Digest& diff_id,
@@ -538,46 +592,30 @@ PlainTar::PlainTar(const std::filesystem::path& directory, std::uint64_t size) {
   mapping_ = Mapping(file, static_cast<std::size_t>(size));
 }
 
-std::string make_layer_patch(Bytes layer, Bytes plain, const std::vector<Bytes>& all, std::vector<std::size_t>* used) {
-  if (all.size() > most_olds) throw Error(Errc::unsupported, "there are too many layers to compare it with");
-  const bool same = std::ranges::equal(layer, plain);
-  const std::string recipe = same ? std::string() : gzip_recipe(layer, plain);
-  std::vector<Bytes> olds = all;
-  Script script;
-  if (used) {
-    script = frugal_script(plain, all, *used);
-    olds.clear();
-    for (const std::size_t place : *used) olds.push_back(all[place]);
-  } else {
-    script = Planner(plain, OldPieces(all)).take();
-  }
-  std::string patch(magic);
-  put_text(patch, text_of(script, olds.size()), longest_script);
-  std::vector<std::byte> fresh;
-  std::size_t segment = 0, at = 0;
-  const auto finish_segment = [&] {
-    const Segment& each = script.segments[segment++];
-    const std::string frame = compressed(fresh, joined(each.references, olds));
-    put_number(patch, frame.size());
-    patch += frame;
-    fresh.clear();
-    if (patch.size() > layer.size() + 1024 * 1024)  // the end of it is still to come
-      throw Error(Errc::unsupported, "a patch would save next to nothing");
-    if (patch.size() > longest_patch) throw Error(Errc::unsupported, "its patch would be too long");
-  };
-  for (const Step& step : script.steps) {
-    for (std::size_t done = 0; !step.copy && done < step.size;) {
-      const std::size_t count = std::min(step.size - done, script.segments[segment].size - fresh.size());
-      const Bytes part = plain.subspan(at + done, count);
-      fresh.insert(fresh.end(), part.begin(), part.end());
-      done += count;
-      if (fresh.size() == script.segments[segment].size) finish_segment();
-    }
-    at += step.size;
-  }
-  patch += static_cast<char>(same ? as_it_is : by_recipe);
-  if (!same) put_text(patch, recipe, longest_recipe);
-  return patch;
+OldLayers::OldLayers(const std::vector<Bytes>& layers) {
+  if (layers.size() <= most_olds) pieces_ = std::make_unique<const OldPieces>(layers);
+}
+
+OldLayers::~OldLayers() = default;
+
+const OldPieces& OldLayers::pieces() const {
+  if (!pieces_) throw Error(Errc::unsupported, "there are too many layers to compare it with");
+  return *pieces_;
+}
+
+std::string make_layer_patch(Bytes layer, Bytes plain, const std::vector<Bytes>& olds) {
+  const OldLayers all(olds);
+  const std::optional<std::string> recipe = recipe_of(layer, plain);
+  return written(Planner(plain, all.pieces(), std::vector<bool>(olds.size(), true)).take(), layer, plain, olds, recipe);
+}
+
+std::string make_layer_patch(Bytes layer, Bytes plain, const OldLayers& all, std::vector<std::size_t>& used) {
+  const OldPieces& pieces = all.pieces();
+  const std::optional<std::string> recipe = recipe_of(layer, plain);
+  const Script script = frugal_script(plain, pieces, used);
+  std::vector<Bytes> olds;
+  for (const std::size_t place : used) olds.push_back(pieces.layers()[place]);
+  return written(script, layer, plain, olds, recipe);
 }
 
 void apply_layer_patch(std::string_view patch, const std::vector<Bytes>& olds, std::span<std::byte> plain,

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -45,11 +46,30 @@ class PlainTar {
 
 /// A patch that makes `layer`, the bytes that a registry serves, of `olds`; `plain` is what it inflates to. Throws
 /// Error{unsupported} where nothing here can make these bytes again, or the patch would not be shorter than the layer
-/// or longer than longest_patch. It is of all `olds`, or where `used` is given, of those alone whose places in `olds`
-/// it tells. Memory: some 700 MiB.
+/// or longer than longest_patch. Memory: some 700 MiB.
 std::string make_layer_patch(std::span<const std::byte> layer, std::span<const std::byte> plain,
-                             const std::vector<std::span<const std::byte>>& olds,
-                             std::vector<std::size_t>* used = nullptr);
+                             const std::vector<std::span<const std::byte>>& olds);
+
+class OldPieces;
+
+/// What older layers consist of, looked up once for the patches of many layers. The layers' bytes stay where they are.
+class OldLayers {
+ public:
+  explicit OldLayers(const std::vector<std::span<const std::byte>>& layers);
+  OldLayers(const OldLayers&) = delete;
+  OldLayers& operator=(const OldLayers&) = delete;
+  ~OldLayers();
+
+  /// Throws Error{unsupported} where there are more layers than a patch may have.
+  const OldPieces& pieces() const;
+
+ private:
+  std::unique_ptr<const OldPieces> pieces_;
+};
+
+/// The same, of those of the layers alone that give more than a few bytes: `used` tells which, by their places.
+std::string make_layer_patch(std::span<const std::byte> layer, std::span<const std::byte> plain, const OldLayers& olds,
+                             std::vector<std::size_t>& used);
 
 /// Fills `plain`, which is as long as the layer's tar, by a patch and the same `olds`, and gives the layer to `sink`.
 /// Memory: some 700 MiB, whatever the patch says. Throws Error{malformed} where the patch makes no sense for `olds`;

@@ -88,6 +88,7 @@ PatchMaker::PatchMaker(std::filesystem::path directory, const std::vector<Have>&
       warn(printable(have.name) + ": " + error.what() + "; its layers are not patched with");
     }
   }
+  old_layers_ = std::make_unique<const OldLayers>(bytes_of(olds_));
 }
 
 void PatchMaker::take(const Have& have, const std::set<Digest>& known) {
@@ -118,7 +119,7 @@ PatchMaker::Made PatchMaker::make(const File& file, const Digest& diff_id, BlobS
   const PlainTar plain(directory_, diff_id, file);
   const std::vector<Bytes> all = bytes_of(olds_);
   std::vector<std::size_t> used;
-  const std::string patch = make_layer_patch(layer.bytes(), plain.bytes(), all, &used);
+  const std::string patch = make_layer_patch(layer.bytes(), plain.bytes(), *old_layers_, used);
   if (patch.size() > longest_patch) return {{}, "its patch would be too long"};
   if (patch.size() + patch.size() / 8 > layer.bytes().size()) return {{}, "a patch would save next to nothing"};
   std::vector<Bytes> olds;

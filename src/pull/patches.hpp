@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <set>
 #include <span>
@@ -46,6 +47,7 @@ class PatchMaker {
 
   const std::filesystem::path directory_;
   std::vector<PlainTar> olds_;
+  std::unique_ptr<const OldLayers> old_layers_;  // what olds_ consist of
   std::vector<LayerPatch::Source> sources_;
   std::vector<std::string> holders_;
   std::uint64_t bytes_ = 0;  // of olds_

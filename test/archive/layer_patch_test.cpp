@@ -87,10 +87,10 @@ TEST_F(LayerPatchTest, WhatIsNotUsedIsNotNeeded) {
   const std::string plain = HostileTar().file("other", noise(50'000, 9)).file("bin/tool", tool).end();
   std::vector<std::size_t> used;
   const std::string patch =
-      make_layer_patch(as_bytes(gzip(plain)), as_bytes(plain), views_of({unlike, other, unlike, old}), &used);
+      make_layer_patch(as_bytes(gzip(plain)), as_bytes(plain), OldLayers(views_of({unlike, other, unlike, old})), used);
   EXPECT_THAT(used, testing::ElementsAre(1, 3));
   EXPECT_EQ(made_of(patch, plain.size(), {other, old}), gzip(plain));
-  make_layer_patch(as_bytes(tool), as_bytes(tool), views_of({unlike}), &used);
+  make_layer_patch(as_bytes(tool), as_bytes(tool), OldLayers(views_of({unlike})), used);
   EXPECT_THAT(used, testing::IsEmpty());
 }
 
@@ -99,7 +99,7 @@ TEST_F(LayerPatchTest, OfLayersWithTheSameTheFewestAreUsed) {
   std::vector<std::size_t> used;
   for (const std::vector<std::string>& olds : {std::vector{both, old}, std::vector{old, both}}) {
     const std::string other = HostileTar().file("doc", text).file("bin/tool", tool).file("lib.so.1.2", lib).end();
-    make_layer_patch(as_bytes(other), as_bytes(other), views_of(olds), &used);
+    make_layer_patch(as_bytes(other), as_bytes(other), OldLayers(views_of(olds)), used);
     EXPECT_EQ(used.size(), 1U);
   }
 }
@@ -153,19 +153,21 @@ TEST_F(LayerPatchTest, APatchThatClaimsToBeHugeIsRefused) {
 }
 
 TEST_F(LayerPatchTest, ReferencesAreBounded) {
-  const std::string plain = "new", long_old(8'000'000, 'x');
-  const auto patch_with = [&](std::size_t size_of_first, std::size_t references) {
+  const std::string plain = "fresh", long_old(8'000'000, 'x');
+  const auto make = [&](const std::vector<std::size_t>& segments, std::size_t references) {
     std::string script;
     put_number(script, 1);
     put_number(script, plain.size() << 1);
-    put_number(script, 2);
-    for (const std::size_t size : {size_of_first, plain.size() - size_of_first}) {
+    put_number(script, segments.size());
+    bool first = true;
+    for (const std::size_t size : segments) {
       put_number(script, size);
       put_number(script, references);
       for (std::size_t i = 0; i < references; ++i) {
         put_number(script, long_old.size());
         put_number(script, 0);
-        put_number(script, i == 0 && size == size_of_first ? 0 : long_old.size() * 2 - 1);
+        put_number(script, first ? 0 : long_old.size() * 2 - 1);  // from the beginning again
+        first = false;
       }
     }
     std::string patch = "HWSRPTC1";
@@ -176,14 +178,18 @@ TEST_F(LayerPatchTest, ReferencesAreBounded) {
     };
     put_number(patch, script.size());
     put_frame(script);
-    put_frame(plain.substr(0, size_of_first));
-    put_frame(plain.substr(size_of_first));
-    return patch + '\0';
+    std::size_t at = 0;
+    for (const std::size_t size : segments) {
+      put_frame(plain.substr(at, size));
+      at += size;
+    }
+    return made_of(patch + '\0', plain.size(), {long_old});
   };
-  EXPECT_EQ(made_of(patch_with(1, 8), plain.size(), {long_old}), plain);
-  EXPECT_EQ(code_of([&] { made_of(patch_with(1, 9), plain.size(), {long_old}); }), Errc::malformed) << "of a segment";
-  EXPECT_EQ(code_of([&] { made_of(patch_with(0, 1), plain.size(), {long_old}); }), Errc::malformed)
-      << "a segment of nothing";
+  EXPECT_EQ(make({2, 3}, 8), plain);
+  EXPECT_EQ(make({1, 1, 1, 2}, 8), plain);
+  EXPECT_EQ(code_of([&] { make({2, 3}, 9); }), Errc::malformed) << "of a segment";
+  EXPECT_EQ(code_of([&] { make({1, 1, 1, 1, 1}, 8); }), Errc::malformed) << "of all together";
+  EXPECT_EQ(code_of([&] { make({0, 5}, 1); }), Errc::malformed) << "a segment of nothing";
 }
 
 TEST_F(LayerPatchTest, APlainTarIsWhatItsDiffIdSays) {
