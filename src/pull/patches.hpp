@@ -26,7 +26,8 @@ namespace hawser {
 class PatchMaker {
  public:
   /// Inflates the old layers into files without names in `directory`. `known`: diff IDs that the other side needs no
-  /// patch for. `warn` is told of files that can't be read, or lie about their layers: these are not counted on.
+  /// patch for. `warn` is told of files that can't be read, lie about their layers, or for which the disk has no room:
+  /// these are not counted on.
   PatchMaker(std::filesystem::path directory, const std::vector<Have>& haves, const std::set<Digest>& known,
              const std::function<void(const std::string&)>& warn);
 
