@@ -1,8 +1,7 @@
 // Patches where files may not grow long.
-#include "pull/patches.hpp"
-
 #include "archive/import_fixture.hpp"
 #include "archive/sample_images.hpp"
+#include "pull/patches.hpp"
 
 #include <csignal>
 
