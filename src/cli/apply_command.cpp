@@ -5,6 +5,7 @@
 #include "cli/runtime.hpp"
 #include "pull/patches.hpp"
 #include "pull/storage.hpp"
+#include "util/async.hpp"
 #include "util/platform/file.hpp"
 #include "util/text.hpp"
 
@@ -24,8 +25,14 @@
 #include <utility>
 #include <vector>
 
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/thread_pool.hpp>
+
 namespace hawser {
 namespace {
+
+namespace asio = boost::asio;
 
 /// What `file` says it lacks; nothing where it is no delta.
 std::optional<Delta> delta_in(const std::string& file) {
@@ -45,8 +52,8 @@ Delta last_delta(const std::string& file) {
 /// The layers of a delta on their way into a store.
 class Gathering {
  public:
-  Gathering(BlobStore& store, Delta delta, bool uncompressed, Progress& progress)
-      : store_(store), missing_(std::move(delta.left_out)), uncompressed_(uncompressed), progress_(progress) {
+  Gathering(BlobStore& store, Delta delta, bool uncompressed, Runtime& runtime)
+      : store_(store), missing_(std::move(delta.left_out)), uncompressed_(uncompressed), runtime_(runtime) {
     know_patches(missing_);
     look();
   }
@@ -77,16 +84,19 @@ class Gathering {
     };
     const ImportReport report = import_tar(store_, file, tell(), wanted);
     for (const Digest& digest : report.wrong)
-      progress_.tell(Importance::warning,
-                     printable(file) + ": " + digest.to_string() + " in it is not what it claims to be");
+      warn(printable(file) + ": " + digest.to_string() + " in it is not what it claims to be");
     look();
   }
 
-  /// Makes the layers that there are patches for.
-  void apply_patches() {
+  /// Makes the layers that there are patches for. False where some can't be made, as what they are of turned out to be
+  /// something else, and was set aside: another file may have it.
+  bool apply_patches() {
+    bool complete = true;
+    tried_.clear();
     for (const auto& [digest, layer] : missing_)
-      if (layer.patch) make(digest, layer);
+      if (const auto* const made = patch_for(digest, layer)) complete &= make(made->first, made->second);
     look();
+    return complete;
   }
 
   /// Throws Error{not_found} where layers are nowhere, or what they are patched of.
@@ -107,8 +117,16 @@ class Gathering {
   }
 
  private:
+  // Progress belongs to the thread that draws it.
   std::function<void(std::string_view)> tell() {
-    return [this](std::string_view line) { progress_.message(line); };
+    return [this](std::string_view line) {
+      asio::post(runtime_.executor(),
+                 [&progress = runtime_.progress(), text = std::string(line)] { progress.message(text); });
+    };
+  }
+  void warn(std::string text) {
+    asio::post(runtime_.executor(),
+               [&progress = runtime_.progress(), text = std::move(text)] { progress.tell(Importance::warning, text); });
   }
 
   /// Finds out what is not missing any more.
@@ -126,10 +144,14 @@ class Gathering {
   /// The layer that some patch of the row makes.
   const std::pair<const Digest, LeftOutLayer>* patched(const Digest& digest,
                                                        const std::optional<Digest>& diff_id) const {
-    const auto found = std::ranges::find_if(patches_, [&](const auto& entry) {
-      return entry.first == digest || (diff_id && entry.second.diff_id == diff_id);
-    });
+    auto found = patches_.find(digest);
+    if (found == patches_.end() && diff_id)
+      found = std::ranges::find_if(patches_, [&](const auto& entry) { return entry.second.diff_id == diff_id; });
     return found == patches_.end() ? nullptr : &*found;
+  }
+  /// What makes a missing layer: of another delta of the row where this one counts on having it.
+  const std::pair<const Digest, LeftOutLayer>* patch_for(const Digest& digest, const LeftOutLayer& layer) const {
+    return patched(digest, uncompressed_ ? layer.diff_id : std::nullopt);
   }
 
   /// Adds the names by which files may have the layer, or what makes it.
@@ -143,21 +165,32 @@ class Gathering {
       if (!has(source)) name(source.digest, source.diff_id, names);
   }
 
-  /// Makes a layer by its patch, and what that is of by theirs.
-  void make(const Digest& digest, const LeftOutLayer& layer) {
-    if (!tried_.insert(digest).second || is_there(store_, digest, layer)) return;
+  /// Makes a layer by its patch, and what that is of by theirs. False where all of that seemed to be there, and was
+  /// not.
+  bool make(const Digest& digest, const LeftOutLayer& layer) {
+    if (!tried_.insert(digest).second || is_there(store_, digest, layer)) return true;
+    bool complete = true;
     for (const LayerPatch::Source& source : layer.patch->from)
       if (const auto* const made = has(source) ? nullptr : patched(source.digest, source.diff_id))
-        make(made->first, made->second);
-    progress_.message("patching " + digest.short_string() + ", " + format_bytes(layer.size));
-    (void)make_layer(digest, layer, store_);
+        complete &= make(made->first, made->second);
+    const bool seemed_there =
+        std::ranges::all_of(layer.patch->from, [&](const LayerPatch::Source& source) { return has(source); });
+    tell()("patching " + digest.short_string() + ", " + format_bytes(layer.size));
+    try {
+      return make_layer(digest, layer, store_) || (complete && !seemed_there);
+    } catch (const Error& error) {
+      if (is_on_this_side(error.code())) throw;
+      throw Error(error.code(), "the patch of " + digest.to_string() + " is no good: " + error.what(),
+                  "copy the delta again from where it was made");
+    }
   }
 
   /// Where the layer is patched of layers that are nowhere, these are what is missing.
   void add_nowhere(const Digest& digest, const LeftOutLayer& layer, std::map<Digest, LeftOutLayer>& nowhere) const {
     bool of_others = false;
-    for (std::size_t i = 0; layer.patch && i < layer.patch->from.size(); ++i) {
-      const LayerPatch::Source& source = layer.patch->from[i];
+    const auto* const made = patch_for(digest, layer);
+    for (std::size_t i = 0; made && i < made->second.patch->from.size(); ++i) {
+      const LayerPatch::Source& source = made->second.patch->from[i];
       if (has(source)) continue;
       of_others = true;
       nowhere.try_emplace(source.digest, LeftOutLayer{source.size, source.diff_id, false, layer.held_by});
@@ -170,7 +203,7 @@ class Gathering {
   std::map<Digest, LeftOutLayer> patches_;  // of all deltas of the row
   std::set<Digest> tried_;                  // layers that were to be made
   const bool uncompressed_;
-  Progress& progress_;
+  Runtime& runtime_;
 };
 
 /// A pull of the delta's images by their digests, under the names that they have in it.
@@ -199,6 +232,12 @@ std::unique_ptr<TemporaryStore> temporary_store(const Command& command) {
   return std::make_unique<TemporaryStore>(fs::is_directory(path) ? fs::path(path) : directory_of(path));
 }
 
+asio::awaitable<void> gather_and_pull(asio::thread_pool& pool, const std::function<void()>& gather,
+                                      const std::function<Pull&()>& begin_pull) {
+  co_await run_on(pool, gather);
+  co_await begin_pull().run();
+}
+
 }  // namespace
 
 ExitCode run_apply_command(const Command& command, const Environment& environment) {
@@ -218,28 +257,35 @@ ExitCode run_apply_command(const Command& command, const Environment& environmen
   PullRequest request = request_for(command, delta, progress);
   const std::unique_ptr<TemporaryStore> temporary = temporary_store(command);
   if (temporary) request.cache_directory = temporary->store.directory().string();
-  {
+  const std::function<void()> gather = [&] {
     BlobStore store(request.cache_directory);
-    Gathering layers(store, delta, command.uncompressed, progress);
+    Gathering layers(store, delta, command.uncompressed, runtime);
     in_file(last, [&] { layers.take_delta(last); });
     std::vector<std::string> others(command.words.begin(), command.words.end() - 1);
     for (const std::string& file : others)
       if (const auto earlier = in_file(file, [&] { return delta_in(file); })) layers.know_patches(earlier->left_out);
     others.insert(others.end(), command.haves.begin(), command.haves.end());
-    for (const std::string& file : others) in_file(file, [&] { layers.take(file); });
-    in_file(last, [&] {
-      layers.apply_patches();
-      layers.check();
-    });
+    const auto take_others = [&] {
+      for (const std::string& file : others) in_file(file, [&] { layers.take(file); });
+      return in_file(last, [&] { return layers.apply_patches(); });
+    };
+    if (!take_others()) take_others();
+    in_file(last, [&] { layers.check(); });
     for (const DeltaImage& image : delta.images)
       if (!store.get(image.digest))
         throw Error(Errc::unsupported, printable(last, 4096) + " has no manifest of " + image.reference.familiar(),
                     "a delta that was made with --uncompressed is for docker load alone");
-  }
-  Pull pull(runtime.executor(), runtime.pool(), std::move(request), progress);
-  if (const int signal = runtime.run(pull.run(), [&] { pull.stop(); }); signal != 0)
-    return stopped(command, pull, signal);
-  PullStatistics statistics = statistics_of(command, pull, progress, begin);
+  };
+  std::optional<Pull> pull;
+  const std::function<Pull&()> begin_pull = [&]() -> Pull& {
+    return pull.emplace(runtime.executor(), runtime.pool(), std::move(request), progress);
+  };
+  const int signal = runtime.run(gather_and_pull(runtime.pool(), gather, begin_pull), [&] {
+    if (pull) pull->stop();
+  });
+  if (signal != 0 && !pull) end_process(signal);
+  if (signal != 0) return stopped(command, *pull, signal);
+  PullStatistics statistics = statistics_of(command, *pull, progress, begin);
   statistics.delta = false;
   statistics.applied = true;
   say(command, statistics);

@@ -52,24 +52,44 @@ bool ends_the_pull(Errc code) {
   return is_on_this_side(code) && code != Errc::disk_full;
 }
 
-/// A layer of the store by either of its names.
-std::optional<StoredBlob> find_source(const LayerPatch::Source& source, const BlobStore& store) {
+/// The plain tar of a layer in the store; nothing where the blob is something else. It is quarantined then, unless it
+/// is what its own name says.
+std::optional<PlainTar> plain_tar(const StoredBlob& blob, const Digest& diff_id, BlobStore& store) {
   try {
-    if (std::optional<StoredBlob> blob = store.find(source.digest, source.size)) return blob;
+    return PlainTar(store.directory(), diff_id, blob.file);
+  } catch (const Error& error) {
+    if (is_on_this_side(error.code()) || error.code() == Errc::too_large) throw;
+  }
+  if (hash_of(blob.file, blob.digest.algorithm()) != blob.digest) store.quarantine(blob);
+  return std::nullopt;
+}
+
+/// The plain tar of a layer of the store by either of its names.
+std::optional<PlainTar> find_source(const LayerPatch::Source& source, BlobStore& store) {
+  try {
+    if (const std::optional<StoredBlob> blob = store.find(source.digest, source.size))
+      if (std::optional<PlainTar> tar = plain_tar(*blob, source.diff_id, store)) return tar;
   } catch (const Error& error) {
     if (error.code() != Errc::size_mismatch) throw;
   }
-  return store.find_layer(source.diff_id);
+  const std::optional<StoredBlob> noted = store.find_layer(source.diff_id);
+  if (!noted) return std::nullopt;
+  std::optional<PlainTar> tar = plain_tar(*noted, source.diff_id, store);
+  if (!tar) store.note_layer(source.diff_id, source.diff_id);  // the note lies
+  return tar;
 }
 
 /// What a patch is of, as plain tars; nothing where some of it is missing.
-std::optional<std::vector<PlainTar>> sources_of(const LayerPatch& patch, const BlobStore& store,
-                                                const std::filesystem::path& directory) {
+std::optional<std::vector<PlainTar>> sources_of(const LayerPatch& patch, BlobStore& store) {
   std::vector<PlainTar> olds;
+  std::uint64_t bytes = 0;
   for (const LayerPatch::Source& source : patch.from) {
-    const std::optional<StoredBlob> blob = find_source(source, store);
-    if (!blob) return std::nullopt;
-    olds.emplace_back(directory, source.diff_id, blob->file);
+    std::optional<PlainTar> old = find_source(source, store);
+    if (!old) return std::nullopt;
+    bytes += old->bytes().size();
+    if (bytes > most_old_bytes + longest_patched)
+      throw Error(Errc::too_large, "it is of more older layers than any patch that hawser makes");
+    olds.push_back(*std::move(old));
   }
   return olds;
 }
@@ -142,7 +162,7 @@ bool make_layer(const Digest& digest, const LeftOutLayer& layer, BlobStore& stor
   const std::optional<StoredBlob> patch = store.find(layer.patch->digest, layer.patch->size);
   if (!patch) return false;
   const std::filesystem::path& directory = store.directory();
-  const std::optional<std::vector<PlainTar>> olds = sources_of(*layer.patch, store, directory);
+  const std::optional<std::vector<PlainTar>> olds = sources_of(*layer.patch, store);
   if (!olds) return false;
   Acquired acquired = store.acquire(digest, layer.size);
   if (std::holds_alternative<StoredBlob>(acquired)) return true;

@@ -362,18 +362,24 @@ def test_other_platforms_and_several_images(hawser, registry):
 
 
 class Versions:
-    """Images of one layer that has Debian packages and a file that changes, in the registry."""
+    """Images of a layer that has Debian packages and a file that changes, and perhaps of a second, in the registry."""
 
     def __init__(self, hawser, registry, compression="gzip"):
         self.hawser, self.registry, self.compression = hawser, registry, compression
         self.files = _package_files("bash", "coreutils")
 
-    def push(self, tag):
-        program = bytearray(self.files["bin/bash"])
-        program[5000:5000] = tag.encode() * 100
-        image = images.Image([images.layer(self.files | {"bin/bash-static": bytes(program), "app/version": tag.encode()},
-                                           self.compression)])
+    def push(self, tag, first=None, second=None):
+        layers = [images.layer(self.files | {"bin/bash-static": self._program(first or tag), "app/version": b"x"},
+                               self.compression)]
+        if second:
+            layers.append(images.layer({"bin/other": self._program(second)}, self.compression))
+        image = images.Image(layers)
         return self.registry.push(f"deltas/fine-{self.compression}", image, tag), image
+
+    def _program(self, version):
+        program = bytearray(self.files["bin/bash"])
+        program[5000:5000] = version.encode() * 100
+        return bytes(program)
 
     def pull(self, name, *options, output):
         return self.hawser.pull(self.registry, "--no-cache", *options, name, output=output)
@@ -422,6 +428,37 @@ def test_fine_deltas_in_a_row(versions):
     versions.pull(names[2], "--without", "1.tar", "--fine", output="2.delta.tar")
     versions.pull(names[2], output="pulled.tar")
     versions.check_whole("1.delta.tar", "2.delta.tar", "--with", "0.tar")
+
+
+def test_fine_deltas_in_a_row_that_change_one_layer_each(versions):
+    """The last delta counts on having a layer that the first one makes."""
+    names = [versions.push(f"1{i}", first, second)[0]
+             for i, (first, second) in enumerate([("a", "b"), ("c", "b"), ("c", "d")])]
+    for number, name in enumerate(names[:2]):
+        versions.pull(name, output=f"{number}.tar")
+    versions.pull(names[1], "--without", "0.tar", "--fine", output="1.delta.tar")
+    versions.pull(names[2], "--without", "1.delta.tar", "--without", "1.tar", "--fine", output="2.delta.tar")
+    versions.pull(names[2], output="pulled.tar")
+    versions.check_whole("1.delta.tar", "2.delta.tar", "--with", "0.tar")
+
+
+@pytest.mark.sanitized
+def test_a_cached_layer_that_has_rotted_is_taken_from_an_archive(versions):
+    (old, old_image), (new, _) = versions.push("1"), versions.push("2")
+    hawser, digest = versions.hawser, old_image.layers[0].digest
+    hawser.pull(versions.registry, old, output="old.tar")
+    versions.pull(new, "--without", "old.tar", "--fine", output="fine.tar")
+    versions.pull(new, output="pulled.tar")
+    blob = hawser.cache / "blobs/sha256" / digest.removeprefix("sha256:")
+    blob.chmod(0o600)
+    blob.write_bytes(blob.read_bytes()[::-1])
+    apply = ["apply", "--cache-dir", hawser.cache, "fine.tar", "-o", "whole.tar"]
+    done = hawser.run(*apply)
+    assert done.code == NOT_FOUND and digest in done.err
+    blob.write_bytes(bytes(len(old_image.layers[0].data)))
+    done = hawser.run(*apply, "--with", "old.tar")
+    assert done.code == 0, done.err
+    assert (hawser.directory / "whole.tar").read_bytes() == (hawser.directory / "pulled.tar").read_bytes()
 
 
 def test_what_a_fine_delta_is_patched_of_is_named(versions, docker, podman, containerd):
