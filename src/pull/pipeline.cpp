@@ -275,6 +275,7 @@ asio::awaitable<void> Pipeline::patch(Output& output) {
 }
 
 asio::awaitable<void> Pipeline::make_patches(Output& output, const LayerFiles& files) {
+  if (files.files().empty()) co_return;
   BlobStore& store = *storage_.arrivals();
   std::set<Digest> known;
   for (const auto& [digest, layer] : output.delta->left_out)
