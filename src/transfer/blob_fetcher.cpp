@@ -540,7 +540,7 @@ void BlobFetcher::Engine::set_to_work() {
 
 /// Has the places of the blobs found that will be begun next, so that no worker waits for one.
 void BlobFetcher::Engine::send_scouts() {
-  while (scouts_ < most_scouts_ && has_blob_to_scout()) {
+  while (!stopped_ && scouts_ < most_scouts_ && has_blob_to_scout()) {
     ++scouts_;
     asio::co_spawn(
         executor_, [self = shared_from_this()] { return self->scout(); }, asio::detached);
