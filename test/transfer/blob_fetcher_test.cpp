@@ -277,6 +277,16 @@ TEST_F(BlobFetcherTest, StopEndsAFetchThatWaitsForAnotherProcess) {
   EXPECT_EQ(failure_of([&] { fetch(std::move(work)); }).code, Errc::cancelled);
 }
 
+TEST_F(BlobFetcherTest, StopEndsAFetchThatHasNotAskedYet) {
+  serve(pattern(10'000));
+  BlobJob work = job();
+  work.acquire = [&, acquire = std::move(work.acquire)] {
+    boost::asio::post(context, [this] { engine().stop(); });
+    return acquire();
+  };
+  EXPECT_EQ(failure_of([&] { fetch(std::move(work)); }).code, Errc::cancelled);
+}
+
 TEST_F(BlobFetcherTest, StopEndsAFetchThatThrowsWrongBytesAway) {
   serve(pattern(10'000));
   registry.content().forge_blob(*digest, std::string(10'000, 'x'));
