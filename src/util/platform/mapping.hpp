@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <span>
+#include <utility>
 
 namespace hawser {
 
@@ -16,8 +17,11 @@ class Mapping {
   Mapping() = default;
   /// The first `size` bytes of `file`, which may be closed. Throws Error{disk}.
   Mapping(const File& file, std::size_t size);
-  Mapping(Mapping&& other) noexcept;
-  Mapping& operator=(Mapping&& other) noexcept;
+  Mapping(Mapping&& other) noexcept : bytes_(std::exchange(other.bytes_, {})) {}
+  Mapping& operator=(Mapping&& other) noexcept {
+    std::swap(bytes_, other.bytes_);
+    return *this;
+  }
   ~Mapping();
 
   std::span<std::byte> bytes() const noexcept { return bytes_; }

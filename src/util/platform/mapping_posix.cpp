@@ -1,8 +1,6 @@
 #include "util/platform/mapping.hpp"
 #include "util/platform/posix.hpp"
 
-#include <utility>
-
 #include <sys/mman.h>
 
 namespace hawser {
@@ -14,13 +12,6 @@ Mapping::Mapping(const File& file, std::size_t size) {
   void* const address = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd_of(file), 0);
   if (address == MAP_FAILED) fail("map", file.path());
   bytes_ = {static_cast<std::byte*>(address), size};
-}
-
-Mapping::Mapping(Mapping&& other) noexcept : bytes_(std::exchange(other.bytes_, {})) {}
-
-Mapping& Mapping::operator=(Mapping&& other) noexcept {
-  std::swap(bytes_, other.bytes_);
-  return *this;
 }
 
 Mapping::~Mapping() {

@@ -1,8 +1,6 @@
 #include "util/platform/mapping.hpp"
 #include "util/platform/windows.hpp"
 
-#include <utility>
-
 namespace hawser {
 
 using namespace windows;
@@ -14,13 +12,6 @@ Mapping::Mapping(const File& file, std::size_t size) {
       mapping.get() ? ::MapViewOfFile(mapping.get(), FILE_MAP_READ | FILE_MAP_WRITE, 0, 0, size) : nullptr;
   if (!address) fail("map", file.path());
   bytes_ = {static_cast<std::byte*>(address), size};
-}
-
-Mapping::Mapping(Mapping&& other) noexcept : bytes_(std::exchange(other.bytes_, {})) {}
-
-Mapping& Mapping::operator=(Mapping&& other) noexcept {
-  std::swap(bytes_, other.bytes_);
-  return *this;
 }
 
 Mapping::~Mapping() {
