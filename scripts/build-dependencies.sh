@@ -8,6 +8,7 @@
 # toolchain.cmake, which makes CMake build for the target: cmake -DCMAKE_TOOLCHAIN_FILE=.../toolchain.cmake. Where it is
 # there, from the same lock file and this script, nothing is done. Sources are fetched once, and used only where their
 # SHA-256 is right. Compilers: clang 16 with musl and libc++ from the zig package; for Windows Debian's g++ 12 of mingw.
+# Directories with blanks in their names won't do.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 lock=$root/scripts/dependencies.lock
@@ -18,6 +19,7 @@ fail() {
   echo "$0: $*" >&2
   exit 1
 }
+case $root$base in *[[:space:]]*) fail "a blank in $root or $base: not with these libraries' makefiles" ;; esac
 
 # Prints the path of file number $2 (1 by default) of the source $1, once it is there and is what the lock file says.
 source_file() {
@@ -79,41 +81,48 @@ unpack() {
   done <"$directory/debian/patches/series"
 }
 
-# The zig package, unpacked once for all targets.
-zig() {
-  local directory=$base/zig
-  if [ ! -e "$directory/zig" ]; then
-    local archive
-    archive=$(source_file zig)
+# The zig package, unpacked once for all targets: into $zig.
+unpack_zig() {
+  local archive directory
+  archive=$(source_file zig)
+  directory=$base/zig-$(sha256sum "$archive" | cut -c1-12)
+  zig=$directory/zig
+  exec 8>"$base/.zig.lock"
+  flock 8
+  if [ ! -e "$zig" ]; then
     rm -rf "$directory.new"
     mkdir -p "$directory.new"
     tar -x -f "$archive" -C "$directory.new" --strip-components=1 --no-same-owner
     chmod +x "$directory.new/zig"
     mv -T "$directory.new" "$directory"
   fi
+  exec 8>&-
 }
 
-# Writes the compiler driver $1 for the language of files like x.$3. To compile, it is the package's clang itself, with the headers of the target: "zig c++" knows
-# no precompiled headers. To link, it is "zig c++", which builds the C and C++ libraries of the target when first asked.
+# Writes the compiler driver $1 for the language of files like x.$3. To compile, it is the package's clang itself, with
+# the headers of the target: "zig c++" knows no precompiled headers. To link, it is "zig c++", which builds the C and C++
+# libraries of the target when first asked.
 zig_driver() {
   local driver=$1 command=$2 language=$3
   local said flags
   echo >"$work/empty.$language"
-  said=$(cd / && ZIG_VERBOSE_CC=1 "$base/zig/zig" "$command" -target "$triple" "-###" -c "$work/empty.$language" 2>&1)
+  said=$(cd / && ZIG_VERBOSE_CC=1 ZIG_GLOBAL_CACHE_DIR=$base/zig-cache ZIG_LOCAL_CACHE_DIR=$base/zig-cache \
+    "$zig" "$command" -target "$triple" "-###" -c "$work/empty.$language" 2>&1) || fail "$said"
   flags=$(head -1 <<<"$said" | tr ' ' '\n' | awk '
       /^-isystem$/ { getline path; print "-isystem " (path ~ /^\// ? path : "/" path) }
       /^-target$/ { getline name; print "-target " name }
       /^(-D_LIB|-nostdinc|-mmacos-version-min=|--no-default-config)/ { print }' | tr '\n' ' ')
+  case $flags in *-target*-isystem* | *-isystem*-target*) ;; *) fail "zig $command does not say how it compiles: $said" ;; esac
   cat >"$prefix/bin/$driver" <<DRIVER
 #!/bin/sh
 export ZIG_GLOBAL_CACHE_DIR='$base/zig-cache' ZIG_LOCAL_CACHE_DIR='$base/zig-cache'
 for argument; do
   case \$argument in
     -c | -E | -S | -M | -MM | -fsyntax-only | -v | --version | -dump* | -print*)
-      exec '$base/zig/zig' clang $flags -Wno-overriding-t-option -fstack-protector-strong -fPIC "\$@" ;;
+      exec '$zig' clang $flags -Wno-overriding-t-option -fstack-protector-strong -fPIC "\$@" ;;
   esac
 done
-exec '$base/zig/zig' $command -target $triple "\$@"
+exec '$zig' $command -target $triple "\$@"
 DRIVER
   chmod +x "$prefix/bin/$driver"
 }
@@ -132,13 +141,14 @@ toolchain() {
     cp /usr/share/doc/mingw-w64-common/copyright "$prefix/licenses/mingw-w64"
     cp /usr/share/doc/gcc-mingw-w64-base/copyright "$prefix/licenses/gcc-runtime"
   else
-    zig
+    unpack_zig
     zig_driver cc cc c
     zig_driver c++ c++ cpp
-    cp "$base/zig/lib/libcxx/LICENSE.TXT" "$prefix/licenses/llvm-runtimes"
-    [ "$system" != Linux ] || cp "$base/zig/lib/libc/musl/COPYRIGHT" "$prefix/licenses/musl"
+    cp "${zig%/*}/LICENSE" "$prefix/licenses/zig"
+    cp "${zig%/*}/lib/libcxx/LICENSE.TXT" "$prefix/licenses/llvm-runtimes"
+    [ "$system" != Linux ] || cp "${zig%/*}/lib/libc/musl/COPYRIGHT" "$prefix/licenses/musl"
     for tool in ar ranlib; do
-      printf '#!/bin/sh\nexec %s %s "$@"\n' "'$base/zig/zig'" $tool >"$prefix/bin/$tool"
+      printf '#!/bin/sh\nexec %s %s "$@"\n' "'$zig'" $tool >"$prefix/bin/$tool"
       chmod +x "$prefix/bin/$tool"
     done
   fi
@@ -266,7 +276,7 @@ build_isa_l() {
     linux-x86_64) arguments+=(arch=) ;;
     # clang wants 32-bit registers where GNU's assembler takes 64-bit ones for them.
     linux-aarch64) arguments=(host_cpu=aarch64 arch=aarch64
-      "AS=aarch64-linux-gnu-gcc -D__ASSEMBLY__ -isystem $base/zig/lib/libc/include/aarch64-linux-any") ;;
+      "AS=aarch64-linux-gnu-gcc -D__ASSEMBLY__ -isystem ${zig%/*}/lib/libc/include/aarch64-linux-any") ;;
     macos-x86_64) arguments+=(arch=Darwin) ;;
     macos-aarch64) arguments=(arch=noarch) ;;
     windows-x86_64) arguments+=(arch=mingw) ;;
@@ -328,6 +338,7 @@ build_openssl() {
     CC=cc CXX=c++ AR=ar RANLIB=ranlib RC=x86_64-w64-mingw32-windres perl ./Configure "$configuration" "${off[@]/#/no-}" \
       --prefix=/usr --openssldir=/etc/ssl --libdir=lib -DOPENSSL_TLS_SECURITY_LEVEL=2 "${random[@]}" "-ffile-prefix-map=$work/openssl=openssl"
     make -s -j "$jobs" build_generated
+    sed -i "s#$work#.#g" crypto/buildinf.h  # the compiler's command line
     make -s -j "$jobs" libcrypto.a libssl.a
   )
   cp "$work"/openssl/lib{crypto,ssl}.a "$prefix/lib/"
@@ -399,7 +410,10 @@ build() {
   esac
   prefix=$base/$target
   local stamp
-  stamp=$(cat "$lock" "${BASH_SOURCE[0]}" | sha256sum | cut -d' ' -f1)
+  stamp=$({
+    cat "$lock" "${BASH_SOURCE[0]}"
+    [ "$system" != Windows ] || dpkg-query --show gcc-mingw-w64-x86-64-posix mingw-w64-x86-64-dev || :
+  } | sha256sum | cut -d' ' -f1)
   mkdir -p "$base"
   exec 9>"$base/.$target.lock"
   flock 9

@@ -3,8 +3,7 @@
 #
 #   scripts/release.sh [--check] [TARGET...]
 #
-# A target is linux-x86_64, linux-aarch64, macos-aarch64, macos-x86_64, windows-x86_64 or deb; without one linux-x86_64 and
-# deb are built, which alone have been built and tested whole so far.
+# A target is linux-x86_64, linux-aarch64, macos-aarch64, macos-x86_64, windows-x86_64 or deb; without one all are built.
 # What the executables are made of builds scripts/build-dependencies.sh. The same commit gives the same bytes: --check
 # builds all once more, from a fresh clone with dependencies of its own, compares, and runs the tests of test/release.
 set -euo pipefail
@@ -24,9 +23,10 @@ for argument in "$@"; do
       ;;
   esac
 done
-[ ${#targets[@]} -gt 0 ] || targets=(linux-x86_64 deb)
+[ ${#targets[@]} -gt 0 ] || targets=(linux-x86_64 linux-aarch64 windows-x86_64 macos-aarch64 macos-x86_64 deb)
 
-if [ -n "$(git status --porcelain)" ]; then
+changes=$(git status --porcelain)
+if [ -n "$changes" ]; then
   echo "$0: what is released is a commit, and there are changes that are in none: git status" >&2
   exit 1
 fi
@@ -47,7 +47,7 @@ configure() {
   local directory=$1
   shift
   rm -rf "$directory"
-  cmake -S . -B "$directory" -G Ninja -DCMAKE_BUILD_TYPE=Release -DHAWSER_BUILD_TESTS=OFF "$@" >"$directory.log"
+  cmake -S . -B "$directory" -G Ninja -DCMAKE_BUILD_TYPE=Release -DHAWSER_BUILD_TESTS=OFF "$@" >>"$directory.log"
 }
 
 # Installs what belongs to TARGET, and packs it: sorted, by nobody in particular, at the commit's time.
@@ -99,11 +99,15 @@ build_deb() {
   mv "$directory"/hawser_*.deb "$dist/"
 }
 
+# What is not finished has another name.
+finished=$dist
+dist=$finished.new
+rm -rf "$dist"
 mkdir -p build/release "$dist"
-rm -f "$dist"/*
 for target in "${targets[@]}"; do
   began=$SECONDS
   before=$(ls "$dist")
+  : >"build/release/$target.log"
   set +e  # not "||", with which bash would go on after an error in there
   (
     set -e
@@ -124,6 +128,9 @@ for target in "${targets[@]}"; do
 done
 /usr/bin/python3 scripts/sbom.py "$version" "$dist"/hawser[-_]* >"$dist/hawser-$version.spdx.json"
 (cd "$dist" && sha256sum hawser* >SHA256SUMS)
+rm -rf "$finished"
+mv "$dist" "$finished"
+dist=$finished
 
 [ -n "$check" ] || exit 0
 
@@ -131,7 +138,8 @@ echo "== once more, from a clone"
 again=$root/build/check
 rm -rf "$again"
 mkdir -p "$again/dependencies"
-cp -rl "$dependencies/sources" "$again/dependencies/"  # their sums are looked at each time
+mkdir -p "$dependencies/sources"
+cp -r --reflink=auto "$dependencies/sources" "$again/dependencies/"  # their sums are looked at each time
 git clone -q --no-hardlinks "$root" "$again/clone"
 git -C "$again/clone" checkout -q "$(git rev-parse HEAD)"
 HAWSER_DEPENDENCIES=$again/dependencies "$again/clone/scripts/release.sh" "${targets[@]}"
@@ -147,3 +155,16 @@ cmake --preset release >/dev/null
 cmake --build --preset release --target hawser-cli >/dev/null
 HAWSER_BIN=$root/build/release/hawser HAWSER_DIST=$dist HAWSER_TARGETS="${targets[*]}" \
   /usr/bin/python3 -m pytest -q -c test/release/pytest.ini test/release
+
+# The portable tests with the compiler and libraries of TARGET, where they run here, too.
+portable_tests() {
+  local directory=build/release/tests-$1
+  scripts/build-dependencies.sh "$1"
+  cmake -S . -B "$directory" -G Ninja -DCMAKE_BUILD_TYPE=Release -DHAWSER_PORTABLE_TESTS=ON \
+    -DCMAKE_TOOLCHAIN_FILE="$dependencies/$1/toolchain.cmake" >/dev/null
+  cmake --build "$directory" >"$directory.log" || { tail -40 "$directory.log" >&2 && exit 1; }
+  ctest --test-dir "$directory" --output-on-failure --no-tests=error
+}
+case " ${targets[*]} " in *" windows-x86_64 "*) portable_tests windows-x86_64 ;; esac
+# Of macOS' executables the compiler and the C++ library.
+case " ${targets[*]} " in *" macos-"*) portable_tests linux-x86_64 ;; esac

@@ -11,6 +11,7 @@ import json
 import os
 import pathlib
 import re
+import subprocess
 import sys
 
 LOCK = pathlib.Path(__file__).parent / "dependencies.lock"
@@ -19,6 +20,11 @@ ROLES = {
     "zig": ("STATIC_LINK", "the compiler; its musl, libc++, libc++abi, libunwind and compiler-rt are linked in"),
     "googletest": ("TEST_TOOL_OF", "for tests alone"),
 }
+# What mingw links into every executable for Windows: name, Debian's package, licence.
+MINGW = [
+    ("mingw-w64", "mingw-w64-x86-64-dev", "NOASSERTION"),
+    ("gcc-runtime", "gcc-mingw-w64-x86-64-posix-runtime", "GPL-3.0-or-later WITH GCC-exception-3.1"),
+]
 
 
 def pinned(text: str) -> dict:
@@ -35,12 +41,18 @@ def pinned(text: str) -> dict:
     return sources
 
 
+def installed(package_: str) -> str:
+    """The version of a Debian package of this machine."""
+    return subprocess.run(["dpkg-query", "--show", "--showformat=${Version}", package_], check=True, capture_output=True,
+                          text=True).stdout
+
+
 def spdx_id(name: str) -> str:
     return "SPDXRef-" + re.sub("[^A-Za-z0-9.-]", "-", name)
 
 
 def package(name, version, licence, files, comment) -> dict:
-    digest, url = files[0]
+    digest, url = files[0] if files else (None, "NOASSERTION")
     patches = "; ".join(f"patched by {each} (SHA-256 {sum_})" for sum_, each in files[1:])
     return {
         "SPDXID": spdx_id(f"Package-{name}"),
@@ -49,7 +61,7 @@ def package(name, version, licence, files, comment) -> dict:
         "supplier": "NOASSERTION",
         "downloadLocation": url,
         "filesAnalyzed": False,
-        "checksums": [{"algorithm": "SHA256", "checksumValue": digest}],
+        **({"checksums": [{"algorithm": "SHA256", "checksumValue": digest}]} if digest else {}),
         "licenseConcluded": "NOASSERTION",
         "licenseDeclared": licence,
         "copyrightText": "NOASSERTION",
@@ -124,7 +136,10 @@ def main():
         sys.exit(__doc__)
     epoch = int(os.environ["SOURCE_DATE_EPOCH"])
     paths = [pathlib.Path(each) for each in sys.argv[2:]]
-    json.dump(document(sys.argv[1], paths, pinned(LOCK.read_text()), epoch), sys.stdout, indent=2)
+    sources = pinned(LOCK.read_text())
+    if any("windows" in path.name for path in paths):
+        sources |= {name: (installed(debian), licence, []) for name, debian, licence in MINGW}
+    json.dump(document(sys.argv[1], paths, sources, epoch), sys.stdout, indent=2)
     print()
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from support import images
 from support.archive import Archive
-from support.hawser import DISK, NETWORK, OK, USAGE
+from support.hawser import DISK, INTERRUPTED, NETWORK, OK, USAGE
 from support.process import wait_until
 from support.registry import PASSWORD, USER
 from support.throttle import Throttle
@@ -122,6 +122,51 @@ def test_asks_a_credential_helper_that_has_no_console(windows, wine, registries,
     told = windows.run("pull", *trusted, "-o", "i.tar", reference)
     assert told.code != OK
     assert "docker-credential-wincred, which is not installed or not in PATH" in told.err
+
+
+@pytest.fixture
+def console(windows):
+    """A function (argument...) → a console that hawser.exe runs in."""
+    started = []
+
+    def start(*arguments):
+        started.append(windows.on_console(*arguments))
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.stop()
+
+
+def shows(console, text):
+    wait_until(lambda: any(text in row for row in console.rows()), 60, f"{text!r} on the console")
+
+
+def test_ctrl_c_stops_a_pull_and_leaves_no_archive(windows, own_registry, console):
+    registry = own_registry()
+    registry.push("windows/stopped", images.Image([images.random_layer(23, SIZE)]), "v1")
+    slow = Throttle(registry.port, 1e9, SIZE // 2)
+    run = console(*windows.pull_arguments(registry, f"{slow.host}/windows/stopped:v1"))
+    wait_until(lambda: slow.carried > SIZE // 2 - 100_000, 60, "half of the layer")
+    run.type("C-c")
+    shows(run, f"exit {INTERRUPTED}")
+    assert windows.leftovers() == []
+    slow.go_on()
+    windows.pull(registry, f"{slow.host}/windows/stopped:v1")
+    slow.stop()
+    assert slow.carried < 1.5 * SIZE
+
+
+def test_a_password_is_typed_unseen(windows, wine, registries, console):
+    registry = registries("htpasswd", False)
+    run = console("login", "--plain-http", registry.host)
+    shows(run, "Username: ")
+    run.type(USER, "Enter")
+    shows(run, "Password: ")
+    run.type(PASSWORD, "Enter")
+    shows(run, "exit 0")
+    assert PASSWORD not in "".join(run.rows(history=True))
+    assert registry.host in json.loads((wine.profile / ".docker/config.json").read_text())["auths"]
 
 
 def test_finds_the_login_in_the_users_profile(windows, wine, registries):

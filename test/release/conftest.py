@@ -9,7 +9,6 @@ import pathlib
 import shutil
 import subprocess
 import sys
-import tarfile
 
 import pytest
 
@@ -53,10 +52,9 @@ def unpacked(tmp_path_factory):
 
     def get(target):
         if target not in done:
-            [archive] = DIST.glob(f"hawser-*-{target}.tar.gz")
+            [archive] = DIST.glob(f"hawser-*-{target}.*")
             directory = tmp_path_factory.mktemp(target)
-            with tarfile.open(archive) as tar:
-                tar.extractall(directory)
+            shutil.unpack_archive(archive, directory)
             [done[target]] = directory.iterdir()
         return done[target]
 

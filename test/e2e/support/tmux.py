@@ -12,13 +12,17 @@ class Tmux:
 
     def __init__(self, directory: pathlib.Path, columns: int, rows: int, command: str, **environment: str):
         self._tmux = ["tmux", "-u", "-f", "/dev/null", "-S", str(directory / "tmux.socket")]
-        self._environment = clean_environment(HOME=str(directory), TERM="xterm-256color", **environment)
+        self._environment = clean_environment(**{"HOME": str(directory), "TERM": "xterm-256color", **environment})
         self._run("new-session", "-d", "-x", columns, "-y", rows, "-c", directory, f"{command}; exec sleep infinity")
         self._run("set-option", "-g", "status", "off")
         self.resize(columns, rows)
 
     def resize(self, columns: int, rows: int):
         self._run("resize-window", "-x", columns, "-y", rows)
+
+    def type(self, *keys: str):
+        """Keys as tmux calls them: "C-c", "Enter", or text."""
+        self._run("send-keys", *keys)
 
     def rows(self, history: bool = False) -> list:
         """What is shown, from the top, a text for each row; with `history` what has scrolled off the top, too. A line

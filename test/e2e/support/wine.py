@@ -1,10 +1,12 @@
 """Windows as far as wine is it: a prefix of its own, and a hawser.exe that runs there."""
 
 import pathlib
+import shlex
 import subprocess
 
 from .hawser import Hawser
 from .process import HarnessError, clean_environment
+from .tmux import Tmux
 
 _WINE = pathlib.Path("/usr/lib/wine/wine64")
 
@@ -19,7 +21,7 @@ class Wine:
 
     def __init__(self, directory: pathlib.Path):
         if not _WINE.exists():
-            raise HarnessError("no wine64; run scripts/install-dependencies.sh windows")
+            raise HarnessError("no wine64; run scripts/install-dependencies.sh release")
         self._home = directory
         # No Mono, no browser: their installers would ask.
         self.environment = {"WINEPREFIX": str(directory / "prefix"), "WINEDEBUG": "-all", "HOME": str(directory),
@@ -55,10 +57,18 @@ class WindowsHawser(Hawser):
         super().__init__(binary, directory)
         self._wine = wine
 
+    def on_console(self, *arguments) -> Tmux:
+        """It runs in a console, and what it ends with is shown there as "exit N"."""
+        command = shlex.join(map(str, self._wine.command(self.binary, *self._there(arguments))))
+        return Tmux(self.directory, 80, 24, f'{command}; echo "exit $?"', **self._wine.environment)
+
+    @staticmethod
+    def _there(arguments) -> list:
+        return [windows_path(each) if str(each).startswith("/") else each for each in arguments]
+
     def start(self, *arguments, environment=None, **how):
-        there = [windows_path(each) if str(each).startswith("/") else each for each in arguments]
         self._wrapper = [*self._wrapper, *self._wine.command("")[:1]]
         try:
-            return super().start(*there, environment={**self._wine.environment, **(environment or {})}, **how)
+            return super().start(*self._there(arguments), environment={**self._wine.environment, **(environment or {})}, **how)
         finally:
             self._wrapper.pop()
