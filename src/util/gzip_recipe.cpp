@@ -610,9 +610,9 @@ std::optional<std::pair<Token, std::byte>> read_token(BitReader& bits, const Dec
   Token token;
   token.length = static_cast<std::uint16_t>(length_base[code - 257] + bits.take(length_extra[code - 257]));
   if (token.length == longest_match && code != 285) uncommon("a length is written in the longer way");
-  const std::size_t far = distances.read(bits);
-  if (far >= distance_codes) damaged("there is no such code");
-  token.distance = static_cast<std::uint16_t>(distance_base[far] + bits.take(distance_extra[far]));
+  const std::size_t distance = distances.read(bits);
+  if (distance >= distance_codes) damaged("there is no such code");
+  token.distance = static_cast<std::uint16_t>(distance_base[distance] + bits.take(distance_extra[distance]));
   return std::pair(token, std::byte{});
 }
 
@@ -889,11 +889,11 @@ class Rebuilder {
       if (token.length == 0) {
         put(literals, header.literals, std::to_integer<std::size_t>(plain_[at]));
       } else {
-        const std::size_t length = length_code(token.length), far = distance_code(token.distance);
+        const std::size_t length = length_code(token.length), distance = distance_code(token.distance);
         put(literals, header.literals, 257 + length);
         writer_.put(token.length - length_base[length], length_extra[length]);
-        put(distances, header.distances, far);
-        writer_.put(token.distance - distance_base[far], distance_extra[far]);
+        put(distances, header.distances, distance);
+        writer_.put(token.distance - distance_base[distance], distance_extra[distance]);
       }
       at += token.bytes();
     }

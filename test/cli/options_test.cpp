@@ -295,8 +295,8 @@ TEST(Options, UnknownOptionsSuggestTheNearest) {
   EXPECT_THAT(refusal({"--retrys", "1", "nginx"}), HasSubstr("did you mean --retries?"));
   EXPECT_THAT(refusal({"--outptu", "x", "nginx"}), HasSubstr("did you mean --output?"));
   EXPECT_THAT(refusal({"--max-conn", "1", "nginx"}), HasSubstr("did you mean --max-connections?"));
-  for (const char* far : {"--zzzzzz", "--xyzzy", "--=x"})
-    EXPECT_THAT(refusal({far, "nginx"}), Not(HasSubstr("did you mean"))) << far;
+  for (const char* word : {"--zzzzzz", "--xyzzy", "--=x"})
+    EXPECT_THAT(refusal({word, "nginx"}), Not(HasSubstr("did you mean"))) << word;
   EXPECT_THAT(refusal({"-x", "nginx"}), HasSubstr("unknown option -x"));
   EXPECT_THAT(refusal({"-qx", "nginx"}), HasSubstr("unknown option -x"));
 }
