@@ -30,7 +30,8 @@ target_compile_options(hawser_compiler_flags INTERFACE
   # g++ 12 sees overflows in std::string's own concatenation that are not there (GCC bugs 105329, 105651).
   # Both compilers know attributes of lambdas, which C++23 has.
   $<$<CXX_COMPILER_ID:Clang>:-Wno-c++2b-extensions>
-  $<$<CXX_COMPILER_ID:GNU>:-Wno-array-bounds -Wno-restrict -Wno-stringop-overflow -Wno-mismatched-new-delete>)
+  $<$<CXX_COMPILER_ID:GNU>:-Wno-array-bounds -Wno-restrict -Wno-stringop-overflow -Wno-mismatched-new-delete>
+  $<$<AND:$<CXX_COMPILER_ID:GNU>,$<PLATFORM_ID:Windows>>:-Wno-stringop-overread>)
 
 if(HAWSER_SANITIZE)
   # Everything is built alike, so these are not on one target only.

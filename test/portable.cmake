@@ -23,7 +23,7 @@ foreach(word IN LISTS portable)
     target_sources(hawser_tests PRIVATE ${folder}/${word}_test.cpp)
   endif()
 endforeach()
-target_sources(hawser_tests PRIVATE util/compressed.cpp)
+target_sources(hawser_tests PRIVATE archive/tar_listing.cpp util/compressed.cpp)
 
 set(HAWSER_LINUX_BINARY ${PROJECT_SOURCE_DIR}/build/release/hawser CACHE FILEPATH "What hawser.exe is compared with")
 

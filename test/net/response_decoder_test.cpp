@@ -124,8 +124,8 @@ TEST(ResponseDecoder, ChunksInPieces) {
   const std::string text =
       "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;ext=1\r\nhello\r\n1\r\n \r\n5\r\nworld\r\n0\r\nT: "
       "x\r\n\r\n";
-  for (const std::size_t step : {1, 2, 3, 100}) {
-    for (const std::size_t out : {1, 3, 100}) {
+  for (const std::size_t step : {1U, 2U, 3U, 100U}) {
+    for (const std::size_t out : {1U, 3U, 100U}) {
       std::string rest;
       ResponseDecoder decoder = feed(text, step, rest);
       EXPECT_EQ(decoder.content_length(), std::nullopt);
