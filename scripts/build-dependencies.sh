@@ -337,7 +337,7 @@ build_openssl() {
     cd "$work/openssl"
     CC=cc CXX=c++ AR=ar RANLIB=ranlib RC=x86_64-w64-mingw32-windres perl ./Configure "$configuration" "${off[@]/#/no-}" \
       --prefix=/usr --openssldir=/etc/ssl --libdir=lib -DOPENSSL_TLS_SECURITY_LEVEL=2 "${random[@]}" "-ffile-prefix-map=$work/openssl=openssl"
-    make -s -j "$jobs" build_generated
+    make -s -j "$jobs" build_generated crypto/buildinf.h
     sed -i "s#$work#.#g" crypto/buildinf.h  # the compiler's command line
     make -s -j "$jobs" libcrypto.a libssl.a
   )

@@ -48,7 +48,7 @@ std::string gzip(std::string_view text, const GzipHeader& header, int level) {
   fields.comment = comment.empty() ? nullptr : bytes_of(comment);
   fields.hcrc = header.header_crc ? 1 : 0;
   deflateSetHeader(&stream, &fields);
-  std::string input(text), output(deflateBound(&stream, text.size()) + extra.size() + 64, '\0');
+  std::string input(text), output(deflateBound(&stream, static_cast<uLong>(text.size())) + extra.size() + 64, '\0');
   stream.next_in = bytes_of(input);
   stream.avail_in = static_cast<uInt>(input.size());
   stream.next_out = bytes_of(output);

@@ -56,7 +56,7 @@ std::string made_of(std::string_view recipe, std::string_view plain) {
 std::string deflated(std::string_view plain, int memory, int strategy) {
   z_stream stream{};
   EXPECT_EQ(deflateInit2(&stream, 6, Z_DEFLATED, 15 + 16, memory, strategy), Z_OK);
-  std::string result(deflateBound(&stream, plain.size()), '\0');
+  std::string result(deflateBound(&stream, static_cast<uLong>(plain.size())), '\0');
   stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(plain.data()));
   stream.avail_in = static_cast<uInt>(plain.size());
   stream.next_out = reinterpret_cast<Bytef*>(result.data());
