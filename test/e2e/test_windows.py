@@ -160,9 +160,9 @@ def test_ctrl_c_stops_a_pull_and_leaves_no_archive(windows, own_registry, consol
 def test_a_password_is_typed_unseen(windows, wine, registries, console):
     registry = registries("htpasswd", False)
     run = console("login", "--plain-http", registry.host)
-    shows(run, "Username: ")
+    shows(run, "Username:")
     run.type(USER, "Enter")
-    shows(run, "Password: ")
+    shows(run, "Password:")
     run.type(PASSWORD, "Enter")
     shows(run, "exit 0")
     assert PASSWORD not in "".join(run.rows(history=True))
