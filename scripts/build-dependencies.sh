@@ -6,7 +6,7 @@
 # A target is linux-x86_64 or linux-aarch64 (static, with musl), macos-aarch64, macos-x86_64 or windows-x86_64. Each gets
 # a directory of its own below $HAWSER_DEPENDENCIES (default: build/dependencies), with headers, static libraries and
 # toolchain.cmake, which makes CMake build for the target: cmake -DCMAKE_TOOLCHAIN_FILE=.../toolchain.cmake. Where it is
-# there, from the same lock file and this script, nothing is done. Sources are fetched once, and used only where their
+# there, from the same lock file and this script (and for Windows the same mingw), nothing is done. Sources are fetched once, and used only where their
 # SHA-256 is right. Compilers: clang 16 with musl and libc++ from the zig package; for Windows Debian's g++ 12 of mingw.
 # Directories with blanks in their names won't do.
 set -euo pipefail
@@ -337,8 +337,7 @@ build_openssl() {
     cd "$work/openssl"
     CC=cc CXX=c++ AR=ar RANLIB=ranlib RC=x86_64-w64-mingw32-windres perl ./Configure "$configuration" "${off[@]/#/no-}" \
       --prefix=/usr --openssldir=/etc/ssl --libdir=lib -DOPENSSL_TLS_SECURITY_LEVEL=2 "${random[@]}" "-ffile-prefix-map=$work/openssl=openssl"
-    make -s -j "$jobs" build_generated crypto/buildinf.h
-    sed -i "s#$work#.#g" crypto/buildinf.h  # the compiler's command line
+    make -s -j "$jobs" build_generated
     make -s -j "$jobs" libcrypto.a libssl.a
   )
   cp "$work"/openssl/lib{crypto,ssl}.a "$prefix/lib/"

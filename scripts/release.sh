@@ -47,7 +47,7 @@ configure() {
   local directory=$1
   shift
   rm -rf "$directory"
-  cmake -S . -B "$directory" -G Ninja -DCMAKE_BUILD_TYPE=Release -DHAWSER_BUILD_TESTS=OFF "$@" >>"$directory.log"
+  cmake -S . -B "$directory" -G Ninja -DCMAKE_BUILD_TYPE=Release -DHAWSER_BUILD_TESTS=OFF "$@" >>"$directory.log" 2>&1
 }
 
 # Installs what belongs to TARGET, and packs it: sorted, by nobody in particular, at the commit's time.
@@ -78,10 +78,10 @@ pack() {
 
 build_target() {
   local target=$1 directory=build/release/$1
-  scripts/build-dependencies.sh "$target"
+  scripts/build-dependencies.sh "$target" 2>&1 | tee -a "$directory.log" >&2
   local map="-ffile-prefix-map=$root=. -ffile-prefix-map=$dependencies=."
   configure "$directory" -DCMAKE_TOOLCHAIN_FILE="$dependencies/$target/toolchain.cmake" -DCMAKE_CXX_FLAGS="$map"
-  cmake --build "$directory" --target hawser-cli >>"$directory.log"
+  cmake --build "$directory" --target hawser-cli >>"$directory.log" 2>&1
   pack "$target"
 }
 
@@ -94,8 +94,8 @@ build_deb() {
     -DHAWSER_ZSH_COMPLETIONS=share/zsh/vendor-completions \
     -DCMAKE_CXX_FLAGS="$flags $(dpkg-buildflags --get CPPFLAGS) -ffile-prefix-map=$root=." \
     -DCMAKE_EXE_LINKER_FLAGS="$(dpkg-buildflags --get LDFLAGS)"
-  cmake --build "$directory" --target hawser-cli >>"$directory.log"
-  (cd "$directory" && umask 022 && cpack >>"../deb.log")
+  cmake --build "$directory" --target hawser-cli >>"$directory.log" 2>&1
+  (cd "$directory" && umask 022 && cpack >>"../deb.log" 2>&1)
   mv "$directory"/hawser_*.deb "$dist/"
 }
 

@@ -4,6 +4,7 @@
 
 #include <hawser/util/error.hpp>
 
+#include <regex>
 #include <set>
 #include <sstream>
 #include <string>
@@ -486,7 +487,7 @@ TEST(Help, KeepsToTheWidth) {
 }
 
 TEST(Help, VersionIsOneLine) {
-  EXPECT_THAT(version_text(), testing::MatchesRegex("hawser [0-9]+\\.[0-9]+\\.[0-9]+\n"));
+  EXPECT_TRUE(std::regex_match(version_text(), std::regex(R"(hawser \d+\.\d+\.\d+\n)"))) << version_text();
 }
 
 }  // namespace

@@ -154,7 +154,7 @@ def test_ctrl_c_stops_a_pull_and_leaves_no_archive(windows, own_registry, consol
     slow.go_on()
     windows.pull(registry, f"{slow.host}/windows/stopped:v1")
     slow.stop()
-    assert slow.carried < 1.5 * SIZE
+    assert slow.carried < 1.3 * SIZE
 
 
 def test_a_password_is_typed_unseen(windows, wine, registries, console):
@@ -165,7 +165,7 @@ def test_a_password_is_typed_unseen(windows, wine, registries, console):
     shows(run, "Password:")
     run.type(PASSWORD, "Enter")
     shows(run, "exit 0")
-    assert PASSWORD not in "".join(run.rows(history=True))
+    assert PASSWORD[:6] not in "".join(run.rows(history=True))
     assert registry.host in json.loads((wine.profile / ".docker/config.json").read_text())["auths"]
 
 

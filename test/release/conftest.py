@@ -1,7 +1,7 @@
 """Fixtures of the tests of what scripts/release.sh has built.
 
 HAWSER_DIST names the directory of the files (default: build/dist), HAWSER_TARGETS those targets that were built (default:
-those of scripts/release.sh); tests of others are not run. HAWSER_BIN is a hawser that was built natively, whose archives are what all must write.
+all); tests of others are not run. HAWSER_BIN is a hawser that was built natively, whose archives are what all must write.
 """
 
 import os
@@ -22,7 +22,8 @@ from support.pki import Pki  # noqa: E402
 from support.registry import Registry  # noqa: E402
 
 DIST = pathlib.Path(os.environ.get("HAWSER_DIST", ROOT / "build/dist"))
-TARGETS = os.environ.get("HAWSER_TARGETS", "linux-x86_64 deb").split()
+TARGETS = os.environ.get(
+    "HAWSER_TARGETS", "linux-x86_64 linux-aarch64 windows-x86_64 macos-aarch64 macos-x86_64 deb").split()
 
 
 def pytest_configure(config):
