@@ -268,7 +268,8 @@ build_xz() {
   cp -r "$work"/xz/src/liblzma/api/lzma{,.h} "$prefix/include/"
 }
 
-# Its assembler is for Linux on both processors, and for x86_64 everywhere; Apple's arm64 gets what is written in C.
+# Its assembler is for Linux on both processors, and for Windows. macOS gets what is written in C: zig's linker refuses the
+# symbols that nasm makes of constants, and for Apple's arm64 there is none.
 build_isa_l() {
   unpack isa-l
   local arguments=(host_cpu=x86_64 AS=nasm)
@@ -277,8 +278,7 @@ build_isa_l() {
     # clang wants 32-bit registers where GNU's assembler takes 64-bit ones for them.
     linux-aarch64) arguments=(host_cpu=aarch64 arch=aarch64
       "AS=aarch64-linux-gnu-gcc -D__ASSEMBLY__ -isystem ${zig%/*}/lib/libc/include/aarch64-linux-any") ;;
-    macos-x86_64) arguments+=(arch=Darwin) ;;
-    macos-aarch64) arguments=(arch=noarch) ;;
+    macos-*) arguments=(arch=noarch) ;;
     windows-x86_64) arguments+=(arch=mingw) ;;
   esac
   make -s -C "$work/isa-l" -f Makefile.unx -j "$jobs" units=igzip CC="cc $map" AR=ar DEBUG= DEBUG_nasm= "${arguments[@]}" lib
