@@ -6,8 +6,8 @@
 # A target is linux-x86_64 or linux-aarch64 (static, with musl), macos-aarch64, macos-x86_64 or windows-x86_64. Each gets
 # a directory of its own below $HAWSER_DEPENDENCIES (default: build/dependencies), with headers, static libraries and
 # toolchain.cmake, which makes CMake build for the target: cmake -DCMAKE_TOOLCHAIN_FILE=.../toolchain.cmake. Where it is
-# there, from the same lock file and this script (and for Windows the same mingw), nothing is done. Sources are fetched once, and used only where their
-# SHA-256 is right. Compilers: clang 16 with musl and libc++ from the zig package; for Windows Debian's g++ 12 of mingw.
+# there, from the same lock file and this script (and for Windows the same mingw), nothing is done. Sources are fetched
+# once, and used only where their SHA-256 is right. Compilers: clang 16 with musl and libc++ from the zig package; for Windows Debian's g++ 12 of mingw.
 # Directories with blanks in their names won't do.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)

@@ -137,8 +137,7 @@ dist=$finished
 echo "== once more, from a clone"
 again=$root/build/check
 rm -rf "$again"
-mkdir -p "$again/dependencies"
-mkdir -p "$dependencies/sources"
+mkdir -p "$again/dependencies" "$dependencies/sources"
 cp -r --reflink=auto "$dependencies/sources" "$again/dependencies/"  # their sums are looked at each time
 git clone -q --no-hardlinks "$root" "$again/clone"
 git -C "$again/clone" checkout -q "$(git rev-parse HEAD)"

@@ -69,6 +69,7 @@ class WindowsHawser(Hawser):
     def start(self, *arguments, environment=None, **how):
         self._wrapper = [*self._wrapper, *self._wine.command("")[:1]]
         try:
-            return super().start(*self._there(arguments), environment={**self._wine.environment, **(environment or {})}, **how)
+            return super().start(*self._there(arguments), **how,
+                                 environment={**self._wine.environment, **(environment or {})})
         finally:
             self._wrapper.pop()
